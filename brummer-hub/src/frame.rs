@@ -1,0 +1,361 @@
+//! JSON-RPC messages as the bytes they came in.
+//!
+//! A [`Frame`] owns one message and knows where its routing members are: nothing else of it is parsed, and nothing of
+//! it is ever printed again. To forward it under another id, or with another tool name, spans of the original text
+//! are replaced ([`Frame::with_id`], [`splice`]), so a member, a number format or a key order that this program has
+//! never heard of arrives as it was sent.
+
+mod parts;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, fmt, ops::Range};
+
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+pub(crate) use self::parts::Edit;
+pub use self::parts::{Parts, splice};
+use self::scan::Members;
+
+/// One JSON-RPC request, notification or response, on one line.
+#[derive(Clone)]
+pub struct Frame {
+    bytes: Bytes,
+    kind: Kind,
+    params: Option<Range<usize>>,
+    result: Option<Range<usize>>,
+}
+
+/// What a [`Frame`] is, with the members that it is routed by.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Has a method and an id: the peer expects an answer.
+    Request {
+        /// Where the id stands in the text.
+        id: Range<usize>,
+        /// The method, unescaped.
+        method: Box<str>,
+    },
+    /// Has a method and no id.
+    Notification {
+        /// The method, unescaped.
+        method: Box<str>,
+    },
+    /// Has a result or an error.
+    Response {
+        /// Where the id stands in the text; `None` when it is absent or null, as in an answer to an unreadable request.
+        id: Option<Range<usize>>,
+        /// Whether it carries a result rather than an error.
+        ok: bool,
+    },
+}
+
+/// Why some bytes are not a [`Frame`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Not JSON at all, or not UTF-8.
+    #[error("not JSON: {0}")]
+    NotJson(#[source] serde_json::Error),
+    /// JSON, but no JSON-RPC 2.0 message.
+    #[error("not a JSON-RPC 2.0 message: {reason}")]
+    NotJsonRpc {
+        /// What is wrong with it.
+        reason: &'static str,
+        /// The id as JSON text, when one could be read: the error answer then carries it.
+        id: Option<Box<str>>,
+    },
+    /// A JSON array, which is a batch in some revisions: see [`split_batch`].
+    #[error("a batch of messages")]
+    Batch,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    jsonrpc: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    method: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    params: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    error: Option<&'a RawValue>,
+}
+
+impl<'a> From<Envelope<'a>> for Members<'a> {
+    fn from(envelope: Envelope<'a>) -> Self {
+        Self {
+            jsonrpc: envelope.jsonrpc.map(RawValue::get),
+            id: envelope.id.map(RawValue::get),
+            method: envelope.method.map(RawValue::get),
+            params: envelope.params.map(RawValue::get),
+            result: envelope.result.map(RawValue::get),
+            error: envelope.error.map(RawValue::get),
+        }
+    }
+}
+
+/// Keeps `null` apart from an absent member, which `Option` alone does not.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Where `part` stands in `whole`, of which it must be a slice.
+fn span_in(whole: &[u8], part: &str) -> Range<usize> {
+    let start = part.as_ptr() as usize - whole.as_ptr() as usize;
+    start..start + part.len()
+}
+
+impl Frame {
+    /// Reads one message. Line breaks between its tokens become spaces, so that the frame is one line of text.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] tells apart what JSON-RPC answers with different codes. Nesting is not limited: only the
+    /// outermost object is looked into, without recursion.
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, FrameError> {
+        let bytes = on_one_line(bytes.into());
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            return match serde_json::from_slice::<&RawValue>(&bytes) {
+                Ok(_) => Err(FrameError::Batch),
+                Err(error) => Err(FrameError::NotJson(error)),
+            };
+        }
+        let members = members(&bytes)?;
+        let at = |text: &str| span_in(&bytes, text);
+        let params = members.params.map(at);
+        let kind = members.kind(&bytes)?;
+        let is_result = matches!(kind, Kind::Response { ok: true, .. });
+        let result = members.result.filter(|_| is_result).map(at);
+        Ok(Self { kind, params, result, bytes })
+    }
+
+    /// What it is, and what it is routed by.
+    #[must_use]
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The whole message, one line without its line break.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The method of a request or notification.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Request { method, .. } | Kind::Notification { method } => Some(method),
+            Kind::Response { .. } => None,
+        }
+    }
+
+    /// The id as its JSON text, so that `1`, `1.0` and `"1"` stay apart.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Request { id, .. } => Some(self.text(id)),
+            Kind::Response { id, .. } => id.as_ref().map(|id| self.text(id)),
+            Kind::Notification { .. } => None,
+        }
+    }
+
+    /// The id of a message that the hub numbered itself.
+    #[must_use]
+    pub fn numeric_id(&self) -> Option<u64> {
+        self.id()?.parse().ok()
+    }
+
+    /// The `params` as JSON text.
+    #[must_use]
+    pub fn params(&self) -> Option<&str> {
+        self.params.as_ref().map(|span| self.text(span))
+    }
+
+    /// The `result` as JSON text.
+    #[must_use]
+    pub fn result(&self) -> Option<&str> {
+        self.result.as_ref().map(|span| self.text(span))
+    }
+
+    /// Reads the members of `params` that `T` names; `None` when there are no params or they do not fit.
+    #[must_use]
+    pub fn peek<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
+        object(self.params()?)
+    }
+
+    /// Reads the members of `result` that `T` names; `None` when there is no result or it does not fit.
+    #[must_use]
+    pub fn peek_result<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
+        object(self.result()?)
+    }
+
+    /// Where a part of this frame's text (a `RawValue` that was read from it) stands.
+    ///
+    /// # Panics
+    ///
+    /// When `part` is not a slice of this frame.
+    #[must_use]
+    pub fn span_of(&self, part: &str) -> Range<usize> {
+        let span = span_in(&self.bytes, part);
+        assert!(span.end <= self.bytes.len(), "the part belongs to another frame");
+        span
+    }
+
+    /// The same message under another id, as parts to be written one after the other: its text is not copied.
+    ///
+    /// A response without an id gets one; a notification is returned as it is.
+    #[must_use]
+    pub fn with_id(&self, id: &str) -> Parts {
+        let span = match &self.kind {
+            Kind::Request { id, .. } | Kind::Response { id: Some(id), .. } => id.clone(),
+            Kind::Response { id: None, .. } => return self.with_added_id(id),
+            Kind::Notification { .. } => return Parts::whole(self.bytes.clone()),
+        };
+        Parts([
+            self.bytes.slice(..span.start),
+            Bytes::copy_from_slice(id.as_bytes()),
+            self.bytes.slice(span.end..),
+        ])
+    }
+
+    fn with_added_id(&self, id: &str) -> Parts {
+        let start = self.bytes.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+        // A null id further on would be a second one; it is rare enough to be cut out by its name and value.
+        let rest = members(&self.bytes).ok().and_then(|members| members.id);
+        match rest {
+            Some(null) => {
+                let span = self.span_of(null);
+                Parts([
+                    self.bytes.slice(..span.start),
+                    Bytes::copy_from_slice(id.as_bytes()),
+                    self.bytes.slice(span.end..),
+                ])
+            }
+            None => Parts([
+                self.bytes.slice(..start),
+                Bytes::from(format!("\"id\":{id},")),
+                self.bytes.slice(start..),
+            ]),
+        }
+    }
+
+    /// The text at a span of this frame.
+    fn text(&self, span: &Range<usize>) -> &str {
+        std::str::from_utf8(&self.bytes[span.clone()]).expect("serde_json checked that raw values are UTF-8")
+    }
+}
+
+impl fmt::Debug for Frame {
+    /// Says what the frame is, never what it carries: arguments and results may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("kind", &self.kind)
+            .field("len", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The members that make it a message.
+fn members(bytes: &[u8]) -> Result<Members<'_>, FrameError> {
+    if let Some(members) = scan::members(bytes) {
+        return Ok(members);
+    }
+    serde_json::from_slice::<Envelope<'_>>(bytes).map(Into::into).map_err(|error| {
+        if error.is_data() {
+            reject("it is not an object with each member once", None)
+        } else {
+            FrameError::NotJson(error)
+        }
+    })
+}
+
+impl<'a> Members<'a> {
+    fn kind(&self, bytes: &[u8]) -> Result<Kind, FrameError> {
+        let id = self.id.filter(|id| *id != "null");
+        let reject = |reason| Err(reject(reason, id.filter(|id| is_id(id))));
+        let version: Option<Cow<'a, str>> = self.jsonrpc.and_then(|raw| serde_json::from_str(raw).ok());
+        if version.as_deref() != Some("2.0") {
+            return reject("`jsonrpc` must be \"2.0\"");
+        }
+        if let Some(id) = id
+            && !is_id(id)
+        {
+            return reject("`id` must be a string or a number");
+        }
+        let Some(method) = self.method else {
+            // Some servers write both members, one of them null.
+            let error = self.error.filter(|error| self.result.is_none() || *error != "null");
+            let result = self.result.filter(|result| error.is_none() || *result != "null");
+            return match (result, error) {
+                (None, None) => reject("it has neither a method, a result nor an error"),
+                (Some(_), Some(_)) => reject("it has both a result and an error"),
+                (result, _) => {
+                    Ok(Kind::Response { id: id.map(|id| span_in(bytes, id)), ok: result.is_some() })
+                }
+            };
+        };
+        let Ok(method) = serde_json::from_str::<String>(method) else {
+            return reject("`method` must be a string");
+        };
+        let params = self.params.unwrap_or("{}");
+        if !params.starts_with(['{', '[']) {
+            return reject("`params` must be an object or an array");
+        }
+        match (self.id, id) {
+            (None, _) => Ok(Kind::Notification { method: method.into() }),
+            (Some(_), Some(id)) => Ok(Kind::Request { id: span_in(bytes, id), method: method.into() }),
+            (Some(_), None) => reject("the `id` of a request must not be null"),
+        }
+    }
+}
+
+fn reject(reason: &'static str, id: Option<&str>) -> FrameError {
+    FrameError::NotJsonRpc { reason, id: id.map(Into::into) }
+}
+
+/// Reads an object. An array is none, although serde would take its items for the members in order.
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    if text.starts_with('{') { serde_json::from_str(text).ok() } else { None }
+}
+
+/// Strings and numbers; the JSON text was checked to be valid already.
+fn is_id(raw: &str) -> bool {
+    raw.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
+}
+
+/// Makes one line of a message: a line break can only stand between tokens, where a space means the same.
+fn on_one_line(bytes: Bytes) -> Bytes {
+    if memchr::memchr2(b'\n', b'\r', &bytes).is_none() {
+        return bytes;
+    }
+    let mut bytes = bytes.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    for byte in bytes.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+        *byte = b' ';
+    }
+    bytes.freeze()
+}
+
+/// The messages of a batch, each still to be parsed; at most `limit` of them.
+///
+/// # Errors
+///
+/// When the text is no JSON array, is empty, or has more messages than `limit`.
+pub fn split_batch(bytes: &Bytes, limit: usize) -> Result<Vec<Bytes>, FrameError> {
+    let parts: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(FrameError::NotJson)?;
+    if parts.is_empty() {
+        return Err(reject("a batch must not be empty", None));
+    }
+    if parts.len() > limit {
+        return Err(reject("the batch has too many messages", None));
+    }
+    Ok(parts.iter().map(|part| bytes.slice(span_in(bytes, part.get()))).collect())
+}

@@ -1,0 +1,126 @@
+//! The words of MCP that the hub itself speaks: revisions, method names and error codes.
+
+use std::fmt;
+
+/// A revision of MCP that opens with the `initialize` handshake, oldest first.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum LegacyVersion {
+    /// 2024-11-05: the HTTP+SSE transport.
+    V2024_11_05,
+    /// 2025-03-26: Streamable HTTP; the only revision with batches.
+    V2025_03_26,
+    /// 2025-06-18: elicitation, structured content, the version header.
+    V2025_06_18,
+    /// 2025-11-25: icons, URL elicitation, experimental tasks.
+    V2025_11_25,
+}
+
+impl LegacyVersion {
+    /// The newest revision that has a handshake; what the hub answers to a version it does not know.
+    pub const LATEST: Self = Self::V2025_11_25;
+
+    /// Every revision with a handshake, oldest first.
+    pub const ALL: [Self; 4] = [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25];
+
+    /// The revision as it is written on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V2024_11_05 => "2024-11-05",
+            Self::V2025_03_26 => "2025-03-26",
+            Self::V2025_06_18 => "2025-06-18",
+            Self::V2025_11_25 => "2025-11-25",
+        }
+    }
+
+    /// The revision with exactly this name, if there is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+
+    /// Whether JSON-RPC batches are part of this revision (2025-03-26, basic § Batching).
+    #[must_use]
+    pub const fn has_batches(self) -> bool {
+        matches!(self, Self::V2025_03_26)
+    }
+}
+
+impl fmt::Display for LegacyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which of the two kinds of MCP a peer speaks.
+///
+/// Revisions from 2026-07-28 on have no handshake and carry their metadata on every request; they get a variant of
+/// their own, because nothing that holds for a legacy peer (session, ping, standing GET stream) holds for them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Era {
+    /// The peer opened with `initialize` and settled on this revision.
+    Legacy(LegacyVersion),
+}
+
+impl Era {
+    /// `legacy`, as users see it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Legacy(_) => "legacy",
+        }
+    }
+
+    /// The revision that was settled on, as it is written on the wire.
+    #[must_use]
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::Legacy(version) => version.as_str(),
+        }
+    }
+}
+
+/// JSON-RPC error codes (JSON-RPC 2.0 § 5.1), with the two that MCP adds for legacy peers.
+pub mod code {
+    /// The message is not JSON.
+    pub const PARSE_ERROR: i32 = -32700;
+    /// The message is JSON, but not a request, notification or response.
+    pub const INVALID_REQUEST: i32 = -32600;
+    /// Nobody here knows the method.
+    pub const METHOD_NOT_FOUND: i32 = -32601;
+    /// The parameters are wrong; also an unknown tool, prompt or cursor.
+    pub const INVALID_PARAMS: i32 = -32602;
+    /// The hub or the instance failed; `data` says where and whether the request had been sent.
+    pub const INTERNAL_ERROR: i32 = -32603;
+    /// No such resource (legacy revisions; resources § Error Handling).
+    pub const RESOURCE_NOT_FOUND: i32 = -32002;
+}
+
+/// Names of the methods that the hub treats specially; every other one passes through.
+pub mod method {
+    #![allow(missing_docs, reason = "each constant is the method name it holds")]
+    pub const INITIALIZE: &str = "initialize";
+    pub const INITIALIZED: &str = "notifications/initialized";
+    pub const PING: &str = "ping";
+    pub const CANCELLED: &str = "notifications/cancelled";
+    pub const PROGRESS: &str = "notifications/progress";
+    pub const MESSAGE: &str = "notifications/message";
+    pub const TOOLS_LIST: &str = "tools/list";
+    pub const TOOLS_CALL: &str = "tools/call";
+    pub const TOOLS_LIST_CHANGED: &str = "notifications/tools/list_changed";
+    pub const PROMPTS_LIST: &str = "prompts/list";
+    pub const PROMPTS_GET: &str = "prompts/get";
+    pub const PROMPTS_LIST_CHANGED: &str = "notifications/prompts/list_changed";
+    pub const RESOURCES_LIST: &str = "resources/list";
+    pub const RESOURCES_TEMPLATES_LIST: &str = "resources/templates/list";
+    pub const RESOURCES_READ: &str = "resources/read";
+    pub const RESOURCES_SUBSCRIBE: &str = "resources/subscribe";
+    pub const RESOURCES_UNSUBSCRIBE: &str = "resources/unsubscribe";
+    pub const RESOURCES_LIST_CHANGED: &str = "notifications/resources/list_changed";
+    pub const RESOURCES_UPDATED: &str = "notifications/resources/updated";
+    pub const COMPLETION_COMPLETE: &str = "completion/complete";
+    pub const LOGGING_SET_LEVEL: &str = "logging/setLevel";
+    pub const ROOTS_LIST: &str = "roots/list";
+    pub const ROOTS_LIST_CHANGED: &str = "notifications/roots/list_changed";
+}
