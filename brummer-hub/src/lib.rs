@@ -2,5 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+pub mod discovery;
+pub mod doorbell;
 pub mod frame;
+pub mod process;
 pub mod protocol;
+pub mod registration;

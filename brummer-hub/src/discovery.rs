@@ -1,0 +1,115 @@
+//! Finds doorbell files and says when they come, change and go.
+//!
+//! ```text
+//!  notify's thread ──try_send──▶ signals (bounded) ─▶ watching thread ──Ring──▶ the hub (bounded)
+//! ```
+//!
+//! The watching thread owns everything that is known of files and directories, and is the only one that reads them: no file
+//! is touched on a runtime thread. The hub hears of a doorbell by a [`Ring`] over a bounded channel; when that channel is
+//! full the thread waits, and what happens meanwhile is found by a scan. [`Watcher::stop`] ends the thread and waits for it,
+//! dropping the [`Watcher`] only ends it.
+
+mod directories;
+mod directory;
+mod files;
+mod read;
+mod thread;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, mpsc::SyncSender},
+    time::SystemTime,
+};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::doorbell::{Doorbell, InstanceId};
+
+pub(crate) use directories::create_private;
+pub use directories::{DATA_DIRECTORY_VARIABLE, Directories};
+pub(crate) use read::remove_if;
+
+/// A valid doorbell and where it was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What the file says.
+    pub doorbell: Doorbell,
+    /// The file itself.
+    pub file: PathBuf,
+    /// When it was last written, to be compared with the start of the process it names. A later heartbeat does not move it.
+    pub modified: SystemTime,
+}
+
+/// What the watcher tells.
+#[derive(Clone, Debug)]
+pub(crate) enum Ring {
+    /// A doorbell is there, for the first time or with new contents.
+    Appeared(Arc<Found>),
+    /// A doorbell that had appeared is gone.
+    Removed { file: PathBuf, id: InstanceId },
+    /// Everything that was there at the start has been told.
+    Scanned,
+}
+
+/// The running watcher. Dropping it stops it; [`Watcher::stop`] also waits for its thread.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    stop: CancellationToken,
+    signals: SyncSender<thread::Signal>,
+    /// Closed when the thread has let go of everything.
+    ended: oneshot::Receiver<()>,
+}
+
+impl Watcher {
+    /// Starts watching on a thread of its own: no file is ever touched on a runtime thread. Never fails: what cannot be
+    /// watched is polled, what cannot be read is reported once.
+    pub(crate) fn start(directories: &Directories, max_instances: usize, rings: mpsc::Sender<Ring>) -> Self {
+        let stop = CancellationToken::new();
+        let (signals, ended) = thread::spawn(directories, max_instances, rings, stop.clone());
+        Self { stop, signals, ended }
+    }
+
+    /// Stops the thread and waits until it has ended. Bounded: the thread waits for nothing but this and the system's
+    /// answers to a few file operations.
+    pub(crate) async fn stop(mut self) {
+        self.end();
+        // An error only says that the thread has dropped its end, which is what is awaited.
+        let _ = (&mut self.ended).await;
+    }
+
+    fn end(&self) {
+        self.stop.cancel();
+        // Wakes a thread that waits for signals. When the queue is full the thread is awake, and sees the token next.
+        let _ = self.signals.try_send(thread::Signal::Stop);
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Deletes the file of an instance that is known to be gone, unless it has been written anew since: it is read again, and
+/// must still name the same id and process. Runs on the blocking pool; a failure leaves the file, which the next hub sees.
+pub(crate) async fn remove_stale(found: Arc<Found>) {
+    let removed = tokio::task::spawn_blocking(move || {
+        let former = &found.doorbell;
+        let removed = remove_if(&found.file, |now| now.id == former.id && now.pid == former.pid);
+        (found, removed)
+    });
+    match removed.await {
+        Ok((found, Ok(removed))) => {
+            tracing::debug!(file = %found.file.display(), removed, "stale doorbell");
+        }
+        Ok((found, Err(error))) => {
+            tracing::debug!(file = %found.file.display(), %error, "cannot remove a stale doorbell");
+        }
+        // The runtime is shutting down.
+        Err(_) => {}
+    }
+}

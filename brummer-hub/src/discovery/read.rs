@@ -1,0 +1,134 @@
+//! Reads doorbell files without trusting what lies there: no links, no pipes, no other user's files, nothing large.
+
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::Found;
+use crate::doorbell::{Doorbell, DoorbellError, MAX_FILE_BYTES};
+
+/// A file that was written this shortly before it was read may be written again without getting another time: kernels
+/// stamp files with a clock that ticks every 1 to 16 ms, some file systems more coarsely.
+const CLOCK_TICK: Duration = Duration::from_millis(100);
+
+/// Tells whether a file has changed since it was read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Stamp {
+    modified: Option<SystemTime>,
+    bytes: u64,
+    inode: u64,
+}
+
+/// Why a file is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("it is not a regular file")]
+    NotRegular,
+    #[cfg(unix)]
+    #[error("it belongs to another user (uid {owner})")]
+    OtherOwner { owner: u32 },
+    #[error("it cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("{0}")]
+    Invalid(#[from] DoorbellError),
+}
+
+impl Refusal {
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Unreadable(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    pub(super) fn may_be_unfinished(&self) -> bool {
+        matches!(self, Self::Invalid(error) if error.may_be_unfinished())
+    }
+}
+
+impl Stamp {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Self { modified: metadata.modified().ok(), bytes: metadata.len(), inode }
+    }
+
+    /// Whether a file with this stamp, read just now, will get another stamp when it is written again.
+    pub(super) fn is_settled(&self, read_at: SystemTime) -> bool {
+        let age = self.modified.and_then(|modified| read_at.duration_since(modified).ok());
+        age.is_some_and(|age| age > CLOCK_TICK)
+    }
+}
+
+/// Reads and checks one file.
+pub(super) fn read(file: &Path) -> Result<(Arc<Found>, Stamp), (Refusal, Option<Stamp>)> {
+    let (contents, metadata) = contents(file).map_err(|refusal| (refusal, None))?;
+    let stamp = Stamp::of(&metadata);
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match Doorbell::parse(&name, &contents) {
+        Ok(doorbell) => {
+            // Without a time nothing can be said of the process's age: the oldest time makes no claim.
+            let modified = stamp.modified.unwrap_or(SystemTime::UNIX_EPOCH);
+            Ok((Arc::new(Found { doorbell, file: file.to_owned(), modified }), stamp))
+        }
+        Err(error) => Err((error.into(), Some(stamp))),
+    }
+}
+
+fn contents(file: &Path) -> Result<(Vec<u8>, Metadata), Refusal> {
+    check(&fs::symlink_metadata(file)?)?;
+    let opened = open(file)?;
+    // Again, because another file may have taken the name in between.
+    let metadata = opened.metadata()?;
+    check(&metadata)?;
+    let mut contents = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
+    // One byte more than allowed, to see a file that grows while it is read.
+    opened.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut contents)?;
+    Ok((contents, metadata))
+}
+
+fn check(metadata: &Metadata) -> Result<(), Refusal> {
+    if !metadata.is_file() {
+        return Err(Refusal::NotRegular);
+    }
+    #[cfg(unix)]
+    {
+        let owner = std::os::unix::fs::MetadataExt::uid(metadata);
+        if owner != rustix::process::geteuid().as_raw() {
+            return Err(Refusal::OtherOwner { owner });
+        }
+    }
+    if metadata.len() > MAX_FILE_BYTES as u64 {
+        return Err(DoorbellError::TooLarge { bytes: metadata.len() }.into());
+    }
+    Ok(())
+}
+
+/// Neither follows a link nor waits for the writer of a pipe.
+#[cfg(unix)]
+fn open(file: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(rustix::fs::open(file, flags, Mode::empty())?.into())
+}
+
+#[cfg(not(unix))]
+fn open(file: &Path) -> io::Result<File> {
+    File::open(file)
+}
+
+/// Deletes a doorbell file if it still is the one that is meant, and says whether it did. A file that is gone, is no
+/// doorbell or says something else is left alone.
+pub(crate) fn remove_if(file: &PathBuf, is_meant: impl FnOnce(&Doorbell) -> bool) -> io::Result<bool> {
+    match read(file) {
+        Ok((found, _)) if is_meant(&found.doorbell) => match fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            removed => Ok(removed.is_ok()),
+        },
+        Err((Refusal::Unreadable(error), _)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(false),
+    }
+}

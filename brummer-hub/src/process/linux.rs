@@ -1,0 +1,272 @@
+//! Linux: everything is in `/proc`.
+//!
+//! The listening sockets are listed once, for the ports that are asked for. Whose socket it is shows in `/proc/PID/fd`, whose
+//! links name sockets by inode: the claimant's own are read first, its descendants' next, and everybody's only when none of
+//! these has it.
+
+mod diag;
+mod table;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    io::Read,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::{Holder, Process, View};
+
+/// A line of `/proc/PID/stat` is a few hundred bytes; the process's name in it has at most 64.
+const MAX_STAT_BYTES: u64 = 4096;
+
+/// One look at the system.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Inodes of the sockets that listen on the ports in question.
+    listening: HashMap<u16, Vec<u64>>,
+    /// All of these inodes.
+    wanted: HashSet<u64>,
+    /// Which of the wanted sockets a process holds; none when its descriptors are not ours to see.
+    held: HashMap<u32, Option<HashSet<u64>>>,
+    /// Children of every process. Read when first needed.
+    children: Option<HashMap<u32, Vec<u32>>>,
+    /// A holder of each wanted socket. Read when first needed.
+    owners: Option<HashMap<u64, u32>>,
+    clock: Clock,
+}
+
+/// What turns the start of a process, counted in ticks since boot, into a time of day.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    now: SystemTime,
+    since_boot: Duration,
+    ticks_per_second: u64,
+}
+
+/// What `/proc/PID/stat` says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Stat {
+    lives: bool,
+    parent: u32,
+    start_ticks: u64,
+}
+
+impl Look {
+    pub(super) fn new(ports: impl Iterator<Item = u16>) -> Self {
+        let listening = listening(&ports.collect());
+        let wanted = listening.values().flatten().copied().collect();
+        Self { listening, wanted, held: HashMap::new(), children: None, owners: None, clock: Clock::read() }
+    }
+
+    /// A process that holds the socket listening on a port.
+    pub(super) fn owner(&mut self, port: u16) -> Option<u32> {
+        let inodes = self.listening.get(&port)?.clone();
+        let owners = self.owners();
+        inodes.iter().find_map(|inode| owners.get(inode).copied())
+    }
+
+    fn held(&mut self, pid: u32) -> Option<&HashSet<u64>> {
+        let wanted = &self.wanted;
+        self.held.entry(pid).or_insert_with(|| sockets(pid, wanted)).as_ref()
+    }
+
+    fn owners(&mut self) -> &HashMap<u64, u32> {
+        if self.owners.is_none() {
+            let mut owners = HashMap::new();
+            for pid in processes() {
+                for inode in self.held(pid).into_iter().flatten() {
+                    // Processes that share a socket inherited it: the oldest one is most likely its owner.
+                    let owner: &mut u32 = owners.entry(*inode).or_insert(pid);
+                    *owner = pid.min(*owner);
+                }
+            }
+            self.owners = Some(owners);
+        }
+        self.owners.get_or_insert_default()
+    }
+
+    /// A process and what descends from it.
+    fn family(&mut self, pid: u32) -> Vec<u32> {
+        let children = self.children.get_or_insert_with(|| {
+            let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+            for (process, stat) in processes().filter_map(|pid| Some((pid, stat(pid)?))) {
+                children.entry(stat.parent).or_default().push(process);
+            }
+            children
+        });
+        let mut family = vec![pid];
+        let mut next = 0;
+        while let Some(children) = family.get(next).and_then(|member| children.get(member)) {
+            // What was read while processes came and went may go in circles.
+            let new: Vec<u32> = children.iter().filter(|child| !family.contains(child)).copied().collect();
+            family.extend(new);
+            next += 1;
+        }
+        family
+    }
+}
+
+impl View for Look {
+    fn process(&mut self, pid: u32) -> Option<Process> {
+        let stat = stat(pid).filter(|stat| stat.lives)?;
+        Some(Process { started: self.clock.time_of(stat.start_ticks) })
+    }
+
+    fn holder(&mut self, pid: u32, port: u16) -> Holder {
+        let Some(inodes) = self.listening.get(&port).cloned() else { return Holder::Nobody };
+        let holds =
+            |held: Option<&HashSet<u64>>| held.map(|held| inodes.iter().any(|inode| held.contains(inode)));
+        if holds(self.held(pid)) == Some(true) {
+            return Holder::Claimant;
+        }
+        let family = self.family(pid);
+        let held: Vec<Option<bool>> = family.iter().map(|&member| holds(self.held(member))).collect();
+        if held.contains(&Some(true)) {
+            return Holder::Claimant;
+        }
+        if held.contains(&None)
+            && family.iter().any(|&member| self.held[&member].is_none() && stat(member).is_some())
+        {
+            return Holder::Hidden;
+        }
+        match self.owner(port) {
+            Some(owner) => Holder::Other(owner),
+            None => Holder::Hidden,
+        }
+    }
+}
+
+impl Clock {
+    fn read() -> Self {
+        let since_boot = Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default();
+        Self { now: SystemTime::now(), since_boot, ticks_per_second: rustix::param::clock_ticks_per_second() }
+    }
+
+    /// None when it would lie in the future: then the two clocks cannot be compared.
+    fn time_of(self, ticks: u64) -> Option<SystemTime> {
+        let whole = Duration::from_secs(ticks.checked_div(self.ticks_per_second)?);
+        let rest =
+            Duration::from_secs(ticks % self.ticks_per_second) / u32::try_from(self.ticks_per_second).ok()?;
+        self.now.checked_sub(self.since_boot.checked_sub(whole + rest)?)
+    }
+}
+
+/// Whether a process lives. Without a descriptor to wait for, this is asked again and again.
+pub(super) fn is_alive(pid: u32) -> bool {
+    stat(pid).is_some_and(|stat| stat.lives)
+}
+
+/// The ids of all processes.
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn stat(pid: u32) -> Option<Stat> {
+    let mut line = Vec::new();
+    File::open(format!("/proc/{pid}/stat")).ok()?.take(MAX_STAT_BYTES).read_to_end(&mut line).ok()?;
+    parse_stat(&line)
+}
+
+/// See proc_pid_stat(5). The name, in parentheses, may hold anything, parentheses too.
+fn parse_stat(line: &[u8]) -> Option<Stat> {
+    let end_of_name = line.iter().rposition(|&byte| byte == b')')?;
+    let rest = str::from_utf8(&line[end_of_name + 1..]).ok()?;
+    // Counted from the state, which is the third field.
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    // A zombie with several threads is one whose first thread has ended before the others.
+    let is_dead = matches!(*fields.first()?, "X" | "x") || (fields[0] == "Z" && number(20)? <= 1);
+    Some(Stat { lives: !is_dead, parent: u32::try_from(number(4)?).ok()?, start_ticks: number(22)? })
+}
+
+/// The wanted sockets among a process's descriptors.
+fn sockets(pid: u32, wanted: &HashSet<u64>) -> Option<HashSet<u64>> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let inode = |link: std::path::PathBuf| -> Option<u64> {
+        link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    let links = descriptors.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+    let mut held = HashSet::new();
+    for inode in links.filter_map(inode).filter(|inode| wanted.contains(inode)) {
+        held.insert(inode);
+        // A server has thousands of descriptors, and the one that listens is among the first.
+        if held.len() == wanted.len() {
+            break;
+        }
+    }
+    Some(held)
+}
+
+/// A listening socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Socket {
+    address: IpAddr,
+    port: u16,
+    inode: u64,
+}
+
+/// The two tables of TCP sockets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Family {
+    V4,
+    V6,
+}
+
+/// The sockets that listen on these ports and can be reached by loopback. A connection goes to 127.0.0.1 first: what listens
+/// on IPv6 is asked only for ports on which nothing does on IPv4.
+fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<u64>> {
+    let mut found: HashMap<u16, Vec<u64>> = HashMap::new();
+    for family in [Family::V4, Family::V6] {
+        let left: HashSet<u16> = ports.iter().filter(|port| !found.contains_key(*port)).copied().collect();
+        if left.is_empty() {
+            break;
+        }
+        // The table costs milliseconds, because the kernel goes through all connections for it; but it is always there.
+        let sockets = diag::listening(family).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the kernel does not list listening sockets; reading its table");
+            table::listening(family)
+        });
+        for socket in sockets {
+            let address = socket.address.to_canonical();
+            if left.contains(&socket.port) && (address.is_unspecified() || address.is_loopback()) {
+                found.entry(socket.port).or_default().push(socket.inode);
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_line_is_read_whatever_the_name() {
+        let line = |name: &str, state: &str, threads: u32| {
+            format!(
+                "42 ({name}) {state} 7 42 42 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 {threads} 0 123456 1 2 3\n"
+            )
+        };
+        let expected = Stat { lives: true, parent: 7, start_ticks: 123_456 };
+        for name in ["node", "a b", "x) R 1 (y", ")", ""] {
+            assert_eq!(parse_stat(line(name, "S", 1).as_bytes()), Some(expected), "{name:?}");
+        }
+        assert_eq!(parse_stat(line("z", "Z", 1).as_bytes()), Some(Stat { lives: false, ..expected }));
+        assert_eq!(parse_stat(line("z", "Z", 3).as_bytes()), Some(expected));
+        for broken in ["", "42 (x", "42 (x) S", "42 (x) S 1 2"] {
+            assert_eq!(parse_stat(broken.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn a_start_is_a_time_of_day_unless_the_clocks_disagree() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let clock = Clock { now, since_boot: Duration::from_secs(100), ticks_per_second: 100 };
+        assert_eq!(clock.time_of(9_950), Some(now - Duration::from_millis(500)));
+        assert_eq!(clock.time_of(10_001), None);
+    }
+}

@@ -1,0 +1,222 @@
+use std::{
+    collections::HashMap,
+    env,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Ipv6Addr, TcpListener},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use futures_util::future::join_all;
+
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+/// Far beyond what anything here takes: it only keeps a broken wait from hanging the tests.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Tells this test binary to be a process that listens.
+const ROLE: &str = "BRUMMER_TEST_LISTENER";
+
+/// Not a test of its own: what the processes that the tests start run.
+#[test]
+fn as_listener() {
+    if env::var_os(ROLE).is_none() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    println!("\nport {}", listener.local_addr().unwrap().port());
+    std::io::stdout().flush().unwrap();
+    // Until the parent closes its end, or is gone.
+    let _ = std::io::stdin().lines().next();
+}
+
+/// A child of this process that listens.
+struct Listener {
+    child: Child,
+    port: u16,
+    /// Kept, because the child still writes when it ends.
+    _output: BufReader<ChildStdout>,
+}
+
+impl Listener {
+    fn start() -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .args(["process::tests::as_listener", "--exact", "--nocapture"])
+            .env(ROLE, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let lines = output.by_ref().lines().map_while(Result::ok);
+        let port = lines.into_iter().find_map(|line| line.strip_prefix("port ")?.parse().ok());
+        Self { child, port: port.expect("the child listens"), _output: output }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn claim(pid: u32, port: u16) -> Claim {
+    Claim { pid, port, written: SystemTime::now() }
+}
+
+/// What is expected where the system tells who holds a port. Every system does, but Wine names processes that do not exist.
+fn told(identity: Identity) -> Identity {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let owner = owner_of_port(listener.local_addr().unwrap().port());
+    assert!(owner == Some(std::process::id()) || cfg!(windows), "{owner:?}");
+    if owner.is_some() { identity } else { Identity::Plausible }
+}
+
+/// A port on which nobody listens.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_process_that_holds_the_port_is_confirmed() {
+    let inspector = Inspector::start();
+    for address in ["127.0.0.1:0", "0.0.0.0:0"] {
+        let listener = TcpListener::bind(address).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(inspector.identify(claim(std::process::id(), port)).await, told(Identity::Confirmed));
+    }
+    // Not every machine has IPv6.
+    if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+        let port = listener.local_addr().unwrap().port();
+        assert_eq!(inspector.identify(claim(std::process::id(), port)).await, told(Identity::Confirmed));
+    }
+}
+
+#[tokio::test]
+async fn a_descendant_may_hold_the_port() {
+    let inspector = Inspector::start();
+    let listener = Listener::start();
+    assert_eq!(
+        inspector.identify(claim(listener.child.id(), listener.port)).await,
+        told(Identity::Confirmed)
+    );
+    assert_eq!(inspector.identify(claim(std::process::id(), listener.port)).await, told(Identity::Confirmed));
+    let owner = owner_of_port(listener.port);
+    assert_eq!(owner, Some(listener.child.id()).filter(|_| told(Identity::Confirmed) == Identity::Confirmed));
+}
+
+#[tokio::test]
+async fn a_port_of_another_process_is_seen() {
+    let inspector = Inspector::start();
+    let (one, other) = (Listener::start(), Listener::start());
+    let identity = inspector.identify(claim(one.child.id(), other.port)).await;
+    assert_eq!(identity, told(Identity::PortTaken { owner: other.child.id() }));
+}
+
+#[tokio::test]
+async fn a_port_without_a_listener_is_never_confirmed() {
+    let inspector = Inspector::start();
+    let expected = if cfg!(target_os = "linux") { Identity::NotListening } else { Identity::Plausible };
+    assert_eq!(inspector.identify(claim(std::process::id(), free_port())).await, expected);
+    assert_eq!(owner_of_port(free_port()), None);
+}
+
+#[tokio::test]
+async fn a_process_younger_than_the_file_did_not_write_it() {
+    let inspector = Inspector::start();
+    let listener = Listener::start();
+    let mut claim = claim(listener.child.id(), listener.port);
+    claim.written -= Duration::from_secs(3600);
+    assert_eq!(inspector.identify(claim).await, Identity::Reused);
+}
+
+#[tokio::test]
+async fn a_process_that_has_ended_is_gone() {
+    let inspector = Inspector::start();
+    let mut listener = Listener::start();
+    let (pid, port) = (listener.child.id(), listener.port);
+    listener.child.kill().unwrap();
+    // Not yet collected: on Unix it is a zombie from here on.
+    tokio::time::timeout(PATIENCE, exited(pid, CancellationToken::new())).await.expect("noticed in time");
+    assert_eq!(inspector.identify(claim(pid, port)).await, Identity::Gone);
+    listener.child.wait().unwrap();
+    assert_eq!(inspector.identify(claim(pid, port)).await, Identity::Gone);
+    tokio::time::timeout(PATIENCE, exited(pid, CancellationToken::new())).await.expect("nothing to wait for");
+}
+
+#[tokio::test]
+async fn the_end_of_a_process_is_noticed_and_not_before() {
+    let mut listener = Listener::start();
+    let stop = CancellationToken::new();
+    let waiting = tokio::spawn(exited(listener.child.id(), stop.clone()));
+    let living = tokio::spawn(exited(std::process::id(), stop.clone()));
+    drop(listener.child.stdin.take());
+    tokio::time::timeout(PATIENCE, waiting).await.expect("noticed in time").unwrap();
+    assert!(!living.is_finished());
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, living).await.expect("stopped in time").unwrap();
+}
+
+#[tokio::test]
+async fn many_claims_at_once_are_all_answered() {
+    let inspector = Inspector::start();
+    let listeners: Vec<_> = (0..100).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let ports = listeners.iter().map(|listener| listener.local_addr().unwrap().port());
+    let mut claims: Vec<Claim> = ports.map(|port| claim(std::process::id(), port)).collect();
+    // More than the queue holds.
+    claims = claims.iter().copied().cycle().take(CLAIMS * 2).collect();
+    let answers = join_all(claims.into_iter().map(|claim| inspector.identify(claim))).await;
+    let expected = told(Identity::Confirmed);
+    assert_eq!(answers.iter().filter(|answer| **answer != expected).count(), 0);
+}
+
+/// A system in which everything is as written here.
+#[derive(Default)]
+struct Written {
+    started: HashMap<u32, Option<SystemTime>>,
+    holders: HashMap<u16, Holder>,
+}
+
+impl View for Written {
+    fn process(&mut self, pid: u32) -> Option<Process> {
+        self.started.get(&pid).map(|&started| Process { started })
+    }
+    fn holder(&mut self, _pid: u32, port: u16) -> Holder {
+        self.holders[&port]
+    }
+}
+
+#[test]
+fn a_claim_is_judged_by_life_then_age_then_port() {
+    let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+    let second = Duration::from_secs(1);
+    let mut view = Written::default();
+    view.started.insert(1, Some(written - second));
+    view.started.insert(2, Some(written + 2 * second));
+    view.started.insert(3, Some(written + 3 * second));
+    view.started.insert(4, None);
+    view.holders.insert(1, Holder::Claimant);
+    view.holders.insert(2, Holder::Other(9));
+    view.holders.insert(3, Holder::Nobody);
+    view.holders.insert(4, Holder::Hidden);
+    let mut judge = |pid, port| Claim { pid, port, written }.judge(&mut view);
+    assert_eq!(judge(9, 1), Identity::Gone);
+    assert_eq!(judge(1, 1), Identity::Confirmed);
+    assert_eq!(judge(2, 1), Identity::Confirmed, "within the slack");
+    assert_eq!(judge(3, 1), Identity::Reused);
+    assert_eq!(judge(4, 1), Identity::Confirmed, "of unknown age");
+    assert_eq!(judge(1, 2), Identity::PortTaken { owner: 9 });
+    assert_eq!(judge(1, 3), Identity::NotListening);
+    assert_eq!(judge(4, 4), Identity::Plausible);
+}
+
+#[test]
+fn processes_of_another_namespace_are_not_judged() {
+    let (initial, container) = (Some(super::INITIAL_NAMESPACE), Some(4_026_532_000));
+    assert!(super::same_namespace(initial, initial) && super::same_namespace(None, initial));
+    assert!(super::same_namespace(container, container));
+    assert!(!super::same_namespace(container, initial) && !super::same_namespace(None, container));
+    assert!(super::same_namespace(None, None), "systems without namespaces");
+}
