@@ -1,0 +1,90 @@
+//! What a hub can be told, with a documented reason behind every default.
+
+use std::time::Duration;
+
+use crate::discovery::Directories;
+
+/// Settings of a hub. `HubConfig::default()` is what the command uses without options.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HubConfig {
+    /// Where instances announce themselves.
+    pub directories: Directories,
+    /// Limits and time-outs of the connections to instances.
+    pub limits: Limits,
+    /// How the health of instances is watched.
+    pub health: HealthConfig,
+    /// Instances beyond this number are refused with one warning.
+    pub max_instances: usize,
+}
+
+/// Bounds of one connection to an instance.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Until the TCP connection stands. Loopback answers at once or not at all.
+    pub connect_timeout: Duration,
+    /// Until `initialize` is answered. A dev server may still be compiling.
+    pub initialize_timeout: Duration,
+    /// Until a request that shows no progress is given up: the client's own time-out comes long before.
+    pub call_timeout: Duration,
+    /// The largest message taken from an instance or a client, in bytes.
+    pub max_message_bytes: usize,
+    /// How long a TCP connection rests between two requests before it is closed. Node closes it after 5 s.
+    pub max_idle: Duration,
+}
+
+/// How an instance is found to be well, ill or gone.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct HealthConfig {
+    /// Time between two pings, and how long one may take before it counts as missed.
+    pub ping_interval: Duration,
+    /// Pings missed in a row that turn an active instance into a retrying one.
+    pub max_missed_pings: u32,
+    /// First pause between two attempts to reach an instance; each further one is twice as long.
+    pub retry_first: Duration,
+    /// Longest pause between two attempts.
+    pub retry_max: Duration,
+    /// How long an instance whose process lives is retried before it counts as dead.
+    pub give_up_after: Duration,
+    /// Between two quiet looks at an instance that was given up while its process lives: a developer who leaves the
+    /// debugger waits no longer than this, and a hung process costs next to nothing.
+    pub probe_interval: Duration,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            directories: Directories::from_env(),
+            limits: Limits::default(),
+            health: HealthConfig::default(),
+            max_instances: 1024,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(2),
+            initialize_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(60 * 60),
+            max_message_bytes: 64 * 1024 * 1024,
+            max_idle: Duration::from_secs(4),
+        }
+    }
+}
+
+impl Default for HealthConfig {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(5),
+            max_missed_pings: 3,
+            retry_first: Duration::from_millis(100),
+            retry_max: Duration::from_secs(5),
+            give_up_after: Duration::from_secs(60),
+            probe_interval: Duration::from_secs(30),
+        }
+    }
+}

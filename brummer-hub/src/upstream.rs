@@ -1,0 +1,251 @@
+//! One MCP connection to one instance, for the revisions that open with a handshake.
+//!
+//! [`Upstream::open`] starts a task, the `Actor`, which owns everything about the connection: the HTTP session, the TCP
+//! connections, the calls in flight. Handles give it commands over a bounded queue and never wait; what it hears it
+//! tells the owner over the owner's bounded channel. It ends when the last handle is dropped or it is stopped, and
+//! then ends the session at the instance, or when the conversation cannot be opened, which it tells as its last word.
+//!
+//! It carries messages and knows their ids; what they mean is its owner's business. It answers `ping`, notices a
+//! forgotten session and opens a new one, resumes broken streams, and never repeats a request that may have run.
+
+mod actor;
+mod connection;
+mod exchange;
+mod handshake;
+mod headers;
+mod legacy_sse;
+mod listen;
+mod reply;
+pub mod sse;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hyper::Uri;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{actor::Actor, connection::Dialer, headers::Route, wire::Wire};
+
+use crate::{config::Limits, doorbell::InstanceId, frame::Frame, protocol::LegacyVersion};
+
+/// Names one connection among those that report to the same owner.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct LinkId(pub(crate) u64);
+
+/// As whom the connection introduces itself: the real client, or the hub for its own checks.
+#[derive(Clone, Debug)]
+pub(crate) struct Hello {
+    pub(crate) version: LegacyVersion,
+    /// `capabilities` of `initialize`, as JSON text.
+    pub(crate) capabilities: Arc<str>,
+    /// `clientInfo` of `initialize`, as JSON text.
+    pub(crate) client_info: Arc<str>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// A client's conversation: everything that the instance says is wanted, and no request is sent twice.
+    Conversation,
+    /// To see whether the instance answers. There may be a thousand of these: they open no standing stream, and keep
+    /// their one TCP connection, whose end is told as [`UpstreamEventKind::Suspect`]. Their requests may be repeated.
+    Health,
+}
+
+/// What a connection is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct UpstreamOptions {
+    pub(crate) link: LinkId,
+    pub(crate) instance: InstanceId,
+    pub(crate) port: u16,
+    pub(crate) endpoint: String,
+    pub(crate) hello: Hello,
+    pub(crate) limits: Limits,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a connection tells its owner. Everything that an instance said on one stream comes in that order.
+#[derive(Debug)]
+pub(crate) struct UpstreamEvent {
+    pub(crate) link: LinkId,
+    pub(crate) kind: UpstreamEventKind,
+}
+
+#[derive(Debug)]
+pub(crate) enum UpstreamEventKind {
+    /// The handshake is done; requests that were waiting are sent now.
+    Ready(Box<Welcome>),
+    /// The instance had forgotten the session and a new one was opened: subscriptions and log level must be sent again.
+    Renewed(Box<Welcome>),
+    /// A message from the instance, on the stream of request `carrier` or on a standing stream. A response carries the
+    /// id that the request was sent with. Pings have been answered already and are not told.
+    Frame {
+        frame: Frame,
+        #[cfg_attr(
+            not(test),
+            allow(dead_code, reason = "sessions route by ids; the tests of this module check it")
+        )]
+        carrier: Option<u64>,
+    },
+    /// Request `id` is over and no response came. Exactly one of a response frame and this is told for each request
+    /// that was not cancelled.
+    Ended { id: u64, error: ExchangeError },
+    /// Something happened that a dead instance would show (stream ended, connection refused): check it now.
+    Suspect,
+    /// The connection could not be opened, or not opened again. The last event of this connection.
+    Failed(ExchangeError),
+}
+
+/// What the instance answered to `initialize`.
+#[derive(Debug)]
+pub(crate) struct Welcome {
+    pub(crate) version: LegacyVersion,
+    /// The whole result as it came: `capabilities`, `serverInfo`, `instructions`.
+    pub(crate) result: Box<str>,
+    /// The instance id that the server states itself (`Brummer-Instance-Id` response header), when it does.
+    pub(crate) stated_id: Option<Box<str>>,
+}
+
+/// Whether a request may have run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sent {
+    /// It never reached the instance.
+    No,
+    /// It did; the instance refused or answered it unusably.
+    Yes,
+    /// It may or may not have.
+    Unknown,
+}
+
+/// Why an exchange gave no usable answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct ExchangeError {
+    pub(crate) sent: Sent,
+    pub(crate) reason: ExchangeReason,
+}
+
+/// What went wrong, in words for the user of the client.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum ExchangeReason {
+    #[error("nothing listens on port {port}")]
+    Refused { port: u16 },
+    #[error("the instance did not answer within {seconds} s")]
+    TimedOut { seconds: u64 },
+    #[error("the connection was closed before the answer came")]
+    Closed,
+    #[error("the instance answered with HTTP status {status}{}", .excerpt.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Status { status: u16, excerpt: Option<String> },
+    #[error("the instance answered with content type `{found}`, which is not MCP")]
+    ContentType { found: String },
+    #[error("the answer is over the limit of {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("the answer is no valid message: {why}")]
+    Invalid { why: String },
+    #[error("the instance refused the handshake: {message}")]
+    Handshake { message: String },
+    #[error("it is gone")]
+    Gone,
+    #[error("it takes no more requests now")]
+    Busy,
+    #[error("{0}")]
+    Io(String),
+}
+
+impl ExchangeReason {
+    fn timed_out(limit: Duration) -> Self {
+        Self::TimedOut { seconds: limit.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX) }
+    }
+}
+
+impl ExchangeError {
+    /// Whether it is what a dead instance would cause.
+    fn is_suspect(&self) -> bool {
+        match self.reason {
+            ExchangeReason::Refused { .. } | ExchangeReason::Closed => true,
+            ExchangeReason::TimedOut { .. } | ExchangeReason::Io(_) => self.sent == Sent::No,
+            _ => false,
+        }
+    }
+}
+
+/// Commands that may wait for the actor; it takes them as fast as it is given time.
+const COMMAND_QUEUE: usize = 1024;
+
+#[derive(Debug)]
+enum Command {
+    Request { id: u64, body: Bytes },
+    Send(Bytes),
+    Cancel { id: u64, notification: Bytes },
+}
+
+/// Handle of a connection. When the last clone is dropped, the connection closes its session (DELETE) and ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Upstream {
+    /// Opens a connection in a task of its own. Requests may be sent at once; they wait for the handshake.
+    pub(crate) fn open(
+        options: UpstreamOptions,
+        events: mpsc::Sender<UpstreamEvent>,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let UpstreamOptions { link, instance, port, endpoint, hello, limits, purpose } = options;
+        let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+        // A doorbell's endpoint begins with a slash; what is no path at all will be answered 404.
+        let target = Uri::try_from(endpoint).unwrap_or_else(|error| {
+            tracing::debug!(%instance, %error, "the endpoint is no path; using /mcp");
+            Uri::from_static("/mcp")
+        });
+        let wire = Wire {
+            link,
+            events,
+            commands: commands.downgrade(),
+            dialer: Dialer::new(port, limits.connect_timeout),
+            limits,
+            purpose,
+            since: Instant::now(),
+            last_heard: AtomicU64::new(0),
+        };
+        let base = Route::new(port, target);
+        tasks.spawn(Actor::new(Arc::new(wire), base, hello, queue, stop).run());
+        Self { commands }
+    }
+
+    /// Sends a request whose JSON text `body` carries the number `id`. Never waits: `Err` gives the body back when the
+    /// connection is gone or its queue is full.
+    pub(crate) fn request(&self, id: u64, body: Bytes) -> Result<(), Bytes> {
+        self.commands.try_send(Command::Request { id, body }).map_err(|error| body_of(error.into_inner()))
+    }
+
+    /// Sends a notification or a response.
+    pub(crate) fn send(&self, body: Bytes) -> Result<(), Bytes> {
+        self.commands.try_send(Command::Send(body)).map_err(|error| body_of(error.into_inner()))
+    }
+
+    /// Tells the instance that request `id` is no longer wanted (`notification` says it in its words); neither its
+    /// response nor its end is told after this. A request that is not under way is no concern of the instance's.
+    pub(crate) fn cancel(&self, id: u64, notification: Bytes) {
+        if self.commands.try_send(Command::Cancel { id, notification }).is_err() {
+            tracing::debug!(id, "a cancellation was dropped: the connection is gone or its queue is full");
+        }
+    }
+}
+
+fn body_of(command: Command) -> Bytes {
+    match command {
+        Command::Request { body, .. } | Command::Send(body) | Command::Cancel { notification: body, .. } => {
+            body
+        }
+    }
+}

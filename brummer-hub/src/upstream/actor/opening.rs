@@ -1,0 +1,98 @@
+//! How a conversation begins, and begins anew.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use futures_util::future::abortable;
+use tokio::time::timeout;
+
+use super::{Actor, Chore, Conversation, Outgoing, Phase};
+use crate::upstream::{
+    ExchangeError, ExchangeReason, Purpose, Sent, UpstreamEventKind, Welcome,
+    handshake::{Opened, shake_hands},
+    headers::Route,
+    listen::Listener,
+};
+
+/// How long requests wait for the standing stream: servers on the official SDK lose what they ask there while nobody
+/// listens. They open it within milliseconds; one that leaves a GET unanswered is not waited for longer.
+const LISTEN_FIRST: Duration = Duration::from_millis(250);
+
+impl Actor {
+    /// The instance answered 404 (2025-11-25, transports § Session Management): it has not run what was sent.
+    pub(super) fn on_forgotten(&mut self, route: &Arc<Route>, outgoing: Outgoing) {
+        if matches!(&self.phase, Phase::Open(current) if Arc::ptr_eq(current, route)) {
+            self.renew();
+        }
+        self.dispatch(outgoing);
+    }
+
+    /// Opens a new session. All that is to be sent waits for it, and all that was refused for want of it.
+    pub(super) fn renew(&mut self) {
+        tracing::debug!(link = self.wire.link.0, "the instance has forgotten the session");
+        self.phase = Phase::Opening;
+        if let Some(listener) = self.listener.take() {
+            listener.abort();
+        }
+        self.shake_hands(UpstreamEventKind::Renewed);
+    }
+
+    pub(super) fn shake_hands(&mut self, told: fn(Box<Welcome>) -> UpstreamEventKind) {
+        let (wire, base, hello) = (Arc::clone(&self.wire), self.base.clone(), self.hello.clone());
+        self.chores.push(Box::pin(async move {
+            let limit = wire.limits.initialize_timeout;
+            let opened = timeout(limit, shake_hands(&wire, &base, &hello)).await.unwrap_or_else(|_| {
+                Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::timed_out(limit) })
+            });
+            let Opened { route, welcome, early, connection, stream } = match opened {
+                Ok(opened) => opened,
+                Err(error) => return Chore::Opened(Err(error)),
+            };
+            wire.tell(told(Box::new(welcome))).await;
+            for frame in early {
+                wire.deliver_early(frame).await;
+            }
+            Chore::Opened(Ok(Box::new(Conversation { route, connection, stream })))
+        }));
+    }
+
+    pub(super) fn on_opened(&mut self, conversation: Conversation) {
+        let Conversation { route, connection, stream } = conversation;
+        self.rest(connection);
+        let route = Arc::new(route);
+        self.phase = Phase::Open(Arc::clone(&route));
+        let listener = match stream {
+            Some(stream) => Some(Listener::with(route, stream)),
+            None if self.wire.purpose == Purpose::Health => None,
+            None => Some(Listener::new(route, self.wire.limits.max_message_bytes)),
+        };
+        // Messages first: they never wait for a place, and what they answer may be what holds the places.
+        let (messages, requests) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|outgoing| matches!(outgoing, Outgoing::Message { .. }));
+        self.waiting = requests;
+        let messages: VecDeque<_> = messages;
+        messages.into_iter().for_each(|message| self.dispatch(message));
+        let Some(listener) = listener else { return self.start_waiting() };
+        let settled = listener.settled();
+        self.held = !settled.is_cancelled();
+        self.listen(Box::new(listener), None);
+        if self.held {
+            self.chores.push(Box::pin(async move {
+                let _ = timeout(LISTEN_FIRST, settled.cancelled()).await;
+                Chore::Settled
+            }));
+        } else {
+            self.start_waiting();
+        }
+    }
+
+    pub(super) fn listen(&mut self, mut listener: Box<Listener>, event: Option<UpstreamEventKind>) {
+        let wire = Arc::clone(&self.wire);
+        let (heard, handle) = abortable(async move {
+            let heard = listener.hear(&wire, event).await;
+            Chore::Heard(listener, heard)
+        });
+        self.listener = Some(handle);
+        self.chores.push(Box::pin(async move { heard.await.unwrap_or(Chore::Done) }));
+    }
+}

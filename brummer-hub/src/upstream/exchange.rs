@@ -1,0 +1,324 @@
+//! One message to the instance and all that comes back for it.
+//!
+//! An exchange is a future in the actor's set. It owns its TCP connection, tells the owner what it hears, in order and
+//! waiting for room, and hands the connection back when it is over.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use tokio::time::{sleep, timeout};
+
+use super::{
+    ExchangeError, ExchangeReason, Sent, UpstreamEventKind,
+    connection::Connection,
+    headers::{Route, Transport},
+    reply::{Opening, Reply, open},
+    sse::Parser,
+    wire::{Call, Impatience, Patience, Wire, invalid},
+};
+
+/// How long the end of a stream is waited for once the answer has come; then its connection is not used again.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a notification or response may take to be accepted. Nobody waits for it.
+const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Pause before a broken stream is resumed when the server named none (2025-11-25, transports § Resumability leaves it
+/// to the client; EventSource implementations take some seconds, the SDKs one).
+pub(super) const DEFAULT_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest pause that the hub chooses itself.
+pub(super) const MAX_RETRY: Duration = Duration::from_secs(30);
+
+/// Resumptions in a row that bring nothing before a request counts as lost: about two minutes.
+const MAX_RESUMPTIONS: u32 = 8;
+
+/// What is left when an exchange is over.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) call: Arc<Call>,
+    pub(super) route: Arc<Route>,
+    pub(super) connection: Option<Connection>,
+    pub(super) fate: Fate,
+}
+
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// All has been told.
+    Over,
+    /// The instance does not know the session. The request has not run, and comes back.
+    Forgotten(Bytes),
+    /// The time-out was told; the instance has to hear of it.
+    TimedOut,
+}
+
+enum Stop {
+    Failed(ExchangeError),
+    Forgotten,
+    TimedOut,
+    Over,
+}
+
+impl From<ExchangeError> for Stop {
+    fn from(error: ExchangeError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Impatience> for Stop {
+    fn from(impatience: Impatience) -> Self {
+        match impatience {
+            Impatience::TimedOut => Self::TimedOut,
+            Impatience::Over => Self::Over,
+        }
+    }
+}
+
+/// Sends a request and tells its answer. `again`: it is sent for the second time, in a new session.
+pub(super) async fn request(
+    wire: Arc<Wire>,
+    route: Arc<Route>,
+    call: Arc<Call>,
+    body: Bytes,
+    connection: Option<Connection>,
+    again: bool,
+) -> Finished {
+    let outcome = {
+        let sleep = pin!(sleep(wire.limits.call_timeout));
+        let shares_stream = route.transport == Transport::HttpSse;
+        let patience = Patience::new(&wire, &call, sleep, shares_stream);
+        let mut exchange = Exchange { wire: &wire, route: &route, call: &call, patience, again };
+        exchange.run(body.clone(), connection).await
+    };
+    let mut connection = None;
+    let fate = match outcome {
+        Ok(rest) => {
+            connection = rest;
+            Fate::Over
+        }
+        Err(Stop::Over) => Fate::Over,
+        Err(Stop::Forgotten) => Fate::Forgotten(body),
+        Err(Stop::TimedOut) => {
+            let reason = ExchangeReason::timed_out(wire.limits.call_timeout);
+            wire.end(&call, ExchangeError { sent: Sent::Unknown, reason }).await;
+            Fate::TimedOut
+        }
+        Err(Stop::Failed(error)) => {
+            let suspect = error.is_suspect();
+            wire.end(&call, error).await;
+            if suspect {
+                wire.tell(UpstreamEventKind::Suspect).await;
+            }
+            Fate::Over
+        }
+    };
+    Finished { call, route, connection, fate }
+}
+
+struct Exchange<'a> {
+    wire: &'a Wire,
+    route: &'a Route,
+    call: &'a Call,
+    patience: Patience<'a>,
+    again: bool,
+}
+
+impl Exchange<'_> {
+    async fn run(&mut self, body: Bytes, connection: Option<Connection>) -> Result<Option<Connection>, Stop> {
+        let sent = self.wire.send(connection, self.route.post(body));
+        let (connection, response) = self.patience.wait(sent).await??;
+        if response.status() == StatusCode::NOT_FOUND && self.route.has_session() && !self.again {
+            return Err(Stop::Forgotten);
+        }
+        let opening = open(connection, response, self.wire.limits.max_message_bytes);
+        match self.patience.wait(opening).await?? {
+            Opening::Messages(reply) => self.read(reply).await,
+            Opening::Empty(connection) if self.route.transport == Transport::HttpSse => {
+                // The connection is of no use until the answer has come elsewhere; it would be idle for too long.
+                drop(connection);
+                Err(self.patience.wait_elsewhere().await.into())
+            }
+            Opening::Empty(_) => Err(invalid("it accepted the request without an answer".into()).into()),
+            Opening::Refused(refusal) => match refusal.answer() {
+                Some(answer) if !self.again && self.route.has_session() && refusal.is_unread(&answer) => {
+                    Err(Stop::Forgotten)
+                }
+                Some(answer) => {
+                    self.wire.deliver_frame(answer, self.call, true).await;
+                    Ok(refusal.into_connection())
+                }
+                None => Err(refusal.error().into()),
+            },
+        }
+    }
+
+    /// Tells the messages of a reply, and of the streams that resume it, up to the answer.
+    async fn read(&mut self, mut reply: Reply) -> Result<Option<Connection>, Stop> {
+        let mut unusable = None;
+        let mut attempts = 0;
+        let mut resumed_after: Option<Box<[u8]>> = None;
+        loop {
+            let broken = match self.patience.wait(reply.next()).await? {
+                Ok(Some(text)) => {
+                    self.patience.renew();
+                    attempts = 0;
+                    match self.wire.deliver(text, self.call).await {
+                        Ok(true) => break,
+                        Ok(false) => {}
+                        // Perhaps it was the answer, perhaps not: the end of the stream tells.
+                        Err(error) => unusable = Some(error),
+                    }
+                    continue;
+                }
+                Ok(None) => None,
+                Err(error) if matches!(error.reason, ExchangeReason::Closed) => Some(error),
+                Err(error) => return Err(error.into()),
+            };
+            if self.route.transport == Transport::HttpSse && broken.is_none() {
+                return Err(self.patience.wait_elsewhere().await.into());
+            }
+            if let Some(error) = unusable {
+                return Err(Stop::Failed(error));
+            }
+            if !reply.is_stream() {
+                return Err(broken.unwrap_or_else(|| invalid("it is for another request".into())).into());
+            }
+            if self.call.is_cancelled() {
+                return Err(Stop::Over);
+            }
+            let Some(id) = reply.parser().and_then(Parser::last_id) else { return Err(lost().into()) };
+            // Events without data are a sign of life as well: a server may make its clients poll.
+            if resumed_after.as_deref() != Some(id) {
+                resumed_after = Some(Box::from(id));
+                attempts = 0;
+            }
+            reply = self.resume(reply.into_parser(), &mut attempts).await?;
+        }
+        Ok(self.linger(reply).await)
+    }
+
+    /// Goes on with a stream that ended before the answer (2025-11-25, transports § Resumability and Redelivery).
+    async fn resume(&mut self, parser: Parser, attempts: &mut u32) -> Result<Reply, Stop> {
+        while *attempts < MAX_RESUMPTIONS {
+            self.patience.wait(sleep(retry_after(&parser, *attempts))).await?;
+            *attempts += 1;
+            let request = self.route.get(parser.last_id()).ok_or_else(lost)?;
+            let opened = async {
+                let (connection, response) = self.wire.send(None, request).await?;
+                open(connection, response, self.wire.limits.max_message_bytes).await
+            };
+            match self.patience.wait(opened).await? {
+                Ok(Opening::Messages(mut reply)) => {
+                    reply.resume(parser);
+                    return Ok(reply);
+                }
+                // Its answer is that there is nothing to resume.
+                Ok(Opening::Empty(_) | Opening::Refused(_)) => return Err(lost().into()),
+                Err(error) if matches!(error.reason, ExchangeReason::Refused { .. }) => {
+                    self.wire.tell(UpstreamEventKind::Suspect).await;
+                }
+                Err(_) => {}
+            }
+        }
+        Err(lost().into())
+    }
+
+    /// Reads what comes after the answer, so that the connection can be used again.
+    async fn linger(&mut self, mut reply: Reply) -> Option<Connection> {
+        if reply.is_over() {
+            return reply.into_connection();
+        }
+        let rest = async {
+            while let Ok(Some(text)) = reply.next().await {
+                let _ = self.wire.deliver(text, self.call).await;
+            }
+        };
+        let _ = timeout(LINGER, rest).await;
+        reply.into_connection()
+    }
+}
+
+/// How long to wait before a stream is resumed: never less than the server asked for.
+pub(super) fn retry_after(parser: &Parser, failures: u32) -> Duration {
+    let asked = parser.retry().map_or(DEFAULT_RETRY, Duration::from_millis);
+    let grown = asked.max(Duration::from_millis(10)).saturating_mul(1 << failures.min(10));
+    if failures == 0 { asked } else { grown.min(MAX_RETRY).max(asked) }
+}
+
+fn lost() -> ExchangeError {
+    ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Closed }
+}
+
+/// What is left of a notification or response that was sent.
+#[derive(Debug)]
+pub(super) struct Posted {
+    pub(super) route: Arc<Route>,
+    pub(super) connection: Option<Connection>,
+    /// The message, when the instance does not know the session.
+    pub(super) forgotten: Option<Bytes>,
+}
+
+/// Sends a notification or response. Whatever the instance answers to it is of no interest: the Go program answers
+/// notifications with an error.
+pub(super) async fn message(
+    wire: Arc<Wire>,
+    route: Arc<Route>,
+    body: Bytes,
+    connection: Option<Connection>,
+    again: bool,
+) -> Posted {
+    let exchange = async {
+        let (connection, response) = wire.send(connection, route.post(body.clone())).await?;
+        if response.status() == StatusCode::NOT_FOUND && route.has_session() && !again {
+            return Ok(Err(body));
+        }
+        match open(connection, response, wire.limits.max_message_bytes).await? {
+            Opening::Empty(connection) => Ok(Ok(Some(connection))),
+            Opening::Refused(refusal) => {
+                tracing::debug!(status = refusal.status.as_u16(), "the instance refused a notification");
+                Ok(Ok(refusal.into_connection()))
+            }
+            Opening::Messages(mut reply) => {
+                while let Some(text) = reply.next().await? {
+                    let _ = wire.deliver_standing(text).await?;
+                }
+                Ok(Ok(reply.into_connection()))
+            }
+        }
+    };
+    let (connection, forgotten) = match timeout(MESSAGE_LIMIT, exchange).await {
+        Ok(Ok(Ok(connection))) => (connection, None),
+        Ok(Ok(Err(body))) => (None, Some(body)),
+        Ok(Err(error)) => {
+            let error: ExchangeError = error;
+            tracing::debug!(%error, "a notification did not get through");
+            if error.is_suspect() {
+                wire.tell(UpstreamEventKind::Suspect).await;
+            }
+            (None, None)
+        }
+        Err(_) => (None, None),
+    };
+    Posted { route, connection, forgotten }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_never_shorter_than_the_server_asked() {
+        let mut parser = Parser::new(10);
+        assert_eq!(retry_after(&parser, 0), DEFAULT_RETRY);
+        assert_eq!(retry_after(&parser, 3), DEFAULT_RETRY * 8);
+        assert_eq!(retry_after(&parser, 40), MAX_RETRY);
+        parser.next(&mut Bytes::from_static(b"retry: 250\n"));
+        assert_eq!(retry_after(&parser, 0), Duration::from_millis(250));
+        parser.next(&mut Bytes::from_static(b"retry: 90000\n"));
+        assert_eq!(retry_after(&parser, 5), Duration::from_secs(90));
+        parser.next(&mut Bytes::from_static(b"retry: 0\n"));
+        assert_eq!(retry_after(&parser, 0), Duration::ZERO);
+        assert!(retry_after(&parser, 1) > Duration::ZERO);
+    }
+}

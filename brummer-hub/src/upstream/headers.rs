@@ -1,0 +1,120 @@
+//! Requests as the instance wants them: the header fields of a conversation are put together once and cloned.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Request, Uri,
+    header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
+};
+
+use crate::protocol::LegacyVersion;
+
+/// Session of the Streamable HTTP transport (2025-11-25, transports § Session Management).
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// By which an instance built with this library says who it is.
+pub(super) const INSTANCE_ID: HeaderName = HeaderName::from_static("brummer-instance-id");
+
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// SDK servers answer 406 unless both are there.
+const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+
+/// Where and with which header fields requests are sent.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    target: Uri,
+    post: HeaderMap,
+    /// Kind of conversation.
+    pub(super) transport: Transport,
+}
+
+/// The two HTTP transports of the legacy revisions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Transport {
+    /// Answers come in the response of the POST (from 2025-03-26 on).
+    Streamable,
+    /// Answers come on one standing stream (2024-11-05, transports § HTTP with SSE).
+    HttpSse,
+}
+
+impl Route {
+    /// How to reach an instance before anything is agreed.
+    pub(super) fn new(port: u16, target: Uri) -> Self {
+        let mut post = HeaderMap::with_capacity(8);
+        // The name covers both loopback addresses, and passes the checks against DNS rebinding of the SDK servers.
+        let host = HeaderValue::try_from(format!("localhost:{port}")).expect("a port is made of digits");
+        post.insert(HOST, host);
+        post.insert(CONTENT_TYPE, JSON);
+        post.insert(ACCEPT, BOTH);
+        Self { target, post, transport: Transport::Streamable }
+    }
+
+    /// The same instance by the older transport, which has no session and no version header.
+    pub(super) fn http_sse(&self, target: Uri) -> Self {
+        let mut route = self.clone();
+        route.target = target;
+        route.transport = Transport::HttpSse;
+        route
+    }
+
+    /// The same instance at another path.
+    pub(super) fn at(&self, target: Uri) -> Self {
+        let mut route = self.clone();
+        route.target = target;
+        route
+    }
+
+    /// How to go on after the handshake.
+    pub(super) fn agreed(&self, version: LegacyVersion, session: Option<HeaderValue>) -> Self {
+        let mut route = self.clone();
+        route.post.insert(PROTOCOL_VERSION, HeaderValue::from_static(version.as_str()));
+        if let Some(session) = session {
+            route.post.insert(SESSION_ID, session);
+        }
+        route
+    }
+
+    pub(super) fn target(&self) -> &Uri {
+        &self.target
+    }
+
+    /// Whether the instance gave the conversation a session, which it can then forget or be asked to end.
+    pub(super) fn has_session(&self) -> bool {
+        self.post.contains_key(SESSION_ID)
+    }
+
+    /// Sends a message.
+    pub(super) fn post(&self, body: Bytes) -> Request<Full<Bytes>> {
+        self.request(Method::POST, self.post.clone(), body)
+    }
+
+    /// Opens a stream, or goes on with the one that broke after the event `after`. `None`: the id fits no header.
+    pub(super) fn get(&self, after: Option<&[u8]>) -> Option<Request<Full<Bytes>>> {
+        let mut headers = self.post.clone();
+        headers.remove(CONTENT_TYPE);
+        headers.insert(ACCEPT, EVENT_STREAM);
+        if let Some(id) = after {
+            headers.insert(LAST_EVENT_ID, HeaderValue::from_bytes(id).ok()?);
+        }
+        Some(self.request(Method::GET, headers, Bytes::new()))
+    }
+
+    /// Ends the session.
+    pub(super) fn delete(&self) -> Request<Full<Bytes>> {
+        let mut headers = self.post.clone();
+        headers.remove(CONTENT_TYPE);
+        self.request(Method::DELETE, headers, Bytes::new())
+    }
+
+    fn request(&self, method: Method, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.target.clone();
+        *request.headers_mut() = headers;
+        request
+    }
+}

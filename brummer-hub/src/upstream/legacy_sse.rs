@@ -1,0 +1,139 @@
+//! The transport of revision 2024-11-05 (transports § HTTP with SSE): one stream for all that the instance says, and
+//! an address, named by its first event, that takes all that the client says.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::{Uri, http::uri::PathAndQuery};
+use tokio::time::timeout;
+
+use super::{
+    ExchangeError, Hello,
+    handshake::{Opened, initialize, read_answer, welcome},
+    headers::{Route, Transport},
+    reply::{Opening, Reply, excerpt, open as open_reply},
+    sse::Name,
+    wire::{Wire, invalid},
+};
+
+/// Until the first event. A server of the newer transport would keep an empty stream open for ever.
+const ENDPOINT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where servers of this transport have their stream when they serve both.
+const USUAL_STREAM: &str = "/sse";
+
+/// Opens a conversation by this transport: at the instance's endpoint, or where the SDKs' examples put it.
+pub(super) async fn open(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, ExchangeError> {
+    match open_at(wire, base, hello).await {
+        Err(_) if base.target().path() == "/mcp" => {
+            open_at(wire, &base.at(Uri::from_static(USUAL_STREAM)), hello).await
+        }
+        decided => decided,
+    }
+}
+
+async fn open_at(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, ExchangeError> {
+    let (mut stream, target) = timeout(ENDPOINT_LIMIT, find_endpoint(wire, base))
+        .await
+        .unwrap_or_else(|_| Err(invalid("no endpoint event came".into())))?;
+    let route = base.http_sse(target);
+    let (connection, response) = wire.send(None, route.post(initialize(hello))).await?;
+    let connection = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+        Opening::Refused(refusal) => return Err(refusal.error()),
+        Opening::Empty(connection) => Some(connection),
+        Opening::Messages(_) => None,
+    };
+    let (answer, early) = read_answer(&mut stream).await?;
+    let welcome = welcome(&answer, None)?;
+    let mut route = route.agreed(welcome.version, None);
+    route.transport = Transport::HttpSse;
+    Ok(Opened { route, welcome, early, connection, stream: Some(stream) })
+}
+
+async fn find_endpoint(wire: &Wire, base: &Route) -> Result<(Reply, Uri), ExchangeError> {
+    let request = base.get(None).ok_or_else(|| invalid("no request".into()))?;
+    let (connection, response) = wire.send(None, request).await?;
+    let mut stream = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+        Opening::Messages(reply) if reply.is_stream() => reply,
+        Opening::Refused(refusal) => return Err(refusal.error()),
+        Opening::Messages(_) | Opening::Empty(_) => return Err(invalid("it is no stream".into())),
+    };
+    match stream.next_event().await? {
+        Some((Name::Endpoint, address)) => {
+            let target = resolve(base.target(), &address, wire.dialer.port())?;
+            Ok((stream, target))
+        }
+        _ => Err(invalid("the stream does not begin with an endpoint event".into())),
+    }
+}
+
+/// Where an `endpoint` event points to, seen from the address of the stream. It must not lead away from the instance.
+fn resolve(base: &Uri, address: &Bytes, port: u16) -> Result<Uri, ExchangeError> {
+    let refuse = |why: &str| {
+        let shown = excerpt(address).unwrap_or_default();
+        invalid(format!("the endpoint event names `{shown}`, {why}"))
+    };
+    let text = std::str::from_utf8(address).map_err(|_| refuse("which is not text"))?.trim();
+    let path =
+        if let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) {
+            let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+            let elsewhere = "which is not on the instance";
+            let (host, named) = authority.rsplit_once(':').ok_or_else(|| refuse(elsewhere))?;
+            let is_loopback =
+                ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| host.eq_ignore_ascii_case(name));
+            if !scheme.eq_ignore_ascii_case("http") || !is_loopback || named.parse() != Ok(port) {
+                return Err(refuse(elsewhere));
+            }
+            path.to_owned()
+        } else if text.starts_with("//") {
+            return Err(refuse("which is not on the instance"));
+        } else if text.starts_with('/') {
+            text.to_owned()
+        } else if text.starts_with('?') {
+            format!("{}{text}", base.path())
+        } else {
+            let directory = base.path().rsplit_once('/').map_or("", |(directory, _)| directory);
+            format!("{directory}/{}", text.strip_prefix("./").unwrap_or(text))
+        };
+    let path = path.split('#').next().unwrap_or_default();
+    let path = PathAndQuery::try_from(path).map_err(|_| refuse("which is no address"))?;
+    Ok(Uri::from(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_resolved_and_stay_on_the_instance() {
+        let resolved = |address: &'static str| {
+            resolve(&Uri::from_static("/a/sse?x=1"), &Bytes::from_static(address.as_bytes()), 3000)
+                .map(|uri| uri.to_string())
+                .map_err(|error| error.to_string())
+        };
+        for (address, expected) in [
+            ("/messages?sessionId=1", "/messages?sessionId=1"),
+            ("messages", "/a/messages"),
+            ("./messages", "/a/messages"),
+            ("?session=2", "/a/sse?session=2"),
+            (" http://localhost:3000/m?next=http://x/ ", "/m?next=http://x/"),
+            ("HTTP://127.0.0.1:3000", "/"),
+            ("http://[::1]:3000/m#part", "/m"),
+            ("/m?to=http://other/", "/m?to=http://other/"),
+        ] {
+            assert_eq!(resolved(address).as_deref(), Ok(expected), "{address}");
+        }
+        for address in [
+            "http://example.com/m",
+            "http://localhost/m",
+            "http://localhost:3001/m",
+            "http://localhost:3000@example.com/m",
+            "http://example.com:3000/m",
+            "https://localhost:3000/m",
+            "//example.com/m",
+            "/a b",
+        ] {
+            assert!(resolved(address).unwrap_err().contains("the endpoint event names"), "{address}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The standing stream, on which an instance says what belongs to no request of the client (2025-11-25, transports §
+//! Listening for Messages from the Server). In the HTTP+SSE transport it carries everything.
+//!
+//! The [`Listener`] passes on requests and notifications itself. Responses it gives to the actor, which alone knows
+//! the calls that are open.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use hyper::StatusCode;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ExchangeError, ExchangeReason, UpstreamEventKind,
+    exchange::{MAX_RETRY, retry_after},
+    headers::{Route, Transport},
+    reply::{Opening, Reply, open},
+    sse::Parser,
+    wire::Wire,
+};
+use crate::frame::Frame;
+
+/// Reads one standing stream after the other.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) route: Arc<Route>,
+    state: State,
+    /// Responses of a batch that the actor has not been given yet.
+    responses: VecDeque<Frame>,
+    /// Streams in a row that could not be opened or brought nothing.
+    failures: u32,
+    /// When the latest stream was opened; `None`: the instance has not offered one in this session.
+    opened: Option<Instant>,
+    /// Cancelled when the instance has said whether it offers a stream, or could not be asked.
+    settled: CancellationToken,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed(Parser),
+    Open(Box<Reply>),
+}
+
+/// What the actor has to see to.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// A response; the listener is to be run again.
+    Response(Frame),
+    /// The instance offers no stream.
+    NotOffered,
+    /// The instance does not know the session.
+    Forgotten,
+    /// The stream without which the conversation cannot go on has ended.
+    Ended,
+}
+
+impl Listener {
+    /// Opens a stream of its own.
+    pub(super) fn new(route: Arc<Route>, limit: usize) -> Self {
+        let state = State::Closed(Parser::new(limit));
+        let settled = CancellationToken::new();
+        Self { route, state, responses: VecDeque::new(), failures: 0, opened: None, settled }
+    }
+
+    /// Goes on with a stream that is open.
+    pub(super) fn with(route: Arc<Route>, stream: Reply) -> Self {
+        let (state, opened, settled) =
+            (State::Open(Box::new(stream)), Some(Instant::now()), CancellationToken::new());
+        settled.cancel();
+        Self { route, state, responses: VecDeque::new(), failures: 0, opened, settled }
+    }
+
+    /// Tells when the stream stands, or it is clear that there is none for now.
+    pub(super) fn settled(&self) -> CancellationToken {
+        self.settled.clone()
+    }
+
+    /// Listens until there is something for the actor; tells `event` before.
+    pub(super) async fn hear(&mut self, wire: &Wire, event: Option<UpstreamEventKind>) -> Heard {
+        if let Some(event) = event {
+            wire.tell(event).await;
+        }
+        loop {
+            if let Some(response) = self.responses.pop_front() {
+                return Heard::Response(response);
+            }
+            match &mut self.state {
+                State::Open(reply) => match reply.next().await {
+                    Ok(Some(text)) => {
+                        self.failures = 0;
+                        match wire.deliver_standing(text).await {
+                            Ok(responses) => self.responses.extend(responses),
+                            Err(error) => {
+                                tracing::debug!(%error, "passed over a message on the standing stream");
+                            }
+                        }
+                    }
+                    Err(ExchangeError { reason: error @ ExchangeReason::TooLarge { .. }, .. }) => {
+                        tracing::warn!(%error, "passed over a message on the standing stream");
+                    }
+                    Ok(None) | Err(_) => {
+                        if let Some(end) = self.on_end(wire).await {
+                            return end;
+                        }
+                    }
+                },
+                State::Closed(_) => {
+                    let end = self.open(wire).await;
+                    self.settled.cancel();
+                    if let Some(end) = end {
+                        return end;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The stream has ended: a server may do that at any time, and a dead one does it too.
+    async fn on_end(&mut self, wire: &Wire) -> Option<Heard> {
+        wire.tell(UpstreamEventKind::Suspect).await;
+        if self.route.transport == Transport::HttpSse {
+            return Some(Heard::Ended);
+        }
+        let fresh = State::Closed(Parser::new(wire.limits.max_message_bytes));
+        let State::Open(reply) = std::mem::replace(&mut self.state, fresh) else { return None };
+        if self.opened.is_some_and(|since| since.elapsed() > MAX_RETRY) {
+            self.failures = 0;
+        }
+        self.pause(reply.into_parser()).await;
+        None
+    }
+
+    async fn pause(&mut self, parser: Parser) {
+        sleep(retry_after(&parser, self.failures)).await;
+        self.failures = self.failures.saturating_add(1);
+        self.state = State::Closed(parser);
+    }
+
+    async fn open(&mut self, wire: &Wire) -> Option<Heard> {
+        let fresh = State::Closed(Parser::new(wire.limits.max_message_bytes));
+        let State::Closed(parser) = std::mem::replace(&mut self.state, fresh) else { return None };
+        let Some(request) = self.route.get(parser.last_id()).or_else(|| self.route.get(None)) else {
+            return Some(Heard::NotOffered);
+        };
+        let opened = async {
+            let connection = wire.dialer.dial_to_listen().await?;
+            let (connection, response) = wire.send(Some(connection), request).await?;
+            open(connection, response, wire.limits.max_message_bytes).await
+        };
+        match opened.await {
+            Ok(Opening::Messages(mut reply)) if reply.is_stream() => {
+                self.opened = Some(Instant::now());
+                reply.resume(parser);
+                self.state = State::Open(Box::new(reply));
+            }
+            // A path without GET answers 404 too; only where there was a stream does it mean the session.
+            Ok(Opening::Refused(refusal))
+                if self.opened.is_some()
+                    && matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST)
+                    && self.route.has_session() =>
+            {
+                return Some(Heard::Forgotten);
+            }
+            Ok(Opening::Refused(refusal)) if refusal.status.is_server_error() && self.opened.is_some() => {
+                self.pause(parser).await;
+            }
+            // 405 is the usual way of saying so; others are as good.
+            Ok(_) => return Some(Heard::NotOffered),
+            Err(error) => {
+                if matches!(error.reason, ExchangeReason::ContentType { .. }) {
+                    return Some(Heard::NotOffered);
+                }
+                wire.tell(UpstreamEventKind::Suspect).await;
+                self.pause(parser).await;
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,339 @@
+//! What came back for a request: which of the forms that MCP allows it has, and the messages in it.
+
+use bytes::{Bytes, BytesMut};
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    body::{Body, Incoming},
+    header::{CONTENT_TYPE, LOCATION},
+};
+
+use super::{
+    ExchangeError, ExchangeReason, Sent,
+    connection::{Connection, broken},
+    sse::{Event, Name, Parser},
+};
+use crate::frame::{Frame, Kind};
+
+/// As much of the body of a refusal as is read: enough for a JSON-RPC error with data.
+const MAX_REFUSAL: usize = 256 * 1024;
+
+/// Characters of a refusal that are shown to the user.
+const MAX_EXCERPT: usize = 160;
+
+/// A response, sorted by what can be done with it.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// It holds messages.
+    Messages(Reply),
+    /// Accepted, and nothing more.
+    Empty(Connection),
+    /// An HTTP status that is no success.
+    Refused(Refusal),
+}
+
+/// Sorts a response.
+pub(super) async fn open(
+    mut connection: Connection,
+    response: Response<Incoming>,
+    limit: usize,
+) -> Result<Opening, ExchangeError> {
+    let (head, body) = response.into_parts();
+    if !head.status.is_success() {
+        let refusal = Refusal::read(connection, head.status, &head.headers, body).await;
+        return Ok(Opening::Refused(refusal));
+    }
+    if body.is_end_stream() {
+        return Ok(Opening::Empty(connection));
+    }
+    let form = match media_type(&head.headers) {
+        MediaType::EventStream => Form::Undecided(Parser::new(limit)),
+        MediaType::Other(_) if head.status == StatusCode::ACCEPTED => {
+            // SDK servers say "Accepted" as text. There is nothing to learn from it.
+            let _ = read(&mut connection, body, Bytes::new(), MAX_REFUSAL).await?;
+            return Ok(Opening::Empty(connection));
+        }
+        MediaType::Json | MediaType::Other(None) => Form::Json,
+        MediaType::Other(Some(found)) => {
+            return Err(ExchangeError { sent: Sent::Yes, reason: ExchangeReason::ContentType { found } });
+        }
+    };
+    Ok(Opening::Messages(Reply { connection, body: Some(body), form, limit }))
+}
+
+enum MediaType {
+    Json,
+    EventStream,
+    /// Another, if any is named.
+    Other(Option<String>),
+}
+
+fn media_type(headers: &HeaderMap) -> MediaType {
+    let value = headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(b"application/json") {
+        MediaType::Json
+    } else if essence.eq_ignore_ascii_case(b"text/event-stream") {
+        MediaType::EventStream
+    } else {
+        MediaType::Other(excerpt(essence))
+    }
+}
+
+/// The messages of one response, read as they are asked for.
+#[derive(Debug)]
+pub(super) struct Reply {
+    connection: Connection,
+    /// `None` once it is read to its end.
+    body: Option<Incoming>,
+    form: Form,
+    limit: usize,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// One document.
+    Json,
+    /// Labelled as a stream, and nothing has come yet: the Go program labels plain JSON so.
+    Undecided(Parser),
+    /// A stream, and what is left of its last chunk.
+    Events(Parser, Bytes),
+}
+
+impl Reply {
+    /// The next message; `None` at the end. Events with other names than `message` are passed over.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ExchangeError> {
+        while let Some((name, text)) = self.next_event().await? {
+            if name == Name::Message && !text.trim_ascii().is_empty() {
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next event with data, whatever its name.
+    pub(super) async fn next_event(&mut self) -> Result<Option<(Name, Bytes)>, ExchangeError> {
+        loop {
+            if let Form::Events(parser, chunk) = &mut self.form {
+                match parser.next(chunk) {
+                    Some(Event::Data { name, data }) => return Ok(Some((name, data))),
+                    Some(Event::TooLarge) => return Err(too_large(self.limit)),
+                    None => {}
+                }
+            }
+            let Some(body) = &mut self.body else { return Ok(None) };
+            if matches!(self.form, Form::Json) {
+                return self.document(Bytes::new()).await.map(Some);
+            }
+            match self.connection.chunk(body).await {
+                Some(Ok(chunk)) => match &mut self.form {
+                    Form::Events(_, rest) => *rest = chunk,
+                    Form::Undecided(parser) => match chunk.trim_ascii_start().first() {
+                        Some(b'{' | b'[') => {
+                            self.form = Form::Json;
+                            return self.document(chunk).await.map(Some);
+                        }
+                        Some(_) => {
+                            let parser = std::mem::replace(parser, Parser::new(self.limit));
+                            self.form = Form::Events(parser, chunk);
+                        }
+                        None => {}
+                    },
+                    Form::Json => unreachable!("a document is read as a whole"),
+                },
+                Some(Err(error)) => {
+                    self.body = None;
+                    return Err(broken(&error));
+                }
+                None => self.body = None,
+            }
+        }
+    }
+
+    async fn document(&mut self, first: Bytes) -> Result<(Name, Bytes), ExchangeError> {
+        match self.body.take() {
+            Some(body) => Ok((Name::Message, read(&mut self.connection, body, first, self.limit).await?)),
+            None => Ok((Name::Message, first)),
+        }
+    }
+
+    /// Whether nothing more can come.
+    pub(super) fn is_over(&self) -> bool {
+        self.body.is_none()
+    }
+
+    /// Whether it is a stream of events, as far as is known.
+    pub(super) fn is_stream(&self) -> bool {
+        !matches!(self.form, Form::Json)
+    }
+
+    /// The connection, for another exchange; `None` when this one was not read to its end.
+    pub(super) fn into_connection(self) -> Option<Connection> {
+        self.is_over().then_some(self.connection)
+    }
+
+    /// What is needed to go on with this stream on another connection.
+    pub(super) fn into_parser(self) -> Parser {
+        match self.form {
+            Form::Events(parser, _) | Form::Undecided(parser) => parser,
+            Form::Json => Parser::new(self.limit),
+        }
+    }
+
+    /// Makes this stream the continuation of the one that `parser` has read.
+    pub(super) fn resume(&mut self, mut parser: Parser) {
+        parser.restart();
+        self.form = Form::Undecided(parser);
+    }
+
+    /// What the stream has said about its continuation.
+    pub(super) fn parser(&self) -> Option<&Parser> {
+        match &self.form {
+            Form::Events(parser, _) | Form::Undecided(parser) => Some(parser),
+            Form::Json => None,
+        }
+    }
+}
+
+/// Reads a body that `first` is the beginning of into one piece of memory.
+async fn read(
+    connection: &mut Connection,
+    mut body: Incoming,
+    first: Bytes,
+    limit: usize,
+) -> Result<Bytes, ExchangeError> {
+    let announced = body.size_hint().exact().map(|left| usize::try_from(left).unwrap_or(usize::MAX));
+    let announced = announced.map(|left| left.saturating_add(first.len()));
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    let mut whole = BytesMut::new();
+    let mut only = first;
+    loop {
+        // A body that came in one piece is used where it is.
+        if whole.is_empty() && !only.is_empty() && body.is_end_stream() {
+            return Ok(only);
+        }
+        match connection.chunk(&mut body).await {
+            Some(Ok(chunk)) if whole.is_empty() && only.is_empty() => only = chunk,
+            Some(Ok(chunk)) => {
+                if whole.is_empty() {
+                    whole.reserve(announced.unwrap_or(only.len() + chunk.len()));
+                    whole.extend_from_slice(&std::mem::take(&mut only));
+                }
+                whole.extend_from_slice(&chunk);
+            }
+            Some(Err(error)) => return Err(broken(&error)),
+            None if whole.is_empty() => return Ok(only),
+            None => return Ok(whole.freeze()),
+        }
+        if whole.len().max(only.len()) > limit {
+            return Err(too_large(limit));
+        }
+    }
+}
+
+pub(super) fn too_large(limit: usize) -> ExchangeError {
+    ExchangeError { sent: Sent::Yes, reason: ExchangeReason::TooLarge { limit } }
+}
+
+/// A response with a status that is no success.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    body: Bytes,
+    location: Option<String>,
+    connection: Option<Connection>,
+}
+
+impl Refusal {
+    async fn read(
+        mut connection: Connection,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Incoming,
+    ) -> Self {
+        let location = headers.get(LOCATION).and_then(|value| excerpt(value.as_bytes()));
+        let (body, connection) = match read(&mut connection, body, Bytes::new(), MAX_REFUSAL).await {
+            Ok(body) => (body, Some(connection)),
+            Err(_) => (Bytes::new(), None),
+        };
+        Self { status, body, location: location.filter(|_| status.is_redirection()), connection }
+    }
+
+    /// The JSON-RPC response in it: that is the instance's answer then, whatever the status.
+    pub(super) fn answer(&self) -> Option<Frame> {
+        let frame = Frame::parse(self.body.clone()).ok()?;
+        matches!(frame.kind(), Kind::Response { .. }).then_some(frame)
+    }
+
+    /// Whether the server answered before it looked at the request. That is how a server that was started anew under a
+    /// session of its predecessor answers with the official TypeScript SDK ("Bad Request: Server not initialized").
+    pub(super) fn is_unread(&self, answer: &Frame) -> bool {
+        self.status == StatusCode::BAD_REQUEST && answer.id().is_none()
+    }
+
+    /// What to tell the user.
+    pub(super) fn error(&self) -> ExchangeError {
+        let excerpt = match &self.location {
+            Some(location) => Some(format!("it redirects to {location}, which is not followed")),
+            None => excerpt(&self.body),
+        };
+        let reason = ExchangeReason::Status { status: self.status.as_u16(), excerpt };
+        ExchangeError { sent: Sent::Yes, reason }
+    }
+
+    pub(super) fn into_connection(self) -> Option<Connection> {
+        self.connection
+    }
+}
+
+/// The beginning of a text from elsewhere, fit to stand in a message: one line, without markup or control characters.
+pub(super) fn excerpt(text: &[u8]) -> Option<String> {
+    // Markup can be much longer than what it says.
+    let text = String::from_utf8_lossy(&text[..text.len().min(MAX_EXCERPT * 40)]);
+    let mut out = String::new();
+    let (mut in_tag, mut length) = (false, 0);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let begins_tag = |next: &char| next.is_ascii_alphabetic() || matches!(next, '/' | '!');
+        match character {
+            '<' if in_tag || characters.peek().is_some_and(begins_tag) => in_tag = true,
+            '>' if in_tag => in_tag = false,
+            _ if in_tag => continue,
+            _ if !character.is_whitespace() && !character.is_control() => {
+                if length == MAX_EXCERPT {
+                    out.push('…');
+                    break;
+                }
+                length += 1;
+                out.push(character);
+                continue;
+            }
+            _ => {}
+        }
+        if !out.is_empty() && !out.ends_with(' ') {
+            out.push(' ');
+            length += 1;
+        }
+    }
+    out.truncate(out.trim_end().len());
+    (!out.is_empty()).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn excerpts_are_one_short_line_without_markup() {
+        assert_eq!(excerpt(b" \n"), None);
+        assert_eq!(
+            excerpt(b"<html>\n<h1 class=x>Not\x1b[1m\r\nFound</h1>").as_deref(),
+            Some("Not [1m Found")
+        );
+        let long = excerpt("é ".repeat(1000).as_bytes()).unwrap();
+        assert!(long.ends_with('…') && long.chars().count() <= MAX_EXCERPT + 1, "{long}");
+        assert_eq!(excerpt(b"1 < 2 > 0").as_deref(), Some("1 < 2 > 0"));
+        assert_eq!(excerpt(b"ok \xff").as_deref(), Some("ok \u{fffd}"));
+    }
+}

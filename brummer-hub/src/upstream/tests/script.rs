@@ -1,0 +1,412 @@
+//! A server whose every answer a test writes itself, and an owner that waits for events.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::Limits,
+    doorbell::InstanceId,
+    protocol::LegacyVersion,
+    upstream::{
+        ExchangeError, Hello, LinkId, Purpose, Upstream, UpstreamEvent, UpstreamEventKind, UpstreamOptions,
+        Welcome,
+    },
+};
+
+/// Nothing in these tests takes long; what has not come by then never will.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// A server without a will of its own.
+pub(super) struct Server {
+    pub(super) port: u16,
+    requests: mpsc::Receiver<Request>,
+    passed_over: VecDeque<Request>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Server {
+    pub(super) async fn start() -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    pub(super) fn on(listener: TcpListener) -> Self {
+        let port = listener.local_addr().unwrap().port();
+        let (sender, requests) = mpsc::channel(64);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (accepting, token) = (tasks.clone(), stop.clone());
+        tasks.spawn(async move {
+            for number in 0.. {
+                let accepted = token.run_until_cancelled(listener.accept()).await;
+                let Some(Ok((socket, _))) = accepted else { return };
+                accepting.spawn(serve(Peer {
+                    number,
+                    socket,
+                    requests: sender.clone(),
+                    tasks: accepting.clone(),
+                }));
+            }
+        });
+        Self { port, requests, passed_over: VecDeque::new(), tasks, stop }
+    }
+
+    /// No connection is taken any more; those that stand go on.
+    pub(super) async fn refuse_connections(&self) {
+        self.stop.cancel();
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// The next request with this HTTP and JSON-RPC method (empty for none), whatever else comes before.
+    pub(super) async fn expect(&mut self, verb: &str, method: &str) -> Request {
+        let fits = |request: &Request| {
+            request.verb == verb && request.rpc["method"].as_str().unwrap_or("") == method
+        };
+        if let Some(at) = self.passed_over.iter().position(fits) {
+            return self.passed_over.remove(at).unwrap();
+        }
+        soon(&format!("{verb} {method}; got {:?}", self.passed_over), async {
+            loop {
+                let request = self.requests.recv().await.unwrap();
+                if fits(&request) {
+                    return request;
+                }
+                self.passed_over.push_back(request);
+            }
+        })
+        .await
+    }
+
+    /// Plays the handshake, with a session if it has a name. The standing stream is left for the test.
+    pub(super) async fn shake_hands(&mut self, session: &str) {
+        let request = self.expect("POST", "initialize").await;
+        let session =
+            if session.is_empty() { String::new() } else { format!("Mcp-Session-Id: {session}\r\n") };
+        let result =
+            json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "script"}});
+        let answer = json!({"jsonrpc": "2.0", "id": request.rpc["id"], "result": result});
+        request
+            .answer("200 OK", &format!("{session}Content-Type: application/json\r\n"), &answer.to_string())
+            .await;
+        self.expect("POST", "notifications/initialized").await.accept().await;
+    }
+
+    /// A conversation without a standing stream.
+    pub(super) async fn connected(session: &str) -> (Self, Owner) {
+        let mut server = Self::start().await;
+        let mut owner = Owner::connect(server.port);
+        server.shake_hands(session).await;
+        owner.ready().await;
+        server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
+        (server, owner)
+    }
+
+    /// Nothing has come that the test did not ask for.
+    pub(super) fn assert_nothing_else(&mut self) {
+        self.passed_over.extend(std::iter::from_fn(|| self.requests.try_recv().ok()));
+        assert!(self.passed_over.is_empty(), "unexpected: {:?}", self.passed_over);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+}
+
+/// One TCP connection, seen from the server.
+#[derive(Debug)]
+struct Peer {
+    number: usize,
+    socket: TcpStream,
+    requests: mpsc::Sender<Request>,
+    tasks: TaskTracker,
+}
+
+async fn serve(mut peer: Peer) {
+    let mut buffer = Vec::new();
+    let end = loop {
+        if let Some(end) = memchr::memmem::find(&buffer, b"\r\n\r\n") {
+            break end + 4;
+        }
+        match peer.socket.read_buf(&mut buffer).await {
+            Ok(1..) => {}
+            _ => return,
+        }
+    };
+    let head = String::from_utf8(buffer[..end].to_vec()).unwrap();
+    let mut lines = head.lines();
+    let mut line = lines.next().unwrap().split(' ');
+    let (verb, path) = (line.next().unwrap().to_owned(), line.next().unwrap().to_owned());
+    let headers: HashMap<_, _> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let mut body = buffer.split_off(end);
+    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    while body.len() < length {
+        match peer.socket.read_buf(&mut body).await {
+            Ok(1..) => {}
+            _ => return,
+        }
+    }
+    let rpc = serde_json::from_slice(&body).unwrap_or_default();
+    let requests = peer.requests.clone();
+    let _ = requests.send(Request { verb, path, headers, rpc, peer }).await;
+}
+
+/// A request that waits for what the test answers.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) verb: String,
+    pub(super) path: String,
+    pub(super) headers: HashMap<String, String>,
+    pub(super) rpc: Value,
+    peer: Peer,
+}
+
+impl Request {
+    /// Which TCP connection it came on, counted from 0.
+    pub(super) fn connection(&self) -> usize {
+        self.peer.number
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
+
+    pub(super) async fn answer(self, status: &str, headers: &str, body: &str) {
+        let text = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
+        self.raw(text).await.keep();
+    }
+
+    pub(super) async fn json(self, body: impl ToString) {
+        self.answer("200 OK", "Content-Type: application/json\r\n", &body.to_string()).await;
+    }
+
+    /// Answers a request with this result.
+    pub(super) async fn result(self, result: Value) {
+        let answer = json!({"jsonrpc": "2.0", "id": self.rpc["id"], "result": result});
+        self.json(answer).await;
+    }
+
+    pub(super) async fn accept(self) {
+        self.answer("202 Accepted", "", "").await;
+    }
+
+    /// Begins a stream of events.
+    pub(super) async fn stream(self) -> Writer {
+        self.raw("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await
+    }
+
+    /// Writes anything at all.
+    pub(super) async fn raw(mut self, bytes: impl AsRef<[u8]>) -> Writer {
+        self.peer.socket.write_all(bytes.as_ref()).await.unwrap();
+        Writer { peer: self.peer }
+    }
+
+    /// Closes the connection without an answer.
+    pub(super) fn cut(self) {
+        drop(self.peer);
+    }
+}
+
+/// An answer that is not finished.
+pub(super) struct Writer {
+    peer: Peer,
+}
+
+impl Writer {
+    pub(super) async fn chunk(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        let mut chunk = format!("{:x}\r\n", text.len()).into_bytes();
+        chunk.extend_from_slice(text);
+        chunk.extend_from_slice(b"\r\n");
+        self.peer.socket.write_all(&chunk).await.unwrap();
+    }
+
+    pub(super) async fn event(&mut self, message: Value) {
+        self.chunk(format!("event: message\ndata: {message}\n\n")).await;
+    }
+
+    pub(super) async fn end(mut self) {
+        self.peer.socket.write_all(b"0\r\n\r\n").await.unwrap();
+        self.keep();
+    }
+
+    /// Waits until the other side has closed the connection.
+    pub(super) async fn closed(mut self) {
+        let mut rest = [0; 64];
+        soon("the connection to be closed", async {
+            while let Ok(1..) = self.peer.socket.read(&mut rest).await {}
+        })
+        .await;
+    }
+
+    /// Waits for the next request on the same connection.
+    pub(super) fn keep(self) {
+        let tasks = self.peer.tasks.clone();
+        tasks.spawn(serve(self.peer));
+    }
+}
+
+pub(super) fn request(id: u64, method: &str) -> Bytes {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {}}).to_string().into()
+}
+
+pub(super) fn notification(method: &str) -> Bytes {
+    json!({"jsonrpc": "2.0", "method": method}).to_string().into()
+}
+
+/// The side that a connection reports to.
+pub(super) struct Owner {
+    pub(super) upstream: Option<Upstream>,
+    events: mpsc::Receiver<UpstreamEvent>,
+    pub(super) stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Owner {
+    pub(super) fn connect(port: u16) -> Self {
+        Self::with_limits(port, Limits::default())
+    }
+
+    pub(super) fn with_limits(port: u16, limits: Limits) -> Self {
+        Self::with_queue(port, limits, 64)
+    }
+
+    pub(super) fn with_queue(port: u16, limits: Limits, queue: usize) -> Self {
+        Self::open(port, limits, queue, Purpose::Conversation)
+    }
+
+    /// One that only wants to know how the instance is.
+    pub(super) fn watch(port: u16) -> Self {
+        Self::open(port, Limits::default(), 64, Purpose::Health)
+    }
+
+    fn open(port: u16, limits: Limits, queue: usize, purpose: Purpose) -> Self {
+        let hello = Hello {
+            version: LegacyVersion::V2025_11_25,
+            capabilities: r#"{"roots":{}}"#.into(),
+            client_info: r#"{"name":"owner","version":"1"}"#.into(),
+        };
+        let instance = InstanceId::parse("script").unwrap();
+        let options = UpstreamOptions {
+            link: LinkId(7),
+            instance,
+            port,
+            endpoint: "/mcp".into(),
+            hello,
+            limits,
+            purpose,
+        };
+        let (sender, events) = mpsc::channel(queue);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let upstream = Some(Upstream::open(options, sender, &tasks, stop.clone()));
+        tasks.close();
+        Self { upstream, events, stop, tasks }
+    }
+
+    fn upstream(&self) -> &Upstream {
+        self.upstream.as_ref().unwrap()
+    }
+
+    pub(super) fn request(&self, id: u64, method: &str) {
+        self.upstream().request(id, request(id, method)).unwrap();
+    }
+
+    pub(super) fn send(&self, method: &str) {
+        self.upstream().send(notification(method)).unwrap();
+    }
+
+    pub(super) fn cancel(&self, id: u64) {
+        self.upstream().cancel(id, notification("notifications/cancelled"));
+    }
+
+    pub(super) async fn next(&mut self) -> UpstreamEventKind {
+        let event = soon("an event", self.events.recv()).await.expect("the connection has ended");
+        assert_eq!(event.link, LinkId(7));
+        event.kind
+    }
+
+    pub(super) async fn ready(&mut self) -> Welcome {
+        match self.next().await {
+            UpstreamEventKind::Ready(welcome) => *welcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) async fn renewed(&mut self) -> Welcome {
+        match self.next().await {
+            UpstreamEventKind::Renewed(welcome) => *welcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next message as JSON, and on whose stream it came.
+    pub(super) async fn frame(&mut self) -> (Value, Option<u64>) {
+        match self.next().await {
+            UpstreamEventKind::Frame { frame, carrier } => {
+                (serde_json::from_slice(frame.bytes()).unwrap(), carrier)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The result of request `id`, which must be the next event.
+    pub(super) async fn result(&mut self, id: u64) -> Value {
+        let (frame, carrier) = self.frame().await;
+        assert_eq!((&frame["id"], carrier), (&json!(id), Some(id)), "{frame}");
+        frame["result"].clone()
+    }
+
+    /// How request `id` ended, which must be the next event.
+    pub(super) async fn ended(&mut self, id: u64) -> ExchangeError {
+        match self.next().await {
+            UpstreamEventKind::Ended { id: ended, error } if ended == id => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) async fn suspect(&mut self) {
+        let event = self.next().await;
+        assert!(matches!(event, UpstreamEventKind::Suspect), "{event:?}");
+    }
+
+    pub(super) async fn failed(&mut self) -> ExchangeError {
+        match self.next().await {
+            UpstreamEventKind::Failed(error) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The connection ends of itself; the events that had not been looked at.
+    pub(super) async fn end(mut self) -> Vec<UpstreamEventKind> {
+        soon("the task to end", self.tasks.wait()).await;
+        drop(self.upstream.take());
+        let mut left = Vec::new();
+        while let Some(event) = soon("the last event", self.events.recv()).await {
+            left.push(event.kind);
+        }
+        left
+    }
+}

@@ -1,0 +1,149 @@
+//! Sessions that the instance has forgotten.
+
+use serde_json::json;
+
+use super::script::{Owner, Server};
+use crate::upstream::{ExchangeReason, Sent};
+
+#[tokio::test]
+async fn one_new_session_serves_all_requests_that_were_refused() {
+    let (mut server, mut owner) = Server::connected("old").await;
+    owner.request(1, "tools/call");
+    owner.request(2, "tools/list");
+    let (call, list) = (server.expect("POST", "tools/call").await, server.expect("POST", "tools/list").await);
+    call.answer(
+        "404 Not Found",
+        "Content-Type: application/json\r\n",
+        r#"{"jsonrpc":"2.0","error":{"code":-32001,"message":"Session not found"},"id":null}"#,
+    )
+    .await;
+    let initialize = server.expect("POST", "initialize").await;
+    assert_eq!(initialize.header("mcp-session-id"), None);
+    assert_eq!(initialize.header("mcp-protocol-version"), None);
+    // The second is refused while the new session is being opened, and a third comes in.
+    list.answer("404 Not Found", "", "").await;
+    owner.request(3, "prompts/list");
+    let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}});
+    let answer = json!({"jsonrpc": "2.0", "id": initialize.rpc["id"], "result": result}).to_string();
+    initialize.answer("200 OK", "Content-Type: application/json\r\nMcp-Session-Id: new\r\n", &answer).await;
+    server.expect("POST", "notifications/initialized").await.accept().await;
+    assert_eq!(owner.renewed().await.version.as_str(), "2025-11-25");
+    for (id, method) in [(1, "tools/call"), (2, "tools/list"), (3, "prompts/list")] {
+        let again = server.expect("POST", method).await;
+        assert_eq!((&again.rpc["id"], again.header("mcp-session-id")), (&json!(id), Some("new")));
+        again.result(json!(id)).await;
+        assert_eq!(owner.result(id).await, json!(id));
+    }
+    server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
+    server.assert_nothing_else();
+}
+
+#[tokio::test]
+async fn a_server_that_was_started_anew_gets_a_new_session() {
+    let (mut server, mut owner) = Server::connected("old").await;
+    let refusal = r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: Server not initialized"},"id":null}"#;
+    owner.request(1, "tools/call");
+    server.expect("POST", "tools/call").await.answer("400 Bad Request", "", refusal).await;
+    server.shake_hands("new").await;
+    owner.renewed().await;
+    // A second refusal of the same kind is the answer.
+    server.expect("POST", "tools/call").await.answer("400 Bad Request", "", refusal).await;
+    let (answer, _) = owner.frame().await;
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32000)));
+}
+
+#[tokio::test]
+async fn a_request_is_sent_again_only_once() {
+    let (mut server, mut owner) = Server::connected("old").await;
+    owner.request(1, "tools/call");
+    server.expect("POST", "tools/call").await.answer("404 Not Found", "", "").await;
+    server.shake_hands("new").await;
+    owner.renewed().await;
+    server.expect("POST", "tools/call").await.answer("404 Not Found", "", "").await;
+    let error = owner.ended(1).await;
+    assert!(
+        error.sent == Sent::Yes && matches!(error.reason, ExchangeReason::Status { status: 404, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_session_404_is_only_a_status() {
+    let (mut server, mut owner) = Server::connected("").await;
+    owner.request(1, "tools/call");
+    server.expect("POST", "tools/call").await.answer("404 Not Found", "", "").await;
+    assert!(matches!(owner.ended(1).await.reason, ExchangeReason::Status { status: 404, .. }));
+    server.assert_nothing_else();
+}
+
+#[tokio::test]
+async fn a_notification_finds_the_session_gone() {
+    let (mut server, mut owner) = Server::connected("old").await;
+    owner.send("notifications/roots/list_changed");
+    server.expect("POST", "notifications/roots/list_changed").await.answer("404 Not Found", "", "").await;
+    server.shake_hands("new").await;
+    owner.renewed().await;
+    let again = server.expect("POST", "notifications/roots/list_changed").await;
+    assert_eq!(again.header("mcp-session-id"), Some("new"));
+    again.answer("404 Not Found", "", "").await;
+    owner.request(1, "tools/list");
+    server.expect("POST", "tools/list").await.result(json!(1)).await;
+    owner.result(1).await;
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_renewed_is_the_end() {
+    let (mut server, mut owner) = Server::connected("old").await;
+    owner.request(1, "tools/call");
+    owner.request(2, "tools/list");
+    let _under_way = server.expect("POST", "tools/call").await;
+    server.expect("POST", "tools/list").await.answer("404 Not Found", "", "").await;
+    let initialize = server.expect("POST", "initialize").await;
+    owner.request(3, "tools/list");
+    initialize.answer("503 Service Unavailable", "", "later").await;
+    let mut ends = Vec::new();
+    for _ in 0..3 {
+        match owner.next().await {
+            crate::upstream::UpstreamEventKind::Ended { id, error } => ends.push((id, error.sent)),
+            other => panic!("{other:?}"),
+        }
+    }
+    ends.sort_unstable_by_key(|(id, _)| *id);
+    assert_eq!(ends, [(1, Sent::Unknown), (2, Sent::No), (3, Sent::No)]);
+    assert!(matches!(owner.failed().await.reason, ExchangeReason::Status { status: 503, .. }));
+    assert!(owner.end().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_cancelled_request_is_not_sent_again() {
+    let (mut server, mut owner) = Server::connected("old").await;
+    owner.request(1, "tools/call");
+    server.expect("POST", "tools/call").await.answer("404 Not Found", "", "").await;
+    let initialize = server.expect("POST", "initialize").await;
+    owner.cancel(1);
+    owner.request(2, "tools/list");
+    let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}});
+    initialize.result(result).await;
+    server.expect("POST", "notifications/initialized").await.accept().await;
+    owner.renewed().await;
+    server.expect("POST", "tools/list").await.result(json!(2)).await;
+    owner.result(2).await;
+    server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
+    server.assert_nothing_else();
+}
+
+#[tokio::test]
+async fn a_standing_stream_finds_the_session_gone() {
+    let mut server = Server::start().await;
+    let mut owner = Owner::connect(server.port);
+    server.shake_hands("old").await;
+    owner.ready().await;
+    let mut stream = server.expect("GET", "").await.stream().await;
+    stream.chunk("retry: 1\n\n").await;
+    stream.end().await;
+    owner.suspect().await;
+    server.expect("GET", "").await.answer("404 Not Found", "", "").await;
+    server.shake_hands("new").await;
+    owner.renewed().await;
+    assert_eq!(server.expect("GET", "").await.header("mcp-session-id"), Some("new"));
+}

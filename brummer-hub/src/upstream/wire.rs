@@ -1,0 +1,324 @@
+//! What all exchanges of one connection share: the way to the instance, the way to the owner, and the limits.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use http_body_util::Full;
+use hyper::{Request, Response, body::Incoming};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, Sleep},
+};
+
+use super::{
+    Command, ExchangeError, ExchangeReason, LinkId, Purpose, Sent, UpstreamEvent, UpstreamEventKind,
+    connection::{Connection, Dialer, SendError, broken},
+};
+use crate::{
+    config::Limits,
+    frame::{Frame, Kind, split_batch},
+    protocol::method,
+};
+
+/// Messages in one batch (2025-03-26, basic § Batching); a longer one is a mistake or an attack.
+const MAX_BATCH: usize = 1024;
+
+/// How long a cancelled request is still listened to: the instance need not end its stream, and mostly does not.
+const AFTER_CANCEL: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) link: LinkId,
+    pub(super) events: mpsc::Sender<UpstreamEvent>,
+    /// The actor's own queue, for what exchanges want sent.
+    pub(super) commands: mpsc::WeakSender<Command>,
+    pub(super) dialer: Dialer,
+    pub(super) limits: Limits,
+    pub(super) purpose: Purpose,
+    pub(super) since: Instant,
+    /// When the one stream of the HTTP+SSE transport last brought something, in milliseconds after `since`.
+    pub(super) last_heard: AtomicU64,
+}
+
+impl Wire {
+    /// Sends a request on `connection`, or on a new one if there is none or it was found closed before a byte was
+    /// written.
+    pub(super) async fn send(
+        &self,
+        connection: Option<Connection>,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Connection, Response<Incoming>), ExchangeError> {
+        if let Some(mut connection) = connection {
+            // The instance may close it just now.
+            let spare = (self.purpose == Purpose::Health).then(|| request.clone());
+            match (connection.send(request).await, spare) {
+                (Ok(response), _) => return Ok((connection, response)),
+                (Err(SendError::Unsent(unsent)), _) => request = *unsent,
+                (Err(SendError::Broken(_)), Some(spare)) => request = spare,
+                (Err(SendError::Broken(error)), None) => return Err(broken(&error)),
+            }
+        }
+        let mut connection = self.dialer.dial().await?;
+        match connection.send(request).await {
+            Ok(response) => Ok((connection, response)),
+            Err(SendError::Unsent(_)) => {
+                Err(ExchangeError { sent: Sent::No, reason: ExchangeReason::Closed })
+            }
+            Err(SendError::Broken(error)) => Err(broken(&error)),
+        }
+    }
+
+    /// Tells the owner, waiting for room. An owner that is gone is told nothing.
+    pub(super) async fn tell(&self, kind: UpstreamEventKind) {
+        let _ = self.events.send(UpstreamEvent { link: self.link, kind }).await;
+    }
+
+    /// Tells that a request is over, unless it has been answered or cancelled.
+    pub(super) async fn end(&self, call: &Call, error: ExchangeError) {
+        if let Ok(permit) = self.events.reserve().await
+            && call.settle()
+        {
+            permit.send(UpstreamEvent {
+                link: self.link,
+                kind: UpstreamEventKind::Ended { id: call.id, error },
+            });
+        }
+    }
+
+    /// Passes on what came for `call`: one message or a batch. Whether the answer to the call was in it.
+    pub(super) async fn deliver(&self, text: Bytes, call: &Call) -> Result<bool, ExchangeError> {
+        if text.trim_ascii_start().first() != Some(&b'[') {
+            return Ok(self.deliver_frame(parse(text)?, call, false).await);
+        }
+        let mut answered = false;
+        for part in split_batch(&text, MAX_BATCH).map_err(|error| invalid(error.to_string()))? {
+            answered |= self.deliver_frame(parse(part)?, call, false).await;
+        }
+        Ok(answered)
+    }
+
+    /// Passes on one message. `any_id`: a response is the answer whatever id it carries.
+    pub(super) async fn deliver_frame(&self, frame: Frame, call: &Call, any_id: bool) -> bool {
+        let mut carrier = Some(call.id);
+        let (frame, answers) = match frame.kind() {
+            Kind::Request { method, .. } if **method == *method::PING => {
+                self.answer_ping(&frame);
+                return false;
+            }
+            Kind::Response { .. } if frame.numeric_id() == Some(call.id) => (frame, true),
+            Kind::Response { id, ok } => {
+                let stray = id.is_none() && !ok;
+                if any_id || stray || means(frame.id(), call.id) {
+                    (renumbered(&frame, call.id), true)
+                } else {
+                    carrier = Some(call.id);
+                    (frame, false)
+                }
+            }
+            Kind::Request { .. } | Kind::Notification { .. } => (frame, false),
+        };
+        if let Ok(permit) = self.events.reserve().await
+            && (if answers { call.settle() } else { !call.is_cancelled() })
+        {
+            permit.send(UpstreamEvent { link: self.link, kind: UpstreamEventKind::Frame { frame, carrier } });
+        }
+        answers
+    }
+
+    /// Passes on what came before the handshake was done.
+    pub(super) async fn deliver_early(&self, frame: Frame) {
+        match frame.kind() {
+            Kind::Request { method, .. } if **method == *method::PING => self.answer_ping(&frame),
+            _ => self.tell(UpstreamEventKind::Frame { frame, carrier: None }).await,
+        }
+    }
+
+    /// Takes apart what came on a standing stream, passes on all but the responses, and gives those back.
+    pub(super) async fn deliver_standing(&self, text: Bytes) -> Result<Vec<Frame>, ExchangeError> {
+        self.note_heard();
+        let parts = match text.trim_ascii_start().first() {
+            Some(b'[') => split_batch(&text, MAX_BATCH).map_err(|error| invalid(error.to_string()))?,
+            _ => vec![text],
+        };
+        let mut responses = Vec::new();
+        for part in parts {
+            let frame = parse(part)?;
+            match frame.kind() {
+                Kind::Request { method, .. } if **method == *method::PING => self.answer_ping(&frame),
+                Kind::Response { .. } => responses.push(frame),
+                _ => self.tell(UpstreamEventKind::Frame { frame, carrier: None }).await,
+            }
+        }
+        Ok(responses)
+    }
+
+    /// Answers a `ping` of the instance (2025-11-25, ping: the receiver must respond promptly).
+    pub(super) fn answer_ping(&self, ping: &Frame) {
+        let Some(id) = ping.id() else { return };
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+        // A full queue means that the instance takes nothing in; one answer less does not matter then.
+        if let Some(commands) = self.commands.upgrade() {
+            let _ = commands.try_send(Command::Send(answer.into()));
+        }
+    }
+
+    fn note_heard(&self) {
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_heard.store(now, Ordering::Relaxed);
+    }
+}
+
+fn parse(text: Bytes) -> Result<Frame, ExchangeError> {
+    Frame::parse(text).map_err(|error| invalid(error.to_string()))
+}
+
+pub(super) fn invalid(why: String) -> ExchangeError {
+    ExchangeError { sent: Sent::Yes, reason: ExchangeReason::Invalid { why } }
+}
+
+/// Whether an id in another notation means this number: some servers answer `"7"` or `7.0` to `7`.
+fn means(found: Option<&str>, id: u64) -> bool {
+    let found = found.unwrap_or_default();
+    let digits = found.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(found);
+    digits.strip_suffix(".0").unwrap_or(digits).parse() == Ok(id)
+}
+
+fn renumbered(frame: &Frame, id: u64) -> Frame {
+    let text = frame.with_id(&id.to_string()).join();
+    Frame::parse(text).unwrap_or_else(|_| frame.clone())
+}
+
+/// One request, as the actor and its exchange see it. Both run in the same task; the atomics never contend.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) id: u64,
+    state: AtomicU8,
+    waker: AtomicWaker,
+}
+
+const OPEN: u8 = 0;
+const SETTLED: u8 = 1;
+const CANCELLED: u8 = 2;
+
+impl Call {
+    pub(super) fn new(id: u64) -> Arc<Self> {
+        Arc::new(Self { id, state: AtomicU8::new(OPEN), waker: AtomicWaker::new() })
+    }
+
+    fn leave_open(&self, state: u8) -> bool {
+        self.state.compare_exchange(OPEN, state, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Claims the right to tell how the call ended. Only one gets it, and none after a cancellation.
+    pub(super) fn settle(&self) -> bool {
+        self.leave_open(SETTLED)
+    }
+
+    /// Nothing more is told. `false`: the call was over already.
+    pub(super) fn cancel(&self) -> bool {
+        self.leave_open(CANCELLED) && {
+            self.waker.wake();
+            true
+        }
+    }
+
+    /// Has the exchange look at the state again.
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == OPEN
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == CANCELLED
+    }
+}
+
+/// Why an exchange no longer waits.
+#[derive(Debug)]
+pub(super) enum Impatience {
+    /// Nothing came for too long.
+    TimedOut,
+    /// The call was cancelled and its stream did not end, or it was answered on another stream.
+    Over,
+}
+
+/// How long one call is waited for.
+pub(super) struct Patience<'a> {
+    wire: &'a Wire,
+    call: &'a Call,
+    sleep: Pin<&'a mut Sleep>,
+    draining: bool,
+    /// Whether what comes on the standing stream counts as a sign of life.
+    shares_stream: bool,
+}
+
+impl<'a> Patience<'a> {
+    /// `sleep` must end after the call time-out.
+    pub(super) fn new(
+        wire: &'a Wire,
+        call: &'a Call,
+        sleep: Pin<&'a mut Sleep>,
+        shares_stream: bool,
+    ) -> Self {
+        Self { wire, call, sleep, draining: false, shares_stream }
+    }
+
+    /// The instance is at work: the time-out begins anew.
+    pub(super) fn renew(&mut self) {
+        if !self.draining {
+            self.sleep.as_mut().reset(Instant::now() + self.wire.limits.call_timeout);
+        }
+    }
+
+    /// Waits for `future` as long as the call is worth it.
+    pub(super) async fn wait<F: Future>(&mut self, future: F) -> Result<F::Output, Impatience> {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.poll_impatience(cx).map(Err),
+        })
+        .await
+    }
+
+    /// Waits until the answer has come on another stream.
+    pub(super) async fn wait_elsewhere(&mut self) -> Impatience {
+        poll_fn(|cx| self.poll_impatience(cx)).await
+    }
+
+    fn poll_impatience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {
+        self.call.waker.register(cx.waker());
+        match self.call.state.load(Ordering::Relaxed) {
+            SETTLED => return Poll::Ready(Impatience::Over),
+            CANCELLED if !self.draining => {
+                self.draining = true;
+                self.sleep.as_mut().reset(Instant::now() + AFTER_CANCEL);
+            }
+            _ => {}
+        }
+        loop {
+            std::task::ready!(self.sleep.as_mut().poll(cx));
+            if self.draining {
+                return Poll::Ready(Impatience::Over);
+            }
+            let heard = Duration::from_millis(self.wire.last_heard.load(Ordering::Relaxed));
+            let until = self.wire.since + heard + self.wire.limits.call_timeout;
+            if !self.shares_stream || until <= Instant::now() {
+                return Poll::Ready(Impatience::TimedOut);
+            }
+            self.sleep.as_mut().reset(until);
+        }
+    }
+}
