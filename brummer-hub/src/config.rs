@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::discovery::Directories;
 
-/// Settings of a hub. `HubConfig::default()` is what the command uses without options.
+/// Settings of a [`Hub`](crate::Hub). `HubConfig::default()` is what the command uses without options.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct HubConfig {

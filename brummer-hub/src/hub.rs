@@ -1,0 +1,149 @@
+//! The hub: owns the instances.
+//!
+//! ```text
+//!  watcher ──Ring──▶ ┌────────────┐ ──spawns──▶ instance tasks (one each)
+//!                    │ supervisor │ ◀──Report──
+//!  sessions ◀─watch──└────────────┘ ──HubEvent──▶ embedders
+//! ```
+//!
+//! The supervisor's task owns the map of instances, their aliases and the watcher. It never waits for an instance's
+//! task. Readers get the list as a snapshot and talk to instances directly. Everything stops on one token; every task
+//! is counted by one tracker, and [`Hub::shutdown`] waits for it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{broadcast, watch},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use self::event::{HubEvent, HubEvents};
+use self::supervisor::{Supervisor, SupervisorOptions};
+use crate::{
+    config::HubConfig,
+    instance::{Instance, InstanceState},
+};
+
+mod alias;
+mod event;
+mod lookup;
+mod paths;
+mod roster;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+
+/// How long [`Hub::shutdown`] waits: a client that ends the hub kills it after some seconds at the latest.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// All instances that are not dead, in the order of their aliases.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The instances.
+    pub instances: Vec<Instance>,
+    /// Whether everything that was announced when the hub started has been tried: before that the list may grow.
+    pub settled: bool,
+}
+
+/// A running hub. Dropping it stops it; [`Hub::shutdown`] also waits until everything is closed.
+#[derive(Debug)]
+pub struct Hub {
+    config: Arc<HubConfig>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Kept to subscribe to, held weakly so that receivers see the end of the supervisor.
+    events: broadcast::WeakSender<HubEvent>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Hub {
+    /// Starts a hub on the current tokio runtime. It needs no instance and no directory to exist.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time and I/O enabled.
+    #[must_use]
+    pub fn start(config: HubConfig) -> Self {
+        let config = Arc::new(config);
+        let (snapshots, watched) = watch::channel(Arc::default());
+        let events = broadcast::Sender::new(event::EVENTS);
+        let weak = events.downgrade();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let options = SupervisorOptions {
+            config: Arc::clone(&config),
+            snapshots,
+            events,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        tasks.spawn(Supervisor::run(options));
+        Self { config, snapshots: watched, events: weak, tasks, stop }
+    }
+
+    /// The instances, now and whenever they change.
+    #[must_use]
+    pub fn instances(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.clone()
+    }
+
+    /// The instances once those announced at the start have been tried; after at most one second in any case.
+    pub async fn settled(&self) -> Arc<Snapshot> {
+        let mut snapshots = self.instances();
+        // An error says that the hub was stopped meanwhile; then the last list is all there is.
+        let _ = snapshots.wait_for(|snapshot| snapshot.settled).await;
+        Arc::clone(&snapshots.borrow_and_update())
+    }
+
+    /// What happens to instances from now on.
+    #[must_use]
+    pub fn events(&self) -> HubEvents {
+        let events = match self.events.upgrade() {
+            Some(events) => events.subscribe(),
+            // Stopped: a channel that has ended.
+            None => broadcast::channel(1).1,
+        };
+        HubEvents { events }
+    }
+
+    /// The settings it was started with.
+    #[must_use]
+    pub fn config(&self) -> &HubConfig {
+        &self.config
+    }
+
+    /// For sessions: where their tasks are counted, and what stops them.
+    pub(crate) fn tasks(&self) -> (&TaskTracker, &CancellationToken) {
+        (&self.tasks, &self.stop)
+    }
+
+    /// Stops everything and waits for it: sessions, connections (closing MCP sessions upstream), watcher. Bounded.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if timeout(SHUTDOWN, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "not everything was closed in time");
+        }
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// How a name given by a person or a model is matched: exact id, then alias, then name, then unique prefix of these.
+pub(crate) enum Lookup<'a> {
+    Found(&'a Instance),
+    /// Several match; none is guessed.
+    Ambiguous(Vec<&'a Instance>),
+    Unknown,
+}
+
+impl Snapshot {
+    /// Active ones.
+    pub(crate) fn active(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(|instance| instance.state == InstanceState::Active)
+    }
+}

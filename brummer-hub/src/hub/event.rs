@@ -1,0 +1,46 @@
+//! What happens to instances, for programs that embed the hub.
+
+use tokio::sync::broadcast;
+
+use crate::instance::{Instance, InstanceState};
+
+/// Events kept for a receiver that is slow; older ones are counted and dropped.
+pub(super) const EVENTS: usize = 256;
+
+/// Something happened to an instance. It is told after the list shows it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum HubEvent {
+    /// An instance was announced and is in the list now.
+    InstanceAppeared(Instance),
+    /// An instance is in another state.
+    StateChanged {
+        /// The instance as it is now.
+        instance: Instance,
+        /// The state it was in.
+        from: InstanceState,
+    },
+    /// An instance got the alias of its predecessor.
+    AliasChanged(Instance),
+    /// An instance left the list.
+    InstanceGone(Instance),
+    /// The receiver was too slow and missed this many events: read the list again.
+    Lagged(u64),
+}
+
+/// Receives [`HubEvent`]s.
+#[derive(Debug)]
+pub struct HubEvents {
+    pub(super) events: broadcast::Receiver<HubEvent>,
+}
+
+impl HubEvents {
+    /// The next event; `None` when the hub has ended. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<HubEvent> {
+        match self.events.recv().await {
+            Ok(event) => Some(event),
+            Err(broadcast::error::RecvError::Lagged(missed)) => Some(HubEvent::Lagged(missed)),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The map of instances and the rules of restarts, without tasks or files.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use tokio::{sync::watch, task};
+use tokio_util::sync::DropGuard;
+
+use super::{
+    Snapshot,
+    alias::{Aliases, Project},
+    event::HubEvent,
+};
+use crate::{
+    discovery::Found,
+    doorbell::{Doorbell, InstanceId},
+    instance::{
+        Generation, Instance, InstanceState, Standing,
+        actor::{Reins, Report},
+    },
+};
+
+/// One instance and the task that watches it.
+#[derive(Debug)]
+struct Entry {
+    instance: Instance,
+    standing: watch::Sender<Standing>,
+    task: task::Id,
+    /// Stops the task when the entry is dropped.
+    _stop: DropGuard,
+}
+
+impl Entry {
+    /// Dead ones are kept while their task lives, which may find them well again.
+    fn is_listed(&self) -> bool {
+        self.instance.state != InstanceState::Dead
+    }
+}
+
+/// A life that begins.
+#[derive(Debug)]
+pub(super) struct Birth {
+    pub(super) generation: Generation,
+    pub(super) found: Arc<Found>,
+    pub(super) reins: Reins,
+    pub(super) task: task::Id,
+    pub(super) stop: DropGuard,
+}
+
+/// What is to be done about a doorbell.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Answer {
+    /// Nothing: it is known.
+    Known,
+    /// A new life begins, in place of what has the same id.
+    Begin,
+}
+
+/// Owns all instances, and collects what is to be told of them.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    entries: HashMap<InstanceId, Entry>,
+    aliases: Aliases,
+    generations: u64,
+    pub(super) news: Vec<HubEvent>,
+    /// The list has changed since the last snapshot.
+    pub(super) changed: bool,
+}
+
+impl Roster {
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn has(&self, id: &InstanceId) -> bool {
+        self.entries.contains_key(id)
+    }
+
+    pub(super) fn next_generation(&mut self) -> Generation {
+        self.generations += 1;
+        Generation(self.generations)
+    }
+
+    /// A doorbell is there.
+    pub(super) fn consider(&mut self, found: &Arc<Found>) -> Answer {
+        let Some(entry) = self.entries.get_mut(&found.doorbell.id) else { return Answer::Begin };
+        if !entry.is_listed() {
+            return Answer::Begin;
+        }
+        let former = &entry.instance.found;
+        let is_same_life = is_same_life(&former.doorbell, &found.doorbell);
+        if former.file != found.file && (is_same_life || former.modified > found.modified) {
+            // The same instance announced in a second directory, or what is left of a former life there.
+            return Answer::Known;
+        }
+        if !is_same_life {
+            return Answer::Begin;
+        }
+        if former.doorbell != found.doorbell {
+            entry.instance.found = Arc::clone(found);
+            self.changed = true;
+        }
+        entry.standing.send_if_modified(|standing| std::mem::take(&mut standing.withdrawn));
+        Answer::Known
+    }
+
+    /// A life begins. What had the same id ends; what had the same path and name has to prove that it lives.
+    pub(super) fn begin(&mut self, birth: Birth) {
+        let Birth { generation, found, reins, task, stop } = birth;
+        self.remove(&found.doorbell.id.clone());
+        let project = Project::of(&found.doorbell);
+        let mut standing = Standing::default();
+        let is_new = !self.aliases.is_living(&project);
+        for entry in self.entries.values().filter(|entry| !is_new && entry.is_listed()) {
+            let other = &entry.instance.found;
+            if Project::of(&other.doorbell) != project {
+                continue;
+            }
+            // Files are found in any order at the start.
+            if other.modified <= found.modified {
+                entry
+                    .standing
+                    .send_if_modified(|standing| !std::mem::replace(&mut standing.superseded, true));
+            } else {
+                standing.superseded = true;
+            }
+        }
+        reins.standing.send_if_modified(|told| std::mem::replace(told, standing) != standing);
+        let instance = Instance {
+            generation,
+            alias: self.aliases.give(project, generation),
+            found,
+            state: InstanceState::Discovered,
+            real_path: None,
+            status: reins.status,
+            link: reins.handle,
+        };
+        self.tell(HubEvent::InstanceAppeared(instance.clone()));
+        let entry = Entry { standing: reins.standing, task, _stop: stop, instance };
+        self.entries.insert(entry.instance.id().clone(), entry);
+    }
+
+    /// A doorbell is gone.
+    pub(super) fn withdraw(&self, id: &InstanceId, file: &PathBuf) {
+        if let Some(entry) = self.entries.get(id).filter(|entry| entry.instance.found.file == *file) {
+            entry.standing.send_if_modified(|standing| !std::mem::replace(&mut standing.withdrawn, true));
+        }
+    }
+
+    /// An instance changed its state.
+    pub(super) fn report(&mut self, report: &Report) {
+        let Some(entry) = self.entries.get_mut(&report.id) else { return };
+        let instance = &mut entry.instance;
+        // The word of a former life is of no interest, and the dead stay dead.
+        if instance.generation != report.generation
+            || matches!(instance.state, InstanceState::Dead)
+            || instance.state == report.state
+        {
+            return;
+        }
+        let from = std::mem::replace(&mut instance.state, report.state);
+        let instance = instance.clone();
+        if report.state == InstanceState::Dead {
+            self.bereave(instance);
+        } else {
+            self.tell(HubEvent::StateChanged { instance, from });
+        }
+    }
+
+    /// The task of an instance has ended; returns its doorbell.
+    pub(super) fn ended(&mut self, task: task::Id) -> Option<Arc<Found>> {
+        let entry = self.entries.values().find(|entry| entry.task == task)?;
+        let found = Arc::clone(&entry.instance.found);
+        self.remove(&found.doorbell.id);
+        Some(found)
+    }
+
+    /// The project directory of an instance, with links resolved.
+    pub(super) fn place(&mut self, id: &InstanceId, generation: Generation, path: PathBuf) {
+        if let Some(entry) = self.entries.get_mut(id)
+            && entry.instance.generation == generation
+        {
+            entry.instance.real_path = Some(Arc::new(path));
+            self.changed |= entry.is_listed();
+        }
+    }
+
+    /// Those that have not been tried to the end.
+    pub(super) fn untried(&self) -> impl Iterator<Item = Generation> {
+        self.entries
+            .values()
+            .map(|entry| &entry.instance)
+            .filter(|instance| {
+                matches!(instance.state, InstanceState::Discovered | InstanceState::Connecting)
+                    || (instance.real_path.is_none() && instance.state != InstanceState::Dead)
+            })
+            .map(|instance| instance.generation)
+    }
+
+    pub(super) fn snapshot(&self, settled: bool) -> Snapshot {
+        let mut instances: Vec<_> = self
+            .entries
+            .values()
+            .filter(|entry| entry.is_listed())
+            .map(|entry| entry.instance.clone())
+            .collect();
+        instances.sort_unstable_by(|one, other| one.alias.cmp(&other.alias));
+        Snapshot { instances, settled }
+    }
+
+    /// Lets go of everything.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    fn remove(&mut self, id: &InstanceId) {
+        if let Some(entry) = self.entries.remove(id)
+            && entry.is_listed()
+        {
+            self.bereave(Instance { state: InstanceState::Dead, ..entry.instance });
+        }
+    }
+
+    fn bereave(&mut self, gone: Instance) {
+        let heir = self.aliases.take(gone.generation);
+        self.tell(HubEvent::InstanceGone(gone));
+        let Some((generation, alias)) = heir else { return };
+        let renamed =
+            self.entries.values_mut().find(|entry| entry.instance.generation == generation).map(|entry| {
+                entry.instance.alias = alias;
+                entry.instance.clone()
+            });
+        if let Some(instance) = renamed {
+            self.tell(HubEvent::AliasChanged(instance));
+        }
+    }
+
+    fn tell(&mut self, event: HubEvent) {
+        self.changed = true;
+        self.news.push(event);
+    }
+}
+
+/// Whether two doorbells of one id announce the same server. The Go program rewrites its file as a heartbeat, so
+/// members that only describe do not count.
+fn is_same_life(one: &Doorbell, other: &Doorbell) -> bool {
+    (one.pid, one.port, &one.endpoint, &one.path, &one.name)
+        == (other.pid, other.port, &other.endpoint, &other.path, &other.name)
+}

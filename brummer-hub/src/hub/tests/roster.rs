@@ -1,0 +1,194 @@
+//! The rules of restarts, without tasks.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::{
+    sync::watch,
+    task::{Id, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    hub::{
+        HubEvent,
+        roster::{Answer, Birth, Roster},
+    },
+    instance::{
+        Standing,
+        actor::{Reins, Report},
+    },
+};
+
+/// A roster whose instances have no tasks behind them.
+struct World {
+    roster: Roster,
+    tasks: JoinSet<()>,
+}
+
+struct Life {
+    generation: Generation,
+    standing: watch::Receiver<Standing>,
+    stop: CancellationToken,
+    task: Id,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { roster: Roster::default(), tasks: JoinSet::new() }
+    }
+    fn begin(&mut self, found: &Arc<Found>) -> Life {
+        assert_eq!(self.roster.consider(found), Answer::Begin);
+        let generation = self.roster.next_generation();
+        let detached = Instance::detached(generation, Arc::clone(found));
+        let (standing, watched) = watch::channel(Standing::default());
+        let stop = CancellationToken::new();
+        let task = self.tasks.spawn(std::future::pending()).id();
+        self.roster.begin(Birth {
+            generation,
+            found: Arc::clone(found),
+            reins: Reins { status: detached.status, handle: detached.link, standing },
+            task,
+            stop: stop.clone().drop_guard(),
+        });
+        Life { generation, standing: watched, stop, task }
+    }
+    fn report(&mut self, found: &Found, life: &Life, state: InstanceState) {
+        let report = Report { id: found.doorbell.id.clone(), generation: life.generation, state };
+        self.roster.report(&report);
+    }
+    fn list(&self) -> Vec<(String, String)> {
+        let instances = self.roster.snapshot(true).instances;
+        instances.iter().map(|each| (each.id().to_string(), each.alias.to_string())).collect()
+    }
+    fn news(&mut self) -> Vec<String> {
+        let tell = |event| match event {
+            HubEvent::InstanceAppeared(it) => format!("+{}", it.id()),
+            HubEvent::InstanceGone(it) => format!("-{}", it.id()),
+            HubEvent::AliasChanged(it) => format!("{}={}", it.id(), it.alias),
+            HubEvent::StateChanged { instance, from } => {
+                format!("{} {from:?}>{:?}", instance.id(), instance.state)
+            }
+            HubEvent::Lagged(_) => unreachable!("told by the receiver"),
+        };
+        self.roster.news.drain(..).map(tell).collect()
+    }
+}
+
+fn later(found: Found) -> Arc<Found> {
+    Arc::new(Found { modified: SystemTime::UNIX_EPOCH + Duration::from_secs(9), ..found })
+}
+
+fn listed(id: &str, alias: &str) -> (String, String) {
+    (id.to_owned(), alias.to_owned())
+}
+
+#[tokio::test]
+async fn the_same_doorbell_changes_nothing() {
+    let mut world = World::new();
+    let web = Arc::new(found("a", "/p", "web"));
+    let life = world.begin(&web);
+    assert_eq!(world.roster.consider(&web), Answer::Known);
+    let mut elsewhere = found("a", "/p", "web");
+    elsewhere.file = "/other/a.json".into();
+    assert_eq!(world.roster.consider(&Arc::new(elsewhere)), Answer::Known);
+    let mut described = found("a", "/p", "web");
+    described.doorbell.version = Some("2".to_owned());
+    assert_eq!(world.roster.consider(&Arc::new(described)), Answer::Known);
+    let snapshot = world.roster.snapshot(true);
+    assert_eq!(snapshot.instances[0].found.doorbell.version.as_deref(), Some("2"));
+    assert!(!life.stop.is_cancelled());
+}
+
+#[tokio::test]
+async fn a_changed_doorbell_begins_a_new_life() {
+    let mut world = World::new();
+    let life = world.begin(&Arc::new(found("a", "/p", "web")));
+    let mut moved = found("a", "/p", "web");
+    moved.doorbell.port = 4001;
+    let moved = later(moved);
+    let next = world.begin(&moved);
+    assert!(life.stop.is_cancelled(), "the former life ends");
+    assert_eq!(world.list(), [listed("a", "web")]);
+    assert_eq!(world.news(), ["+a", "-a", "+a"]);
+    world.report(&moved, &life, InstanceState::Dead);
+    assert_eq!(world.list().len(), 1, "the word of the former life does not count");
+    world.report(&moved, &next, InstanceState::Active);
+    assert_eq!(world.news(), ["a Discovered>Active"]);
+    let mut left_behind = found("a", "/p", "web");
+    left_behind.file = "/other/a.json".into();
+    assert_eq!(world.roster.consider(&Arc::new(left_behind)), Answer::Known);
+}
+
+#[tokio::test]
+async fn a_successor_takes_over() {
+    let mut world = World::new();
+    let old = Arc::new(found("old", "/p", "web"));
+    let new = later(found("new", "/p", "web"));
+    let former = world.begin(&old);
+    let successor = world.begin(&new);
+    assert!(former.standing.borrow().superseded);
+    assert!(!successor.standing.borrow().superseded);
+    assert_eq!(
+        world.list(),
+        [listed("old", "web"), listed("new", "web-2")],
+        "both live until one is known dead"
+    );
+    world.news();
+    world.report(&old, &former, InstanceState::Dead);
+    assert_eq!(world.list(), [listed("new", "web")]);
+    assert_eq!(world.news(), ["-old", "new=web"]);
+}
+
+#[tokio::test]
+async fn the_order_of_finding_does_not_matter() {
+    let mut world = World::new();
+    let successor = world.begin(&later(found("new", "/p", "web")));
+    let former = world.begin(&Arc::new(found("old", "/p", "web")));
+    let other = world.begin(&Arc::new(found("other", "/q", "web")));
+    assert!(former.standing.borrow().superseded);
+    assert!(!successor.standing.borrow().superseded && !other.standing.borrow().superseded);
+}
+
+#[tokio::test]
+async fn only_its_own_file_withdraws_an_instance() {
+    let mut world = World::new();
+    let web = Arc::new(found("a", "/p", "web"));
+    let life = world.begin(&web);
+    world.roster.withdraw(&web.doorbell.id, &"/other/a.json".into());
+    assert!(!life.standing.borrow().withdrawn);
+    world.roster.withdraw(&web.doorbell.id, &web.file);
+    assert!(life.standing.borrow().withdrawn);
+    assert_eq!(world.roster.consider(&web), Answer::Known);
+    assert!(!life.standing.borrow().withdrawn, "the file is back");
+}
+
+#[tokio::test]
+async fn the_dead_are_not_listed_and_may_come_back() {
+    let mut world = World::new();
+    let web = Arc::new(found("a", "/p", "web"));
+    let life = world.begin(&web);
+    world.report(&web, &life, InstanceState::Dead);
+    world.report(&web, &life, InstanceState::Active);
+    assert!(world.list().is_empty(), "dead is final");
+    assert_eq!(world.news(), ["+a", "-a"]);
+    let again = world.begin(&web);
+    assert!(life.stop.is_cancelled());
+    assert_eq!(world.list(), [listed("a", "web")]);
+    assert!(world.roster.ended(life.task).is_none(), "the end of the former task is old news");
+    assert!(world.roster.ended(again.task).is_some());
+    assert_eq!(world.news(), ["+a", "-a"], "a task that breaks takes its instance with it");
+    assert!(world.list().is_empty() && world.roster.len() == 0);
+}
+
+#[tokio::test]
+async fn everything_is_tried_when_placed_and_decided() {
+    let mut world = World::new();
+    let web = Arc::new(found("a", "/p", "web"));
+    let life = world.begin(&web);
+    world.report(&web, &life, InstanceState::Connecting);
+    world.roster.place(&web.doorbell.id, life.generation, "/real".into());
+    assert_eq!(world.roster.untried().count(), 1);
+    world.report(&web, &life, InstanceState::Retrying);
+    assert_eq!(world.roster.untried().count(), 0);
+}

@@ -1,0 +1,182 @@
+//! One task per instance: connection for health, state, backoff.
+//!
+//! ```text
+//!  supervisor ── Standing (watch) ──▶ ┌───────┐ ◀── suspect (bounded), Pulse (atomic) ── sessions
+//!             ◀── Report (bounded) ── │ actor │ ── Identify ──▶ Inspector
+//!  readers    ◀── Status (watch) ──── └───────┘ ◀── events ─── Upstream (ping, GET stream)
+//! ```
+//!
+//! The task owns the hub's own connection to the instance; sessions have theirs. [`machine`] holds every decision,
+//! [`actor`] does what it decides, [`dormant`] keeps silent ones in mind. A task ends when its instance is gone or its
+//! token is cancelled; it never waits for the supervisor without watching the token.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use self::pulse::Pulse;
+use crate::{discovery::Found, doorbell::InstanceId, protocol::Era};
+
+pub(crate) mod actor;
+mod backoff;
+mod dormant;
+mod link;
+mod machine;
+mod pulse;
+mod record;
+
+/// Where an instance stands.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstanceState {
+    /// Its file was found.
+    Discovered,
+    /// The hub is connecting to it.
+    Connecting,
+    /// The last exchange succeeded.
+    Active,
+    /// It does not answer; the hub tries again, with growing pauses.
+    Retrying,
+    /// It is gone, and is dropped from the list.
+    Dead,
+}
+
+impl InstanceState {
+    /// The state as it is shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Discovered => "discovered",
+            Self::Connecting => "connecting",
+            Self::Active => "active",
+            Self::Retrying => "retrying",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for InstanceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Names one life of an instance: a restart gets a new one even under the same id.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Generation(pub(crate) u64);
+
+/// An instance as the hub knows it at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Instance {
+    /// Which life of the instance this is.
+    pub generation: Generation,
+    /// Short, stable, unique name derived from the project: `[a-z][a-z0-9-]{0,15}`.
+    pub alias: Arc<str>,
+    /// The doorbell and where it was found.
+    pub found: Arc<Found>,
+    /// Where it stands.
+    pub state: InstanceState,
+    /// The project directory with links resolved, once that was asked of the file system.
+    pub(crate) real_path: Option<Arc<PathBuf>>,
+    /// Details that change often, always current.
+    pub(crate) status: watch::Receiver<Arc<Status>>,
+    pub(crate) link: InstanceHandle,
+}
+
+impl Instance {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &InstanceId {
+        &self.found.doorbell.id
+    }
+    /// The current details.
+    #[must_use]
+    pub fn status(&self) -> Arc<Status> {
+        let mut status = Arc::clone(&self.status.borrow());
+        // Sessions note their answers in the pulse, which the instance's task reads only now and then.
+        let heard = self.link.pulse.last_at();
+        if heard > status.last_success {
+            Arc::make_mut(&mut status).last_success = heard;
+        }
+        status
+    }
+}
+
+#[cfg(test)]
+impl Instance {
+    /// An instance that nobody watches, for the tests of what handles instances.
+    pub(crate) fn detached(generation: Generation, found: Arc<Found>) -> Self {
+        let alias = Arc::from(found.doorbell.name.as_str());
+        let link = InstanceHandle { suspects: mpsc::channel(1).0, pulse: Arc::new(Pulse::new()) };
+        let status = record::Record::new().subscribe();
+        Self { generation, alias, found, state: InstanceState::Discovered, real_path: None, status, link }
+    }
+}
+
+/// Health of an instance.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// Where it stands.
+    pub state: InstanceState,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it last became active.
+    pub connected_at: Option<Timestamp>,
+    /// Last time that it answered anything.
+    pub last_success: Option<Timestamp>,
+    /// Round trip of the last ping or handshake, in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// Pings missed in a row.
+    pub missed_pings: u32,
+    /// Attempts to reach it since it was last active.
+    pub retries: u32,
+    /// What it speaks, once known.
+    pub era: Option<Era>,
+    /// Why it is not active, in words.
+    pub last_error: Option<String>,
+    /// The latest changes of state, oldest first; at most 100.
+    pub history: Vec<Transition>,
+}
+
+/// One change of state.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Transition {
+    /// The new state.
+    pub state: InstanceState,
+    /// When it was entered.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+/// Talks to the task of an instance. Neither call waits, and both are cheap enough for every answer.
+#[derive(Clone, Debug)]
+pub(crate) struct InstanceHandle {
+    suspects: mpsc::Sender<()>,
+    pulse: Arc<Pulse>,
+}
+
+impl InstanceHandle {
+    /// A session saw signs of death (a refused connection, a lost stream): check at once.
+    pub(crate) fn suspect(&self) {
+        // Full means that a check is pending already; closed, that the instance is dead already.
+        let _ = self.suspects.try_send(());
+    }
+    /// A session got an answer: the next ping may be skipped.
+    pub(crate) fn note_answer(&self) {
+        self.pulse.beat();
+    }
+}
+
+/// What the supervisor knows of an instance's doorbell. Always the latest, so that nothing is lost in a full queue.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Standing {
+    /// The file was removed.
+    pub(crate) withdrawn: bool,
+    /// A later instance with the same path and name announced itself.
+    pub(crate) superseded: bool,
+}

@@ -1,0 +1,312 @@
+//! The task of an instance: waits for whatever comes first and does what the [`Machine`] says.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use super::link::hello;
+use super::{
+    Generation, InstanceHandle, InstanceState, Standing, Status,
+    link::Link,
+    machine::{Death, Effect, Event, Machine, Now, State, Step},
+    pulse::Pulse,
+    record::Record,
+};
+use crate::{
+    config::HubConfig,
+    discovery::Found,
+    doorbell::InstanceId,
+    frame::Kind,
+    process::{self, Claim, Identity, Inspector},
+    protocol::Era,
+    upstream::{ExchangeError, ExchangeReason, Hello, LinkId, UpstreamEventKind, Welcome},
+};
+
+/// What the task of an instance is made of.
+#[derive(Debug)]
+pub(crate) struct ActorOptions {
+    pub(crate) generation: Generation,
+    pub(crate) found: Arc<Found>,
+    pub(crate) hello: Hello,
+    pub(crate) config: Arc<HubConfig>,
+    pub(crate) inspector: Inspector,
+    /// Where the tasks of its connections are counted.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) reports: mpsc::Sender<Report>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl ActorOptions {
+    pub(super) fn open(&self, id: LinkId) -> Link {
+        let Self { found, hello, config, tasks, stop, .. } = self;
+        Link::open(id, found, hello.clone(), config.limits, tasks, stop.child_token())
+    }
+
+    pub(super) fn identify(&self) -> Pin<Box<dyn Future<Output = Identity> + Send>> {
+        let inspector = self.inspector.clone();
+        let doorbell = &self.found.doorbell;
+        let claim = Claim { pid: doorbell.pid, port: doorbell.port, written: self.found.modified };
+        Box::pin(async move { inspector.identify(claim).await })
+    }
+}
+
+/// What the supervisor keeps of an instance's task.
+#[derive(Debug)]
+pub(crate) struct Reins {
+    pub(crate) status: watch::Receiver<Arc<Status>>,
+    pub(crate) handle: InstanceHandle,
+    pub(crate) standing: watch::Sender<Standing>,
+}
+
+/// An instance changed its state.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) id: InstanceId,
+    pub(crate) generation: Generation,
+    pub(crate) state: InstanceState,
+}
+
+/// How the task of an instance ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ended {
+    /// It was stopped, or the instance is gone for good.
+    Over,
+    /// The instance was dead and answers again: it begins a new life.
+    Woke,
+}
+
+type Later<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// Owns everything about one life of one instance.
+pub(crate) struct Actor {
+    pub(super) options: ActorOptions,
+    machine: Machine,
+    record: Record,
+    pulse: Arc<Pulse>,
+    suspects: mpsc::Receiver<()>,
+    pub(super) standing: watch::Receiver<Standing>,
+    link: Option<Link>,
+    check: Later<Identity>,
+    pub(super) exited: Later<()>,
+}
+
+impl Actor {
+    pub(crate) fn new(options: ActorOptions) -> (Self, Reins) {
+        // One pending suspicion says as much as many.
+        let (suspect, suspects) = mpsc::channel(1);
+        let pulse = Arc::new(Pulse::new());
+        let record = Record::new();
+        let (standing, watched) = watch::channel(Standing::default());
+        let reins = Reins {
+            status: record.subscribe(),
+            handle: InstanceHandle { suspects: suspect, pulse: Arc::clone(&pulse) },
+            standing,
+        };
+        let exited = process::exited(options.found.doorbell.pid, options.stop.clone());
+        let actor = Self {
+            options,
+            machine: Machine::new(),
+            record,
+            pulse,
+            suspects,
+            standing: watched,
+            link: None,
+            check: None,
+            exited: Some(Box::pin(exited)),
+        };
+        (actor, reins)
+    }
+
+    /// Runs until the instance is gone or the token is cancelled; the connection is closed either way.
+    pub(crate) async fn run(mut self) -> Ended {
+        let stop = self.options.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {
+                // Handles of it may live on in sessions; they must not read that it is well.
+                self.record.enter(InstanceState::Dead, "the hub let go of it".to_owned());
+                Ended::Over
+            }
+            ended = self.live() => ended,
+        }
+    }
+
+    async fn live(&mut self) -> Ended {
+        self.step(Event::Start).await;
+        loop {
+            match self.machine.state {
+                State::Dead(Death::Gone) => {
+                    self.options.bury().await;
+                    return Ended::Over;
+                }
+                State::Dead(Death::Withdrawn) => return Ended::Over,
+                State::Dead(Death::Silent) => return self.dormant().await,
+                State::Discovered | State::Connecting(_) | State::Active(_) | State::Retrying { .. } => {}
+            }
+            if let Some(event) = self.next().await {
+                self.step(event).await;
+            }
+        }
+    }
+
+    /// Waits for what happens next. `None` when it does not concern the state.
+    async fn next(&mut self) -> Option<Event> {
+        let deadline = self.machine.deadline(&self.options.config.health);
+        tokio::select! {
+            biased;
+            Ok(()) = self.standing.changed() => {
+                let standing = *self.standing.borrow_and_update();
+                // Withdrawing is the stronger word; a later one of the same project matters only while the file is there.
+                if standing.superseded && !standing.withdrawn {
+                    Some(Event::Superseded)
+                } else {
+                    Some(Event::Withdrawn(standing.withdrawn))
+                }
+            }
+            () = later(&mut self.exited) => {
+                self.exited = None;
+                Some(Event::Exited)
+            }
+            identity = later(&mut self.check) => {
+                self.check = None;
+                Some(Event::Identified(identity))
+            }
+            news = next_news(&mut self.link) => self.translate(news),
+            // Closed when no session and no list holds the instance any more; then nobody is left to suspect it.
+            Some(()) = self.suspects.recv() => Some(Event::Suspect),
+            () = wait_until(deadline) => Some(Event::Tick),
+        }
+    }
+
+    /// What the news of the connection means.
+    fn translate(&mut self, news: Option<UpstreamEventKind>) -> Option<Event> {
+        let link = self.link.as_mut()?;
+        let id = link.id;
+        match news {
+            Some(UpstreamEventKind::Ready(welcome) | UpstreamEventKind::Renewed(welcome)) => {
+                self.pulse.beat();
+                // A renewed session comes of its own accord: there is no question that it could be the answer to.
+                let latency = (!link.welcomed).then(|| link.asked.elapsed());
+                link.welcomed = true;
+                self.record.welcome(Era::Legacy(welcome.version), latency);
+                Some(Event::Ready { link: id, foreign: foreign(&welcome, &self.options.found) })
+            }
+            Some(UpstreamEventKind::Frame { frame, .. }) => {
+                self.pulse.beat();
+                link.decline(&frame);
+                let (Kind::Response { .. }, Some(ping)) = (frame.kind(), frame.numeric_id()) else {
+                    return None;
+                };
+                self.record.pong(link.asked.elapsed());
+                Some(Event::Pong { link: id, id: ping })
+            }
+            Some(UpstreamEventKind::Ended { id: ping, error }) => {
+                if answered(&error) {
+                    self.pulse.beat();
+                    return Some(Event::Pong { link: id, id: ping });
+                }
+                let refused = matches!(error.reason, ExchangeReason::Refused { .. });
+                Some(Event::PingFailed { link: id, id: ping, why: error.to_string(), refused })
+            }
+            Some(UpstreamEventKind::Suspect) => Some(Event::Suspect),
+            Some(UpstreamEventKind::Failed(error)) => {
+                Some(Event::Failed { link: id, why: error.to_string() })
+            }
+            None => Some(Event::Failed { link: id, why: "the connection ended".to_owned() }),
+        }
+    }
+
+    async fn step(&mut self, event: Event) {
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            let before = self.machine.told();
+            let health = &self.options.config.health;
+            let limits = &self.options.config.limits;
+            let now = Now {
+                at: Instant::now(),
+                heard: self.pulse.last(),
+                jitter: fastrand::f64(),
+                health,
+                patience: limits.connect_timeout + limits.initialize_timeout,
+            };
+            let (machine, effects) = std::mem::replace(&mut self.machine, Machine::new()).on(event, now);
+            self.machine = machine;
+            for effect in effects {
+                next = self.perform(effect).or(next);
+            }
+            self.count();
+            let state = self.machine.told();
+            if state != before {
+                let id = self.options.found.doorbell.id.clone();
+                let report = Report { id, generation: self.options.generation, state };
+                // Fails when the supervisor is gone, which stops this task as well.
+                let _ = self.options.reports.send(report).await;
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Open(id) => self.link = Some(self.options.open(id)),
+            Effect::Close => self.link = None,
+            Effect::Identify => self.check = Some(self.options.identify()),
+            Effect::Ping(id) => {
+                let link = self.link.as_mut()?;
+                if !link.ping(id) {
+                    let why = "the connection takes no more requests".to_owned();
+                    return Some(Event::PingFailed { link: link.id, id, why, refused: false });
+                }
+            }
+            Effect::Forget(id) => self.link.as_ref()?.forget(id),
+            Effect::Enter(state, why) => {
+                tracing::debug!(instance = %self.options.found.doorbell.id, ?state, why, "changed");
+                self.record.enter(state, why);
+            }
+        }
+        None
+    }
+
+    fn count(&self) {
+        let (missed, retries) = match &self.machine.state {
+            State::Active(active) => (active.missed, 0),
+            State::Retrying { tries, step: Step::Waiting { .. } | Step::Trying(_), .. } => (0, *tries),
+            State::Discovered | State::Connecting(_) | State::Dead(_) => (0, 0),
+        };
+        self.record.count(missed, retries, self.pulse.last_at());
+    }
+}
+
+/// The id that the server states, when it is another instance's.
+pub(super) fn foreign(welcome: &Welcome, found: &Found) -> Option<String> {
+    welcome.stated_id.as_deref().filter(|stated| *stated != found.doorbell.id.as_str()).map(str::to_owned)
+}
+
+/// Whether an instance that refused a ping proved by that that it lives: one that wants to know who asks does.
+const fn answered(error: &ExchangeError) -> bool {
+    matches!(error.reason, ExchangeReason::Status { status: 401 | 403, .. })
+}
+
+pub(super) async fn later<T>(future: &mut Later<T>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_news(link: &mut Option<Link>) -> Option<UpstreamEventKind> {
+    match link {
+        Some(link) => link.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

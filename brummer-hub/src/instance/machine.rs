@@ -1,0 +1,259 @@
+//! The states of an instance and every way from one to another, without a clock, a socket or a task.
+//!
+//! ```text
+//! discovered ──▶ connecting ──▶ active ◀──▶ retrying ──▶ dead
+//!                    │            │  (fails)    ▲          ▲
+//!                    ├────────────┼─────────────┘          │
+//!                    └────────────┴──── (process gone) ────┘
+//! ```
+//!
+//! [`Machine::on`] takes what happened and says what to do. The task in [`super::actor`] does it. An instance becomes
+//! active when two things are known: it answered the handshake, and the system confirms that it wrote its doorbell.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use self::transitions::{Outcome, die};
+use super::InstanceState;
+use crate::{config::HealthConfig, process::Identity, upstream::LinkId};
+
+#[cfg(test)]
+mod tests;
+mod transitions;
+
+/// Where the instance stands, with what belongs to that state only.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum State {
+    Discovered,
+    Connecting(Attempt),
+    Active(Active),
+    Retrying { since: Instant, tries: u32, step: Step },
+    Dead(Death),
+}
+
+/// An attempt to reach the instance: handshake and identity check at the same time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Attempt {
+    pub(super) link: LinkId,
+    identified: bool,
+    handshake: Handshake,
+    until: Instant,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Handshake {
+    Pending,
+    Done,
+    Failed(String),
+}
+
+/// What is watched while the instance answers.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Active {
+    pub(super) link: LinkId,
+    since: Instant,
+    ping: Ping,
+    pub(super) missed: u32,
+    /// Attempts that led here; they count on when the instance is lost again at once.
+    tries: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Ping {
+    Due(Instant),
+    Sent { id: u64, at: Instant },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    Waiting { until: Instant },
+    Trying(Attempt),
+}
+
+/// Why it is dead, which decides what becomes of its doorbell.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Death {
+    /// The process is gone: the doorbell is stale.
+    Gone,
+    /// It took its doorbell back and does not answer: nothing is left to watch.
+    Withdrawn,
+    /// The process lives and does not answer. It may be stopped in a debugger, so its doorbell is kept in mind.
+    Silent,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    Start,
+    /// The handshake was answered; `foreign` is the id that the server states when it is another instance's.
+    Ready {
+        link: LinkId,
+        foreign: Option<String>,
+    },
+    /// The connection is lost or could not be opened.
+    Failed {
+        link: LinkId,
+        why: String,
+    },
+    /// The ping was answered, in whatever way.
+    Pong {
+        link: LinkId,
+        id: u64,
+    },
+    /// The ping came to nothing before its time was over.
+    PingFailed {
+        link: LinkId,
+        id: u64,
+        why: String,
+        refused: bool,
+    },
+    /// Something that a dead instance would show.
+    Suspect,
+    /// The process ended, as the system tells.
+    Exited,
+    Identified(Identity),
+    /// Its doorbell was removed (or, `false`, is back).
+    Withdrawn(bool),
+    /// A later instance of the same project announced itself.
+    Superseded,
+    /// The time given by [`Machine::deadline`] has come.
+    Tick,
+}
+
+/// What to do about it, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Effect {
+    /// Opens a connection with this number; any other is closed.
+    Open(LinkId),
+    Close,
+    /// Asks the system about the process; an answer that is still awaited is of no use any more.
+    Identify,
+    Ping(u64),
+    /// The ping with this number is no longer waited for.
+    Forget(u64),
+    /// The state to be told, and why. Entering the state it is in already means that another attempt failed.
+    Enter(InstanceState, String),
+}
+
+/// The world as a transition sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now<'a> {
+    pub(super) at: Instant,
+    /// When the instance last answered anyone.
+    pub(super) heard: Instant,
+    /// A random number in `[0, 1)`.
+    pub(super) jitter: f64,
+    pub(super) health: &'a HealthConfig,
+    /// How long an attempt may take.
+    pub(super) patience: Duration,
+}
+
+/// A state, and the facts that hold in every state.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Machine {
+    pub(super) state: State,
+    /// An identity check is under way.
+    checking: bool,
+    withdrawn: bool,
+    superseded: bool,
+    next_link: u64,
+    next_ping: u64,
+}
+
+type Effects = Vec<Effect>;
+
+impl Machine {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Discovered,
+            checking: false,
+            withdrawn: false,
+            superseded: false,
+            next_link: 0,
+            next_ping: 1,
+        }
+    }
+
+    /// The state as it is told. Attempts made while retrying are part of retrying.
+    pub(super) const fn told(&self) -> InstanceState {
+        match self.state {
+            State::Discovered => InstanceState::Discovered,
+            State::Connecting(_) => InstanceState::Connecting,
+            State::Active(_) => InstanceState::Active,
+            State::Retrying { .. } => InstanceState::Retrying,
+            State::Dead(_) => InstanceState::Dead,
+        }
+    }
+
+    /// The connection that is open.
+    #[cfg(test)]
+    pub(super) const fn link(&self) -> Option<LinkId> {
+        match &self.state {
+            State::Connecting(attempt) | State::Retrying { step: Step::Trying(attempt), .. } => {
+                Some(attempt.link)
+            }
+            State::Active(active) => Some(active.link),
+            State::Discovered | State::Retrying { .. } | State::Dead(_) => None,
+        }
+    }
+
+    /// When [`Event::Tick`] is due.
+    pub(super) fn deadline(&self, health: &HealthConfig) -> Option<Instant> {
+        match &self.state {
+            State::Discovered | State::Dead(_) => None,
+            State::Connecting(attempt) => Some(attempt.until),
+            State::Active(Active { ping: Ping::Due(at), .. }) => Some(*at),
+            State::Active(Active { ping: Ping::Sent { at, .. }, .. }) => Some(*at + health.ping_interval),
+            State::Retrying { since, step, .. } => {
+                let (Step::Waiting { until } | Step::Trying(Attempt { until, .. })) = step;
+                Some((*until).min(*since + health.give_up_after))
+            }
+        }
+    }
+
+    /// The machine after `event`, and what is to be done.
+    pub(super) fn on(mut self, event: Event, now: Now<'_>) -> (Self, Effects) {
+        let mut effects = Effects::new();
+        match event {
+            Event::Withdrawn(gone) => self.withdrawn = gone,
+            Event::Superseded => self.superseded = true,
+            Event::Identified(_) => self.checking = false,
+            _ => {}
+        }
+        let state = std::mem::replace(&mut self.state, State::Discovered);
+        self.state = match state {
+            State::Discovered => self.on_discovered(&event, now, &mut effects),
+            State::Connecting(attempt) => match self.on_attempt(attempt, event, now, &mut effects) {
+                Outcome::Pending(attempt) => State::Connecting(attempt),
+                Outcome::Reached(link) => self.activate(link, 0, now, &mut effects),
+                Outcome::Failed(why) => self.fail(why, None, now, &mut effects),
+                Outcome::Gone(why) => die(Death::Gone, why, &mut effects),
+            },
+            State::Active(active) => self.on_active(active, event, now, &mut effects),
+            State::Retrying { since, tries, step } => {
+                self.on_retrying(since, tries, step, event, now, &mut effects)
+            }
+            State::Dead(death) => State::Dead(death),
+        };
+        (self, effects)
+    }
+}
+
+/// What the system's word means for the instance.
+pub(super) enum Verdict {
+    Itself,
+    Unreachable(String),
+    Gone(String),
+}
+
+pub(super) fn verdict(identity: Identity) -> Verdict {
+    match identity {
+        // Not every system tells who listens on a port; the handshake must do there.
+        Identity::Confirmed | Identity::Plausible => Verdict::Itself,
+        Identity::NotListening => Verdict::Unreachable("its process does not listen on its port".to_owned()),
+        Identity::PortTaken { owner } => Verdict::Unreachable(format!("process {owner} has its port")),
+        Identity::Gone => Verdict::Gone("its process is gone".to_owned()),
+        Identity::Reused => Verdict::Gone("its process is gone, and another one has its number".to_owned()),
+    }
+}

@@ -1,0 +1,262 @@
+//! The ways out of each state.
+
+use tokio::time::Instant;
+
+use super::{
+    Active, Attempt, Death, Effect, Effects, Event, Handshake, InstanceState, Machine, Now, Ping, State,
+    Step, Verdict, verdict,
+};
+use crate::{instance::backoff, upstream::LinkId};
+
+/// What became of an attempt.
+pub(super) enum Outcome {
+    Pending(Attempt),
+    Reached(LinkId),
+    Failed(String),
+    Gone(String),
+}
+
+impl Machine {
+    pub(super) fn on_discovered(&mut self, event: &Event, now: Now<'_>, effects: &mut Effects) -> State {
+        if !matches!(event, Event::Start) {
+            return State::Discovered;
+        }
+        effects.push(Effect::Enter(InstanceState::Connecting, "its doorbell was found".to_owned()));
+        State::Connecting(self.attempt(now, effects))
+    }
+
+    fn attempt(&mut self, now: Now<'_>, effects: &mut Effects) -> Attempt {
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        effects.push(Effect::Open(link));
+        self.identify(effects);
+        Attempt { link, identified: false, handshake: Handshake::Pending, until: now.at + now.patience }
+    }
+
+    fn identify(&mut self, effects: &mut Effects) {
+        self.checking = true;
+        effects.push(Effect::Identify);
+    }
+
+    pub(super) fn on_attempt(
+        &mut self,
+        mut attempt: Attempt,
+        event: Event,
+        now: Now<'_>,
+        effects: &mut Effects,
+    ) -> Outcome {
+        match event {
+            Event::Ready { link, foreign: Some(id) } if link == attempt.link => {
+                return Outcome::Failed(format!("its port is answered by another instance, `{id}`"));
+            }
+            Event::Ready { link, foreign: None } if link == attempt.link => {
+                attempt.handshake = Handshake::Done;
+            }
+            Event::Failed { link, why } if link == attempt.link => attempt.handshake = Handshake::Failed(why),
+            Event::Identified(identity) => match verdict(identity) {
+                Verdict::Itself => attempt.identified = true,
+                Verdict::Unreachable(why) => return Outcome::Failed(why),
+                Verdict::Gone(why) => return Outcome::Gone(why),
+            },
+            // A check that began before the process ended may still say that it lives.
+            Event::Exited => self.identify(effects),
+            Event::Tick if now.at >= attempt.until => {
+                return Outcome::Failed("it did not answer the handshake in time".to_owned());
+            }
+            _ => {}
+        }
+        match attempt.handshake {
+            Handshake::Done if attempt.identified => Outcome::Reached(attempt.link),
+            Handshake::Failed(why) if attempt.identified => Outcome::Failed(why),
+            // A failed handshake waits for the system's word: it tells a gone process from a slow one.
+            _ => Outcome::Pending(attempt),
+        }
+    }
+
+    pub(super) fn activate(
+        &mut self,
+        link: LinkId,
+        tries: u32,
+        now: Now<'_>,
+        effects: &mut Effects,
+    ) -> State {
+        effects.push(Effect::Enter(InstanceState::Active, "it answered".to_owned()));
+        // Spread over the interval: instances found together must not be pinged together for ever after.
+        let first = now.at + now.health.ping_interval.mul_f64(now.jitter);
+        State::Active(Active { link, since: now.at, ping: Ping::Due(first), missed: 0, tries })
+    }
+
+    pub(super) fn on_active(
+        &mut self,
+        mut active: Active,
+        event: Event,
+        now: Now<'_>,
+        effects: &mut Effects,
+    ) -> State {
+        let interval = now.health.ping_interval;
+        match event {
+            Event::Ready { link, foreign: Some(id) } if link == active.link => {
+                let why = format!("its port is answered by another instance, `{id}`");
+                return self.lose(&active, why, now, effects);
+            }
+            Event::Failed { link, why } if link == active.link => {
+                return self.lose(&active, why, now, effects);
+            }
+            Event::Pong { link, id } if link == active.link => {
+                if let Ping::Sent { id: sent, at } = active.ping
+                    && sent == id
+                {
+                    active.missed = 0;
+                    active.ping = Ping::Due(at + interval);
+                }
+            }
+            Event::PingFailed { link, id, why, refused } if link == active.link => {
+                if !matches!(active.ping, Ping::Sent { id: sent, .. } if sent == id) {
+                    return State::Active(active);
+                }
+                active.missed += 1;
+                // A refusal is the kernel's word that nobody listens; nothing is to be gained by asking again.
+                if refused || active.missed >= now.health.max_missed_pings {
+                    return self.lose(&active, why, now, effects);
+                }
+                active.ping = Ping::Due(now.at + interval);
+            }
+            Event::Identified(identity) => match verdict(identity) {
+                Verdict::Itself => {}
+                Verdict::Unreachable(why) => return self.lose(&active, why, now, effects),
+                Verdict::Gone(why) => return die(Death::Gone, why, effects),
+            },
+            Event::Exited => self.identify(effects),
+            Event::Suspect | Event::Superseded | Event::Withdrawn(true) => {
+                if !self.checking {
+                    self.identify(effects);
+                }
+                if let Ping::Due(_) = active.ping {
+                    active.ping = self.ping(now, effects);
+                }
+            }
+            Event::Tick => match active.ping {
+                Ping::Due(at) if now.at >= at => {
+                    active.ping = if now.heard + interval > now.at {
+                        active.missed = 0;
+                        Ping::Due(now.heard + interval)
+                    } else {
+                        self.ping(now, effects)
+                    };
+                }
+                Ping::Sent { id, at } if now.at >= at + interval => {
+                    effects.push(Effect::Forget(id));
+                    if now.heard > at {
+                        // Busy with something else, and alive.
+                        active.missed = 0;
+                        active.ping = Ping::Due(now.heard + interval);
+                    } else {
+                        active.missed += 1;
+                        if active.missed >= now.health.max_missed_pings {
+                            let why = format!("it missed {} pings in a row", active.missed);
+                            return self.lose(&active, why, now, effects);
+                        }
+                        active.ping = self.ping(now, effects);
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        State::Active(active)
+    }
+
+    fn ping(&mut self, now: Now<'_>, effects: &mut Effects) -> Ping {
+        let id = self.next_ping;
+        self.next_ping += 1;
+        effects.push(Effect::Ping(id));
+        Ping::Sent { id, at: now.at }
+    }
+
+    pub(super) fn on_retrying(
+        &mut self,
+        since: Instant,
+        tries: u32,
+        step: Step,
+        event: Event,
+        now: Now<'_>,
+        effects: &mut Effects,
+    ) -> State {
+        if matches!(event, Event::Tick) && now.at >= since + now.health.give_up_after {
+            let why = format!("it did not answer for {} s", now.health.give_up_after.as_secs());
+            return die(self.kind_of_death(), why, effects);
+        }
+        match step {
+            Step::Trying(attempt) => match self.on_attempt(attempt, event, now, effects) {
+                Outcome::Pending(attempt) => State::Retrying { since, tries, step: Step::Trying(attempt) },
+                Outcome::Reached(link) => self.activate(link, tries, now, effects),
+                Outcome::Failed(why) => self.fail(why, Some((since, tries)), now, effects),
+                Outcome::Gone(why) => die(Death::Gone, why, effects),
+            },
+            Step::Waiting { until } => {
+                match event {
+                    Event::Identified(identity) => {
+                        if let Verdict::Gone(why) = verdict(identity) {
+                            return die(Death::Gone, why, effects);
+                        }
+                    }
+                    Event::Exited => self.identify(effects),
+                    Event::Suspect if !self.checking => self.identify(effects),
+                    Event::Withdrawn(true) => {
+                        return die(Death::Withdrawn, "it took its doorbell back".to_owned(), effects);
+                    }
+                    // Both are tried at once: if it does not answer now, the later one takes its place.
+                    Event::Superseded => {
+                        let step = Step::Trying(self.attempt(now, effects));
+                        return State::Retrying { since, tries: tries + 1, step };
+                    }
+                    Event::Tick if now.at >= until => {
+                        let step = Step::Trying(self.attempt(now, effects));
+                        return State::Retrying { since, tries: tries + 1, step };
+                    }
+                    _ => {}
+                }
+                State::Retrying { since, tries, step: Step::Waiting { until } }
+            }
+        }
+    }
+
+    /// An active instance does not answer any more.
+    fn lose(&mut self, active: &Active, why: String, now: Now<'_>, effects: &mut Effects) -> State {
+        // One that is lost again and again at once must not be reached for without a pause.
+        let brief = now.at < active.since + now.health.ping_interval;
+        let tries = if brief { active.tries } else { 0 };
+        let state = self.fail(why, Some((now.at, tries)), now, effects);
+        if let State::Retrying { .. } = state {
+            // Tells at once whether there is anything left to retry.
+            self.identify(effects);
+        }
+        state
+    }
+
+    /// It could not be reached; `before` is since when and how often that was so.
+    pub(super) fn fail(
+        &mut self,
+        why: String,
+        before: Option<(Instant, u32)>,
+        now: Now<'_>,
+        effects: &mut Effects,
+    ) -> State {
+        if self.withdrawn || self.superseded {
+            return die(self.kind_of_death(), why, effects);
+        }
+        let (since, tries) = before.unwrap_or((now.at, 0));
+        effects.extend([Effect::Close, Effect::Enter(InstanceState::Retrying, why)]);
+        let until = now.at + backoff::pause(now.health, tries, now.jitter);
+        State::Retrying { since, tries, step: Step::Waiting { until } }
+    }
+
+    const fn kind_of_death(&self) -> Death {
+        if self.withdrawn { Death::Withdrawn } else { Death::Silent }
+    }
+}
+
+pub(super) fn die(death: Death, why: String, effects: &mut Effects) -> State {
+    effects.extend([Effect::Close, Effect::Enter(InstanceState::Dead, why)]);
+    State::Dead(death)
+}

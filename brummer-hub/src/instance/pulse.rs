@@ -1,0 +1,61 @@
+//! When an instance last answered anyone.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// Written by every session at every answer, read by the instance's task when a ping is due. One atomic number, because
+/// a message per answer would cost more than the answer.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    born: Instant,
+    /// The same moment for people.
+    born_at: Timestamp,
+    /// Microseconds from `born` to the last answer; 0 before the first.
+    last: AtomicU64,
+}
+
+impl Pulse {
+    pub(super) fn new() -> Self {
+        Self { born: Instant::now(), born_at: Timestamp::now(), last: AtomicU64::new(0) }
+    }
+
+    pub(super) fn beat(&self) {
+        let age = u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX);
+        // The number stands for itself; nothing is published through it.
+        self.last.store(age.max(1), Ordering::Relaxed);
+    }
+
+    /// The time of the last answer, or of the beginning.
+    pub(super) fn last(&self) -> Instant {
+        self.born + Duration::from_micros(self.last.load(Ordering::Relaxed))
+    }
+
+    /// The time of the last answer by the clock on the wall.
+    pub(super) fn last_at(&self) -> Option<Timestamp> {
+        match self.last.load(Ordering::Relaxed) {
+            0 => None,
+            age => self.born_at.checked_add(Duration::from_micros(age)).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn remembers_the_last_beat() {
+        let pulse = Pulse::new();
+        let born = pulse.last();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!((pulse.last(), pulse.last_at()), (born, None));
+        pulse.beat();
+        assert_eq!(pulse.last(), Instant::now());
+        assert_eq!(pulse.last_at().unwrap().duration_since(pulse.born_at).as_secs(), 3);
+    }
+}

@@ -1,0 +1,146 @@
+//! What is told about an instance: the writing side of its [`Status`].
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::{InstanceState, Status, Transition};
+use crate::protocol::Era;
+
+/// Changes of state that are remembered: enough to see a day's trouble, little enough to send to a model.
+const HISTORY: usize = 100;
+
+/// Publishes the status of one instance. The status is changed in place unless a reader holds it.
+#[derive(Debug)]
+pub(super) struct Record {
+    status: watch::Sender<Arc<Status>>,
+}
+
+impl Record {
+    pub(super) fn new() -> Self {
+        let now = Timestamp::now();
+        let first = Transition {
+            state: InstanceState::Discovered,
+            at: now,
+            reason: "its doorbell was found".to_owned(),
+        };
+        let status = Status {
+            state: InstanceState::Discovered,
+            since: now,
+            connected_at: None,
+            last_success: None,
+            latency_ms: None,
+            missed_pings: 0,
+            retries: 0,
+            era: None,
+            last_error: None,
+            history: vec![first],
+        };
+        Self { status: watch::Sender::new(Arc::new(status)) }
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Status>> {
+        self.status.subscribe()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Status)) {
+        self.status.send_modify(|status| change(Arc::make_mut(status)));
+    }
+
+    /// Tells the state. The state it is in already is only told again when the reason has changed.
+    pub(super) fn enter(&self, state: InstanceState, reason: String) {
+        self.change(|status| {
+            if matches!(state, InstanceState::Retrying | InstanceState::Dead) {
+                status.last_error = Some(reason.clone());
+            }
+            if status.state == state {
+                return;
+            }
+            let at = Timestamp::now();
+            if state == InstanceState::Active {
+                status.connected_at = Some(at);
+                status.last_error = None;
+            }
+            (status.state, status.since) = (state, at);
+            if status.history.len() == HISTORY {
+                status.history.remove(0);
+            }
+            status.history.push(Transition { state, at, reason });
+        });
+    }
+
+    /// The handshake was answered.
+    pub(super) fn welcome(&self, era: Era, latency: Option<Duration>) {
+        self.change(|status| {
+            status.era = Some(era);
+            if let Some(latency) = latency {
+                status.latency_ms = Some(milliseconds(latency));
+            }
+        });
+    }
+
+    /// A ping was answered.
+    pub(super) fn pong(&self, latency: Duration) {
+        self.change(|status| status.latency_ms = Some(milliseconds(latency)));
+    }
+
+    /// Counts, and the time of the last answer; published only when one of them has changed.
+    pub(super) fn count(&self, missed_pings: u32, retries: u32, last_success: Option<Timestamp>) {
+        self.status.send_if_modified(|status| {
+            let now = (missed_pings, retries, last_success);
+            if (status.missed_pings, status.retries, status.last_success) == now {
+                return false;
+            }
+            let status = Arc::make_mut(status);
+            (status.missed_pings, status.retries, status.last_success) = now;
+            true
+        });
+    }
+}
+
+/// To the microsecond, which is what a loopback round trip is told in.
+fn milliseconds(latency: Duration) -> f64 {
+    (latency.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_a_hundred_changes() {
+        let record = Record::new();
+        for turn in 0..HISTORY {
+            record.enter(InstanceState::Retrying, format!("loss {turn}"));
+            record.enter(InstanceState::Retrying, format!("attempt after loss {turn}"));
+            record.enter(InstanceState::Active, "it answered".to_owned());
+        }
+        let status = Arc::clone(&record.subscribe().borrow());
+        assert_eq!(status.history.len(), HISTORY);
+        assert_eq!(status.history[HISTORY - 2].reason, format!("loss {}", HISTORY - 1));
+        assert_eq!((status.state, &status.last_error), (InstanceState::Active, &None));
+        assert_eq!(status.connected_at, Some(status.since));
+    }
+
+    #[test]
+    fn tells_the_latest_error() {
+        let record = Record::new();
+        record.enter(InstanceState::Retrying, "one".to_owned());
+        record.enter(InstanceState::Retrying, "two".to_owned());
+        let status = Arc::clone(&record.subscribe().borrow());
+        assert_eq!(status.last_error.as_deref(), Some("two"));
+        assert_eq!(status.history.len(), 2);
+    }
+
+    #[test]
+    fn tells_counts_only_when_they_change() {
+        let record = Record::new();
+        let mut told = record.subscribe();
+        record.count(0, 0, None);
+        assert!(!told.has_changed().unwrap());
+        record.count(1, 0, None);
+        assert!(told.has_changed().unwrap());
+        assert_eq!(told.borrow_and_update().missed_pings, 1);
+    }
+}
