@@ -1,0 +1,211 @@
+//! One MCP client's conversation with the hub.
+//!
+//! ```text
+//!  client ──Input──▶ ┌─────────────┐ ──request──▶ Upstream (one per instance in use) ──HTTP──▶ instance
+//!                    │ SessionTask │ ◀─UpstreamEvent─┘
+//!  client ◀──Parts── └─────────────┘ ◀─Snapshot── hub     ◀─Ask/Done── jobs (merged lists, hub tools that wait)
+//! ```
+//!
+//! One task owns all state of the session: what the client said of itself, its requests in flight, the instance that
+//! it is connected to, the links to instances, and the questions that instances asked it. Requests run concurrently:
+//! the task only starts them and passes on what comes back, so a slow call holds up nothing. It never waits for a
+//! link or a job, and stops taking input while the client does not read its output; hence no cycle of full queues.
+//!
+//! A session ends when its input ends (answers still due are awaited for at most a second), when nobody reads its
+//! output, or when it is stopped. Calls still running are then cancelled and the MCP sessions with instances closed.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Hub, frame::Parts};
+
+mod client;
+mod connect;
+mod handshake;
+pub(crate) mod hub_tools;
+mod jobs;
+mod links;
+mod lists;
+mod merge;
+mod names;
+mod notify;
+mod questions;
+mod quirks;
+mod route;
+mod task;
+
+pub use hub_tools::InstanceEntry;
+
+/// Messages that wait between a session and its client, in each direction. Enough to keep both busy; the rest waits
+/// where it came from.
+const QUEUE: usize = 64;
+
+/// How long a session whose input has ended waits for answers that are still due. MCP clients give a server about two
+/// seconds before they kill it.
+pub(crate) const DRAIN: Duration = Duration::from_secs(1);
+
+/// What `tools/list` shows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ToolsMode {
+    /// The hub's tools, then those of the connected instance under their own names.
+    #[default]
+    Connected,
+    /// The hub's tools, then those of every active instance as `<alias>__<tool>`.
+    All,
+    /// The hub's tools only.
+    Hub,
+}
+
+impl FromStr for ToolsMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "connected" => Ok(Self::Connected),
+            "all" => Ok(Self::All),
+            "hub" => Ok(Self::Hub),
+            other => Err(format!("`{other}` is none of `connected`, `all` and `hub`")),
+        }
+    }
+}
+
+impl fmt::Display for ToolsMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connected => "connected",
+            Self::All => "all",
+            Self::Hub => "hub",
+        })
+    }
+}
+
+/// Settings of one session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionConfig {
+    /// What `tools/list` shows.
+    pub tools: ToolsMode,
+    /// Longest tool name in [`ToolsMode::All`], in characters; at least [`SessionConfig::MIN_NAME_BUDGET`] is used.
+    pub name_budget: usize,
+    /// Whether the instance of the working directory, or of the client's roots, is connected by itself.
+    pub auto_connect: bool,
+    /// The directory that the client works in, if known.
+    pub working_directory: Option<PathBuf>,
+}
+
+impl SessionConfig {
+    /// The 64 characters that clients allow, less the `mcp__brummer-hub__` that Claude Code puts in front.
+    pub const DEFAULT_NAME_BUDGET: usize = 46;
+    /// Room for an alias, its separator, a hash and some of the tool's name.
+    pub const MIN_NAME_BUDGET: usize = 32;
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            tools: ToolsMode::Connected,
+            name_budget: Self::DEFAULT_NAME_BUDGET,
+            auto_connect: true,
+            working_directory: None,
+        }
+    }
+}
+
+/// What a client sends.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// One message, still unread.
+    Message(Bytes),
+    /// A message that was thrown away because it was over the limit.
+    TooLong { limit: usize },
+}
+
+/// A session that is used from within the process: JSON-RPC messages in, JSON-RPC messages out.
+///
+/// Dropping it ends the session.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use brummer_hub::{Hub, HubConfig, discovery::Directories, session::SessionConfig};
+///
+/// let home = tempfile::tempdir().unwrap();
+/// let mut config = HubConfig::default();
+/// config.directories = Directories::only(home.path());
+/// let hub = Hub::start(config);
+///
+/// let mut session = hub.session(SessionConfig::default());
+/// session.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await.unwrap();
+/// assert_eq!(session.recv().await.unwrap(), r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+/// session.close().await;
+/// hub.shutdown().await;
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Session {
+    input: mpsc::Sender<Input>,
+    output: mpsc::Receiver<Parts>,
+    stop: CancellationToken,
+}
+
+/// The session has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the session has ended")]
+pub struct SessionClosed;
+
+impl Session {
+    /// Sends one JSON-RPC message of the client. Waits while the session is busy; cancel-safe (not sent if cancelled).
+    ///
+    /// # Errors
+    ///
+    /// [`SessionClosed`] when the session or its hub has been stopped.
+    pub async fn send(&self, message: impl Into<Bytes>) -> Result<(), SessionClosed> {
+        self.input.send(Input::Message(message.into())).await.map_err(|_| SessionClosed)
+    }
+
+    /// The next JSON-RPC message for the client, on one line; `None` once the session has ended. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<Bytes> {
+        self.output.recv().await.map(Parts::join)
+    }
+
+    /// Ends the session and waits until it has closed its connections.
+    pub async fn close(mut self) {
+        self.stop.cancel();
+        while self.output.recv().await.is_some() {}
+    }
+
+    pub(crate) fn into_parts(mut self) -> (mpsc::Sender<Input>, mpsc::Receiver<Parts>, CancellationToken) {
+        let (_, ended) = mpsc::channel(1);
+        let output = std::mem::replace(&mut self.output, ended);
+        // The stop token is handed on, so the drop of what is left here must not fire it.
+        let stop = std::mem::replace(&mut self.stop, CancellationToken::new());
+        (self.input.clone(), output, stop)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Hub {
+    /// Opens a session for one more client.
+    ///
+    /// # Panics
+    ///
+    /// Outside the tokio runtime that the hub runs on.
+    #[must_use]
+    pub fn session(&self, config: SessionConfig) -> Session {
+        let (input, inbox) = mpsc::channel(QUEUE);
+        let (outlet, output) = mpsc::channel(QUEUE);
+        let (tasks, stop) = self.tasks();
+        let stop = stop.child_token();
+        let task = task::SessionTask::new(self, config, inbox, outlet, stop.clone());
+        tasks.spawn(task.run());
+        Session { input, output, stop }
+    }
+}

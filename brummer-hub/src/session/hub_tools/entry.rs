@@ -1,0 +1,126 @@
+//! How instances are shown to clients and people.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    instance::{Instance, InstanceState},
+    protocol::Era,
+};
+
+/// An instance as `instances_list`, `brummer://instances` and `brummer-hub list --json` show it.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct InstanceEntry {
+    /// Id, unique on the machine.
+    pub id: String,
+    /// Short name, stable over restarts.
+    pub alias: String,
+    /// Name that it announced.
+    pub name: String,
+    /// Project directory.
+    pub path: String,
+    /// Loopback port of its MCP server.
+    pub port: u16,
+    /// Process that announced it.
+    pub pid: u32,
+    /// When it began to listen, as it said (RFC 3339).
+    pub started: String,
+    /// Where it stands.
+    pub state: InstanceState,
+    /// Whether the session that asks is connected to it.
+    pub connected: bool,
+    /// When the hub last connected to it (RFC 3339).
+    pub connected_at: Option<String>,
+    /// Whether the project has a `package.json`.
+    pub has_package_json: bool,
+    /// Which kind of MCP it speaks, once known: `legacy` has the `initialize` handshake.
+    pub era: Option<&'static str>,
+    /// Revision of MCP that was settled on with it.
+    pub protocol_version: Option<&'static str>,
+    /// Round trip of the last check, in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// Version of the program, if it said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Labels that its owner gave it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// What else its file says.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
+}
+
+impl InstanceEntry {
+    /// What is known of an instance now.
+    #[must_use]
+    pub fn of(instance: &Instance, connected: bool) -> Self {
+        let doorbell = &instance.found.doorbell;
+        let status = instance.status();
+        Self {
+            id: doorbell.id.to_string(),
+            alias: instance.alias.to_string(),
+            name: doorbell.name.clone(),
+            path: doorbell.path.display().to_string(),
+            port: doorbell.port,
+            pid: doorbell.pid,
+            started: doorbell.started.clone(),
+            state: instance.state,
+            connected,
+            connected_at: status.connected_at.map(|at| at.to_string()),
+            has_package_json: doorbell.has_package_json,
+            era: status.era.map(Era::name),
+            protocol_version: status.era.map(Era::version),
+            latency_ms: status.latency_ms,
+            version: doorbell.version.clone(),
+            labels: doorbell.labels.clone(),
+            extra: doorbell.extra.clone(),
+        }
+    }
+}
+
+/// The list for a model to read: one line each.
+pub(super) fn listing_text(entries: &[InstanceEntry]) -> String {
+    if entries.is_empty() {
+        return "No instance is running. One appears here as soon as it starts.".to_owned();
+    }
+    let line = |entry: &InstanceEntry| {
+        let connected = if entry.connected { ", connected" } else { "" };
+        let name = if entry.name == entry.alias { String::new() } else { format!(" \"{}\"", entry.name) };
+        let (alias, path, port) = (&entry.alias, &entry.path, entry.port);
+        format!("- {alias}{name} ({}{connected}) {path}, port {port}", entry.state)
+    };
+    let lines: Vec<String> = entries.iter().map(line).collect();
+    let noun = if entries.len() == 1 { "instance" } else { "instances" };
+    format!("{} {noun}:\n{}", entries.len(), lines.join("\n"))
+}
+
+/// One line and all details of an instance's health.
+pub(super) fn health_of(instance: &Instance) -> (String, Value) {
+    let status = instance.status();
+    let latency = status.latency_ms.map(|ms| format!(", {ms:.1} ms")).unwrap_or_default();
+    let error = status.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    let line = format!("- {} is {}{latency}{error}", instance.alias, instance.state);
+    let history: Vec<_> = status
+        .history
+        .iter()
+        .map(|it| json!({"state": it.state, "at": it.at.to_string(), "reason": it.reason}))
+        .collect();
+    let details = json!({
+        "id": instance.id().as_str(),
+        "alias": &*instance.alias,
+        "state": instance.state,
+        "since": status.since.to_string(),
+        "last_success": status.last_success.map(|at| at.to_string()),
+        "missed_pings": status.missed_pings,
+        "latency_ms": status.latency_ms,
+        "retries": status.retries,
+        "era": status.era.map(Era::name),
+        "protocol_version": status.era.map(Era::version),
+        "last_error": status.last_error,
+        "history": history,
+    });
+    (line, details)
+}

@@ -1,0 +1,223 @@
+//! The stdio transport: one session, one JSON-RPC message per line (transports § stdio).
+//!
+//! ```text
+//!  stdin ──▶ read_lines ──Input──▶ session ──Parts──▶ write_lines ──▶ stdout
+//! ```
+//!
+//! Neither side holds state of the session. Small messages that wait together are written together; a large one is
+//! written from where it lies.
+
+use std::{
+    io::{self, IoSlice},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::mpsc,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Hub,
+    frame::Parts,
+    session::{DRAIN, Input, SessionConfig},
+};
+
+#[doc(hidden)]
+pub mod lines;
+mod streams;
+
+use lines::{Line, LineSplitter};
+
+/// Up to this size a message is copied together with its neighbours; above, it is written without a copy.
+const COPY_BYTES: usize = 16 * 1024;
+
+/// Messages written with one call.
+const WRITE_BATCH: usize = 64;
+
+/// How long a client may take to read what was said before a stop.
+const STOP_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a client whose input has ended may take to read the last answers.
+const READ_GRACE: Duration = Duration::from_secs(5);
+
+/// Serves one client on the process's stdin and stdout until its input ends, its output is closed, or `stop` is
+/// cancelled. Nothing else may use the two meanwhile.
+///
+/// # Errors
+///
+/// When stdin cannot be read. A closed stdout is no error: the client is gone.
+pub async fn serve(hub: &Hub, config: SessionConfig, stop: CancellationToken) -> io::Result<()> {
+    let (output, closed) = streams::stdout();
+    let done = stop.child_token();
+    let watch = async {
+        tokio::select! {
+            () = closed => done.cancel(),
+            () = done.cancelled() => {}
+        }
+    };
+    let serve = async {
+        let result = serve_on(hub, config, done.clone(), streams::stdin(), output).await;
+        done.cancel();
+        result
+    };
+    tokio::join!(serve, watch).0
+}
+
+/// The same on any pair of streams, such as a socket.
+///
+/// # Errors
+///
+/// When the input cannot be read.
+pub async fn serve_on(
+    hub: &Hub,
+    config: SessionConfig,
+    stop: CancellationToken,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    let limit = hub.config().limits.max_message_bytes;
+    let (inbox, outlet, session) = hub.session(config).into_parts();
+    let read = async {
+        let result = read_lines(input, limit, &inbox).await;
+        drop(inbox);
+        result
+    };
+    let write = write_lines(output, outlet);
+    tokio::pin!(read, write);
+    let mut result = None;
+    let mut deadline: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            biased;
+            // The writer ends when the session has ended or stdout is closed; either way all is over.
+            written = &mut write => {
+                if let Err(error) = written {
+                    tracing::debug!("stdout is closed: {error}");
+                }
+                break;
+            }
+            () = stop.cancelled(), if !session.is_cancelled() => {
+                session.cancel();
+                deadline = Some(Instant::now() + STOP_GRACE);
+            }
+            () = until(deadline) => break,
+            read = &mut read, if result.is_none() => {
+                deadline = deadline.or_else(|| Some(Instant::now() + DRAIN + READ_GRACE));
+                result = Some(read);
+            }
+        }
+    }
+    session.cancel();
+    result.unwrap_or(Ok(()))
+}
+
+/// Waits for the deadline, if there is one.
+pub(crate) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Splits the input into lines. Ends with the input, or when nobody takes the lines.
+async fn read_lines(
+    mut input: impl AsyncRead + Unpin,
+    limit: usize,
+    lines: &mpsc::Sender<Input>,
+) -> io::Result<()> {
+    let mut splitter = LineSplitter::new(limit);
+    loop {
+        let read = input.read_buf(splitter.room()).await?;
+        while let Some(line) = splitter.next_line() {
+            if lines.send(line.into()).await.is_err() {
+                return Ok(());
+            }
+        }
+        if read == 0 {
+            if let Some(last) = splitter.last_line() {
+                let _ = lines.send(last.into()).await;
+            }
+            return Ok(());
+        }
+    }
+}
+
+impl From<Line> for Input {
+    fn from(line: Line) -> Self {
+        match line {
+            Line::Text(bytes) => Self::Message(bytes),
+            Line::TooLong { limit } => Self::TooLong { limit },
+        }
+    }
+}
+
+/// Writes messages as lines until there are no more.
+async fn write_lines(
+    mut output: impl AsyncWrite + Unpin,
+    mut messages: mpsc::Receiver<Parts>,
+) -> io::Result<()> {
+    let mut batch = Vec::with_capacity(WRITE_BATCH);
+    let mut text = Vec::with_capacity(COPY_BYTES);
+    while messages.recv_many(&mut batch, WRITE_BATCH).await > 0 {
+        for parts in batch.drain(..) {
+            if parts.len() <= COPY_BYTES {
+                for part in &parts.0 {
+                    text.extend_from_slice(part);
+                }
+                text.push(b'\n');
+                if text.len() < 4 * COPY_BYTES {
+                    continue;
+                }
+            }
+            output.write_all(&text).await?;
+            text.clear();
+            if parts.len() > COPY_BYTES {
+                write_parts(&mut output, &parts).await?;
+            }
+        }
+        output.write_all(&text).await?;
+        text.clear();
+        output.flush().await?;
+    }
+    Ok(())
+}
+
+async fn write_parts(output: &mut (impl AsyncWrite + Unpin), parts: &Parts) -> io::Result<()> {
+    let [first, second, third] = &parts.0;
+    let mut slices = [&first[..], second, third, b"\n"].map(IoSlice::new);
+    let mut left = &mut slices[..];
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match output.write_vectored(left).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => IoSlice::advance_slices(&mut left, written),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn messages_of_all_sizes_come_out_as_lines() {
+        let (sender, receiver) = mpsc::channel(8);
+        let big = "x".repeat(COPY_BYTES * 3);
+        for text in ["a", &big, "b"] {
+            sender
+                .send(Parts([text.to_owned().into(), Bytes::from_static(b"1"), Bytes::new()]))
+                .await
+                .unwrap();
+        }
+        drop(sender);
+        let mut out = Vec::new();
+        write_lines(&mut out, receiver).await.unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), format!("a1\n{big}1\nb1\n"));
+    }
+}
