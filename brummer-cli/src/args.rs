@@ -1,0 +1,259 @@
+//! What can be asked for on the command line. Parsing looks at nothing but the arguments; [`Command`] is the result,
+//! checked as far as that goes.
+
+mod duration;
+mod texts;
+
+use std::{ffi::OsString, num::NonZeroU16, path::PathBuf, time::Duration};
+
+use brummer_hub::{
+    HubConfig,
+    discovery::Directories,
+    session::{SessionConfig, ToolsMode},
+};
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+
+use self::duration::parse_duration;
+use crate::logging::{LogLevel, LogOptions};
+
+/// Bytes in the unit of `--max-message-size`.
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// How long `register -- COMMAND` waits for the port: a dev server that compiles first takes most of a minute.
+pub(crate) const COMMAND_WAIT: Duration = Duration::from_secs(60);
+
+/// The command line, as clap reads it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "brummer-hub",
+    version,
+    about = texts::ABOUT,
+    long_about = texts::LONG_ABOUT,
+    after_help = texts::MORE,
+    after_long_help = texts::EXAMPLES,
+    arg_required_else_help = true,
+    override_usage = texts::USAGE,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    /// Serve MCP on standard input and output: what an MCP client starts
+    #[arg(long)]
+    mcp: bool,
+    #[command(flatten)]
+    hub: HubArgs,
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Option<CliCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum CliCommand {
+    #[command(about = texts::REGISTER, long_about = texts::LONG_REGISTER, after_help = texts::MORE_REGISTER,
+        after_long_help = texts::EXAMPLES_REGISTER, override_usage = texts::USAGE_REGISTER)]
+    Register(RegisterArgs),
+    #[command(about = texts::LIST, long_about = texts::LONG_LIST, after_help = texts::MORE_LIST,
+        after_long_help = texts::EXAMPLES_LIST)]
+    List(ListArgs),
+}
+
+/// Options of `--mcp`.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Options of --mcp")]
+struct HubArgs {
+    /// Which tools `tools/list` shows
+    ///
+    /// `connected`: the hub's own and those of the connected instance, under their own names.
+    /// `all`: the hub's own and those of every active instance, as `<alias>__<tool>`.
+    /// `hub`: the hub's own only; `instances_call` reaches the others.
+    #[arg(long, value_name = "MODE", requires = "mcp", default_value = "connected")]
+    tools: ToolsMode,
+    /// Longest tool name in the mode `all`, in characters [default: 46]
+    ///
+    /// Clients allow 64 and put a prefix of their own in front; longer names are cut and stay callable.
+    #[arg(long, value_name = "N", requires = "mcp", value_parser = clap::value_parser!(u8).range(32..=128))]
+    name_budget: Option<u8>,
+    /// Do not connect the instance whose project holds the working directory
+    #[arg(long, requires = "mcp")]
+    no_auto_connect: bool,
+    /// Time between two health checks of an instance [default: 5s]
+    #[arg(long, value_name = "DURATION", requires = "mcp", value_parser = parse_duration)]
+    ping_interval: Option<Duration>,
+    /// How long a silent instance is retried before it is dropped [default: 1m]
+    #[arg(long, value_name = "DURATION", requires = "mcp", value_parser = parse_duration)]
+    give_up_after: Option<Duration>,
+    /// How long a call may take that shows no progress [default: 1h]
+    #[arg(long, value_name = "DURATION", requires = "mcp", value_parser = parse_duration)]
+    call_timeout: Option<Duration>,
+    /// Largest message taken from a client or an instance, in MiB [default: 64]
+    #[arg(long, value_name = "MIB", requires = "mcp", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    max_message_size: Option<u16>,
+}
+
+/// Options of everything.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Options everywhere")]
+struct GlobalArgs {
+    /// Use only this directory for doorbell files, instead of the user's [env: BRUMMER_DATA_DIR]
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+    /// How much is logged
+    #[arg(long, value_name = "LEVEL", global = true, default_value = "warn", value_enum)]
+    log_level: LogLevel,
+    /// Log to this file instead of standard error
+    #[arg(long, value_name = "FILE", global = true)]
+    log_file: Option<PathBuf>,
+}
+
+/// Options of `register`.
+#[derive(Args, Clone, Debug)]
+struct RegisterArgs {
+    /// Port of the MCP server on this machine
+    #[arg(long, short, value_name = "PORT")]
+    port: NonZeroU16,
+    /// What people call it [default: `name` of package.json, else the directory's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Directory of its project [default: the working directory]
+    #[arg(long, value_name = "DIR")]
+    path: Option<PathBuf>,
+    /// Where on the server MCP is spoken [default: /mcp]
+    #[arg(long, value_name = "PATH")]
+    endpoint: Option<String>,
+    /// Id of the instance [default: a random UUID]
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Process to follow, which is the server's or started it [default: whoever listens on the port]
+    #[arg(long, value_name = "PID", conflicts_with = "command")]
+    pid: Option<std::num::NonZeroU32>,
+    /// How long to wait until the port listens [default: not at all; 1m with a command]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    wait: Option<Duration>,
+    /// Command that starts the server
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Options of `list`.
+#[derive(Args, Debug)]
+struct ListArgs {
+    /// Print JSON, as the tool `instances_list` answers it
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was asked for, and how to log meanwhile.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) command: Command,
+    pub(crate) logs: LogOptions,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Be the hub of the client on standard input and output.
+    Mcp { hub: HubConfig, session: SessionConfig },
+    /// Announce a server that runs.
+    Announce { announcement: Announcement, pid: Option<u32>, wait: Option<Duration> },
+    /// Start a server and announce it.
+    Wrap { announcement: Announcement, program: OsString, arguments: Vec<OsString>, wait: Duration },
+    /// Show the instances.
+    List { hub: HubConfig, json: bool },
+}
+
+/// What `register` says of an instance in either form.
+#[derive(Clone, Debug)]
+pub(crate) struct Announcement {
+    pub(crate) port: u16,
+    pub(crate) name: Option<String>,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) directories: Directories,
+}
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+///
+/// What clap answers: also the help and version texts, which are no errors and go to standard output.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let Cli { mcp, hub, global, command } = Cli::try_parse_from(arguments)?;
+    let logs = LogOptions { level: global.log_level, file: global.log_file };
+    let directories = || global.data_dir.as_ref().map_or_else(Directories::from_env, Directories::only);
+    let command = match (mcp, command) {
+        (true, None) => hub.into_command(directories()),
+        (false, Some(CliCommand::Register(register))) => register.into_command(directories()),
+        (false, Some(CliCommand::List(list))) => {
+            Command::List { hub: hub_config(directories()), json: list.json }
+        }
+        (true, Some(_)) => return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` goes with no subcommand")),
+        (false, None) => {
+            return Err(usage(ErrorKind::MissingSubcommand, "say what to do: `--mcp`, `register` or `list`"));
+        }
+    };
+    Ok(Invocation { command, logs })
+}
+
+fn usage(kind: ErrorKind, message: &str) -> clap::Error {
+    Cli::command().error(kind, message)
+}
+
+fn hub_config(directories: Directories) -> HubConfig {
+    let mut config = HubConfig::default();
+    config.directories = directories;
+    config
+}
+
+impl HubArgs {
+    fn into_command(self, directories: Directories) -> Command {
+        let mut hub = hub_config(directories);
+        if let Some(interval) = self.ping_interval {
+            hub.health.ping_interval = interval;
+        }
+        if let Some(time) = self.give_up_after {
+            hub.health.give_up_after = time;
+        }
+        if let Some(time) = self.call_timeout {
+            hub.limits.call_timeout = time;
+        }
+        if let Some(mebibytes) = self.max_message_size {
+            hub.limits.max_message_bytes = usize::from(mebibytes) * MEBIBYTE;
+        }
+        let mut session = SessionConfig::default();
+        session.tools = self.tools;
+        session.auto_connect = !self.no_auto_connect;
+        session.working_directory = std::env::current_dir().ok();
+        if let Some(budget) = self.name_budget {
+            session.name_budget = usize::from(budget);
+        }
+        Command::Mcp { hub, session }
+    }
+}
+
+impl RegisterArgs {
+    fn into_command(self, directories: Directories) -> Command {
+        let announcement = Announcement {
+            port: self.port.get(),
+            name: self.name,
+            path: self.path,
+            endpoint: self.endpoint.map(|path| if path.starts_with('/') { path } else { format!("/{path}") }),
+            id: self.id,
+            directories,
+        };
+        let mut words = self.command.into_iter();
+        match words.next() {
+            None => Command::Announce { announcement, pid: self.pid.map(Into::into), wait: self.wait },
+            Some(program) => Command::Wrap {
+                announcement,
+                program,
+                arguments: words.collect(),
+                wait: self.wait.unwrap_or(COMMAND_WAIT),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use super::*;
+
+fn parsed(line: &str) -> Result<Invocation, clap::Error> {
+    parse(
+        ["brummer-hub", "--data-dir", "/data"].into_iter().chain(line.split_whitespace()).map(OsString::from),
+    )
+}
+
+fn refused(line: &str) -> String {
+    parsed(line).unwrap_err().to_string()
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn mcp_without_options_is_the_default_hub() {
+    let Command::Mcp { hub, session } = parsed("--mcp").unwrap().command else { panic!("another command") };
+    let defaults = hub_config(Directories::only("/data"));
+    assert_eq!(hub.directories, defaults.directories);
+    assert_eq!(hub.health.ping_interval, defaults.health.ping_interval);
+    assert_eq!(session.name_budget, SessionConfig::default().name_budget);
+    assert_eq!(session.tools, ToolsMode::Connected);
+    assert!(session.auto_connect);
+    assert_eq!(session.working_directory, std::env::current_dir().ok());
+}
+
+#[test]
+fn every_option_of_mcp_arrives() {
+    let line = "--mcp --tools all --name-budget 64 --no-auto-connect --ping-interval 500ms --give-up-after 2m \
+        --call-timeout 1h --max-message-size 8 --log-level debug --log-file /tmp/hub.log";
+    let invocation = parsed(line).unwrap();
+    let Command::Mcp { hub, session } = invocation.command else { panic!("another command") };
+    assert_eq!(session.tools, ToolsMode::All);
+    assert_eq!(session.name_budget, 64);
+    assert!(!session.auto_connect);
+    assert_eq!(hub.health.ping_interval, Duration::from_millis(500));
+    assert_eq!(hub.health.give_up_after, Duration::from_secs(120));
+    assert_eq!(hub.limits.call_timeout, Duration::from_secs(3600));
+    assert_eq!(hub.limits.max_message_bytes, 8 * MEBIBYTE);
+    assert_eq!(invocation.logs, LogOptions { level: LogLevel::Debug, file: Some("/tmp/hub.log".into()) });
+}
+
+#[test]
+fn a_healthy_hub_is_silent_by_default() {
+    assert_eq!(parsed("--mcp").unwrap().logs, LogOptions { level: LogLevel::Warn, file: None });
+}
+
+#[test]
+fn register_announces_what_runs() {
+    let line = "register --port 3001 --name web --path app --endpoint api/mcp --id web-1 --pid 77 --wait 5s";
+    let Command::Announce { announcement, pid, wait } = parsed(line).unwrap().command else {
+        panic!("another command")
+    };
+    assert_eq!(announcement.port, 3001);
+    assert_eq!(announcement.name.as_deref(), Some("web"));
+    assert_eq!(announcement.path, Some("app".into()));
+    assert_eq!(announcement.endpoint.as_deref(), Some("/api/mcp"));
+    assert_eq!(announcement.id.as_deref(), Some("web-1"));
+    assert_eq!(announcement.directories, Directories::only("/data"));
+    assert_eq!(pid, Some(77));
+    assert_eq!(wait, Some(Duration::from_secs(5)));
+}
+
+#[test]
+fn register_wraps_a_command_with_options_of_its_own() {
+    let Command::Wrap { announcement, program, arguments, wait } =
+        parsed("register -p 3001 -- npx -y everything --port 3001 -- rest").unwrap().command
+    else {
+        panic!("another command")
+    };
+    assert_eq!(announcement.port, 3001);
+    assert_eq!(program, "npx");
+    assert_eq!(arguments, ["-y", "everything", "--port", "3001", "--", "rest"]);
+    assert_eq!(wait, COMMAND_WAIT);
+}
+
+#[test]
+fn list_takes_the_global_options_too() {
+    let invocation = parsed("list --json --log-level off").unwrap();
+    assert!(matches!(invocation.command, Command::List { json: true, .. }));
+    assert_eq!(invocation.logs.level, LogLevel::Off);
+}
+
+#[test]
+fn mistakes_are_named() {
+    for (line, expected) in [
+        ("--tools all", "--mcp"),
+        ("--mcp list", "goes with no subcommand"),
+        ("", "say what to do"),
+        ("--mcp --tools some", "`connected`, `all` and `hub`"),
+        ("--mcp --ping-interval 5", "write `5s`"),
+        ("--mcp --name-budget 5", "32..=128"),
+        ("--mcp --max-message-size 0", "1..=1024"),
+        ("register", "--port <PORT>"),
+        ("register --port 0", "--port <PORT>"),
+        ("register --port 70000", "--port <PORT>"),
+        ("register --port 3001 --pid 7 -- node", "--pid"),
+        ("register --port 3001 npx", "npx"),
+        ("regster", "register"),
+    ] {
+        let message = refused(line);
+        assert!(message.contains(expected), "{line:?}: {message}");
+        assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line:?}");
+    }
+}
+
+#[test]
+fn help_has_examples_and_exit_codes() {
+    for line in ["--help", "register --help", "list --help"] {
+        let help = parsed(line).unwrap_err();
+        assert_eq!(help.exit_code(), 0);
+        let text = help.to_string();
+        assert!(text.contains("Examples:") && text.contains("Exit codes:"), "{line}: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+    }
+    assert!(!refused("-h").contains("Examples:"));
+}
+
+#[test]
+fn version_names_the_program() {
+    assert_eq!(refused("--version"), concat!("brummer-hub ", env!("CARGO_PKG_VERSION"), "\n"));
+}

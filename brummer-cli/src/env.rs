@@ -1,0 +1,22 @@
+//! Every environment variable that the command itself reads. The directories of doorbell files, `BRUMMER_DATA_DIR`
+//! among them, are the library's matter (`brummer_hub::discovery::Directories`).
+
+use std::ffi::OsString;
+
+/// Set and not empty: no colour (<https://no-color.org>).
+pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// `dumb` means a terminal without colour; on Windows, any other value means one that has it.
+pub(crate) const TERM: &str = "TERM";
+/// Set by Windows Terminal, which understands colour sequences as the old console does not.
+pub(crate) const WT_SESSION: &str = "WT_SESSION";
+/// Where programs are looked for.
+#[cfg(windows)]
+pub(crate) const PATH: &str = "PATH";
+/// On Windows, the endings that a program's name may be given without.
+#[cfg(windows)]
+pub(crate) const PATHEXT: &str = "PATHEXT";
+
+/// The value, unless it is unset or empty.
+pub(crate) fn get(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}

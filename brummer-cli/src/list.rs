@@ -1,0 +1,66 @@
+//! `list`: starts a hub, waits until it has tried every instance, and shows what it found.
+
+mod table;
+
+use std::io;
+
+use brummer_hub::{Hub, HubConfig, session::InstanceEntry};
+use jiff::Timestamp;
+use serde_json::json;
+
+use self::table::{Row, Style};
+use crate::{
+    exit::{ExitStatus, Failure},
+    output,
+    signals::Signals,
+};
+
+/// Shows the instances, as a table or as JSON.
+pub(crate) async fn list(config: HubConfig, json: bool) -> Result<ExitStatus, Failure> {
+    let mut signals = Signals::listen()?;
+    let hub = Hub::start(config);
+    let snapshot = tokio::select! {
+        biased;
+        signal = signals.next() => {
+            hub.shutdown().await;
+            return Ok(ExitStatus::Signalled(signal));
+        }
+        snapshot = hub.settled() => snapshot,
+    };
+    let entries: Vec<InstanceEntry> =
+        snapshot.instances.iter().map(|instance| InstanceEntry::of(instance, false)).collect();
+    print(&entries, json)?;
+    hub.shutdown().await;
+    Ok(ExitStatus::Success)
+}
+
+fn print(entries: &[InstanceEntry], json: bool) -> Result<(), Failure> {
+    if json {
+        output::data(&format!("{:#}\n", json!({ "instances": entries })))?;
+    } else if entries.is_empty() {
+        output::note(
+            "no instance is running\n\
+             hint: announce an MCP server with `brummer-hub register --port PORT`; `brummer-hub register --help` \
+             shows how",
+        );
+    } else {
+        let now = Timestamp::now();
+        let home = std::env::home_dir();
+        let rows: Vec<Row> = entries.iter().map(|entry| row(entry, now, home.as_deref())).collect();
+        let style = if output::colour(&io::stdout()) { Style::Colour } else { Style::Plain };
+        output::data(&table::render(&rows, style))?;
+    }
+    Ok(())
+}
+
+fn row(entry: &InstanceEntry, now: Timestamp, home: Option<&std::path::Path>) -> Row {
+    Row {
+        alias: entry.alias.clone(),
+        name: table::printable(&entry.name),
+        state: entry.state,
+        port: entry.port,
+        pid: entry.pid,
+        uptime: table::uptime(&entry.started, now),
+        path: table::printable(&table::shortened(&entry.path, home)),
+    }
+}

@@ -1,0 +1,22 @@
+//! The `brummer-hub` command: one MCP server for every dev process on a machine.
+//!
+//! Everything it does is in the library `brummer_hub`; here are only words, signals and exit codes. Data goes to
+//! standard output, everything else to standard error; with `--mcp`, standard output carries MCP and nothing else.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod descriptors;
+mod env;
+mod exit;
+mod list;
+mod logging;
+mod mcp;
+mod output;
+mod register;
+mod run;
+mod signals;
+
+fn main() -> std::process::ExitCode {
+    run::run(std::env::args_os()).end()
+}

@@ -1,0 +1,114 @@
+//! `register --port N -- COMMAND`: starts a server, announces it once it listens, and ends as it ends.
+
+use std::{ffi::OsString, io, path::Path, process::ExitStatus as ChildStatus, time::Duration};
+
+use super::{check, child::Child, port, ring, withdraw};
+use crate::{
+    args::Announcement,
+    exit::{ExitStatus, Failure},
+    output,
+    signals::Signals,
+};
+
+/// What a shell answers for a command that does not exist, and for one that cannot be run.
+const NOT_FOUND: i32 = 127;
+const NOT_RUNNABLE: i32 = 126;
+
+/// Runs the command, and announces it for as long as it runs.
+pub(crate) async fn wrap(
+    announcement: Announcement,
+    program: &OsString,
+    arguments: &[OsString],
+    wait: Duration,
+) -> Result<ExitStatus, Failure> {
+    check(&announcement)?;
+    // Before the command: a signal that comes as it starts must reach it.
+    let mut signals = Signals::listen()?;
+    if port::is_open(announcement.port).await {
+        return Err(Failure::new(format!("something listens on port {} already", announcement.port)).hint(
+            format!(
+                "stop it, choose another port, or announce what is there: `brummer-hub register --port {}`",
+                announcement.port
+            ),
+        ));
+    }
+    let mut child = Child::start(program, arguments).map_err(|error| cannot_start(program, error))?;
+    match until_listening(&announcement, &mut child, &mut signals, wait).await? {
+        Start::Ended(status) => Ok(code_of(status)),
+        Start::Late => {
+            output::note(format_args!(
+                "warning: nothing listens on port {port} after {wait:?}; `{name}` goes on without being announced\n\
+                 hint: check the port, or wait longer with `--wait`; once it listens, \
+                 `brummer-hub register --port {port}` announces it",
+                port = announcement.port,
+                name = Path::new(program).display(),
+            ));
+            until_ended(&mut child, &mut signals).await
+        }
+        Start::Listening => {
+            // The server matters more to its user than the announcement: it is not ended for want of one.
+            let registration = ring(&announcement, child.pid())
+                .inspect_err(|failure| {
+                    output::note(format_args!(
+                        "{failure}\nhint: the command goes on without being announced"
+                    ));
+                })
+                .ok();
+            let ended = until_ended(&mut child, &mut signals).await;
+            if let Some(registration) = registration {
+                withdraw(registration);
+            }
+            ended
+        }
+    }
+}
+
+/// How the command's start went.
+enum Start {
+    Listening,
+    Late,
+    Ended(ChildStatus),
+}
+
+async fn until_listening(
+    announcement: &Announcement,
+    child: &mut Child,
+    signals: &mut Signals,
+    wait: Duration,
+) -> io::Result<Start> {
+    let opened = tokio::time::timeout(wait, port::opened(announcement.port));
+    tokio::pin!(opened);
+    loop {
+        tokio::select! {
+            biased;
+            status = child.ended() => return Ok(Start::Ended(status?)),
+            signal = signals.next() => child.pass_on(signal),
+            opened = &mut opened => return Ok(if opened.is_ok() { Start::Listening } else { Start::Late }),
+        }
+    }
+}
+
+async fn until_ended(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+    loop {
+        tokio::select! {
+            biased;
+            status = child.ended() => return Ok(code_of(status?)),
+            signal = signals.next() => child.pass_on(signal),
+        }
+    }
+}
+
+/// The exit code that a shell would show for it.
+fn code_of(status: ChildStatus) -> ExitStatus {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return ExitStatus::Command(128 + signal);
+    }
+    status.code().map_or(ExitStatus::Failure, ExitStatus::Command)
+}
+
+fn cannot_start(program: &OsString, error: io::Error) -> Failure {
+    let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_RUNNABLE };
+    let what = format!("cannot start `{}`", Path::new(program).display());
+    Failure::from(anyhow::Error::from(error).context(what)).with_status(ExitStatus::Command(code))
+}

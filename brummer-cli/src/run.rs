@@ -1,0 +1,70 @@
+//! From arguments to an exit code: logger, runtime, the command itself.
+
+use std::ffi::OsString;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    args::{self, Command, Invocation},
+    descriptors,
+    exit::{ExitStatus, Failure},
+    list, logging, mcp, output, register,
+};
+
+/// Does what the arguments ask.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
+    let invocation = match args::parse(arguments) {
+        Ok(invocation) => invocation,
+        Err(answer) => return say(&answer),
+    };
+    execute(invocation).unwrap_or_else(|failure| {
+        output::note(&failure);
+        failure.status()
+    })
+}
+
+/// Prints what clap has to say: help and version are data, the rest is an error.
+fn say(answer: &clap::Error) -> ExitStatus {
+    if answer.use_stderr() {
+        output::note(answer.to_string().trim_end());
+        return ExitStatus::Usage;
+    }
+    match output::data(&answer.to_string()) {
+        Ok(()) => ExitStatus::Success,
+        Err(error) => {
+            output::note(Failure::from(error));
+            ExitStatus::Failure
+        }
+    }
+}
+
+fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
+    logging::start(&invocation.logs)?;
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        match invocation.command {
+            Command::Mcp { hub, session } => {
+                descriptors::make_room();
+                mcp::serve(hub, session).await
+            }
+            Command::Announce { announcement, pid, wait } => {
+                register::announce(announcement, pid, wait).await
+            }
+            Command::Wrap { announcement, program, arguments, wait } => {
+                register::wrap(announcement, &program, &arguments, wait).await
+            }
+            Command::List { hub, json } => {
+                descriptors::make_room();
+                list::list(hub, json).await
+            }
+        }
+    });
+    // A read of standard input that is still under way must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+/// One thread: every hand-over between threads costs more than what is done on either side of it.
+fn runtime() -> Result<Runtime, Failure> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
