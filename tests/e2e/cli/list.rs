@@ -1,0 +1,90 @@
+//! `list`, help, exit codes and logs.
+
+use serde_json::{Value, json};
+
+use super::{Cli, command, run};
+use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, expect};
+
+#[tokio::test]
+async fn an_empty_list_is_no_error() {
+    let home = Home::new();
+    let ended = run(&home, &["list"]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(ended.stderr.starts_with("no instance is running\nhint: "), "{ended:?}");
+    let ended = run(&home, &["list", "--json"]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), json!({ "instances": [] }));
+}
+
+#[tokio::test]
+async fn the_list_shows_what_the_hub_lists() {
+    let home = Home::new();
+    let (web, api) = (Fake::start(Behaviour::default()).await, Fake::start(Behaviour::default()).await);
+    let (web_id, api_id) = (home.announce("web", web.port), home.announce("api", api.port));
+    let hub = Hub::start(&home, HubOptions::args(&["--no-auto-connect"])).await;
+    hub.active(&web_id).await;
+    hub.active(&api_id).await;
+
+    let ended = run(&home, &["list", "--json"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let mut printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let mut listed = json!({ "instances": hub.instances().await });
+    for list in [&mut printed, &mut listed] {
+        for entry in list["instances"].as_array_mut().unwrap() {
+            // These are of one hub's connection, and the two have one each.
+            for own in ["connected_at", "latency_ms"] {
+                assert!(
+                    entry.as_object_mut().unwrap().remove(own).is_some_and(|value| !value.is_null()),
+                    "{own}"
+                );
+            }
+        }
+    }
+    assert_eq!(printed, listed);
+
+    let ended = run(&home, &["list"]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    let lines: Vec<Vec<&str>> = ended.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["ALIAS", "NAME", "STATE", "PORT", "PID", "UPTIME", "PATH"]);
+    assert_eq!(lines[1][..4], ["api", "api", "active", &api.port.to_string()]);
+    assert_eq!(lines[2][..4], ["web", "web", "active", &web.port.to_string()]);
+    assert!(!ended.stdout.contains('\x1b'), "no colour where there is no terminal: {ended:?}");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_error() {
+    let home = Home::new();
+    let mut list = Cli::start(command(&home, &["list", "--json"]));
+    drop(list.child.stdout.take());
+    let status = expect("the end", list.child.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn wrong_arguments_end_with_2_and_help_with_0() {
+    let home = Home::new();
+    assert_eq!(run(&home, &["register"]).await.code, Some(2));
+    assert_eq!(run(&home, &["--mcp", "list"]).await.code, Some(2));
+    for help in [&["--help"][..], &["register", "--help"], &["list", "-h"], &["--version"]] {
+        let ended = run(&home, help).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+        assert!(ended.stdout.contains("brummer-hub"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn logs_go_to_the_file_that_was_asked_for() {
+    let home = Home::new();
+    let log = home.path().join("hub.log");
+    let hub =
+        Hub::start(&home, HubOptions::args(&["--log-level", "debug", "--log-file", log.to_str().unwrap()]))
+            .await;
+    hub.end_quietly().await;
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.contains("DEBUG") && !text.contains('\x1b'), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(log.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

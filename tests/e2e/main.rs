@@ -1,0 +1,32 @@
+//! End-to-end tests: the built binary on its stdio, with real files, sockets and processes around it.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
+#[macro_use]
+mod support;
+
+mod auto_connect;
+mod bad_frames;
+mod changes;
+mod cli;
+mod concurrency;
+mod conformance;
+mod crash;
+mod discovery;
+mod doorbells;
+mod fidelity;
+mod forgotten;
+mod go_program;
+mod hub_tools;
+mod initialize;
+mod legacy_sse;
+mod misbehaving;
+mod modes;
+mod proxy;
+mod questions;
+mod rmcp_client;
+mod sdk;
+mod security;
+mod seeds;
+mod shutdown;
+mod stress;

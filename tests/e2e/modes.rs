@@ -1,0 +1,177 @@
+//! What `tools/list` shows in the three modes, and under which names.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Behaviour, Call, Fake, Home, Hub, HubOptions, result};
+
+/// Answers with the name under which the instance was called.
+async fn own_name(call: Call) -> Answer {
+    let name = call.params["name"].clone();
+    result(&call, json!({ "content": [{ "type": "text", "text": name }] }))
+}
+
+fn with_tools(names: &[&str]) -> Behaviour {
+    names.iter().fold(Behaviour::bare(), |behaviour, name| behaviour.tool(name, own_name))
+}
+
+#[tokio::test]
+async fn connected_mode_lists_the_instances_tools_under_their_own_names_however_odd() {
+    let home = Home::new();
+    let names = ["plain", "with.dot", "with/slash", "a__b", "UPPER", "ümlaut", ""];
+    let fake = Fake::start(with_tools(&names)).await;
+    let id = home.announce("odd", fake.port);
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    hub.connect(&id).await;
+    assert_eq!(hub.tool_names().await[6..], names);
+    for name in names {
+        assert_eq!(hub.call(name, json!({})).await.text(), name);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_a_hub_tool_has_is_prefixed_with_the_alias() {
+    let home = Home::new();
+    let fake = Fake::start(with_tools(&["instances_list", "other"])).await;
+    let id = home.announce("clash", fake.port);
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    hub.connect(&id).await;
+    assert_eq!(hub.tool_names().await[6..], ["clash__instances_list", "other"]);
+    assert_eq!(hub.call("clash__instances_list", json!({})).await.text(), "instances_list");
+    assert_eq!(hub.instances().await.len(), 1, "the hub's own tool keeps its name");
+}
+
+#[tokio::test]
+async fn connecting_to_another_instance_replaces_the_tools() {
+    let home = Home::new();
+    let (first, second) = (Fake::start(with_tools(&["one"])).await, Fake::start(with_tools(&["two"])).await);
+    let ids = [home.announce("first", first.port), home.announce("second", second.port)];
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    for (id, own, other) in [(&ids[0], "one", "two"), (&ids[1], "two", "one"), (&ids[0], "one", "two")] {
+        hub.connect(id).await;
+        assert_eq!(hub.tool_names().await[6..], [own]);
+        assert_eq!(hub.call(own, json!({})).await.text(), own);
+        assert_eq!(hub.call(other, json!({})).await.err().code, -32602);
+    }
+}
+
+#[tokio::test]
+async fn hub_mode_lists_nothing_but_the_hubs_tools() {
+    let home = Home::new();
+    let fake = Fake::start(Behaviour::default()).await;
+    let id = home.announce("hidden", fake.port);
+    let hub = Hub::start(&home, HubOptions::args(&["--tools", "hub"])).await;
+    hub.connect(&id).await;
+    assert_eq!(hub.tool_names().await.len(), 6);
+    let arguments = json!({ "instance_id": "hidden", "tool": "echo", "arguments": { "message": "hi" } });
+    assert_eq!(hub.call("instances_call", arguments).await.text(), "hi");
+}
+
+#[tokio::test]
+async fn all_mode_lists_every_active_instance_with_its_alias_in_a_stable_order() {
+    let home = Home::new();
+    let mut ids = Vec::new();
+    for (name, tools) in [("zebra", &["b", "a"][..]), ("apple", &["x__y", "x.y"])] {
+        let fake = Fake::start(with_tools(tools)).await;
+        ids.push(home.announce(name, fake.port));
+    }
+    let hub = Hub::start(&home, HubOptions::args(&["--tools", "all"])).await;
+    for id in &ids {
+        hub.active(id).await;
+    }
+    let names = hub.tool_names().await;
+    // A name that had to be changed says so by a hash, so that it stays the same whatever else is listed.
+    let changed = names[7].clone();
+    assert!(changed.starts_with("apple__x_y_"), "{changed}");
+    assert_eq!(names[6..], ["apple__x__y", changed.as_str(), "zebra__b", "zebra__a"]);
+    for (name, own) in
+        [("apple__x__y", "x__y"), (changed.as_str(), "x.y"), ("zebra__b", "b"), ("zebra__a", "a")]
+    {
+        assert_eq!(hub.call(name, json!({})).await.text(), own, "{name}");
+    }
+    assert_eq!(hub.call("zebra__missing", json!({})).await.err().code, -32602);
+    // Names are looked up, not taken apart.
+    assert_eq!(hub.call("apple__b", json!({})).await.err().code, -32602);
+    assert_eq!(hub.tool_names().await, names);
+}
+
+#[tokio::test]
+async fn names_are_cut_to_the_budget_unique_and_still_callable() {
+    let long = "a_tool_with_a_name_that_goes_on_and_on_until_nobody_reads_it";
+    let tools = [&format!("{long}_1"), &format!("{long}_2"), "same.name", "same/name", "short", "ünï cödé"];
+    let budgets: [(&[&str], usize); 3] =
+        [(&[], 46), (&["--name-budget", "32"], 32), (&["--name-budget", "64"], 64)];
+    for (arguments, budget) in budgets {
+        let home = Home::new();
+        let fake = Fake::start(with_tools(&tools)).await;
+        let id = home.announce("shop", fake.port);
+        let hub = Hub::start(&home, HubOptions::args(&[&["--tools", "all"], arguments].concat())).await;
+        hub.active(&id).await;
+        let names = hub.tool_names().await[6..].to_vec();
+        assert_eq!(names.len(), tools.len(), "{names:?}");
+        for (name, own) in names.iter().zip(tools) {
+            let allowed = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+            assert!(name.len() <= budget && name.chars().all(allowed), "{name} with a budget of {budget}");
+            assert_eq!(names.iter().filter(|it| *it == name).count(), 1, "{names:?}");
+            assert_eq!(hub.call(name, json!({})).await.text(), own, "{name}");
+        }
+        assert!(names.contains(&"shop__short".to_owned()), "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_instances_with_one_name_get_two_aliases() {
+    let home = Home::new();
+    let mut ids = Vec::new();
+    for project in ["one", "two"] {
+        let fake = Fake::start(with_tools(&["t"])).await;
+        let doorbell = home.doorbell(project, fake.port).with("name", "My Shop!");
+        doorbell.write(&home.data());
+        ids.push(doorbell.id);
+    }
+    let hub = Hub::start(&home, HubOptions::args(&["--tools", "all"])).await;
+    let mut aliases = Vec::new();
+    for id in &ids {
+        aliases.push(hub.active(id).await["alias"].as_str().unwrap().to_owned());
+    }
+    assert_ne!(aliases[0], aliases[1]);
+    let names = hub.tool_names().await;
+    for alias in aliases {
+        let proper = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(alias.len() <= 16 && alias.starts_with(|c: char| c.is_ascii_lowercase()), "{alias}");
+        assert!(alias.chars().all(proper), "{alias}");
+        assert!(names.contains(&format!("{alias}__t")), "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn all_mode_merges_prompts_and_resources_too() {
+    let home = Home::new();
+    let mut ids = Vec::new();
+    for name in ["left", "right"] {
+        let uri = format!("test://{name}/only");
+        let contents = json!({ "contents": [{ "uri": uri, "text": name }] });
+        let prompt = json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": name } }] });
+        let behaviour = Behaviour::default()
+            .always("prompts/list", json!({ "prompts": [{ "name": "ask" }] }))
+            .always("prompts/get", prompt)
+            .always("resources/list", json!({ "resources": [{ "uri": uri, "name": "only" }] }))
+            .always("resources/read", contents);
+        ids.push(home.announce(name, Fake::start(behaviour).await.port));
+    }
+    let hub = Hub::start(&home, HubOptions::args(&["--tools", "all"])).await;
+    for id in &ids {
+        hub.active(id).await;
+    }
+    let prompts = hub.request("prompts/list", Value::Null).await.ok();
+    let names: Vec<_> = prompts["prompts"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    assert_eq!(names, ["left__ask", "right__ask"]);
+    let resources = hub.request("resources/list", Value::Null).await.ok().to_string();
+    for name in ["left", "right"] {
+        let got = hub.request("prompts/get", json!({ "name": format!("{name}__ask") })).await.ok();
+        assert_json!(got, "/messages/0/content/text", name);
+        let uri = format!("test://{name}/only");
+        assert!(resources.contains(&uri), "{resources}");
+        let read = hub.request("resources/read", json!({ "uri": uri })).await.ok();
+        assert_json!(read, "/contents/0/text", name);
+    }
+}

@@ -1,0 +1,60 @@
+//! What the tests drive the built binary with: a client on its stdio, doorbell files, and instances of every kind.
+
+/// Asserts with the whole value in the message when it is not as wanted.
+macro_rules! assert_json {
+    ($value:expr, $pointer:expr, $($wanted:tt)+) => {{
+        let value: &serde_json::Value = &$value;
+        let wanted = serde_json::json!($($wanted)+);
+        assert_eq!(value.pointer($pointer), Some(&wanted), "{} of {value:#}", $pointer);
+    }};
+}
+
+mod behaviour;
+mod doorbell;
+mod fake;
+mod hub;
+mod instance;
+mod line;
+mod node;
+mod options;
+
+use std::{future::Future, path::PathBuf, time::Duration};
+
+pub(crate) use self::{
+    behaviour::{Answer, Behaviour, Call, Seen, result, rpc_error},
+    doorbell::{Doorbell, Home, process_path, unique_id, write_raw},
+    fake::{Fake, event},
+    hub::Hub,
+    instance::Instance,
+    line::Line,
+    node::Node,
+    options::{HubOptions, LATEST},
+};
+
+#[cfg(unix)]
+pub(crate) use self::instance::rmcp_server_binary;
+
+/// How long a test waits for something that must happen. Long, because a loaded machine is no defect of the hub.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for what must happen, and says what it was if it does not.
+pub(crate) async fn expect<T>(what: &str, happening: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, happening).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what}: nothing within {PATIENCE:?}"),
+    }
+}
+
+/// The directory of this file's repository.
+pub(crate) fn repository() -> PathBuf {
+    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    path.pop();
+    path
+}
+
+/// Sends a signal to a process that this test started.
+#[cfg(unix)]
+pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).expect("a pid is not 0");
+    rustix::process::kill_process(pid, signal).unwrap();
+}
