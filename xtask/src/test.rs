@@ -1,0 +1,57 @@
+//! `cargo xtask test`: everything that a change must pass, in the order in which it fails fastest.
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+
+/// A name, the arguments of cargo, and what must be in the environment.
+type Step = (&'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
+
+const STEPS: [Step; 7] = [
+    ("format", &["fmt", "--all", "--check"], None),
+    (
+        "lints",
+        &["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        None,
+    ),
+    (
+        "docs",
+        &["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items", "--locked"],
+        Some(("RUSTDOCFLAGS", "-D warnings")),
+    ),
+    ("tests", &["test", "--workspace", "--locked", "--no-fail-fast"], None),
+    (
+        "release build",
+        &["build", "--quiet", "--release", "--locked", "-p", "brummer-cli", "-p", "brummer-bench"],
+        None,
+    ),
+    ("demo", &["xtask", "demo"], None),
+    ("benchmark, short form", &["xtask", "bench", "--quick"], None),
+];
+
+/// Runs all steps; the first that fails ends it.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    if !arguments.is_empty() {
+        bail!("`cargo xtask test` takes no arguments");
+    }
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    for (name, arguments, variable) in STEPS {
+        eprintln!("== {name}: cargo {}", arguments.join(" "));
+        let start = Instant::now();
+        let status = Command::new(&cargo)
+            .args(arguments)
+            .envs(variable)
+            .status()
+            .with_context(|| format!("cannot run cargo {}", arguments.join(" ")))?;
+        if !status.success() {
+            bail!("{name} failed ({status})");
+        }
+        eprintln!("== {name}: passed in {:.0} s", start.elapsed().as_secs_f64());
+    }
+    eprintln!("== all passed");
+    Ok(ExitCode::SUCCESS)
+}
