@@ -91,7 +91,7 @@ impl SessionTask {
             }
             Shape::Tool | Shape::Prompt | Shape::Resource | Shape::Raw => Vec::new(),
         };
-        let parts = self.edited(frame, &to.id, edits);
+        let parts = edited(frame, &to.id, edits);
         self.answer(to, parts);
     }
 
@@ -110,19 +110,6 @@ impl SessionTask {
             self.answer_result(to, &kind.result(kind.own_items()));
         } else {
             self.answer(to, frame.with_id(&to.id));
-        }
-    }
-
-    /// A response under another id and with some spans replaced.
-    #[allow(clippy::unused_self, reason = "reads as what it is: the session edits an answer")]
-    pub(super) fn edited(&self, frame: &Frame, id: &str, edits: Vec<Edit>) -> Parts {
-        if edits.is_empty() {
-            return frame.with_id(id);
-        }
-        let text = splice(frame.bytes(), edits.into_iter().map(|(span, with)| (span, Cow::Owned(with))));
-        match Frame::parse(text) {
-            Ok(edited) => edited.with_id(id),
-            Err(_) => frame.with_id(id),
         }
     }
 
@@ -359,5 +346,17 @@ impl SessionTask {
             let params = format!(r#"{{"uri":"{INSTANCES_URI}"}}"#);
             self.emit(client::notification(method::RESOURCES_UPDATED, Some(&params)));
         }
+    }
+}
+
+/// A response under another id and with some spans replaced.
+pub(super) fn edited(frame: &Frame, id: &str, edits: Vec<Edit>) -> Parts {
+    if edits.is_empty() {
+        return frame.with_id(id);
+    }
+    let text = splice(frame.bytes(), edits.into_iter().map(|(span, with)| (span, Cow::Owned(with))));
+    match Frame::parse(text) {
+        Ok(edited) => edited.with_id(id),
+        Err(_) => frame.with_id(id),
     }
 }

@@ -12,6 +12,7 @@ use super::{
     links::{Asker, Shape, failure_data, failure_text},
     lists::{INSTANCES_URI, ListKind},
     names::Owner,
+    notify::edited,
     task::SessionTask,
 };
 use crate::{
@@ -346,7 +347,7 @@ impl SessionTask {
 
     /// A resource that was read by a job.
     pub(super) fn answer_read(&mut self, from: &Instance, to: &ReplyTo, frame: &Frame) {
-        let parts: Parts = self.edited(frame, &to.id, self.merged.uri_edits(frame, &from.alias));
+        let parts: Parts = edited(frame, &to.id, self.merged.uri_edits(frame, &from.alias));
         self.answer(to, parts);
     }
 
