@@ -54,6 +54,10 @@ impl Directories {
         let mut places = vec![data.clone()];
         // A relative path in an XDG variable is to be ignored, says the XDG base directory specification.
         let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        if cfg!(windows) {
+            // What the system answers does not depend on the variable; programs that know only the variable write there.
+            places.extend(absolute("APPDATA").map(|place| place.join("brummer")));
+        }
         places.extend(absolute("XDG_DATA_HOME").map(|place| place.join("brummer")));
         places.extend(absolute("XDG_RUNTIME_DIR").map(|place| place.join("brummer")));
         if cfg!(target_os = "linux") {
@@ -94,7 +98,8 @@ struct Surroundings<'a> {
     user: Option<u32>,
 }
 
-/// `~/.local/share` on Linux and macOS, whatever `XDG_DATA_HOME` says; `%APPDATA%` on Windows.
+/// `~/.local/share` on Linux and macOS, whatever `XDG_DATA_HOME` says; on Windows what `%APPDATA%` usually is, whatever it
+/// says.
 fn user_data() -> Option<PathBuf> {
     if cfg!(windows) { dirs::data_dir() } else { dirs::home_dir().map(|home| home.join(".local/share")) }
 }
@@ -169,6 +174,18 @@ mod tests {
         assert_eq!(other.data, stripped.data);
         assert_eq!(other.watched[1], Path::new("/xdg/brummer/instances"));
         assert_eq!(other.watched.len(), 4);
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn the_variable_of_windows_is_one_more_place() {
+        let usual = places(&[]);
+        let changed = places(&[("APPDATA", r"C:\other")]);
+        assert_eq!(changed.data, usual.data);
+        assert_eq!(changed.watched[0], usual.watched[0]);
+        assert_eq!(changed.watched[1], Path::new(r"C:\other\brummer\instances"));
+        assert_eq!(changed.watched.len(), usual.watched.len() + 1);
+        assert_eq!(places(&[("APPDATA", "relative")]), usual);
     }
 
     #[cfg(unix)]
