@@ -22,7 +22,8 @@ pub struct HubConfig {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Until the TCP connection stands. Loopback answers at once or not at all.
+    /// Until the TCP connection stands. Loopback answers at once or not at all, but Windows says only after two seconds
+    /// that nobody listens, and that answer tells more than silence.
     pub connect_timeout: Duration,
     /// Until `initialize` is answered. A dev server may still be compiling.
     pub initialize_timeout: Duration,
@@ -67,7 +68,7 @@ impl Default for HubConfig {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connect_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(3),
             initialize_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(60 * 60),
             max_message_bytes: 64 * 1024 * 1024,
