@@ -5,6 +5,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    env,
+    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -40,6 +42,9 @@ impl Look {
         let ports = &self.ports;
         self.owners.get_or_insert_with(|| {
             let mut owners: HashMap<u16, Vec<u32>> = HashMap::new();
+            if is_wine() {
+                return owners;
+            }
             // An error only says that nothing is known.
             for listener in listeners::get_all().unwrap_or_default() {
                 let (address, port) = (listener.socket.ip().to_canonical(), listener.socket.port());
@@ -97,6 +102,15 @@ impl View for Look {
         }
         owners.iter().min().map_or(Holder::Hidden, |&owner| Holder::Other(owner))
     }
+}
+
+/// Whether this is Wine and not Windows. Its table of sockets names no listener, and takes milliseconds for each connection
+/// of the machine, also for those that were closed in the last minute: after a busy minute a look takes many seconds.
+pub(super) fn is_wine() -> bool {
+    // Only Wine has this program there.
+    cfg!(windows)
+        && env::var_os("SystemRoot")
+            .is_some_and(|root| Path::new(&root).join("System32").join("wineboot.exe").exists())
 }
 
 fn lives(process: &sysinfo::Process) -> bool {

@@ -66,12 +66,13 @@ fn claim(pid: u32, port: u16) -> Claim {
     Claim { pid, port, written: SystemTime::now() }
 }
 
-/// What is expected where the system tells who holds a port. Every system does, but Wine names processes that do not exist.
+/// What is expected where the system tells who holds a port. Every system does, but Wine.
 fn told(identity: Identity) -> Identity {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let owner = owner_of_port(listener.local_addr().unwrap().port());
-    assert!(owner == Some(std::process::id()) || cfg!(windows), "{owner:?}");
-    if owner.is_some() { identity } else { Identity::Plausible }
+    #[cfg(not(target_os = "linux"))]
+    if other::is_wine() {
+        return Identity::Plausible;
+    }
+    identity
 }
 
 /// A port on which nobody listens.
@@ -103,8 +104,8 @@ async fn a_descendant_may_hold_the_port() {
         told(Identity::Confirmed)
     );
     assert_eq!(inspector.identify(claim(std::process::id(), listener.port)).await, told(Identity::Confirmed));
-    let owner = owner_of_port(listener.port);
-    assert_eq!(owner, Some(listener.child.id()).filter(|_| told(Identity::Confirmed) == Identity::Confirmed));
+    let tells = told(Identity::Confirmed) == Identity::Confirmed;
+    assert_eq!(owner_of_port(listener.port), tells.then(|| listener.child.id()));
 }
 
 #[tokio::test]
