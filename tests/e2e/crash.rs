@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::support::{Behaviour, Doorbell, Fake, Home, Hub, HubOptions, Instance, unique_id};
+use crate::support::{Behaviour, Doorbell, Fake, Home, Hub, HubOptions, Instance, is_wine, unique_id};
 
 #[tokio::test]
 async fn a_killed_instance_fails_its_calls_at_once_and_leaves_the_list_and_no_file() {
@@ -154,7 +154,7 @@ async fn one_that_stays_silent_is_given_up_but_its_file_stays() {
 async fn an_instance_without_its_file_stays_as_long_as_it_answers() {
     let home = Home::new();
     let instance = Instance::fake(&home, "unlisted").await;
-    let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "50ms"])).await;
+    let hub = Hub::start(&home, HubOptions::default()).await;
     hub.connect(&instance.id).await;
     std::fs::remove_file(home.file(&instance.id)).unwrap();
     // Another one's appearance comes after the removal on the same way.
@@ -245,6 +245,10 @@ async fn a_file_of_another_container_is_kept_although_its_process_cannot_be_seen
 
 #[tokio::test]
 async fn a_port_that_belongs_to_someone_else_is_never_active() {
+    if is_wine() {
+        eprintln!("skipped: Wine does not tell who listens on a port, so no hub can know");
+        return;
+    }
     let home = Home::new();
     let someone = Instance::fake(&home, "someone").await;
     let alive = bystander().await;

@@ -63,7 +63,7 @@ async fn the_hubs_own_health_session_heals_as_well() {
     let home = Home::new();
     let fake = Fake::start(Behaviour::default()).await;
     let id = home.announce("healing", fake.port);
-    let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "50ms"])).await;
+    let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "200ms"])).await;
     hub.active(&id).await;
     let pinged = fake.saw("a ping", |seen| seen.method() == "ping").await;
     fake.forget_sessions();

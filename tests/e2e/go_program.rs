@@ -60,7 +60,7 @@ async fn connected(home: &Home, arguments: &[&str]) -> (Hub, Fake, String) {
 #[tokio::test]
 async fn it_is_active_stays_active_without_ping_and_raises_no_warning() {
     let home = Home::new();
-    let (hub, fake, id) = connected(&home, &["--ping-interval", "30ms"]).await;
+    let (hub, fake, id) = connected(&home, &["--ping-interval", "200ms"]).await;
     let pings = || fake.seen().iter().filter(|seen| seen.method() == "ping").count();
     fake.saw("several pings", |_| pings() >= 6).await;
     hub.active(&id).await;

@@ -52,7 +52,7 @@ async fn a_server_of_the_old_transport_is_an_instance_like_any_other() {
     let fake = Fake::start(server()).await;
     let doorbell = home.doorbell("old", fake.port).with("endpoint", "/sse");
     doorbell.write(&home.data());
-    let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "50ms"])).await;
+    let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "200ms"])).await;
     hub.connect(&doorbell.id).await;
     assert_eq!(hub.tool_names().await[6..], ["old"]);
     assert_eq!(hub.call("old", json!({})).await.text(), "from the old transport");
@@ -62,8 +62,9 @@ async fn a_server_of_the_old_transport_is_an_instance_like_any_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_official_server_on_the_old_transport_works_with_progress_and_questions() {
+    let Some(node) = Node::ready() else { return };
     let home = Home::new();
-    let instance = Node::ready().everything_sse(&home, "everything").await;
+    let instance = node.everything_sse(&home, "everything").await;
     let hub = Hub::start(&home, HubOptions::default()).await;
     hub.connect(&instance.id).await;
     assert_eq!(hub.call("echo", json!({ "message": "hi" })).await.text(), "Echo: hi");

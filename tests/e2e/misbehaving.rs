@@ -215,7 +215,7 @@ async fn an_instance_without_sessions_or_listening_is_a_proper_instance() {
         let home = Home::new();
         let fake = Fake::start(behaviour).await;
         let id = home.announce("plain", fake.port);
-        let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "50ms"])).await;
+        let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "200ms"])).await;
         hub.connect(&id).await;
         assert_eq!(hub.call("echo", json!({ "message": "plain" })).await.text(), "plain");
         fake.saw("a ping", |seen| seen.method() == "ping").await;

@@ -2,20 +2,21 @@
 
 use serde_json::json;
 
-use crate::support::{Behaviour, Fake, Home, Hub, HubOptions};
+use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, is_wine};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_hundred_instances_are_all_active_and_each_can_be_called() {
-    const INSTANCES: usize = 300;
+    // Wine's server goes through all sockets of the machine for each event of one: three hundred take it minutes.
+    let wanted = if is_wine() { 60 } else { 300 };
     let home = Home::new();
     let hub = Hub::start(&home, HubOptions::default()).await;
     let mut ids = Vec::new();
-    for number in 0..INSTANCES {
+    for number in 0..wanted {
         let fake = Fake::start(Behaviour::default()).await;
         ids.push(home.announce(&format!("many-{number}"), fake.port));
     }
     let all_active =
-        |list: &[serde_json::Value]| list.iter().filter(|it| it["state"] == "active").count() == INSTANCES;
+        |list: &[serde_json::Value]| list.iter().filter(|it| it["state"] == "active").count() == wanted;
     hub.instances_until("all are active", all_active).await;
     let mut calls = Vec::new();
     for id in &ids {

@@ -35,7 +35,7 @@ pub(crate) use self::{
 pub(crate) use self::instance::rmcp_server_binary;
 
 /// How long a test waits for something that must happen. Long, because a loaded machine is no defect of the hub.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for what must happen, and says what it was if it does not.
 pub(crate) async fn expect<T>(what: &str, happening: impl Future<Output = T>) -> T {
@@ -50,6 +50,14 @@ pub(crate) fn repository() -> PathBuf {
     let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     path.pop();
     path
+}
+
+/// Whether the Windows programs run under Wine, which lacks some of what Windows has.
+pub(crate) fn is_wine() -> bool {
+    // Only Wine has this program there.
+    cfg!(windows)
+        && std::env::var_os("SystemRoot")
+            .is_some_and(|root| PathBuf::from(root).join("System32").join("wineboot.exe").exists())
 }
 
 /// Sends a signal to a process that this test started.
