@@ -62,6 +62,8 @@ pub mod instance;
 pub mod process;
 pub mod protocol;
 pub mod registration;
+#[cfg(feature = "instance")]
+pub mod serve;
 pub mod session;
 pub mod stdio;
 pub(crate) mod upstream;
@@ -69,6 +71,8 @@ pub(crate) mod upstream;
 pub use config::HubConfig;
 pub use hub::Hub;
 pub use registration::Registration;
+#[cfg(feature = "instance")]
+pub use serve::InstanceServer;
 /// For the fuzz target; no part of the API.
 #[doc(hidden)]
 pub use upstream::sse;

@@ -140,7 +140,7 @@ pub enum RegistrationError {
 
 impl RegistrationError {
     /// Whether the same may succeed later.
-    fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Write { .. })
     }
 }
@@ -231,7 +231,7 @@ impl Drop for Registration {
     }
 }
 
-async fn announce_aside(options: RegistrationOptions) -> Result<Registration, RegistrationError> {
+pub(crate) async fn announce_aside(options: RegistrationOptions) -> Result<Registration, RegistrationError> {
     let path = options.directories.instances();
     match tokio::task::spawn_blocking(move || Registration::announce(options)).await {
         Ok(result) => result,

@@ -1,0 +1,183 @@
+//! What a program says of its instance before it starts.
+
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+
+use axum::Router;
+use rmcp::{
+    ServerHandler,
+    transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService},
+};
+
+use super::{
+    InstanceServer, ServeError, Stop,
+    sessions::{SessionLimits, Sessions},
+};
+use crate::{
+    discovery::Directories,
+    doorbell::{DEFAULT_ENDPOINT, InstanceId},
+    registration::RegistrationOptions,
+};
+
+/// Bounds of an [`InstanceServer`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// The largest message that is taken from a client, in bytes. Arguments of tools are small; a file in one may not be.
+    pub max_body_bytes: usize,
+    /// Requests that are served at a time, open streams included; more are answered with HTTP status 503. A hub has two
+    /// streams open and some calls in flight.
+    pub max_requests: usize,
+    /// Sessions of legacy clients. For one more, that which rests longest is ended. A hub has two.
+    pub max_sessions: usize,
+    /// How long a session without an open stream and without requests is kept.
+    pub session_idle: Duration,
+    /// How long requests in flight may go on when the server is shut down. Whoever ends a process seldom waits longer.
+    pub grace: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 16 * 1024 * 1024,
+            max_requests: 256,
+            max_sessions: 256,
+            session_idle: Duration::from_secs(10 * 60),
+            grace: Duration::from_secs(2),
+        }
+    }
+}
+
+impl ServerLimits {
+    pub(super) fn sessions(&self) -> SessionLimits {
+        SessionLimits { sessions: self.max_sessions.max(1), idle: self.session_idle }
+    }
+}
+
+/// What is served at the endpoint. Made into routes once the server's sessions and tokens are there.
+pub(super) enum Content {
+    /// Nothing but the program's own routes.
+    Routes,
+    Handler(Mount),
+}
+
+type Mount = Box<dyn FnOnce(Sessions, &ServerLimits, &Stop) -> Router + Send>;
+
+/// Makes an [`InstanceServer`]; [`InstanceServer::builder`] begins.
+#[must_use = "nothing is served before `start`"]
+pub struct InstanceServerBuilder {
+    pub(super) port: u16,
+    pub(super) limits: ServerLimits,
+    pub(super) announcing: RegistrationOptions,
+    pub(super) content: Content,
+    pub(super) router: Option<Router>,
+}
+
+impl Default for InstanceServerBuilder {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            limits: ServerLimits::default(),
+            announcing: RegistrationOptions::new(0),
+            content: Content::Routes,
+            router: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for InstanceServerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { port, limits, announcing, .. } = self;
+        f.debug_struct("InstanceServerBuilder")
+            .field("port", port)
+            .field("limits", limits)
+            .field("announcing", announcing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl InstanceServerBuilder {
+    /// The port on 127.0.0.1; 0, the default, lets the system choose a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// What people call this instance; `name` of `package.json`, or the directory's name, unless given.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.announcing.name = Some(name.into());
+        self
+    }
+
+    /// Version of the program that serves.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.announcing.version = Some(version.into());
+        self
+    }
+
+    /// The project directory it belongs to; the working directory unless given.
+    pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.announcing.path = Some(path.into());
+        self
+    }
+
+    /// Its id; a random one unless given.
+    pub fn id(mut self, id: InstanceId) -> Self {
+        self.announcing.id = Some(id);
+        self
+    }
+
+    /// Labels, for people.
+    pub fn labels(mut self, labels: BTreeMap<String, String>) -> Self {
+        self.announcing.labels = labels;
+        self
+    }
+
+    /// Where to announce it; where this user's hubs look unless given.
+    pub fn directories(mut self, directories: Directories) -> Self {
+        self.announcing.directories = directories;
+        self
+    }
+
+    /// Bounds.
+    pub fn limits(mut self, limits: ServerLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Serves a handler of the official SDK at `/mcp`. `factory` makes one for each session of a legacy client, and for each
+    /// request of another; so it should be cheap, and what is to last longer is shared by what it captures.
+    pub fn handler<H: ServerHandler>(mut self, factory: impl Fn() -> H + Send + Sync + 'static) -> Self {
+        self.content = Content::Handler(Box::new(move |sessions, limits, stop| {
+            let mut config = StreamableHttpServerConfig::default()
+                .with_cancellation_token(stop.ended.clone())
+                .with_max_request_body_bytes(limits.max_body_bytes)
+                // For requests without a session: plain JSON when the answer is all there is.
+                .with_json_response(true);
+            // Checked before, for all routes.
+            config.allowed_hosts.clear();
+            let service =
+                StreamableHttpService::new(move || Ok::<_, io::Error>(factory()), Arc::new(sessions), config);
+            Router::new().route_service(DEFAULT_ENDPOINT, service)
+        }));
+        self
+    }
+
+    /// Serves the program's own routes. Beside a handler they get what is not `/mcp`; without one they get everything, and
+    /// have to serve MCP at `/mcp` themselves.
+    pub fn router(mut self, router: Router) -> Self {
+        self.router = Some(router);
+        self
+    }
+
+    /// Listens, serves, and announces the instance.
+    ///
+    /// # Errors
+    /// When the port cannot be listened on, or no hub would accept what is to be announced. An announcement that cannot be
+    /// written is no error: see [`InstanceServer::announcement`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time and I/O enabled.
+    pub async fn start(self) -> Result<InstanceServer, ServeError> {
+        InstanceServer::start(self).await
+    }
+}
