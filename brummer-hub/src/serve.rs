@@ -16,12 +16,26 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use brummer_hub::InstanceServer;
+//! use brummer_hub::{InstanceServer, serve::ToolCall};
+//! use serde_json::json;
 //! # let home = tempfile::tempdir()?;
 //! # let directories = brummer_hub::discovery::Directories::only(home.path());
 //!
 //! let server = InstanceServer::builder()
 //!     .name("shop")
+//!     .tool(
+//!         "greet",
+//!         "Greets someone",
+//!         json!({ "properties": { "name": { "type": "string" } }, "required": ["name"] }),
+//!         |call: ToolCall| async move {
+//!             #[derive(serde::Deserialize)]
+//!             struct Greet {
+//!                 name: String,
+//!             }
+//!             let Greet { name } = call.parse()?;
+//!             Ok(format!("Hello, {name}!"))
+//!         },
+//!     )
 //! #   .directories(directories)
 //!     .start()
 //!     .await?;
@@ -46,17 +60,25 @@ use tokio::{
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use axum;
 pub use rmcp;
 
-pub use self::builder::{InstanceServerBuilder, ServerLimits};
 use self::{
-    builder::Content,
+    builder::{Content, mount},
     door::Door,
+    handler::{OfferHandler, Shared},
     listen::{LINGER, Listener},
     sessions::Sessions,
+};
+pub use self::{
+    builder::{InstanceServerBuilder, ServerLimits},
+    call::{
+        CallError, IntoPromptResponse, IntoReadResponse, IntoToolResponse, PromptGet, ResourceRead, ToolCall,
+    },
+    changes::{Changes, Follower, Subscribed},
+    offer::{InstanceHandle, Offer},
 };
 use crate::{
     doorbell::{DEFAULT_ENDPOINT, InstanceId},
@@ -64,15 +86,25 @@ use crate::{
 };
 
 mod builder;
+mod call;
+mod changes;
 mod door;
+mod handler;
 mod listen;
+mod offer;
 mod sessions;
+mod template;
+#[cfg(test)]
+mod tests;
 
 /// How long removing the announcement may take: a few file operations.
 const REMOVE: Duration = Duration::from_secs(1);
 
 /// How long ended sessions may take. The SDK gives the calls of each two seconds.
 const SESSIONS: Duration = Duration::from_millis(2500);
+
+/// How long the calls of an ended server may take: they are dropped a second after they were cancelled.
+const CALLS: Duration = Duration::from_millis(1500);
 
 /// A running instance.
 ///
@@ -89,6 +121,9 @@ pub struct InstanceServer {
     /// The keeper of the sessions, and the herald if there is one.
     tasks: JoinSet<()>,
     sessions: Sessions,
+    /// What the handlers of an offer run.
+    calls: TaskTracker,
+    handle: InstanceHandle,
     grace: Duration,
     stop: Stop,
 }
@@ -133,13 +168,21 @@ struct Stop {
 
 impl InstanceServer {
     /// What the server is to offer and how it is to be announced. Everything has a default.
-    #[must_use]
     pub fn builder() -> InstanceServerBuilder {
         InstanceServerBuilder::default()
     }
 
     async fn start(builder: InstanceServerBuilder) -> Result<Self, ServeError> {
-        let InstanceServerBuilder { port, limits, mut announcing, content, router } = builder;
+        let InstanceServerBuilder {
+            port,
+            limits,
+            mut announcing,
+            instructions,
+            offer,
+            changes,
+            content,
+            router,
+        } = builder;
         let failed = |source| ServeError::Listen { port, source };
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
@@ -148,15 +191,27 @@ impl InstanceServer {
         let (sessions, keeping) = Sessions::new(limits.sessions(), &stop);
         let mut tasks = JoinSet::new();
         tasks.spawn(keeping);
-        let routes = match content {
-            Content::Routes => router.unwrap_or_default(),
-            Content::Handler(mount) => {
-                let mcp = mount(sessions.clone(), &limits, &stop);
-                match router {
-                    Some(router) => mcp.fallback_service(router),
-                    None => mcp,
-                }
+        let handle = InstanceHandle { offer: watch::Sender::new(Arc::new(offer)), changes };
+        let calls = TaskTracker::new();
+        let mcp = match content {
+            Content::Offer => {
+                let shared = Arc::new(Shared {
+                    offer: handle.offer.subscribe(),
+                    changes: handle.changes.clone(),
+                    info: handler::info(&announcing, instructions),
+                    tasks: calls.clone(),
+                    stopping: stop.stopping.clone(),
+                });
+                let factory = move || OfferHandler::new(Arc::clone(&shared));
+                Some(mount(factory, sessions.clone(), &limits, &stop))
             }
+            Content::Handler(mount) => Some(mount(sessions.clone(), &limits, &stop)),
+            Content::Routes => None,
+        };
+        let routes = match (mcp, router) {
+            // As a fallback, so that a route of both is no clash: `/mcp` is the server's.
+            (Some(mcp), Some(router)) => mcp.fallback_service(router),
+            (mcp, router) => mcp.or(router).unwrap_or_default(),
         };
         let id = announcing.id.get_or_insert_with(InstanceId::random).clone();
         let door = Door::new(routes, &id, limits.max_requests);
@@ -171,6 +226,8 @@ impl InstanceServer {
             listener: tokio::spawn(listener.run()),
             tasks,
             sessions,
+            calls,
+            handle,
             grace: limits.grace,
             stop,
         };
@@ -224,6 +281,12 @@ impl InstanceServer {
         format!("http://{}{DEFAULT_ENDPOINT}", self.address)
     }
 
+    /// Changes what it offers, and tells its clients of changes.
+    #[must_use]
+    pub fn handle(&self) -> InstanceHandle {
+        self.handle.clone()
+    }
+
     /// Whether hubs can find it, now and whenever that changes.
     #[must_use]
     pub fn announcement(&self) -> watch::Receiver<Announcement> {
@@ -245,8 +308,12 @@ impl InstanceServer {
         if !closed && timeout(LINGER * 2, &mut self.listener).await.is_err() {
             tracing::warn!("a connection could not be closed in time");
         }
-        if timeout(SESSIONS, self.sessions.all_ended()).await.is_err() {
+        if timeout(SESSIONS, self.sessions.until_there_are(0)).await.is_err() {
             tracing::warn!("a session did not end in time");
+        }
+        self.calls.close();
+        if timeout(CALLS, self.calls.wait()).await.is_err() {
+            tracing::warn!(calls = self.calls.len(), "a call did not end in time");
         }
         let _ = timeout(REMOVE, async { while self.tasks.join_next().await.is_some() {} }).await;
     }

@@ -5,11 +5,18 @@ use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 use axum::Router;
 use rmcp::{
     ServerHandler,
+    model::{Prompt, Resource, ResourceTemplate, Tool},
     transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService},
 };
+use serde_json::Value;
 
 use super::{
     InstanceServer, ServeError, Stop,
+    call::{
+        CallError, IntoPromptResponse, IntoReadResponse, IntoToolResponse, PromptGet, ResourceRead, ToolCall,
+    },
+    changes::Changes,
+    offer::Offer,
     sessions::{SessionLimits, Sessions},
 };
 use crate::{
@@ -53,11 +60,14 @@ impl ServerLimits {
     }
 }
 
-/// What is served at the endpoint. Made into routes once the server's sessions and tokens are there.
+/// What answers at the endpoint.
 pub(super) enum Content {
-    /// Nothing but the program's own routes.
-    Routes,
+    /// The offer.
+    Offer,
+    /// A handler of the program's own. Made into routes once the server's sessions and tokens are there.
     Handler(Mount),
+    /// The program's own routes.
+    Routes,
 }
 
 type Mount = Box<dyn FnOnce(Sessions, &ServerLimits, &Stop) -> Router + Send>;
@@ -68,6 +78,9 @@ pub struct InstanceServerBuilder {
     pub(super) port: u16,
     pub(super) limits: ServerLimits,
     pub(super) announcing: RegistrationOptions,
+    pub(super) instructions: Option<String>,
+    pub(super) offer: Offer,
+    pub(super) changes: Changes,
     pub(super) content: Content,
     pub(super) router: Option<Router>,
 }
@@ -78,7 +91,10 @@ impl Default for InstanceServerBuilder {
             port: 0,
             limits: ServerLimits::default(),
             announcing: RegistrationOptions::new(0),
-            content: Content::Routes,
+            instructions: None,
+            offer: Offer::default(),
+            changes: Changes::default(),
+            content: Content::Offer,
             router: None,
         }
     }
@@ -86,11 +102,12 @@ impl Default for InstanceServerBuilder {
 
 impl std::fmt::Debug for InstanceServerBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { port, limits, announcing, .. } = self;
+        let Self { port, limits, announcing, offer, .. } = self;
         f.debug_struct("InstanceServerBuilder")
             .field("port", port)
             .field("limits", limits)
             .field("announcing", announcing)
+            .field("offer", offer)
             .finish_non_exhaustive()
     }
 }
@@ -144,27 +161,103 @@ impl InstanceServerBuilder {
         self
     }
 
-    /// Serves a handler of the official SDK at `/mcp`. `factory` makes one for each session of a legacy client, and for each
-    /// request of another; so it should be cheap, and what is to last longer is shared by what it captures.
-    pub fn handler<H: ServerHandler>(mut self, factory: impl Fn() -> H + Send + Sync + 'static) -> Self {
-        self.content = Content::Handler(Box::new(move |sessions, limits, stop| {
-            let mut config = StreamableHttpServerConfig::default()
-                .with_cancellation_token(stop.ended.clone())
-                .with_max_request_body_bytes(limits.max_body_bytes)
-                // For requests without a session: plain JSON when the answer is all there is.
-                .with_json_response(true);
-            // Checked before, for all routes.
-            config.allowed_hosts.clear();
-            let service =
-                StreamableHttpService::new(move || Ok::<_, io::Error>(factory()), Arc::new(sessions), config);
-            Router::new().route_service(DEFAULT_ENDPOINT, service)
-        }));
+    /// What a model should know of the tools as a whole.
+    pub fn instructions(mut self, instructions: impl Into<String>) -> Self {
+        self.instructions = Some(instructions.into());
         self
     }
 
-    /// Serves the program's own routes. Beside a handler they get what is not `/mcp`; without one they get everything, and
-    /// have to serve MCP at `/mcp` themselves.
+    /// Offers a tool. `schema` is the JSON schema of its arguments; `null` or `{}` for none.
+    pub fn tool<F, A, R>(
+        mut self,
+        name: impl Into<String>,
+        description: impl Into<String>,
+        schema: Value,
+        run: F,
+    ) -> Self
+    where
+        F: Fn(ToolCall) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R, CallError>> + Send + 'static,
+        R: IntoToolResponse,
+    {
+        self.offer.tool(name, description, schema, run);
+        self
+    }
+
+    /// Offers a tool with all that a definition may have: title, output schema, annotations, icons.
+    pub fn add_tool<F, A, R>(mut self, tool: Tool, run: F) -> Self
+    where
+        F: Fn(ToolCall) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R, CallError>> + Send + 'static,
+        R: IntoToolResponse,
+    {
+        self.offer.add_tool(tool, run);
+        self
+    }
+
+    /// Offers a resource.
+    pub fn add_resource<F, A, R>(mut self, resource: Resource, run: F) -> Self
+    where
+        F: Fn(ResourceRead) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R, CallError>> + Send + 'static,
+        R: IntoReadResponse,
+    {
+        self.offer.add_resource(resource, run);
+        self
+    }
+
+    /// Offers the resources whose URIs fit a template.
+    pub fn add_resource_template<F, A, R>(mut self, template: ResourceTemplate, run: F) -> Self
+    where
+        F: Fn(ResourceRead) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R, CallError>> + Send + 'static,
+        R: IntoReadResponse,
+    {
+        self.offer.add_resource_template(template, run);
+        self
+    }
+
+    /// Offers a prompt.
+    pub fn add_prompt<F, A, R>(mut self, prompt: Prompt, run: F) -> Self
+    where
+        F: Fn(PromptGet) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<R, CallError>> + Send + 'static,
+        R: IntoPromptResponse,
+    {
+        self.offer.add_prompt(prompt, run);
+        self
+    }
+
+    /// All that is offered, for a program that gathers it elsewhere.
+    pub fn offer(mut self, offer: Offer) -> Self {
+        self.offer = offer;
+        self
+    }
+
+    /// What the server's handle notes as changed, for a [`handler`](Self::handler) to follow.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        self.changes.clone()
+    }
+
+    /// Serves a handler of the official SDK at `/mcp`, in place of an offer. `factory` makes one for each session of a
+    /// legacy client, and one or two for each request of another; so it should be cheap, and what is to last longer is
+    /// shared by what it captures.
+    pub fn handler<H: ServerHandler>(mut self, factory: impl Fn() -> H + Send + Sync + 'static) -> Self {
+        self.content =
+            Content::Handler(Box::new(move |sessions, limits, stop| mount(factory, sessions, limits, stop)));
+        self
+    }
+
+    /// Serves the program's own routes beside `/mcp`.
     pub fn router(mut self, router: Router) -> Self {
+        self.router = Some(router);
+        self
+    }
+
+    /// Serves the program's own routes, and nothing else: it answers at `/mcp` itself.
+    pub fn only_router(mut self, router: Router) -> Self {
+        self.content = Content::Routes;
         self.router = Some(router);
         self
     }
@@ -180,4 +273,23 @@ impl InstanceServerBuilder {
     pub async fn start(self) -> Result<InstanceServer, ServeError> {
         InstanceServer::start(self).await
     }
+}
+
+/// The routes of a handler.
+pub(super) fn mount<H: ServerHandler>(
+    factory: impl Fn() -> H + Send + Sync + 'static,
+    sessions: Sessions,
+    limits: &ServerLimits,
+    stop: &Stop,
+) -> Router {
+    let mut config = StreamableHttpServerConfig::default()
+        .with_cancellation_token(stop.ended.clone())
+        .with_max_request_body_bytes(limits.max_body_bytes)
+        // For requests without a session: plain JSON when the answer is all there is.
+        .with_json_response(true);
+    // The door has checked it, for all routes.
+    config.allowed_hosts.clear();
+    let service =
+        StreamableHttpService::new(move || Ok::<_, io::Error>(factory()), Arc::new(sessions), config);
+    Router::new().route_service(DEFAULT_ENDPOINT, service)
 }

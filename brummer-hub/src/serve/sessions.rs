@@ -100,11 +100,11 @@ impl Sessions {
         (Self { table, keeper, stopping: stop.stopping.clone() }, run)
     }
 
-    /// Waits until every session has ended.
-    pub(super) async fn all_ended(&self) {
+    /// Waits until there are so many sessions.
+    pub(super) async fn until_there_are(&self, count: usize) {
         let mut table = self.table.clone();
         // An error says that the keeper has ended, which it does last.
-        let _ = table.wait_for(|table| table.is_empty()).await;
+        let _ = table.wait_for(|table| table.len() == count).await;
     }
 
     fn session(&self, id: &SessionId) -> Result<Arc<Session>, SessionsError> {

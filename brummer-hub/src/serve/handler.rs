@@ -1,0 +1,275 @@
+//! The SDK's handler for an [`Offer`].
+//!
+//! There is one for each session of a legacy client, and one for each request of another. All share what [`Shared`] has; of
+//! its own a handler has the subscriptions of its session. A session's follower, a task, tells its client what has changed;
+//! it ends with the handler.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt as _;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::*,
+    service::{NotificationContext, RequestContext, SubscriptionContext},
+};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use super::{
+    call::{CallError, PromptGet, ResourceRead, ToolCall},
+    changes::{Changes, Follower, Subscribed},
+    offer::Offer,
+};
+use crate::registration::RegistrationOptions;
+
+/// How long the future of a cancelled call is kept, so that it can end in order.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Resources that one client may subscribe to at a time; with none more than this the lists of a server are read, too.
+const MAX_SUBSCRIPTIONS: usize = 1024;
+
+/// What all handlers of a server share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) offer: watch::Receiver<Arc<Offer>>,
+    pub(super) changes: Changes,
+    pub(super) info: ServerConfig,
+    /// Followers and calls, for whoever waits until all have ended.
+    pub(super) tasks: TaskTracker,
+    pub(super) stopping: CancellationToken,
+}
+
+/// Answers one session, or one request.
+pub(super) struct OfferHandler {
+    shared: Arc<Shared>,
+    follower: Follower,
+    subscribed: watch::Sender<Subscribed>,
+    ended: CancellationToken,
+    _ends_the_follower: DropGuard,
+}
+
+/// What the server says of itself: the name and version that it is announced with.
+pub(super) fn info(announced: &RegistrationOptions, instructions: Option<String>) -> ServerConfig {
+    let directory = || announced.path.as_ref()?.file_name()?.to_str().map(str::to_owned);
+    let name = announced.name.clone().or_else(directory).unwrap_or_else(|| "instance".to_owned());
+    let version = announced.version.as_deref().unwrap_or("unknown");
+    let capabilities = ServerCapabilities::builder()
+        .enable_tools()
+        .enable_tool_list_changed()
+        .enable_resources()
+        .enable_resources_list_changed()
+        .enable_resources_subscribe()
+        .enable_prompts()
+        .enable_prompts_list_changed()
+        .build();
+    let mut info = ServerConfig::new(capabilities).with_server_info(Implementation::new(name, version));
+    info.instructions = instructions;
+    info
+}
+
+impl OfferHandler {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let ended = CancellationToken::new();
+        Self {
+            // From its beginning, so that nothing is missed between a listener's acknowledgement and its first look.
+            follower: shared.changes.follow(),
+            shared,
+            subscribed: watch::Sender::default(),
+            _ends_the_follower: ended.clone().drop_guard(),
+            ended,
+        }
+    }
+
+    fn offer(&self) -> Arc<Offer> {
+        Arc::clone(&self.shared.offer.borrow())
+    }
+
+    /// Awaits an answer of the program's, whatever becomes of it.
+    async fn await_answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, CallError>>,
+        cancelled: &CancellationToken,
+    ) -> Result<Result<T, CallError>, ErrorData> {
+        let _counted = self.shared.tasks.token();
+        let parted = async {
+            cancelled.cancelled().await;
+            tokio::time::sleep(PARTING).await;
+        };
+        tokio::select! {
+            biased;
+            answer = AssertUnwindSafe(answer).catch_unwind() => answer.map_err(|_| {
+                tracing::error!("a handler panicked");
+                ErrorData::internal_error("the handler of this request panicked", None)
+            }),
+            // The client does not read it.
+            () = parted => Err(ErrorData::internal_error("cancelled", None)),
+        }
+    }
+}
+
+/// Structured content is an object up to 2025-11-25, and any value later.
+fn fit_to_client(mut response: CallToolResponse, context: &RequestContext<RoleServer>) -> CallToolResponse {
+    let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+    if let CallToolResponse::Complete(result) = &mut response
+        && !modern
+        && result.structured_content.as_ref().is_some_and(|content| !content.is_object())
+    {
+        result.structured_content = None;
+    }
+    response
+}
+
+fn failed(error: &CallError) -> ErrorData {
+    ErrorData::internal_error(error.message().to_owned(), None)
+}
+
+impl ServerHandler for OfferHandler {
+    fn get_info(&self) -> ServerConfig {
+        self.shared.info.clone()
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let follower = self.follower.clone().tell_session(context.peer, self.subscribed.subscribe());
+        let ended = self.ended.clone();
+        self.shared.tasks.spawn(async move { ended.run_until_cancelled(follower).await });
+    }
+
+    async fn list_tools(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(self.offer().tools()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        Some(Tool::clone(&self.shared.offer.borrow().find_tool(name)?.definition))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let offer = self.offer();
+        let Some(tool) = offer.find_tool(&request.name) else {
+            return Err(ErrorData::invalid_params(format!("Unknown tool: {}", request.name), None));
+        };
+        let call = ToolCall::new(request, context.clone());
+        let answered = call.answered().clone().drop_guard();
+        let answer = self.await_answer(tool.answer(call), &context.ct).await?;
+        drop(answered);
+        Ok(match answer {
+            Ok(response) => fit_to_client(response, &context),
+            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.message())]).into(),
+        })
+    }
+
+    async fn list_resources(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(self.offer().resources()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(self.offer().templates()))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let (uri, cancelled) = (request.uri, context.ct.clone());
+        let call = |variables| ResourceRead { uri: uri.clone(), variables, context };
+        let Some(answer) = self.offer().read(&uri, call) else {
+            let data = Some(json!({ "uri": uri }));
+            return Err(ErrorData::resource_not_found(format!("no resource {uri}"), data));
+        };
+        self.await_answer(answer, &cancelled).await?.map_err(|error| failed(&error))
+    }
+
+    async fn list_prompts(
+        &self,
+        _page: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(self.offer().prompts()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let offer = self.offer();
+        let Some(prompt) = offer.find_prompt(&request.name) else {
+            return Err(ErrorData::invalid_params(format!("Unknown prompt: {}", request.name), None));
+        };
+        let given =
+            |name: &str| request.arguments.as_ref().is_some_and(|arguments| arguments.contains_key(name));
+        let declared = prompt.definition.arguments.iter().flatten();
+        if let Some(missing) = declared.filter(|it| it.required == Some(true)).find(|it| !given(&it.name)) {
+            return Err(ErrorData::invalid_params(format!("Missing argument: {}", missing.name), None));
+        }
+        let cancelled = context.ct.clone();
+        let call = PromptGet { request: Arc::new(request), context };
+        self.await_answer(prompt.answer(call), &cancelled).await?.map_err(|error| failed(&error))
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let mut room = true;
+        self.subscribed.send_modify(|subscribed| {
+            room = subscribed.len() < MAX_SUBSCRIPTIONS || subscribed.contains(&request.uri);
+            if room {
+                subscribed.insert(request.uri);
+            }
+        });
+        let full = || ErrorData::invalid_request("too many subscriptions; end some first", None);
+        room.then_some(()).ok_or_else(full)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.subscribed.send_modify(|subscribed| {
+            subscribed.remove(&request.uri);
+        });
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = requested.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.truncate(MAX_SUBSCRIPTIONS);
+        }
+        Some(accepted)
+    }
+
+    async fn listen(&self, listener: SubscriptionContext) -> Result<(), ErrorData> {
+        let _counted = self.shared.tasks.token();
+        tokio::select! {
+            biased;
+            // Its answer says that the server ends (2026-07-28, subscriptions § Ending).
+            () = self.shared.stopping.cancelled() => {}
+            () = self.follower.clone().tell_listener(&listener) => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+use super::*;
+
+fn limited(change: impl FnOnce(&mut ServerLimits)) -> (InstanceServerBuilder, TempDir) {
+    let (builder, data) = with_tools();
+    let mut limits = ServerLimits::default();
+    change(&mut limits);
+    (builder.limits(limits), data)
+}
+
+#[tokio::test]
+async fn a_session_at_rest_expires_and_one_in_use_does_not() {
+    let (builder, _data) = limited(|limits| limits.session_idle = Duration::from_secs(2));
+    let server = builder.start().await.unwrap();
+    let used = Legacy::open(server.port(), "2025-11-25").await;
+    let _stream = used.listen().await;
+    let rests = Legacy::open(server.port(), "2025-11-25").await;
+    within(server.sessions.until_there_are(1)).await;
+    assert_eq!(rests.request(7, "ping", json!({})).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(used.ask("ping", json!({})).await, json!({}));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn for_one_session_too_many_the_oldest_at_rest_is_ended() {
+    let (builder, _data) = limited(|limits| limits.max_sessions = 2);
+    let server = builder.start().await.unwrap();
+    let used = Legacy::open(server.port(), "2025-11-25").await;
+    let stream = used.listen().await;
+    let first = Legacy::open(server.port(), "2025-11-25").await;
+    let second = Legacy::open(server.port(), "2025-11-25").await;
+    assert_eq!(first.request(7, "ping", json!({})).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(used.ask("ping", json!({})).await, json!({}));
+    let second_stream = second.listen().await;
+    // All are in use.
+    let refused = Legacy { session: String::new(), ..used };
+    assert_eq!(refused.refused_or_opened().await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    drop((stream, second_stream));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn more_requests_than_allowed_are_refused_until_others_end() {
+    let (builder, _data) = limited(|limits| limits.max_requests = 2);
+    let server = builder.start().await.unwrap();
+    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let (one, other) = (client.listen().await, client.listen().await);
+    let refused = client.request(7, "ping", json!({})).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+    assert_eq!(refused.headers()["brummer-instance-id"], server.id().as_str());
+    drop((one, other));
+    // The server sees the closed connections when it looks at them.
+    within(async {
+        while client.request(7, "ping", json!({})).await.status() != StatusCode::OK {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_refused() {
+    let (builder, _data) = limited(|limits| limits.max_body_bytes = 4096);
+    let server = builder.start().await.unwrap();
+    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let params = json!({ "name": "echo", "arguments": { "text": "x".repeat(5000) } });
+    assert_eq!(client.request(7, "tools/call", params).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let said = client.call("echo", json!({ "text": "x".repeat(3000) })).await;
+    assert_eq!(said["content"][0]["text"].as_str().unwrap().len(), 3000);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn rubbish_is_refused_and_ends_nothing() {
+    let (builder, _data) = limited(|_| {});
+    let server = builder.start().await.unwrap();
+    let port = server.port();
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for body in ["", "{", "null", "[]", "7", "{\"jsonrpc\":\"2.0\"}", "\u{0}", &deep] {
+        let mut request = post(port, &Value::Null);
+        *request.body_mut() = Full::new(Bytes::from(body.to_owned()));
+        let status = send(port, request).await.status();
+        assert!(status.is_client_error(), "{status} for {:.20}", body);
+    }
+    for bytes in
+        [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", b"POST /mcp HTTP/1.1\r\nContent-Length: -1\r\n\r\n"]
+    {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        within(stream.read_to_end(&mut answer)).await.unwrap();
+        assert!(!answer.starts_with(b"HTTP/1.1 2"));
+    }
+    Legacy::open(port, "2025-11-25").await;
+    server.shutdown().await;
+}
