@@ -14,6 +14,7 @@ mod conformance;
 mod crash;
 mod discovery;
 mod doorbells;
+mod examples;
 mod fidelity;
 mod forgotten;
 mod go_program;

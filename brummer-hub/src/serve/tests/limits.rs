@@ -81,7 +81,7 @@ async fn rubbish_is_refused_and_ends_nothing() {
         let mut request = post(port, &Value::Null);
         *request.body_mut() = Full::new(Bytes::from(body.to_owned()));
         let status = send(port, request).await.status();
-        assert!(status.is_client_error(), "{status} for {:.20}", body);
+        assert!(status.is_client_error(), "{status} for {body:.20}");
     }
     for bytes in
         [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", b"POST /mcp HTTP/1.1\r\nContent-Length: -1\r\n\r\n"]
