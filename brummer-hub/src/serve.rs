@@ -78,6 +78,7 @@ pub use self::{
         CallError, IntoPromptResponse, IntoReadResponse, IntoToolResponse, PromptGet, ResourceRead, ToolCall,
     },
     changes::{Changes, Follower, Subscribed},
+    logging::LogLevel,
     offer::{InstanceHandle, Offer},
 };
 use crate::{
@@ -91,6 +92,7 @@ mod changes;
 mod door;
 mod handler;
 mod listen;
+mod logging;
 mod offer;
 mod sessions;
 mod template;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 use axum::Router;
 use rmcp::{
     ServerHandler,
-    model::{Prompt, Resource, ResourceTemplate, Tool},
+    model::{CompleteRequestParams, Prompt, Resource, ResourceTemplate, Tool},
     transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService},
 };
 use serde_json::Value;
@@ -225,6 +225,16 @@ impl InstanceServerBuilder {
         R: IntoPromptResponse,
     {
         self.offer.add_prompt(prompt, run);
+        self
+    }
+
+    /// Completes arguments of prompts and variables of templates: see [`Offer::complete_with`].
+    pub fn complete_with<F, A>(mut self, run: F) -> Self
+    where
+        F: Fn(CompleteRequestParams) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Vec<String>, CallError>> + Send + 'static,
+    {
+        self.offer.complete_with(run);
         self
     }
 

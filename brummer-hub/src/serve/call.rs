@@ -1,32 +1,41 @@
 //! What a program's handlers are called with, and what they may answer.
 
-use std::{borrow::Cow, collections::BTreeMap, error::Error, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, error::Error, sync::Arc};
 
 use rmcp::{
-    RoleServer,
+    ErrorData, RoleServer,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, GetPromptRequestParams,
         GetPromptResponse, GetPromptResult, JsonObject, ProgressNotificationParam, PromptMessage,
-        ReadResourceResponse, ReadResourceResult, ResourceContents, Role,
+        ProtocolVersion, ReadResourceResponse, ReadResourceResult, ResourceContents, Role,
     },
     service::RequestContext,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use super::logging::{self, LogLevel};
 
 /// A call of a tool. A cheap clone.
 #[derive(Clone, Debug)]
 pub struct ToolCall {
     request: Arc<CallToolRequestParams>,
     context: RequestContext<RoleServer>,
+    /// From which level on the session's client wants log messages.
+    level: watch::Receiver<LogLevel>,
     /// It is answered; what comes later is not sent.
     answered: CancellationToken,
 }
 
 impl ToolCall {
-    pub(super) fn new(request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Self {
-        Self { request: Arc::new(request), context, answered: CancellationToken::new() }
+    pub(super) fn new(
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+        level: watch::Receiver<LogLevel>,
+    ) -> Self {
+        Self { request: Arc::new(request), context, level, answered: CancellationToken::new() }
     }
 
     /// Name of the tool.
@@ -56,7 +65,7 @@ impl ToolCall {
     /// Tells the client how far the call is, if it wants to know. `done` has to grow from one to the next.
     pub async fn progress(&self, done: f64, total: Option<f64>, message: Option<&str>) {
         let Some(token) = self.context.meta.get_progress_token() else { return };
-        if self.answered.is_cancelled() || self.cancelled().is_cancelled() {
+        if self.is_over() {
             return;
         }
         let mut progress = ProgressNotificationParam::new(token, done);
@@ -64,6 +73,21 @@ impl ToolCall {
         progress.message = message.map(str::to_owned);
         // A client that has gone away misses nothing.
         let _ = self.context.peer.notify_progress(progress).await;
+    }
+
+    /// Writes a log message to the client, if it wants messages of this level.
+    pub async fn log(&self, level: LogLevel, logger: Option<&str>, data: impl Into<Value>) {
+        let from = match is_modern(&self.context) {
+            true => logging::wanted(&self.context),
+            false => Some(*self.level.borrow()),
+        };
+        if !self.is_over() && from.is_some_and(|from| level >= from) {
+            logging::send(&self.context.peer, level, logger, data.into()).await;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.answered.is_cancelled() || self.cancelled().is_cancelled()
     }
 
     /// Cancelled when the client gives the call up, goes away (2026-07-28), or the server ends. The call's future is
@@ -88,6 +112,11 @@ impl ToolCall {
     pub(super) fn answered(&self) -> &CancellationToken {
         &self.answered
     }
+}
+
+/// Whether the request is one of a revision without sessions.
+pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }
 
 /// A request to read a resource.
@@ -160,32 +189,53 @@ impl PromptGet {
 /// Why a handler has no answer. Any error becomes one with `?`.
 ///
 /// For a tool it is a result that the model reads (2025-11-25, tools § Error Handling); for a resource or a prompt it is an
-/// error of the protocol.
-pub struct CallError(String);
+/// error of the protocol. An [`ErrorData`] of the SDK stays the error of the protocol that it is.
+#[derive(Debug)]
+pub struct CallError(Reason);
+
+#[derive(Debug)]
+enum Reason {
+    Message(String),
+    Protocol(ErrorData),
+}
 
 impl CallError {
     /// With these words.
     pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self(Reason::Message(message.into()))
     }
 
     /// What it says.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Reason::Message(message) => message,
+            Reason::Protocol(error) => &error.message,
+        }
     }
-}
 
-impl fmt::Debug for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CallError").field(&self.0).finish()
+    /// As the result of a tool.
+    pub(super) fn into_tool_response(self) -> Result<CallToolResponse, ErrorData> {
+        match self.0 {
+            Reason::Message(message) => Ok(CallToolResult::error(vec![ContentBlock::text(message)]).into()),
+            Reason::Protocol(error) => Err(error),
+        }
+    }
+
+    /// As an error of the protocol.
+    pub(super) fn into_protocol(self) -> ErrorData {
+        match self.0 {
+            Reason::Message(message) => ErrorData::internal_error(message, None),
+            Reason::Protocol(error) => error,
+        }
     }
 }
 
 // `CallError` is no `Error` itself: then this could not be.
-impl<E: Error> From<E> for CallError {
+impl<E: Error + 'static> From<E> for CallError {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        let protocol = (&error as &dyn Error).downcast_ref::<ErrorData>();
+        Self(protocol.map_or_else(|| Reason::Message(error.to_string()), |it| Reason::Protocol(it.clone())))
     }
 }
 

@@ -4,6 +4,8 @@
 //! its own a handler has the subscriptions of its session. A session's follower, a task, tells its client what has changed;
 //! it ends with the handler.
 
+#![expect(deprecated, reason = "the SDK deprecates what the revisions before 2026-07-28 have")]
+
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
@@ -20,8 +22,9 @@ use tokio_util::{
 };
 
 use super::{
-    call::{CallError, PromptGet, ResourceRead, ToolCall},
+    call::{CallError, PromptGet, ResourceRead, ToolCall, is_modern},
     changes::{Changes, Follower, Subscribed},
+    logging::LogLevel,
     offer::Offer,
 };
 use crate::registration::RegistrationOptions;
@@ -48,6 +51,7 @@ pub(super) struct OfferHandler {
     shared: Arc<Shared>,
     follower: Follower,
     subscribed: watch::Sender<Subscribed>,
+    level: watch::Sender<LogLevel>,
     ended: CancellationToken,
     _ends_the_follower: DropGuard,
 }
@@ -65,6 +69,8 @@ pub(super) fn info(announced: &RegistrationOptions, instructions: Option<String>
         .enable_resources_subscribe()
         .enable_prompts()
         .enable_prompts_list_changed()
+        .enable_completions()
+        .enable_logging()
         .build();
     let mut info = ServerConfig::new(capabilities).with_server_info(Implementation::new(name, version));
     info.instructions = instructions;
@@ -79,6 +85,7 @@ impl OfferHandler {
             follower: shared.changes.follow(),
             shared,
             subscribed: watch::Sender::default(),
+            level: watch::Sender::default(),
             _ends_the_follower: ended.clone().drop_guard(),
             ended,
         }
@@ -113,18 +120,13 @@ impl OfferHandler {
 
 /// Structured content is an object up to 2025-11-25, and any value later.
 fn fit_to_client(mut response: CallToolResponse, context: &RequestContext<RoleServer>) -> CallToolResponse {
-    let modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
     if let CallToolResponse::Complete(result) = &mut response
-        && !modern
         && result.structured_content.as_ref().is_some_and(|content| !content.is_object())
+        && !is_modern(context)
     {
         result.structured_content = None;
     }
     response
-}
-
-fn failed(error: &CallError) -> ErrorData {
-    ErrorData::internal_error(error.message().to_owned(), None)
 }
 
 impl ServerHandler for OfferHandler {
@@ -159,14 +161,11 @@ impl ServerHandler for OfferHandler {
         let Some(tool) = offer.find_tool(&request.name) else {
             return Err(ErrorData::invalid_params(format!("Unknown tool: {}", request.name), None));
         };
-        let call = ToolCall::new(request, context.clone());
+        let call = ToolCall::new(request, context.clone(), self.level.subscribe());
         let answered = call.answered().clone().drop_guard();
         let answer = self.await_answer(tool.answer(call), &context.ct).await?;
         drop(answered);
-        Ok(match answer {
-            Ok(response) => fit_to_client(response, &context),
-            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.message())]).into(),
-        })
+        Ok(fit_to_client(answer.or_else(CallError::into_tool_response)?, &context))
     }
 
     async fn list_resources(
@@ -196,7 +195,7 @@ impl ServerHandler for OfferHandler {
             let data = Some(json!({ "uri": uri }));
             return Err(ErrorData::resource_not_found(format!("no resource {uri}"), data));
         };
-        self.await_answer(answer, &cancelled).await?.map_err(|error| failed(&error))
+        self.await_answer(answer, &cancelled).await?.map_err(CallError::into_protocol)
     }
 
     async fn list_prompts(
@@ -224,7 +223,34 @@ impl ServerHandler for OfferHandler {
         }
         let cancelled = context.ct.clone();
         let call = PromptGet { request: Arc::new(request), context };
-        self.await_answer(prompt.answer(call), &cancelled).await?.map_err(|error| failed(&error))
+        self.await_answer(prompt.answer(call), &cancelled).await?.map_err(CallError::into_protocol)
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let Some(answer) = self.offer().complete(request) else { return Ok(CompleteResult::default()) };
+        let mut values = self.await_answer(answer, &context.ct).await?.map_err(CallError::into_protocol)?;
+        let mut info = CompletionInfo::default();
+        info.total = u32::try_from(values.len()).ok();
+        info.has_more = Some(values.len() > CompletionInfo::MAX_VALUES);
+        values.truncate(CompletionInfo::MAX_VALUES);
+        info.values = values;
+        Ok(CompleteResult::new(info))
+    }
+
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if is_modern(&context) {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
+        self.level.send_replace(request.level.into());
+        Ok(())
     }
 
     async fn subscribe(

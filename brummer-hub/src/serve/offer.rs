@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use rmcp::model::{
-    CallToolResponse, GetPromptResponse, JsonObject, Prompt, ReadResourceResponse, Resource,
-    ResourceTemplate, Tool,
+    CallToolResponse, CompleteRequestParams, GetPromptResponse, JsonObject, Prompt, ReadResourceResponse,
+    Resource, ResourceTemplate, Tool,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -31,6 +31,7 @@ pub struct Offer {
     resources: Vec<Offered<Resource, ResourceRead, ReadResourceResponse>>,
     templates: Vec<Offered<ResourceTemplate, ResourceRead, ReadResourceResponse>>,
     prompts: Vec<Offered<Prompt, PromptGet, GetPromptResponse>>,
+    completion: Option<Offered<(), CompleteRequestParams, Vec<String>>>,
 }
 
 /// A definition with what answers for it.
@@ -161,6 +162,17 @@ impl Offer {
         remove(&mut self.prompts, |prompt| prompt.name == name)
     }
 
+    /// Completes arguments of prompts and variables of templates: `run` gives the values that fit what was typed, best first.
+    /// The client gets the first hundred.
+    pub fn complete_with<F, A>(&mut self, run: F)
+    where
+        F: Fn(CompleteRequestParams) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Vec<String>, CallError>> + Send + 'static,
+    {
+        let run: Run<_, _> = Arc::new(move |request| Box::pin(run(request)));
+        self.completion = Some(Offered { definition: Arc::new(()), run });
+    }
+
     pub(super) fn tools(&self) -> Vec<Tool> {
         definitions(&self.tools)
     }
@@ -183,6 +195,10 @@ impl Offer {
 
     pub(super) fn find_prompt(&self, name: &str) -> Option<&Offered<Prompt, PromptGet, GetPromptResponse>> {
         self.prompts.iter().find(|prompt| prompt.definition.name == name)
+    }
+
+    pub(super) fn complete(&self, request: CompleteRequestParams) -> Option<Answering<Vec<String>>> {
+        Some(Box::pin(self.completion.as_ref()?.answer(request)))
     }
 
     /// Reads a resource: the one with this URI, or the first template that it fits.
