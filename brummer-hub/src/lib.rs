@@ -12,6 +12,8 @@
 //! - [`Hub::session`] opens a [`Session`](session::Session) for one client within the process; [`stdio::serve`] serves one
 //!   on stdin and stdout.
 //! - [`Registration`] announces a server, so that every hub of this user finds it.
+//! - `InstanceServer`, with the cargo feature `instance`, is such a server for programs that have none: tools, resources
+//!   and prompts from closures.
 //!
 //! The library takes nothing of the process for itself: no signals, no logger (it writes `tracing` events), no standard
 //! streams but in [`stdio`] on request, and any tokio runtime with I/O and time will do. Any number of hubs may run in one

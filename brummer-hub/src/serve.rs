@@ -56,7 +56,7 @@ use std::{
 
 use tokio::{
     net::TcpListener,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::{JoinHandle, JoinSet},
     time::timeout,
 };
@@ -202,6 +202,7 @@ impl InstanceServer {
                     changes: handle.changes.clone(),
                     info: handler::info(&announcing, instructions),
                     tasks: calls.clone(),
+                    room: Semaphore::new(limits.max_requests.min(Semaphore::MAX_PERMITS)),
                     stopping: stop.stopping.clone(),
                 });
                 let factory = move || OfferHandler::new(Arc::clone(&shared));

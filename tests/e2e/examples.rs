@@ -1,18 +1,20 @@
 //! The library's examples, run as a person would.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::OnceLock,
 };
 
+use serde::Deserialize;
 use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use crate::support::{Home, Hub, HubOptions, expect, repository};
+use crate::support::{Home, Hub, HubOptions, Node, expect, repository};
 
 /// A running example, killed on drop.
 struct Example {
@@ -125,4 +127,42 @@ async fn a_program_serves_tools_as_an_instance() {
     drop(instance);
     hub.gone(id).await;
     hub.end_quietly().await;
+}
+
+/// What one check of a conformance scenario said.
+#[derive(Debug, Deserialize)]
+struct Check {
+    scenario: String,
+    check: String,
+    status: String,
+    message: Option<String>,
+}
+
+/// An `InstanceServer` passes all scenarios of the official suites that apply to it, in both eras.
+#[tokio::test]
+async fn an_instance_passes_the_official_conformance_suites() {
+    let (home, node) = (Home::new(), Node::ready());
+    let mut everything = Example::run(&home, "everything");
+    let line = everything.line("{\"port\":").await;
+    let port = line.split(',').next().unwrap();
+    let mut failed = Vec::new();
+    for (suite, options, least) in [
+        ("conformance", ["--suite", "all"], 32),
+        ("conformance-modern", ["--requirements", "2025-11-25"], 33),
+        ("conformance-modern", ["--requirements", "2026-07-28"], 40),
+    ] {
+        let mut command = node.script("conformance-one.mjs");
+        command.arg(suite).arg(format!("http://127.0.0.1:{port}/mcp")).args(options);
+        let mut checks: Vec<Check> = serde_json::from_str(&node.run(command).await).unwrap();
+        // An extension that it does not announce.
+        checks.retain(|check| !check.scenario.starts_with("tasks-"));
+        let scenarios: BTreeSet<_> = checks.iter().map(|check| check.scenario.clone()).collect();
+        assert!(scenarios.len() >= least, "{suite} {options:?} has more scenarios: {scenarios:?}");
+        for Check { scenario, check, status, message } in checks {
+            if !matches!(status.as_str(), "SUCCESS" | "INFO") {
+                failed.push(format!("{suite} {options:?} {scenario} {check}: {status} {message:?}"));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
 }

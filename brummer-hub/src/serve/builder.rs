@@ -31,8 +31,9 @@ use crate::{
 pub struct ServerLimits {
     /// The largest message that is taken from a client, in bytes. Arguments of tools are small; a file in one may not be.
     pub max_body_bytes: usize,
-    /// Requests that are served at a time, open streams included; more are answered with HTTP status 503. A hub has two
-    /// streams open and some calls in flight.
+    /// Requests that are served at a time, open streams included; more are answered with HTTP status 503. Also calls of an
+    /// offer that run at a time, those included whose client has gone away. A hub has two streams open and some calls in
+    /// flight.
     pub max_requests: usize,
     /// Sessions of legacy clients. For one more, that which rests longest is ended. A hub has two.
     pub max_sessions: usize,

@@ -15,7 +15,7 @@ use rmcp::{
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -43,6 +43,8 @@ pub(super) struct Shared {
     pub(super) info: ServerConfig,
     /// Followers and calls, for whoever waits until all have ended.
     pub(super) tasks: TaskTracker,
+    /// One permit for each call: a session's call goes on when its connection is closed, so the door does not bound them.
+    pub(super) room: Semaphore,
     pub(super) stopping: CancellationToken,
 }
 
@@ -101,6 +103,9 @@ impl OfferHandler {
         answer: impl Future<Output = Result<T, CallError>>,
         cancelled: &CancellationToken,
     ) -> Result<Result<T, CallError>, ErrorData> {
+        let Ok(_permit) = self.shared.room.try_acquire() else {
+            return Err(ErrorData::internal_error("too many calls at a time; try again later", None));
+        };
         let _counted = self.shared.tasks.token();
         let parted = async {
             cancelled.cancelled().await;

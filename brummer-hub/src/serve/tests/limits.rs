@@ -60,6 +60,45 @@ async fn more_requests_than_allowed_are_refused_until_others_end() {
 }
 
 #[tokio::test]
+async fn calls_whose_client_went_away_count() {
+    let (started, mut starts) = tokio::sync::mpsc::channel(1);
+    let (builder, _data) = limited(|limits| limits.max_requests = 2);
+    let builder = builder.tool("wait", "Waits", json!({}), move |call: ToolCall| {
+        let started = started.clone();
+        async move {
+            started.send(()).await?;
+            call.cancelled().cancelled().await;
+            Ok(())
+        }
+    });
+    let server = builder.start().await.unwrap();
+    let client = Legacy::open(server.port(), "2025-11-25").await;
+    for id in [1, 2] {
+        // A client of this revision that is disconnected has not cancelled.
+        drop(client.request(id, "tools/call", json!({ "name": "wait" })).await);
+        within(starts.recv()).await.unwrap();
+    }
+    let refused = within(async {
+        loop {
+            let response = client.request(7, "tools/call", json!({ "name": "wait" })).await;
+            if response.status() == StatusCode::OK {
+                return answer(messages(response).await.pop().unwrap());
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(refused.await["message"], "too many calls at a time; try again later");
+    client.notify("notifications/cancelled", json!({ "requestId": 1 })).await;
+    within(async {
+        while client.call("echo", json!({ "text": "there is room" })).await.get("content").is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_message_that_is_too_large_is_refused() {
     let (builder, _data) = limited(|limits| limits.max_body_bytes = 4096);
     let server = builder.start().await.unwrap();
