@@ -5,6 +5,7 @@
 //! are replaced ([`Frame::with_id`], [`splice`]), so a member, a number format or a key order that this program has
 //! never heard of arrives as it was sent.
 
+mod object;
 mod parts;
 mod scan;
 #[cfg(test)]
@@ -16,9 +17,12 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-pub(crate) use self::parts::Edit;
 pub use self::parts::{Parts, splice};
 use self::scan::Members;
+pub(crate) use self::{
+    object::{Object, string},
+    parts::Edit,
+};
 
 /// One JSON-RPC request, notification or response, on one line.
 #[derive(Clone)]

@@ -3,7 +3,7 @@
 //! ```text
 //!  supervisor ── Standing (watch) ──▶ ┌───────┐ ◀── suspect (bounded), Pulse (atomic) ── sessions
 //!             ◀── Report (bounded) ── │ actor │ ── Identify ──▶ Inspector
-//!  readers    ◀── Status (watch) ──── └───────┘ ◀── events ─── Upstream (ping, GET stream)
+//!  readers    ◀── Status (watch) ──── └───────┘ ◀── events ─── Upstream (ping)
 //! ```
 //!
 //! The task owns the hub's own connection to the instance; sessions have theirs. [`machine`] holds every decision,
@@ -135,6 +135,8 @@ pub struct Status {
     pub retries: u32,
     /// What it speaks, once known.
     pub era: Option<Era>,
+    /// The extensions of MCP that it declares, as a JSON object; `None`: it names none.
+    pub extensions: Option<Arc<str>>,
     /// Why it is not active, in words.
     pub last_error: Option<String>,
     /// The latest changes of state, oldest first; at most 100.

@@ -52,36 +52,82 @@ impl fmt::Display for LegacyVersion {
     }
 }
 
-/// Which of the two kinds of MCP a peer speaks.
+/// A revision of MCP without a handshake: every request says which revision it is of, and by whom.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum ModernVersion {
+    /// 2026-07-28: no sessions, no `initialize`, no requests by the server.
+    V2026_07_28,
+}
+
+impl ModernVersion {
+    /// The newest revision that the hub speaks.
+    pub const LATEST: Self = Self::V2026_07_28;
+
+    /// Every revision without a handshake, oldest first.
+    pub const ALL: [Self; 1] = [Self::V2026_07_28];
+
+    /// The revision as it is written on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V2026_07_28 => "2026-07-28",
+        }
+    }
+
+    /// The revision with exactly this name, if there is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+}
+
+impl fmt::Display for ModernVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which of the two kinds of MCP a peer speaks, and the revision that was settled on.
 ///
-/// Revisions from 2026-07-28 on have no handshake and carry their metadata on every request; they get a variant of
-/// their own, because nothing that holds for a legacy peer (session, ping, standing GET stream) holds for them.
+/// Nothing that holds for a legacy peer (session, ping, standing GET stream, requests by the server) holds for a modern
+/// one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Era {
-    /// The peer opened with `initialize` and settled on this revision.
+    /// It opens with `initialize`.
     Legacy(LegacyVersion),
+    /// It has no handshake.
+    Modern(ModernVersion),
 }
 
 impl Era {
-    /// `legacy`, as users see it.
+    /// `legacy` or `modern`, as users see it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Legacy(_) => "legacy",
+            Self::Modern(_) => "modern",
         }
     }
 
-    /// The revision that was settled on, as it is written on the wire.
+    /// The revision, as it is written on the wire.
     #[must_use]
     pub const fn version(self) -> &'static str {
         match self {
             Self::Legacy(version) => version.as_str(),
+            Self::Modern(version) => version.as_str(),
         }
+    }
+
+    /// Whether it is of the kind without a handshake.
+    #[must_use]
+    pub const fn is_modern(self) -> bool {
+        matches!(self, Self::Modern(_))
     }
 }
 
-/// JSON-RPC error codes (JSON-RPC 2.0 § 5.1), with the two that MCP adds for legacy peers.
+/// JSON-RPC error codes (JSON-RPC 2.0 § 5.1), with those that MCP adds.
 pub mod code {
     /// The message is not JSON.
     pub const PARSE_ERROR: i32 = -32700;
@@ -95,12 +141,23 @@ pub mod code {
     pub const INTERNAL_ERROR: i32 = -32603;
     /// No such resource (legacy revisions; resources § Error Handling).
     pub const RESOURCE_NOT_FOUND: i32 = -32002;
+    /// A URL has to be visited first (2025-11-25, elicitation § URL Mode).
+    pub const URL_ELICITATION_REQUIRED: i32 = -32042;
+    /// Header fields and body of a request disagree (2026-07-28, transports).
+    pub const HEADER_MISMATCH: i32 = -32020;
+    /// The client lacks a capability that the request needs (2026-07-28, basic § Error Codes).
+    pub const MISSING_CAPABILITY: i32 = -32021;
+    /// The revision of the request is not spoken here (2026-07-28, versioning).
+    pub const UNSUPPORTED_VERSION: i32 = -32022;
 }
 
 /// Names of the methods that the hub treats specially; every other one passes through.
 pub mod method {
     #![allow(missing_docs, reason = "each constant is the method name it holds")]
     pub const INITIALIZE: &str = "initialize";
+    pub const DISCOVER: &str = "server/discover";
+    pub const LISTEN: &str = "subscriptions/listen";
+    pub const LISTEN_ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
     pub const INITIALIZED: &str = "notifications/initialized";
     pub const PING: &str = "ping";
     pub const CANCELLED: &str = "notifications/cancelled";
@@ -121,6 +178,27 @@ pub mod method {
     pub const RESOURCES_UPDATED: &str = "notifications/resources/updated";
     pub const COMPLETION_COMPLETE: &str = "completion/complete";
     pub const LOGGING_SET_LEVEL: &str = "logging/setLevel";
+    pub const SAMPLING: &str = "sampling/createMessage";
+    pub const ELICITATION: &str = "elicitation/create";
+    pub const ELICITATION_COMPLETE: &str = "notifications/elicitation/complete";
+    pub const TASKS_GET: &str = "tasks/get";
+    pub const TASKS_RESULT: &str = "tasks/result";
+    pub const TASKS_LIST: &str = "tasks/list";
+    pub const TASKS_CANCEL: &str = "tasks/cancel";
+    pub const TASKS_UPDATE: &str = "tasks/update";
+    pub const TASKS_STATUS: &str = "notifications/tasks/status";
     pub const ROOTS_LIST: &str = "roots/list";
     pub const ROOTS_LIST_CHANGED: &str = "notifications/roots/list_changed";
+}
+
+/// Keys of `_meta` that the hub reads or writes (2026-07-28, basic § `_meta`); every other one passes through.
+pub mod meta {
+    #![allow(missing_docs, reason = "each constant is the key it holds")]
+    pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+    pub const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
+    pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+    pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+    pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
+    pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+    pub const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 }

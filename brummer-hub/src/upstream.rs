@@ -1,4 +1,4 @@
-//! One MCP connection to one instance, for the revisions that open with a handshake.
+//! One MCP connection to one instance, of either era.
 //!
 //! [`Upstream::open`] starts a task, the `Actor`, which owns everything about the connection: the HTTP session, the TCP
 //! connections, the calls in flight. Handles give it commands over a bounded queue and never wait; what it hears it
@@ -7,6 +7,10 @@
 //!
 //! It carries messages and knows their ids; what they mean is its owner's business. It answers `ping`, notices a
 //! forgotten session and opens a new one, resumes broken streams, and never repeats a request that may have run.
+//!
+//! Its owner speaks one era ([`Hello::era`]), the instance another or the same one. To an owner with a handshake every
+//! instance looks like one with a handshake, and to one without like one without, but for `resources/subscribe` and
+//! `resources/unsubscribe`, by which any owner subscribes. What that takes is in [`modern`].
 
 mod actor;
 mod connection;
@@ -15,11 +19,14 @@ mod handshake;
 mod headers;
 mod legacy_sse;
 mod listen;
+mod modern;
 mod reply;
 pub mod sse;
 #[cfg(test)]
 mod tests;
 mod wire;
+
+pub(crate) use modern::{meta::Declared, probe::wants_no_handshake};
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
@@ -28,12 +35,20 @@ use std::{
 
 use bytes::Bytes;
 use hyper::Uri;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{actor::Actor, connection::Dialer, headers::Route, wire::Wire};
 
-use crate::{config::Limits, doorbell::InstanceId, frame::Frame, protocol::LegacyVersion};
+use crate::{
+    config::Limits,
+    doorbell::InstanceId,
+    frame::{Frame, Object},
+    protocol::Era,
+};
 
 /// Names one connection among those that report to the same owner.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -42,10 +57,11 @@ pub(crate) struct LinkId(pub(crate) u64);
 /// As whom the connection introduces itself: the real client, or the hub for its own checks.
 #[derive(Clone, Debug)]
 pub(crate) struct Hello {
-    pub(crate) version: LegacyVersion,
-    /// `capabilities` of `initialize`, as JSON text.
+    /// Which kind of MCP the owner of the connection speaks on it, and expects to be answered in.
+    pub(crate) era: Era,
+    /// The client's capabilities, as JSON text.
     pub(crate) capabilities: Arc<str>,
-    /// `clientInfo` of `initialize`, as JSON text.
+    /// The client's name and version, as JSON text.
     pub(crate) client_info: Arc<str>,
 }
 
@@ -67,8 +83,12 @@ pub(crate) struct UpstreamOptions {
     pub(crate) port: u16,
     pub(crate) endpoint: String,
     pub(crate) hello: Hello,
+    /// What the instance has been found to speak in this life of its process, so that it need not be asked again.
+    pub(crate) known: Option<Era>,
     pub(crate) limits: Limits,
     pub(crate) purpose: Purpose,
+    /// Lets a few handshakes at a time through, where many begin at once.
+    pub(crate) gate: Option<Arc<Semaphore>>,
 }
 
 /// What a connection tells its owner. Everything that an instance said on one stream comes in that order.
@@ -103,14 +123,26 @@ pub(crate) enum UpstreamEventKind {
     Failed(ExchangeError),
 }
 
-/// What the instance answered to `initialize`.
+/// What the instance answered to `initialize` or `server/discover`.
 #[derive(Debug)]
 pub(crate) struct Welcome {
-    pub(crate) version: LegacyVersion,
+    pub(crate) era: Era,
     /// The whole result as it came: `capabilities`, `serverInfo`, `instructions`.
     pub(crate) result: Box<str>,
     /// The instance id that the server states itself (`Brummer-Instance-Id` response header), when it does.
     pub(crate) stated_id: Option<Box<str>>,
+}
+
+/// Longest text of extensions that is remembered of an instance; those that exist take some tens of bytes each.
+const MAX_EXTENSIONS: usize = 16 * 1024;
+
+impl Welcome {
+    /// The extensions of MCP that the instance declares: a JSON object as it stands in its capabilities.
+    pub(crate) fn extensions(&self) -> Option<Arc<str>> {
+        let extensions = Object::read(Object::read(&self.result)?.get("capabilities")?)?.get("extensions")?;
+        let fits = extensions.len() <= MAX_EXTENSIONS && Object::read(extensions).is_some();
+        fits.then(|| extensions.into())
+    }
 }
 
 /// Whether a request may have run.
@@ -151,6 +183,10 @@ pub(crate) enum ExchangeReason {
     Invalid { why: String },
     #[error("the instance refused the handshake: {message}")]
     Handshake { message: String },
+    #[error("what it answered cannot be passed on: {why}")]
+    Unbridged { why: String },
+    #[error("another server answers there now")]
+    Replaced,
     #[error("it is gone")]
     Gone,
     #[error("it takes no more requests now")]
@@ -200,7 +236,7 @@ impl Upstream {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let UpstreamOptions { link, instance, port, endpoint, hello, limits, purpose } = options;
+        let UpstreamOptions { link, instance, port, endpoint, hello, known, limits, purpose, gate } = options;
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
         // A doorbell's endpoint begins with a slash; what is no path at all will be answered 404.
         let target = Uri::try_from(endpoint).unwrap_or_else(|error| {
@@ -218,7 +254,7 @@ impl Upstream {
             last_heard: AtomicU64::new(0),
         };
         let base = Route::new(port, target);
-        tasks.spawn(Actor::new(Arc::new(wire), base, hello, queue, stop).run());
+        tasks.spawn(Actor::new(Arc::new(wire), base, (hello, known, gate), queue, stop).run());
         Self { commands }
     }
 

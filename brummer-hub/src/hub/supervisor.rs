@@ -7,7 +7,7 @@
 use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{broadcast, mpsc, watch},
+    sync::{Semaphore, broadcast, mpsc, watch},
     task::{Id, JoinError, JoinSet},
     time::{Instant, sleep_until, timeout},
 };
@@ -35,6 +35,10 @@ const RINGS: usize = 256;
 
 /// Changes of state waiting to be taken in. An instance's task waits when it is full.
 const REPORTS: usize = 256;
+
+/// Handshakes by which instances are first looked at, at a time. A thousand at once need memory for a thousand, which
+/// the allocator keeps; more than this are no faster, because the hub's one thread is busy.
+const HANDSHAKES: usize = 32;
 
 /// Inputs taken in before the list is published in any case.
 const BATCH: usize = 1024;
@@ -71,6 +75,7 @@ pub(super) struct Supervisor {
     roster: Roster,
     inspector: Inspector,
     hello: Hello,
+    gate: Arc<Semaphore>,
     rings: mpsc::Receiver<Ring>,
     reporter: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
@@ -97,6 +102,7 @@ impl Supervisor {
             roster: Roster::default(),
             inspector: Inspector::start(),
             hello: hello(),
+            gate: Arc::new(Semaphore::new(HANDSHAKES)),
             rings,
             reporter,
             reports,
@@ -172,6 +178,7 @@ impl Supervisor {
             found: Arc::clone(&found),
             hello: self.hello.clone(),
             config: Arc::clone(&self.options.config),
+            gate: Arc::clone(&self.gate),
             inspector: self.inspector.clone(),
             tasks: self.options.tasks.clone(),
             reports: self.reporter.clone(),

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,8 +22,9 @@ use crate::{
     doorbell::InstanceId,
     frame::Kind,
     process::{self, Claim, Identity, Inspector},
-    protocol::Era,
-    upstream::{ExchangeError, ExchangeReason, Hello, LinkId, UpstreamEventKind, Welcome},
+    upstream::{
+        ExchangeError, ExchangeReason, Hello, LinkId, UpstreamEventKind, Welcome, wants_no_handshake,
+    },
 };
 
 /// What the task of an instance is made of.
@@ -33,6 +34,8 @@ pub(crate) struct ActorOptions {
     pub(crate) found: Arc<Found>,
     pub(crate) hello: Hello,
     pub(crate) config: Arc<HubConfig>,
+    /// Lets a few handshakes of all instances through at a time.
+    pub(crate) gate: Arc<Semaphore>,
     pub(crate) inspector: Inspector,
     /// Where the tasks of its connections are counted.
     pub(crate) tasks: TaskTracker,
@@ -42,8 +45,9 @@ pub(crate) struct ActorOptions {
 
 impl ActorOptions {
     pub(super) fn open(&self, id: LinkId) -> Link {
-        let Self { found, hello, config, tasks, stop, .. } = self;
-        Link::open(id, found, hello.clone(), config.limits, tasks, stop.child_token())
+        let Self { found, hello, config, gate, tasks, stop, .. } = self;
+        let gate = Some(Arc::clone(gate));
+        Link::open(id, found, hello.clone(), config.limits, gate, tasks, stop.child_token())
     }
 
     pub(super) fn identify(&self) -> Pin<Box<dyn Future<Output = Identity> + Send>> {
@@ -192,12 +196,17 @@ impl Actor {
                 // A renewed session comes of its own accord: there is no question that it could be the answer to.
                 let latency = (!link.welcomed).then(|| link.asked.elapsed());
                 link.welcomed = true;
-                self.record.welcome(Era::Legacy(welcome.version), latency);
+                link.has_handshake = !welcome.era.is_modern();
+                self.record.welcome(&welcome, latency);
                 Some(Event::Ready { link: id, foreign: foreign(&welcome, &self.options.found) })
             }
             Some(UpstreamEventKind::Frame { frame, .. }) => {
                 self.pulse.beat();
                 link.decline(&frame);
+                if link.has_handshake && wants_no_handshake(&frame) {
+                    let why = "another server answers there now, without a handshake".to_owned();
+                    return Some(Event::Failed { link: id, why });
+                }
                 let (Kind::Response { .. }, Some(ping)) = (frame.kind(), frame.numeric_id()) else {
                     return None;
                 };

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::Limits,
     discovery::Found,
     frame::{Frame, Kind},
-    protocol::{LegacyVersion, code},
+    protocol::{Era, LegacyVersion, code},
     upstream::{Hello, LinkId, Purpose, Upstream, UpstreamEvent, UpstreamEventKind, UpstreamOptions},
 };
 
@@ -21,7 +24,7 @@ const EVENTS: usize = 8;
 /// As whom the hub introduces itself when it only wants to know whether an instance is well.
 pub(crate) fn hello() -> Hello {
     Hello {
-        version: LegacyVersion::LATEST,
+        era: Era::Legacy(LegacyVersion::LATEST),
         capabilities: Arc::from("{}"),
         client_info: Arc::from(concat!(
             r#"{"name":"brummer-hub","version":""#,
@@ -41,6 +44,8 @@ pub(super) struct Link {
     pub(super) asked: Instant,
     /// The handshake was answered once.
     pub(super) welcomed: bool,
+    /// The instance was found to be of the era that has one.
+    pub(super) has_handshake: bool,
 }
 
 impl Link {
@@ -49,6 +54,7 @@ impl Link {
         found: &Found,
         hello: Hello,
         limits: Limits,
+        gate: Option<Arc<Semaphore>>,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
@@ -58,12 +64,14 @@ impl Link {
             port: found.doorbell.port,
             endpoint: found.doorbell.endpoint.clone(),
             hello,
+            known: None,
             limits,
             purpose: Purpose::Health,
+            gate,
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let upstream = Upstream::open(options, sender, tasks, stop);
-        Self { id, upstream, events, asked: Instant::now(), welcomed: false }
+        Self { id, upstream, events, asked: Instant::now(), welcomed: false, has_handshake: false }
     }
 
     /// What the connection tells next; `None` when its task is gone, which it never is without a last word unless it

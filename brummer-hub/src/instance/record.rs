@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{InstanceState, Status, Transition};
-use crate::protocol::Era;
+use crate::upstream::Welcome;
 
 /// Changes of state that are remembered: enough to see a day's trouble, little enough to send to a model.
 const HISTORY: usize = 100;
@@ -34,6 +34,7 @@ impl Record {
             missed_pings: 0,
             retries: 0,
             era: None,
+            extensions: None,
             last_error: None,
             history: vec![first],
         };
@@ -71,9 +72,10 @@ impl Record {
     }
 
     /// The handshake was answered.
-    pub(super) fn welcome(&self, era: Era, latency: Option<Duration>) {
+    pub(super) fn welcome(&self, welcome: &Welcome, latency: Option<Duration>) {
         self.change(|status| {
-            status.era = Some(era);
+            status.era = Some(welcome.era);
+            status.extensions = welcome.extensions();
             if let Some(latency) = latency {
                 status.latency_ms = Some(milliseconds(latency));
             }

@@ -9,7 +9,7 @@ use tokio::task::AbortHandle;
 
 use crate::{
     frame::{Frame, Parts},
-    protocol::LegacyVersion,
+    protocol::{Era, LegacyVersion},
     upstream::Hello,
 };
 
@@ -60,12 +60,12 @@ impl Phase {
     pub(super) fn hello(&self) -> Hello {
         match self.identity() {
             Some(identity) => Hello {
-                version: identity.version,
+                era: Era::Legacy(identity.version),
                 capabilities: Arc::clone(&identity.capabilities),
                 client_info: Arc::clone(&identity.client_info),
             },
             None => Hello {
-                version: LegacyVersion::LATEST,
+                era: Era::Legacy(LegacyVersion::LATEST),
                 capabilities: "{}".into(),
                 client_info: concat!(
                     r#"{"name":"brummer-hub","version":""#,

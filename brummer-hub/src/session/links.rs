@@ -149,8 +149,10 @@ impl Links {
             port: instance.found.doorbell.port,
             endpoint: instance.found.doorbell.endpoint.clone(),
             hello: hello(),
+            known: instance.status().era,
             limits: self.limits,
             purpose: Purpose::Conversation,
+            gate: None,
         };
         let upstream = Upstream::open(options, self.events.clone(), &self.tasks, stop.clone());
         let link = Link { instance: instance.clone(), upstream, manners: Manners::default(), stop };

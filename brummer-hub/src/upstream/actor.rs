@@ -11,6 +11,7 @@
 //! when the last handle is gone, when it is stopped, or when the conversation cannot be opened.
 
 mod ending;
+mod modern;
 mod opening;
 
 use std::{
@@ -27,7 +28,7 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{Semaphore, mpsc},
     time::{Sleep, sleep},
 };
 use tokio_util::sync::CancellationToken;
@@ -38,9 +39,15 @@ use super::{
     exchange::{self, Fate, Finished, Posted},
     headers::Route,
     listen::{Heard, Listener},
+    modern::{
+        Modern,
+        listen::{News, Stream},
+        meta::for_legacy,
+    },
     reply::Reply,
     wire::{Call, Wire},
 };
+use crate::{frame::Frame, protocol::Era};
 
 /// Requests that are out at a time, each with a TCP connection of its own: macOS gives a process 256 descriptors.
 const MAX_IN_FLIGHT: usize = 128;
@@ -68,6 +75,12 @@ pub(super) struct Actor {
     /// Requests wait until the standing stream stands.
     held: bool,
     pool: Pool,
+    /// What the instance has been found to speak.
+    known: Option<Era>,
+    /// What there is to know of an instance without a handshake.
+    modern: Option<Box<Modern>>,
+    /// Lets a few handshakes at a time through.
+    gate: Option<Arc<Semaphore>>,
     /// Ends when the pool is to be looked through; only armed while there is something in it.
     sweep: Pin<Box<Sleep>>,
 }
@@ -79,8 +92,9 @@ enum Phase {
     Open(Arc<Route>),
 }
 
-/// What waits to be sent. `again`: the instance had forgotten the session when it was sent first.
-enum Outgoing {
+/// What waits to be sent. `again`: the instance refused it unread when it was sent first.
+#[derive(Debug)]
+pub(super) enum Outgoing {
     Request { call: Arc<Call>, body: Bytes, again: bool },
     Message { body: Bytes, again: bool },
 }
@@ -92,11 +106,16 @@ enum Chore {
     Heard(Box<Listener>, Heard),
     /// The standing stream stands, or has been waited for long enough.
     Settled,
+    /// There is news of a stream of changes, which is to be read further if it is given back.
+    Listening(u64, Option<Box<Stream>>, News),
+    /// The list of tools has been read.
+    Listed(Option<Connection>),
     Done,
 }
 
 struct Conversation {
     route: Route,
+    era: Era,
     connection: Option<Connection>,
     stream: Option<Reply>,
 }
@@ -111,7 +130,7 @@ impl Actor {
     pub(super) fn new(
         wire: Arc<Wire>,
         base: Route,
-        hello: Hello,
+        (hello, known, gate): (Hello, Option<Era>, Option<Arc<Semaphore>>),
         commands: mpsc::Receiver<Command>,
         stop: CancellationToken,
     ) -> Self {
@@ -131,6 +150,9 @@ impl Actor {
             listener: None,
             held: false,
             pool,
+            known,
+            modern: None,
+            gate,
             sweep: Box::pin(sleep(Duration::ZERO)),
         }
     }
@@ -151,7 +173,9 @@ impl Actor {
                 biased;
                 () = &mut stopped => return End::Closed,
                 Some(finished) = self.exchanges.next(), if !self.exchanges.is_empty() => {
-                    self.on_finished(finished);
+                    if let Some(end) = self.on_finished(finished) {
+                        return end;
+                    }
                 }
                 Some(chore) = self.chores.next(), if !self.chores.is_empty() => {
                     if let Some(end) = self.on_chore(chore) {
@@ -228,10 +252,17 @@ impl Actor {
     }
 
     fn start(&mut self, route: Arc<Route>, outgoing: Outgoing) {
+        if self.modern.is_some() {
+            return self.start_modern(&route, outgoing);
+        }
         let wire = Arc::clone(&self.wire);
         let connection = self.pool.take();
         match outgoing {
-            Outgoing::Request { call, body, again } => {
+            Outgoing::Request { call, mut body, again } => {
+                if self.hello.era.is_modern() {
+                    body =
+                        Frame::parse(body.clone()).ok().and_then(|frame| for_legacy(&frame)).unwrap_or(body);
+                }
                 self.exchanges.push(Box::pin(exchange::request(wire, route, call, body, connection, again)));
             }
             Outgoing::Message { body, again } => {
@@ -254,7 +285,7 @@ impl Actor {
         }
     }
 
-    fn on_finished(&mut self, finished: Finished) {
+    fn on_finished(&mut self, finished: Finished) -> Option<End> {
         let Finished { call, route, connection, fate } = finished;
         self.rest(connection);
         match fate {
@@ -269,23 +300,32 @@ impl Actor {
                 );
                 self.dispatch(Outgoing::Message { body: notification.into(), again: false });
             }
+            Fate::Turn(turn) => {
+                if let Some(end) = self.on_turn(&call, &route, turn) {
+                    return Some(end);
+                }
+            }
             Fate::Over | Fate::Forgotten(_) => self.forget(&call),
         }
         if !self.waiting.is_empty() {
             self.start_waiting();
         }
+        None
     }
 
     /// Strikes a call off. The owner may have given its number to another one since.
     fn forget(&mut self, call: &Arc<Call>) {
         if self.calls.get(&call.id).is_some_and(|current| Arc::ptr_eq(current, call)) {
             self.calls.remove(&call.id);
+            if let Some(modern) = &mut self.modern {
+                modern.asked.remove(&call.id);
+            }
         }
     }
 
     fn on_chore(&mut self, chore: Chore) -> Option<End> {
         match chore {
-            Chore::Opened(Ok(conversation)) => self.on_opened(*conversation),
+            Chore::Opened(Ok(conversation)) => return self.on_opened(*conversation),
             Chore::Opened(Err(error)) => return Some(End::Failed(error)),
             Chore::Posted(Posted { route, connection, forgotten }) => {
                 self.posts -= 1;
@@ -318,6 +358,11 @@ impl Actor {
             Chore::Settled => {
                 self.held = false;
                 self.start_waiting();
+            }
+            Chore::Listening(id, stream, news) => self.on_listening(id, stream, news),
+            Chore::Listed(connection) => {
+                self.rest(connection);
+                self.on_listed();
             }
             Chore::Heard(_, Heard::NotOffered) | Chore::Done => {}
         }

@@ -13,6 +13,7 @@ use super::{
     ExchangeError, ExchangeReason, Sent, UpstreamEventKind,
     connection::Connection,
     headers::{Route, Transport},
+    modern::{probe::wants_no_handshake, request::Turn},
     reply::{Opening, Reply, open},
     sse::Parser,
     wire::{Call, Impatience, Patience, Wire, invalid},
@@ -51,12 +52,16 @@ pub(super) enum Fate {
     Forgotten(Bytes),
     /// The time-out was told; the instance has to hear of it.
     TimedOut,
+    /// An instance without a handshake has said something that is no answer yet.
+    Turn(Turn),
 }
 
-enum Stop {
+/// Why an exchange does not go on.
+pub(super) enum Stop {
     Failed(ExchangeError),
-    Forgotten,
+    Forgotten(Bytes),
     TimedOut,
+    Turn(Turn),
     Over,
 }
 
@@ -89,31 +94,37 @@ pub(super) async fn request(
         let shares_stream = route.transport == Transport::HttpSse;
         let patience = Patience::new(&wire, &call, sleep, shares_stream);
         let mut exchange = Exchange { wire: &wire, route: &route, call: &call, patience, again };
-        exchange.run(body.clone(), connection).await
+        exchange.run(body, connection).await
     };
-    let mut connection = None;
-    let fate = match outcome {
-        Ok(rest) => {
-            connection = rest;
-            Fate::Over
-        }
-        Err(Stop::Over) => Fate::Over,
-        Err(Stop::Forgotten) => Fate::Forgotten(body),
-        Err(Stop::TimedOut) => {
-            let reason = ExchangeReason::timed_out(wire.limits.call_timeout);
-            wire.end(&call, ExchangeError { sent: Sent::Unknown, reason }).await;
-            Fate::TimedOut
-        }
-        Err(Stop::Failed(error)) => {
-            let suspect = error.is_suspect();
-            wire.end(&call, error).await;
-            if suspect {
-                wire.tell(UpstreamEventKind::Suspect).await;
-            }
-            Fate::Over
-        }
+    let (connection, fate) = match outcome {
+        Ok(connection) => (connection, Fate::Over),
+        Err(stop) => (None, Finished::conclude(&wire, &call, stop).await),
     };
     Finished { call, route, connection, fate }
+}
+
+impl Finished {
+    /// Tells why an exchange did not go on, if that has not been told.
+    pub(super) async fn conclude(wire: &Wire, call: &Call, stop: Stop) -> Fate {
+        match stop {
+            Stop::Over => Fate::Over,
+            Stop::Turn(turn) => Fate::Turn(turn),
+            Stop::Forgotten(body) => Fate::Forgotten(body),
+            Stop::TimedOut => {
+                let reason = ExchangeReason::timed_out(wire.limits.call_timeout);
+                wire.end(call, ExchangeError { sent: Sent::Unknown, reason }).await;
+                Fate::TimedOut
+            }
+            Stop::Failed(error) => {
+                let suspect = error.is_suspect();
+                wire.end(call, error).await;
+                if suspect {
+                    wire.tell(UpstreamEventKind::Suspect).await;
+                }
+                Fate::Over
+            }
+        }
+    }
 }
 
 struct Exchange<'a> {
@@ -126,10 +137,10 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     async fn run(&mut self, body: Bytes, connection: Option<Connection>) -> Result<Option<Connection>, Stop> {
-        let sent = self.wire.send(connection, self.route.post(body));
+        let sent = self.wire.send(connection, self.route.post(body.clone()));
         let (connection, response) = self.patience.wait(sent).await??;
         if response.status() == StatusCode::NOT_FOUND && self.route.has_session() && !self.again {
-            return Err(Stop::Forgotten);
+            return Err(Stop::Forgotten(body));
         }
         let opening = open(connection, response, self.wire.limits.max_message_bytes);
         match self.patience.wait(opening).await?? {
@@ -142,8 +153,10 @@ impl Exchange<'_> {
             Opening::Empty(_) => Err(invalid("it accepted the request without an answer".into()).into()),
             Opening::Refused(refusal) => match refusal.answer() {
                 Some(answer) if !self.again && self.route.has_session() && refusal.is_unread(&answer) => {
-                    Err(Stop::Forgotten)
+                    Err(Stop::Forgotten(body))
                 }
+                // Another server has taken the place of this one.
+                Some(answer) if wants_no_handshake(&answer) => Err(Stop::Turn(Turn::Replaced)),
                 Some(answer) => {
                     self.wire.deliver_frame(answer, self.call, true).await;
                     Ok(refusal.into_connection())

@@ -1,22 +1,26 @@
-//! The opening of a conversation (2025-11-25, lifecycle § Initialization).
+//! The opening of a conversation: which era the instance is of, and then the handshake if it has one (2025-11-25,
+//! lifecycle § Initialization).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode, header::HeaderValue};
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::{
-    ExchangeError, ExchangeReason, Hello, Sent, Welcome,
+    ExchangeError, ExchangeReason, Hello, Purpose, Sent, Welcome,
     connection::Connection,
     headers::{INSTANCE_ID, Route, SESSION_ID},
     legacy_sse,
-    reply::{Opening, Refusal, Reply, excerpt, open},
+    modern::meta::bridged_capabilities,
+    modern::probe::{Discovered, Verdict, probe},
+    reply::{Opening, Refusal, Reply, excerpt, open as open_reply},
     wire::{Wire, invalid},
 };
 use crate::{
     frame::{Frame, Kind, split_batch},
-    protocol::LegacyVersion,
+    protocol::{Era, LegacyVersion},
 };
 
 /// Messages that an instance may send before its answer to `initialize`; it should send none but log lines.
@@ -55,9 +59,72 @@ impl From<ExchangeError> for Failure {
     }
 }
 
-/// Opens a conversation, by the older transport if need be.
-pub(super) async fn shake_hands(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, ExchangeError> {
-    let opened = match streamable(wire, base, hello).await {
+/// Opens a conversation. An instance that is `known` to have a handshake is not asked about it again.
+pub(super) async fn open(
+    wire: &Wire,
+    base: &Route,
+    hello: &Hello,
+    known: Option<Era>,
+) -> Result<Opened, ExchangeError> {
+    let (propose, connection) = match known {
+        Some(Era::Legacy(_)) => (None, None),
+        _ => match probe(wire, base, hello).await? {
+            Verdict::Legacy { propose, connection } => (propose, connection),
+            Verdict::Modern(mut discovered) => {
+                if !hello.era.is_modern()
+                    && wire.purpose == Purpose::Conversation
+                    && discovered.has_handshake()
+                    && let Some(opened) = session(wire, base, hello, discovered.connection.take()).await
+                {
+                    return Ok(opened);
+                }
+                let Discovered { version, result, stated_id, connection } = discovered;
+                let welcome = Welcome { era: Era::Modern(version), result, stated_id };
+                let route = base.modern(version);
+                return Ok(Opened { route, welcome, early: Vec::new(), connection, stream: None });
+            }
+        },
+    };
+    let limit = wire.limits.initialize_timeout;
+    let capabilities = match hello.era {
+        Era::Legacy(_) => Arc::clone(&hello.capabilities),
+        Era::Modern(_) => bridged_capabilities(&hello.capabilities).into(),
+    };
+    let hello = Hello { era: proposed(hello.era, propose), capabilities, ..hello.clone() };
+    timeout(limit, shake_hands(wire, base, &hello, connection)).await.unwrap_or_else(|_| {
+        Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::timed_out(limit) })
+    })
+}
+
+/// A session for an owner with a handshake at an instance that speaks both kinds of MCP: there everything is as the
+/// instance says it, and nothing needs to be translated. Without a session the instance could not ask the client
+/// anything, so the kind without a handshake is better then.
+async fn session(wire: &Wire, base: &Route, hello: &Hello, connection: Option<Connection>) -> Option<Opened> {
+    let opening = async {
+        let opened = streamable(wire, base, hello, connection).await.ok()?;
+        if opened.route.has_session() { initialized(wire, opened).await.ok() } else { None }
+    };
+    timeout(wire.limits.initialize_timeout, opening).await.ok().flatten()
+}
+
+/// The revision to propose: the client's own, so that the instance adapts to it, or the newest common one where the
+/// instance has named those that it knows.
+fn proposed(owner: Era, common: Option<LegacyVersion>) -> Era {
+    match (owner, common) {
+        (Era::Legacy(version), Some(common)) => Era::Legacy(version.min(common)),
+        (Era::Legacy(version), None) => Era::Legacy(version),
+        (Era::Modern(_), common) => Era::Legacy(common.unwrap_or(LegacyVersion::LATEST)),
+    }
+}
+
+/// Shakes hands, by the older transport if need be.
+async fn shake_hands(
+    wire: &Wire,
+    base: &Route,
+    hello: &Hello,
+    connection: Option<Connection>,
+) -> Result<Opened, ExchangeError> {
+    let opened = match streamable(wire, base, hello, connection).await {
         Ok(opened) => opened,
         Err(Failure::Error(error)) => return Err(error),
         // 2025-11-25, transports § Backwards Compatibility.
@@ -72,16 +139,21 @@ pub(super) async fn shake_hands(wire: &Wire, base: &Route, hello: &Hello) -> Res
     initialized(wire, opened).await
 }
 
-async fn streamable(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, Failure> {
-    let (connection, response) = wire.send(None, base.post(initialize(hello))).await?;
+async fn streamable(
+    wire: &Wire,
+    base: &Route,
+    hello: &Hello,
+    connection: Option<Connection>,
+) -> Result<Opened, Failure> {
+    let (connection, response) = wire.send_repeatable(connection, base.post(initialize(hello))).await?;
     let headers = Headers::take(response.headers());
-    match open(connection, response, wire.limits.max_message_bytes).await? {
+    match open_reply(connection, response, wire.limits.max_message_bytes).await? {
         Opening::Messages(mut reply) => {
             let (answer, early) = read_answer(&mut reply).await?;
             let welcome = welcome(&answer, headers.instance)?;
-            let route = base.agreed(welcome.version, headers.session);
+            let route = base.agreed(welcome.era, headers.session);
             // The end mostly comes along with the answer. If not, a new connection costs less than waiting.
-            let _ = tokio::time::timeout(LINGER, reply.next()).await;
+            let _ = timeout(LINGER, reply.next()).await;
             Ok(Opened { route, welcome, early, connection: reply.into_connection(), stream: None })
         }
         Opening::Empty(_) => Err(invalid("it accepted `initialize` without an answer".into()).into()),
@@ -98,7 +170,7 @@ async fn streamable(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, 
 async fn initialized(wire: &Wire, mut opened: Opened) -> Result<Opened, ExchangeError> {
     let request = opened.route.post(Bytes::from_static(INITIALIZED));
     let (connection, response) = wire.send(opened.connection.take(), request).await?;
-    opened.connection = match open(connection, response, wire.limits.max_message_bytes).await? {
+    opened.connection = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
         Opening::Empty(connection) => Some(connection),
         Opening::Refused(refusal) => {
             tracing::debug!(
@@ -115,13 +187,14 @@ async fn initialized(wire: &Wire, mut opened: Opened) -> Result<Opened, Exchange
     Ok(opened)
 }
 
-struct Headers {
+/// What the head of the answer says.
+pub(super) struct Headers {
     session: Option<HeaderValue>,
-    instance: Option<Box<str>>,
+    pub(super) instance: Option<Box<str>>,
 }
 
 impl Headers {
-    fn take(headers: &HeaderMap) -> Self {
+    pub(super) fn take(headers: &HeaderMap) -> Self {
         let instance = headers.get(INSTANCE_ID).and_then(|id| id.to_str().ok());
         // A copy: the value as it came is a slice of the connection's whole read buffer, which it would keep alive.
         let session =
@@ -131,7 +204,11 @@ impl Headers {
 }
 
 pub(super) fn initialize(hello: &Hello) -> Bytes {
-    let Hello { version, capabilities, client_info } = hello;
+    let Hello { era, capabilities, client_info } = hello;
+    let version = match era {
+        Era::Legacy(version) => *version,
+        Era::Modern(_) => LegacyVersion::LATEST,
+    };
     let body = format!(
         r#"{{"jsonrpc":"2.0","id":{INITIALIZE_ID},"method":"initialize","params":{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{client_info}}}}}"#
     );
@@ -175,7 +252,7 @@ pub(super) fn welcome(answer: &Frame, stated_id: Option<Box<str>>) -> Result<Wel
     // The Go program says "1.0". What speaks no known revision speaks at most the oldest.
     let version = agreed.protocol_version.as_deref().and_then(LegacyVersion::parse);
     let version = version.unwrap_or(LegacyVersion::V2024_11_05);
-    Ok(Welcome { version, result: result.into(), stated_id })
+    Ok(Welcome { era: Era::Legacy(version), result: result.into(), stated_id })
 }
 
 fn refused(answer: &Frame) -> ExchangeError {

@@ -7,7 +7,7 @@ use hyper::{
     header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
 
-use crate::protocol::LegacyVersion;
+use crate::protocol::{Era, ModernVersion};
 
 /// Session of the Streamable HTTP transport (2025-11-25, transports § Session Management).
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -32,13 +32,15 @@ pub(super) struct Route {
     pub(super) transport: Transport,
 }
 
-/// The two HTTP transports of the legacy revisions.
+/// How messages travel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Transport {
     /// Answers come in the response of the POST (from 2025-03-26 on).
     Streamable,
     /// Answers come on one standing stream (2024-11-05, transports § HTTP with SSE).
     HttpSse,
+    /// Every request stands for itself, and its response ends it (from 2026-07-28 on).
+    Modern,
 }
 
 impl Route {
@@ -69,12 +71,21 @@ impl Route {
     }
 
     /// How to go on after the handshake.
-    pub(super) fn agreed(&self, version: LegacyVersion, session: Option<HeaderValue>) -> Self {
+    pub(super) fn agreed(&self, era: Era, session: Option<HeaderValue>) -> Self {
         let mut route = self.clone();
-        route.post.insert(PROTOCOL_VERSION, HeaderValue::from_static(version.as_str()));
+        route.post.insert(PROTOCOL_VERSION, HeaderValue::from_static(era.version()));
         if let Some(session) = session {
             route.post.insert(SESSION_ID, session);
         }
+        route
+    }
+
+    /// The same instance, found to have no handshake: every request names its revision (2026-07-28, transports §
+    /// Protocol Version Header).
+    pub(super) fn modern(&self, version: ModernVersion) -> Self {
+        let mut route = self.clone();
+        route.post.insert(PROTOCOL_VERSION, HeaderValue::from_static(version.as_str()));
+        route.transport = Transport::Modern;
         route
     }
 

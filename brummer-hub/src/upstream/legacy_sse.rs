@@ -45,7 +45,7 @@ async fn open_at(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, Exc
     };
     let (answer, early) = read_answer(&mut stream).await?;
     let welcome = welcome(&answer, None)?;
-    let mut route = route.agreed(welcome.version, None);
+    let mut route = route.agreed(welcome.era, None);
     route.transport = Transport::HttpSse;
     Ok(Opened { route, welcome, early, connection, stream: Some(stream) })
 }

@@ -53,14 +53,31 @@ pub(super) struct Wire {
 impl Wire {
     /// Sends a request on `connection`, or on a new one if there is none or it was found closed before a byte was
     /// written.
-    pub(super) async fn send(
+    pub(super) fn send(
+        &self,
+        connection: Option<Connection>,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Result<(Connection, Response<Incoming>), ExchangeError>> {
+        self.send_on(connection, request, self.purpose == Purpose::Health)
+    }
+
+    /// Sends a request that may run twice, so that a connection which the instance closes just now does not matter.
+    pub(super) fn send_repeatable(
+        &self,
+        connection: Option<Connection>,
+        request: Request<Full<Bytes>>,
+    ) -> impl Future<Output = Result<(Connection, Response<Incoming>), ExchangeError>> {
+        self.send_on(connection, request, true)
+    }
+
+    async fn send_on(
         &self,
         connection: Option<Connection>,
         mut request: Request<Full<Bytes>>,
+        repeatable: bool,
     ) -> Result<(Connection, Response<Incoming>), ExchangeError> {
         if let Some(mut connection) = connection {
-            // The instance may close it just now.
-            let spare = (self.purpose == Purpose::Health).then(|| request.clone());
+            let spare = repeatable.then(|| request.clone());
             match (connection.send(request).await, spare) {
                 (Ok(response), _) => return Ok((connection, response)),
                 (Err(SendError::Unsent(unsent)), _) => request = *unsent,
@@ -109,7 +126,6 @@ impl Wire {
 
     /// Passes on one message. `any_id`: a response is the answer whatever id it carries.
     pub(super) async fn deliver_frame(&self, frame: Frame, call: &Call, any_id: bool) -> bool {
-        let mut carrier = Some(call.id);
         let (frame, answers) = match frame.kind() {
             Kind::Request { method, .. } if **method == *method::PING => {
                 self.answer_ping(&frame);
@@ -121,18 +137,29 @@ impl Wire {
                 if any_id || stray || means(frame.id(), call.id) {
                     (renumbered(&frame, call.id), true)
                 } else {
-                    carrier = Some(call.id);
                     (frame, false)
                 }
             }
             Kind::Request { .. } | Kind::Notification { .. } => (frame, false),
         };
-        if let Ok(permit) = self.events.reserve().await
-            && (if answers { call.settle() } else { !call.is_cancelled() })
-        {
-            permit.send(UpstreamEvent { link: self.link, kind: UpstreamEventKind::Frame { frame, carrier } });
-        }
+        self.pass(frame, call, answers).await;
         answers
+    }
+
+    /// Passes on a message that came for `call`, unless that is over. `answers`: it is what the call waits for.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps room for the frame twice, in every exchange"
+    )]
+    pub(super) fn pass(&self, frame: Frame, call: &Call, answers: bool) -> impl Future<Output = ()> {
+        async move {
+            if let Ok(permit) = self.events.reserve().await
+                && (if answers { call.settle() } else { !call.is_cancelled() })
+            {
+                let kind = UpstreamEventKind::Frame { frame, carrier: Some(call.id) };
+                permit.send(UpstreamEvent { link: self.link, kind });
+            }
+        }
     }
 
     /// Passes on what came before the handshake was done.
@@ -187,13 +214,13 @@ pub(super) fn invalid(why: String) -> ExchangeError {
 }
 
 /// Whether an id in another notation means this number: some servers answer `"7"` or `7.0` to `7`.
-fn means(found: Option<&str>, id: u64) -> bool {
+pub(super) fn means(found: Option<&str>, id: u64) -> bool {
     let found = found.unwrap_or_default();
     let digits = found.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(found);
     digits.strip_suffix(".0").unwrap_or(digits).parse() == Ok(id)
 }
 
-fn renumbered(frame: &Frame, id: u64) -> Frame {
+pub(super) fn renumbered(frame: &Frame, id: u64) -> Frame {
     let text = frame.with_id(&id.to_string()).join();
     Frame::parse(text).unwrap_or_else(|_| frame.clone())
 }
@@ -261,6 +288,9 @@ pub(super) struct Patience<'a> {
     call: &'a Call,
     sleep: Pin<&'a mut Sleep>,
     draining: bool,
+    /// Whether a cancelled call is still listened to. Without a handshake, to stop listening is to cancel (2026-07-28,
+    /// transports § Cancellation).
+    drains: bool,
     /// Whether what comes on the standing stream counts as a sign of life.
     shares_stream: bool,
 }
@@ -273,7 +303,12 @@ impl<'a> Patience<'a> {
         sleep: Pin<&'a mut Sleep>,
         shares_stream: bool,
     ) -> Self {
-        Self { wire, call, sleep, draining: false, shares_stream }
+        Self { wire, call, sleep, draining: false, drains: true, shares_stream }
+    }
+
+    /// For an instance without a handshake.
+    pub(super) fn modern(wire: &'a Wire, call: &'a Call, sleep: Pin<&'a mut Sleep>) -> Self {
+        Self { wire, call, sleep, draining: false, drains: false, shares_stream: false }
     }
 
     /// The instance is at work: the time-out begins anew.
@@ -302,6 +337,7 @@ impl<'a> Patience<'a> {
         self.call.waker.register(cx.waker());
         match self.call.state.load(Ordering::Relaxed) {
             SETTLED => return Poll::Ready(Impatience::Over),
+            CANCELLED if !self.drains => return Poll::Ready(Impatience::Over),
             CANCELLED if !self.draining => {
                 self.draining = true;
                 self.sleep.as_mut().reset(Instant::now() + AFTER_CANCEL);

@@ -14,7 +14,7 @@ use crate::{
     discovery::Directories,
     hub::{Hub, HubEvent},
     instance::Status,
-    protocol::{Era, LegacyVersion},
+    protocol::{Era, LegacyVersion, ModernVersion},
 };
 
 /// After this a test has failed. Nothing waits for it otherwise.
@@ -225,6 +225,48 @@ async fn one_that_answers_no_ping_is_retried() {
     assert_eq!(status.last_error.as_deref(), Some("it missed 3 pings in a row"));
     server.behaviour.hangs.store(false, Ordering::SeqCst);
     until_status(&instance, |status| status.state == InstanceState::Active).await;
+    drop(registration);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_without_a_handshake_is_watched_as_well() {
+    let mut world = World::with(|config| {
+        config.health.ping_interval = Duration::from_millis(50);
+        config.limits.initialize_timeout = Duration::from_millis(500);
+    });
+    let server = Server::with(0, Behaviour { modern: true.into(), ..Behaviour::default() });
+    let registration = server.announce(world.data(), "web", "web");
+    let instance = world.until_is("web", InstanceState::Active).await;
+    let status = instance.status();
+    assert_eq!(status.era, Some(Era::Modern(ModernVersion::V2026_07_28)));
+    assert_eq!(status.extensions.as_deref(), Some(r#"{"a/b":{}}"#));
+    server.behaviour.hangs.store(true, Ordering::SeqCst);
+    let status = until_status(&instance, |status| status.state == InstanceState::Retrying).await;
+    assert_eq!(status.last_error.as_deref(), Some("it missed 3 pings in a row"));
+    server.behaviour.hangs.store(false, Ordering::SeqCst);
+    until_status(&instance, |status| status.state == InstanceState::Active).await;
+    assert_eq!(server.behaviour.opened.load(Ordering::SeqCst), 0);
+    server.kill();
+    until_status(&instance, |status| status.state == InstanceState::Retrying).await;
+    registration.remove().unwrap();
+    world.until_gone("web").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_that_changes_its_era_is_asked_again() {
+    let mut world = World::with(|config| config.health.ping_interval = Duration::from_millis(50));
+    let server = Server::start();
+    let registration = server.announce(world.data(), "web", "web");
+    let instance = world.until_is("web", InstanceState::Active).await;
+    for modern in [true, false, true] {
+        server.behaviour.modern.store(modern, Ordering::SeqCst);
+        until_status(&instance, |status| {
+            status.state == InstanceState::Active && status.era.is_some_and(|era| era.is_modern() == modern)
+        })
+        .await;
+    }
     drop(registration);
     world.end().await;
 }

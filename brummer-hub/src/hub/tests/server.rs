@@ -34,6 +34,8 @@ const SESSION: &str = "Mcp-Session-Id";
 pub(super) struct Behaviour {
     /// Answers no ping, as a program that is stopped.
     pub(super) hangs: AtomicBool,
+    /// Has no handshake.
+    pub(super) modern: AtomicBool,
     /// The id that it states, if any.
     pub(super) states: Option<String>,
     pub(super) pings: AtomicUsize,
@@ -116,7 +118,23 @@ async fn answer(State(behaviour): State<Arc<Behaviour>>, body: String) -> Respon
     let Some(id) = request.get("id") else { return StatusCode::ACCEPTED.into_response() };
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, "application/json".parse().expect("a header"));
+    let is_modern = behaviour.modern.load(Ordering::SeqCst);
+    if is_modern && !request["params"]["_meta"].is_object() {
+        let error = json!({"code": -32022, "message": "which?", "data": {"supported": ["2026-07-28"]}});
+        let body = json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string();
+        return (StatusCode::BAD_REQUEST, headers, body).into_response();
+    }
     let result = match request["method"].as_str() {
+        Some("server/discover") if !is_modern && !behaviour.hangs.load(Ordering::SeqCst) => {
+            return (StatusCode::NOT_FOUND, headers, "what?").into_response();
+        }
+        Some("server/discover") if is_modern => {
+            behaviour.pings.fetch_add(1, Ordering::SeqCst);
+            if behaviour.hangs.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            json!({"supportedVersions": ["2026-07-28"], "capabilities": {"extensions": {"a/b": {}}}})
+        }
         Some("initialize") => {
             let number = behaviour.opened.fetch_add(1, Ordering::SeqCst);
             headers.insert(SESSION, number.to_string().parse().expect("a header"));

@@ -18,7 +18,9 @@ impl Actor {
     /// How far a call has come that ends with the connection.
     fn sent(&self, call: &Call) -> Sent {
         let is_it = |outgoing: &Outgoing| matches!(outgoing, Outgoing::Request { call: waiting, .. } if waiting.id == call.id);
-        if self.waiting.iter().any(is_it) { Sent::No } else { Sent::Unknown }
+        let unlisted = self.modern.as_ref().and_then(|modern| modern.unlisted.as_ref());
+        let is_unsent = self.waiting.iter().chain(unlisted.into_iter().flatten()).any(is_it);
+        if is_unsent { Sent::No } else { Sent::Unknown }
     }
 
     /// Ends the calls for an owner who may have stopped listening, delivers what is on its way, ends the session.
@@ -31,6 +33,9 @@ impl Actor {
         }
         if let Some(listener) = self.listener.take() {
             listener.abort();
+        }
+        if let Some(modern) = &mut self.modern {
+            modern.subscriptions.close();
         }
         let Phase::Open(route) = &self.phase else { return };
         let ending = async {

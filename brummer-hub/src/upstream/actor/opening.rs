@@ -5,17 +5,21 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use futures_util::future::abortable;
 use tokio::time::timeout;
 
-use super::{Actor, Chore, Conversation, Outgoing, Phase};
+use super::{Actor, Chore, Conversation, End, Outgoing, Phase};
+use crate::protocol::Era;
 use crate::upstream::{
     ExchangeError, ExchangeReason, Purpose, Sent, UpstreamEventKind, Welcome,
-    handshake::{Opened, shake_hands},
+    handshake::{Opened, open},
     headers::Route,
     listen::Listener,
 };
 
 /// How long requests wait for the standing stream: servers on the official SDK lose what they ask there while nobody
 /// listens. They open it within milliseconds; one that leaves a GET unanswered is not waited for longer.
-const LISTEN_FIRST: Duration = Duration::from_millis(250);
+pub(super) const LISTEN_FIRST: Duration = Duration::from_millis(250);
+
+/// How long a handshake waits for its turn. The turn is there to spare memory; healthy instances take milliseconds.
+const AT_THE_GATE: Duration = Duration::from_millis(250);
 
 impl Actor {
     /// The instance answered 404 (2025-11-25, transports § Session Management): it has not run what was sent.
@@ -28,7 +32,7 @@ impl Actor {
 
     /// Opens a new session. All that is to be sent waits for it, and all that was refused for want of it.
     pub(super) fn renew(&mut self) {
-        tracing::debug!(link = self.wire.link.0, "the instance has forgotten the session");
+        tracing::debug!(link = self.wire.link.0, "the conversation is opened anew");
         self.phase = Phase::Opening;
         if let Some(listener) = self.listener.take() {
             listener.abort();
@@ -38,41 +42,51 @@ impl Actor {
 
     pub(super) fn shake_hands(&mut self, told: fn(Box<Welcome>) -> UpstreamEventKind) {
         let (wire, base, hello) = (Arc::clone(&self.wire), self.base.clone(), self.hello.clone());
+        let (known, gate) = (self.known, self.gate.clone());
         self.chores.push(Box::pin(async move {
-            let limit = wire.limits.initialize_timeout;
-            let opened = timeout(limit, shake_hands(&wire, &base, &hello)).await.unwrap_or_else(|_| {
-                Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::timed_out(limit) })
-            });
-            let Opened { route, welcome, early, connection, stream } = match opened {
-                Ok(opened) => opened,
-                Err(error) => return Chore::Opened(Err(error)),
+            // Held over the handshake. What holds it up must not hold up the others for long.
+            let _permit = match gate {
+                Some(gate) => timeout(AT_THE_GATE, gate.acquire_owned()).await.ok(),
+                None => None,
             };
+            let Opened { route, welcome, early, connection, stream } =
+                match open(&wire, &base, &hello, known).await {
+                    Ok(opened) => opened,
+                    Err(error) => return Chore::Opened(Err(error)),
+                };
+            let era = welcome.era;
             wire.tell(told(Box::new(welcome))).await;
             for frame in early {
                 wire.deliver_early(frame).await;
             }
-            Chore::Opened(Ok(Box::new(Conversation { route, connection, stream })))
+            Chore::Opened(Ok(Box::new(Conversation { route, era, connection, stream })))
         }));
     }
 
-    pub(super) fn on_opened(&mut self, conversation: Conversation) {
-        let Conversation { route, connection, stream } = conversation;
+    pub(super) fn on_opened(&mut self, conversation: Conversation) -> Option<End> {
+        let Conversation { route, era, connection, stream } = conversation;
+        if self.modern.is_some() && !era.is_modern() {
+            // What is in flight and subscribed to means something else there; the owner begins anew.
+            return Some(End::Failed(ExchangeError { sent: Sent::No, reason: ExchangeReason::Replaced }));
+        }
+        self.known = Some(era);
         self.rest(connection);
         let route = Arc::new(route);
         self.phase = Phase::Open(Arc::clone(&route));
+        if let Era::Modern(version) = era {
+            self.on_opened_modern(version);
+            return None;
+        }
         let listener = match stream {
             Some(stream) => Some(Listener::with(route, stream)),
             None if self.wire.purpose == Purpose::Health => None,
             None => Some(Listener::new(route, self.wire.limits.max_message_bytes)),
         };
-        // Messages first: they never wait for a place, and what they answer may be what holds the places.
-        let (messages, requests) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|outgoing| matches!(outgoing, Outgoing::Message { .. }));
-        self.waiting = requests;
-        let messages: VecDeque<_> = messages;
-        messages.into_iter().for_each(|message| self.dispatch(message));
-        let Some(listener) = listener else { return self.start_waiting() };
+        self.send_messages_first();
+        let Some(listener) = listener else {
+            self.start_waiting();
+            return None;
+        };
         let settled = listener.settled();
         self.held = !settled.is_cancelled();
         self.listen(Box::new(listener), None);
@@ -84,6 +98,17 @@ impl Actor {
         } else {
             self.start_waiting();
         }
+        None
+    }
+
+    /// Messages never wait for a place, and what they answer may be what holds the places.
+    pub(super) fn send_messages_first(&mut self) {
+        let (messages, requests) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|outgoing| matches!(outgoing, Outgoing::Message { .. }));
+        self.waiting = requests;
+        let messages: VecDeque<_> = messages;
+        messages.into_iter().for_each(|message| self.dispatch(message));
     }
 
     pub(super) fn listen(&mut self, mut listener: Box<Listener>, event: Option<UpstreamEventKind>) {

@@ -30,7 +30,7 @@ async fn a_conversation_from_the_handshake_to_the_end() {
     assert_eq!(initialized.header("mcp-protocol-version"), Some("2025-03-26"));
     initialized.accept().await;
     let welcome = owner.ready().await;
-    assert_eq!(welcome.version.as_str(), "2025-03-26");
+    assert_eq!(welcome.era.version(), "2025-03-26");
     assert_eq!(&*welcome.result, r#"{"protocolVersion":"2025-03-26","capabilities":{},"x":1.0}"#);
     assert_eq!(welcome.stated_id.as_deref(), Some("i-1"));
 

@@ -36,7 +36,7 @@ async fn the_http_sse_transport() {
     let mut server = Server::start().await;
     let mut owner = Owner::connect(server.port);
     let mut stream = shake_hands(&mut server, "/mcp", "/messages?id=7").await;
-    assert_eq!(owner.ready().await.version.as_str(), "2024-11-05");
+    assert_eq!(owner.ready().await.era.version(), "2024-11-05");
     assert_eq!(owner.frame().await.0["method"], json!("notifications/message"));
 
     owner.request(1, "tools/call");
@@ -114,7 +114,7 @@ async fn the_go_program() {
     let initialized = server.expect("POST", "notifications/initialized").await;
     let unknown = json!({"jsonrpc": "2.0", "error": {"code": -32601, "message": "Method not found"}});
     initialized.json(&unknown).await;
-    assert_eq!(owner.ready().await.version.as_str(), "2024-11-05");
+    assert_eq!(owner.ready().await.era.version(), "2024-11-05");
     let mut stream = server.expect("GET", "").await.stream().await;
     stream.chunk("event: ping\ndata: {\"timestamp\":1}\n\n").await;
 

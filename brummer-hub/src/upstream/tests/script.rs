@@ -1,11 +1,12 @@
 //! A server whose every answer a test writes itself, and an owner that waits for events.
 
+mod owner;
+
 use std::{
     collections::{HashMap, VecDeque},
     time::Duration,
 };
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -15,15 +16,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    config::Limits,
-    doorbell::InstanceId,
-    protocol::LegacyVersion,
-    upstream::{
-        ExchangeError, Hello, LinkId, Purpose, Upstream, UpstreamEvent, UpstreamEventKind, UpstreamOptions,
-        Welcome,
-    },
-};
+pub(super) use self::owner::{Owner, hello, options, request};
 
 /// Nothing in these tests takes long; what has not come by then never will.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -169,8 +162,9 @@ async fn serve(mut peer: Peer) {
         }
     }
     let rpc = serde_json::from_slice(&body).unwrap_or_default();
+    let text = String::from_utf8(body).unwrap();
     let requests = peer.requests.clone();
-    let _ = requests.send(Request { verb, path, headers, rpc, peer }).await;
+    let _ = requests.send(Request { verb, path, headers, rpc, text, peer }).await;
 }
 
 /// A request that waits for what the test answers.
@@ -180,6 +174,8 @@ pub(super) struct Request {
     pub(super) path: String,
     pub(super) headers: HashMap<String, String>,
     pub(super) rpc: Value,
+    /// The body as it came.
+    pub(super) text: String,
     peer: Peer,
 }
 
@@ -266,147 +262,5 @@ impl Writer {
     pub(super) fn keep(self) {
         let tasks = self.peer.tasks.clone();
         tasks.spawn(serve(self.peer));
-    }
-}
-
-pub(super) fn request(id: u64, method: &str) -> Bytes {
-    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": {}}).to_string().into()
-}
-
-pub(super) fn notification(method: &str) -> Bytes {
-    json!({"jsonrpc": "2.0", "method": method}).to_string().into()
-}
-
-/// The side that a connection reports to.
-pub(super) struct Owner {
-    pub(super) upstream: Option<Upstream>,
-    events: mpsc::Receiver<UpstreamEvent>,
-    pub(super) stop: CancellationToken,
-    tasks: TaskTracker,
-}
-
-impl Owner {
-    pub(super) fn connect(port: u16) -> Self {
-        Self::with_limits(port, Limits::default())
-    }
-
-    pub(super) fn with_limits(port: u16, limits: Limits) -> Self {
-        Self::with_queue(port, limits, 64)
-    }
-
-    pub(super) fn with_queue(port: u16, limits: Limits, queue: usize) -> Self {
-        Self::open(port, limits, queue, Purpose::Conversation)
-    }
-
-    /// One that only wants to know how the instance is.
-    pub(super) fn watch(port: u16) -> Self {
-        Self::open(port, Limits::default(), 64, Purpose::Health)
-    }
-
-    fn open(port: u16, limits: Limits, queue: usize, purpose: Purpose) -> Self {
-        let hello = Hello {
-            version: LegacyVersion::V2025_11_25,
-            capabilities: r#"{"roots":{}}"#.into(),
-            client_info: r#"{"name":"owner","version":"1"}"#.into(),
-        };
-        let instance = InstanceId::parse("script").unwrap();
-        let options = UpstreamOptions {
-            link: LinkId(7),
-            instance,
-            port,
-            endpoint: "/mcp".into(),
-            hello,
-            limits,
-            purpose,
-        };
-        let (sender, events) = mpsc::channel(queue);
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let upstream = Some(Upstream::open(options, sender, &tasks, stop.clone()));
-        tasks.close();
-        Self { upstream, events, stop, tasks }
-    }
-
-    fn upstream(&self) -> &Upstream {
-        self.upstream.as_ref().unwrap()
-    }
-
-    pub(super) fn request(&self, id: u64, method: &str) {
-        self.upstream().request(id, request(id, method)).unwrap();
-    }
-
-    pub(super) fn send(&self, method: &str) {
-        self.upstream().send(notification(method)).unwrap();
-    }
-
-    pub(super) fn cancel(&self, id: u64) {
-        self.upstream().cancel(id, notification("notifications/cancelled"));
-    }
-
-    pub(super) async fn next(&mut self) -> UpstreamEventKind {
-        let event = soon("an event", self.events.recv()).await.expect("the connection has ended");
-        assert_eq!(event.link, LinkId(7));
-        event.kind
-    }
-
-    pub(super) async fn ready(&mut self) -> Welcome {
-        match self.next().await {
-            UpstreamEventKind::Ready(welcome) => *welcome,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) async fn renewed(&mut self) -> Welcome {
-        match self.next().await {
-            UpstreamEventKind::Renewed(welcome) => *welcome,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The next message as JSON, and on whose stream it came.
-    pub(super) async fn frame(&mut self) -> (Value, Option<u64>) {
-        match self.next().await {
-            UpstreamEventKind::Frame { frame, carrier } => {
-                (serde_json::from_slice(frame.bytes()).unwrap(), carrier)
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The result of request `id`, which must be the next event.
-    pub(super) async fn result(&mut self, id: u64) -> Value {
-        let (frame, carrier) = self.frame().await;
-        assert_eq!((&frame["id"], carrier), (&json!(id), Some(id)), "{frame}");
-        frame["result"].clone()
-    }
-
-    /// How request `id` ended, which must be the next event.
-    pub(super) async fn ended(&mut self, id: u64) -> ExchangeError {
-        match self.next().await {
-            UpstreamEventKind::Ended { id: ended, error } if ended == id => error,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(super) async fn suspect(&mut self) {
-        let event = self.next().await;
-        assert!(matches!(event, UpstreamEventKind::Suspect), "{event:?}");
-    }
-
-    pub(super) async fn failed(&mut self) -> ExchangeError {
-        match self.next().await {
-            UpstreamEventKind::Failed(error) => error,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The connection ends of itself; the events that had not been looked at.
-    pub(super) async fn end(mut self) -> Vec<UpstreamEventKind> {
-        soon("the task to end", self.tasks.wait()).await;
-        drop(self.upstream.take());
-        let mut left = Vec::new();
-        while let Some(event) = soon("the last event", self.events.recv()).await {
-            left.push(event.kind);
-        }
-        left
     }
 }

@@ -27,7 +27,7 @@ async fn one_new_session_serves_all_requests_that_were_refused() {
     let answer = json!({"jsonrpc": "2.0", "id": initialize.rpc["id"], "result": result}).to_string();
     initialize.answer("200 OK", "Content-Type: application/json\r\nMcp-Session-Id: new\r\n", &answer).await;
     server.expect("POST", "notifications/initialized").await.accept().await;
-    assert_eq!(owner.renewed().await.version.as_str(), "2025-11-25");
+    assert_eq!(owner.renewed().await.era.version(), "2025-11-25");
     for (id, method) in [(1, "tools/call"), (2, "tools/list"), (3, "prompts/list")] {
         let again = server.expect("POST", method).await;
         assert_eq!((&again.rpc["id"], again.header("mcp-session-id")), (&json!(id), Some("new")));

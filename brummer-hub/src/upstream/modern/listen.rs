@@ -1,0 +1,389 @@
+//! The stream of changes of an instance without a handshake (2026-07-28, subscriptions).
+//!
+//! A conversation holds one `subscriptions/listen`, for the lists and for the resources that its owner subscribed to.
+//! When the resources change, another one is opened, and the first is closed once the second is acknowledged: nothing
+//! is missed in between. [`Subscriptions`] is the actor's and decides; a [`Stream`] is a future in the actor's set that
+//! passes on what it hears and tells the actor of its beginning and end ([`News`]).
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::AbortHandle;
+use http_body_util::Full;
+use hyper::Request;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    super::{
+        ExchangeError, ExchangeReason, UpstreamEventKind,
+        headers::Route,
+        reply::{Opening as Answer, Reply, open as open_reply},
+        wire::{Call, Wire, means},
+    },
+    Manner, error,
+    meta::unsubscribed,
+    mirror::Tools,
+};
+use crate::{
+    frame::{Frame, Kind, Object},
+    protocol::{code, method},
+};
+
+/// How long the acknowledgement may take. Servers send it at once.
+const ACKNOWLEDGEMENT: Duration = Duration::from_secs(5);
+
+/// Pause before a stream that ended is opened again; it doubles as long as streams do not last.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Longest such pause, and how long a stream must have stood to count as one that lasts.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// Resources that one conversation may be subscribed to: the list goes out anew with every change of it.
+const MAX_URIS: usize = 1024;
+
+/// What the owner wants to hear of, and the streams for it.
+#[derive(Debug, Default)]
+pub(in crate::upstream) struct Subscriptions {
+    uris: BTreeSet<String>,
+    standing: Option<Standing>,
+    opening: Option<Opening>,
+    /// `uris` has changed since `opening` was sent.
+    stale: bool,
+    /// Requests of the owner that are answered when a stream with their change stands.
+    waiting: Vec<Waiting>,
+    /// Streams in a row that did not last.
+    failures: u32,
+    /// The instance has offered such a stream.
+    offered: bool,
+}
+
+#[derive(Debug)]
+struct Standing {
+    id: u64,
+    stream: AbortHandle,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct Opening {
+    id: u64,
+    stream: AbortHandle,
+    /// When it is sent.
+    begins: Instant,
+    uris: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    call: Arc<Call>,
+    uri: String,
+    on: bool,
+}
+
+/// What a change leads to.
+#[derive(Debug, Default)]
+pub(in crate::upstream) struct Outcome {
+    /// Requests of the owner that are over: with an error (JSON text) or without.
+    pub(in crate::upstream) over: Vec<(Arc<Call>, Result<(), String>)>,
+    /// Another stream is to be opened, after this pause.
+    pub(in crate::upstream) open: Option<Duration>,
+}
+
+impl Subscriptions {
+    /// The owner wants to hear of a resource, or no longer.
+    pub(in crate::upstream) fn want(&mut self, call: Arc<Call>, uri: String, on: bool) -> Outcome {
+        if on && self.uris.len() >= MAX_URIS && !self.uris.contains(&uri) {
+            let text = format!("{MAX_URIS} resources are subscribed to already");
+            return Outcome { over: vec![(call, Err(error(code::INTERNAL_ERROR, &text)))], open: None };
+        }
+        let changed = if on { self.uris.insert(uri.clone()) } else { self.uris.remove(&uri) };
+        let is_under_way = self.waiting.iter().any(|waiting| waiting.uri == uri);
+        if !changed && !is_under_way {
+            return Outcome { over: vec![(call, Ok(()))], open: None };
+        }
+        self.waiting.push(Waiting { call, uri, on });
+        let open = if changed { self.reopen() } else { None };
+        Outcome { over: Vec::new(), open }
+    }
+
+    /// A stream for what is wanted now, at once or when the one that is being opened has come to something.
+    fn reopen(&mut self) -> Option<Duration> {
+        match &self.opening {
+            Some(opening) if opening.begins <= Instant::now() => {
+                self.stale = true;
+                None
+            }
+            _ => Some(Duration::ZERO),
+        }
+    }
+
+    /// What the next stream asks for, as members of `params`.
+    pub(in crate::upstream) fn filter(&self) -> String {
+        let uris = if self.uris.is_empty() {
+            String::new()
+        } else {
+            format!(r#","resourceSubscriptions":{}"#, serde_json::json!(self.uris))
+        };
+        format!(
+            r#""notifications":{{"toolsListChanged":true,"promptsListChanged":true,"resourcesListChanged":true{uris}}}"#
+        )
+    }
+
+    /// A stream is being opened, after a pause.
+    pub(in crate::upstream) fn begin(&mut self, id: u64, stream: AbortHandle, pause: Duration) {
+        let opening = Opening { id, stream, begins: Instant::now() + pause, uris: self.uris.clone() };
+        if let Some(former) = self.opening.replace(opening) {
+            former.stream.abort();
+        }
+        self.stale = false;
+    }
+
+    /// The stream is read further, in a future of its own.
+    pub(in crate::upstream) fn go_on(&mut self, id: u64, stream: AbortHandle) {
+        match (&mut self.standing, &mut self.opening) {
+            (Some(standing), _) if standing.id == id => standing.stream = stream,
+            (_, Some(opening)) if opening.id == id => opening.stream = stream,
+            _ => stream.abort(),
+        }
+    }
+
+    /// There is news of a stream.
+    pub(in crate::upstream) fn heard(&mut self, id: u64, news: News) -> Outcome {
+        let opening = self.opening.take_if(|opening| opening.id == id);
+        let mut outcome = match (news, opening) {
+            (News::Acknowledged(uris), Some(opening)) => self.acknowledged(opening, &uris),
+            (News::Refused { error, for_now }, Some(opening)) => self.refused(&opening, &error, for_now),
+            (News::Ended, Some(opening)) => {
+                let text = "the stream of changes could not be opened";
+                self.refused(&opening, &error(code::INTERNAL_ERROR, text), true)
+            }
+            (News::Acknowledged(_), None) => Outcome::default(),
+            (News::Ended | News::Refused { .. }, None) => self.ended(id),
+        };
+        if self.opening.is_none() && std::mem::take(&mut self.stale) {
+            outcome.open = Some(Duration::ZERO);
+        }
+        outcome
+    }
+
+    fn acknowledged(&mut self, opening: Opening, honoured: &[String]) -> Outcome {
+        let Opening { id, stream, uris: asked, .. } = opening;
+        self.offered = true;
+        if let Some(former) = self.standing.replace(Standing { id, stream, since: Instant::now() }) {
+            former.stream.abort();
+        }
+        let mut outcome = Outcome::default();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let Waiting { call, uri, on } = waiting;
+            if on != self.uris.contains(&uri) || !on && !asked.contains(&uri) || honoured.contains(&uri) {
+                outcome.over.push((call, Ok(())));
+            } else if on && asked.contains(&uri) {
+                self.uris.remove(&uri);
+                let text = format!("the instance does not tell of changes of `{uri}`");
+                outcome.over.push((call, Err(error(code::INVALID_PARAMS, &text))));
+            } else {
+                self.waiting.push(Waiting { call, uri, on });
+            }
+        }
+        outcome
+    }
+
+    /// There is no such stream; one that stands already stays.
+    fn refused(&mut self, opening: &Opening, error: &str, for_now: bool) -> Outcome {
+        let mut outcome = Outcome::default();
+        for waiting in std::mem::take(&mut self.waiting) {
+            let Waiting { call, uri, on } = waiting;
+            if on != self.uris.contains(&uri) || !on {
+                outcome.over.push((call, Ok(())));
+            } else if opening.uris.contains(&uri) {
+                self.uris.remove(&uri);
+                outcome.over.push((call, Err(error.to_owned())));
+            } else {
+                self.waiting.push(Waiting { call, uri, on });
+            }
+        }
+        if for_now && self.offered && self.standing.is_none() {
+            outcome.open = Some(self.pause());
+        }
+        outcome
+    }
+
+    fn ended(&mut self, id: u64) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Some(standing) = self.standing.take_if(|standing| standing.id == id) {
+            if standing.since.elapsed() >= MAX_PAUSE {
+                self.failures = 0;
+            }
+            if self.opening.is_none() {
+                outcome.open = Some(self.pause());
+            }
+        }
+        outcome
+    }
+
+    fn pause(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.min(10)).min(MAX_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        pause
+    }
+
+    /// Closes the streams.
+    pub(in crate::upstream) fn close(&mut self) {
+        let streams = [
+            self.standing.take().map(|standing| standing.stream),
+            self.opening.take().map(|opening| opening.stream),
+        ];
+        streams.iter().flatten().for_each(AbortHandle::abort);
+    }
+}
+
+/// What becomes of a stream.
+#[derive(Debug)]
+pub(in crate::upstream) enum News {
+    /// It stands; these resources are in it.
+    Acknowledged(Vec<String>),
+    /// The instance offers none. `error` is what a request for it gets.
+    Refused { error: String, for_now: bool },
+    /// It is over. Whether that is a sign of death has been told.
+    Ended,
+}
+
+/// A stream that is open.
+#[derive(Debug)]
+pub(in crate::upstream) struct Stream {
+    id: u64,
+    reply: Reply,
+    /// Until when it must be acknowledged; `None`: it is.
+    until: Option<Instant>,
+}
+
+/// Opens a stream after a pause, and reads up to its acknowledgement.
+pub(in crate::upstream) async fn open(
+    wire: &Wire,
+    manner: &Manner,
+    id: u64,
+    request: Request<Full<Bytes>>,
+    pause: Duration,
+) -> (Option<Box<Stream>>, News) {
+    sleep(pause).await;
+    let opened = async {
+        let connection = wire.dialer.dial_to_listen().await?;
+        let (connection, response) = wire.send(Some(connection), request).await?;
+        open_reply(connection, response, wire.limits.max_message_bytes).await
+    };
+    match opened.await {
+        Ok(Answer::Messages(reply)) => {
+            let until = Some(Instant::now() + ACKNOWLEDGEMENT);
+            hear(Box::new(Stream { id, reply, until }), wire, manner).await
+        }
+        Ok(Answer::Refused(refusal)) => {
+            (None, refused(refusal.answer().as_ref(), refusal.status.is_server_error()))
+        }
+        Ok(Answer::Empty(_)) | Err(ExchangeError { reason: ExchangeReason::ContentType { .. }, .. }) => {
+            (None, refused(None, false))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "the stream of changes could not be opened");
+            wire.tell(UpstreamEventKind::Suspect).await;
+            (None, News::Ended)
+        }
+    }
+}
+
+/// Passes on what a stream brings, until there is news of it.
+pub(in crate::upstream) async fn hear(
+    mut stream: Box<Stream>,
+    wire: &Wire,
+    manner: &Manner,
+) -> (Option<Box<Stream>>, News) {
+    loop {
+        let next = stream.reply.next();
+        let next = match stream.until {
+            None => next.await,
+            Some(until) => match timeout_at(until, next).await {
+                Ok(next) => next,
+                Err(_) => return (None, refused(None, false)),
+            },
+        };
+        let text = match next {
+            Ok(Some(text)) => text,
+            Err(ExchangeError { reason: error @ ExchangeReason::TooLarge { .. }, .. })
+                if stream.reply.is_stream() =>
+            {
+                tracing::warn!(%error, "passed over a message on the stream of changes");
+                continue;
+            }
+            Ok(None) | Err(_) => {
+                wire.tell(UpstreamEventKind::Suspect).await;
+                return (None, News::Ended);
+            }
+        };
+        let Ok(frame) = Frame::parse(text) else {
+            tracing::debug!("passed over what is no message on the stream of changes");
+            continue;
+        };
+        match frame.kind() {
+            Kind::Notification { method } => match &**method {
+                method::LISTEN_ACKNOWLEDGED => {
+                    if stream.until.take().is_some() {
+                        let honoured = honoured(&frame);
+                        return (Some(stream), News::Acknowledged(honoured));
+                    }
+                }
+                // The graceful end, in the words of the other transport (cancellation).
+                method::CANCELLED if names(&frame, stream.id) => return (None, News::Ended),
+                name => {
+                    if name == method::TOOLS_LIST_CHANGED {
+                        manner.tools.send_modify(Tools::doubt);
+                    }
+                    let frame = unsubscribed(&frame);
+                    wire.tell(UpstreamEventKind::Frame { frame, carrier: None }).await;
+                }
+            },
+            Kind::Request { method, .. } => manner.warn_of_request(wire.dialer.port(), method),
+            Kind::Response { ok: true, .. } if means(frame.id(), stream.id) => return (None, News::Ended),
+            Kind::Response { ok: false, id } if id.is_none() || means(frame.id(), stream.id) => {
+                return (None, refused(Some(&frame), false));
+            }
+            Kind::Response { .. } => {}
+        }
+    }
+}
+
+fn refused(answer: Option<&Frame>, for_now: bool) -> News {
+    let raw = answer.and_then(|answer| {
+        let answer = Object::read(std::str::from_utf8(answer.bytes()).ok()?)?;
+        answer.get("error").map(str::to_owned)
+    });
+    let error =
+        raw.unwrap_or_else(|| error(code::INTERNAL_ERROR, "the instance offers no stream of changes"));
+    News::Refused { error, for_now }
+}
+
+/// The resources that an acknowledgement names.
+fn honoured(acknowledgement: &Frame) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Acknowledged {
+        notifications: Filter,
+    }
+    #[derive(Deserialize)]
+    struct Filter {
+        #[serde(default, rename = "resourceSubscriptions")]
+        uris: Vec<String>,
+    }
+    acknowledgement.peek::<Acknowledged>().map(|said| said.notifications.uris).unwrap_or_default()
+}
+
+/// Whether a cancellation is that of request `id`.
+fn names(cancellation: &Frame, id: u64) -> bool {
+    let params = cancellation.params().and_then(Object::read);
+    params.is_some_and(|params| means(params.get("requestId"), id))
+}
+
+impl Manner {
+    /// The request for a stream, and its id.
+    pub(in crate::upstream) fn listen(&self, route: &Route, filter: &str) -> (u64, Request<Full<Bytes>>) {
+        self.own_request(route, method::LISTEN, filter)
+    }
+}

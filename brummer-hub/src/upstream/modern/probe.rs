@@ -1,0 +1,274 @@
+//! Finds out which era an instance is of (2026-07-28, transports § Backward Compatibility).
+//!
+//! One `server/discover` is sent before anything else. Its answer's body decides, then its status: servers with a
+//! handshake answer in many ways, and all of them mean that `initialize` is to be sent. What says nothing of the
+//! instance at all (nothing listens, no answer, a web page) decides nothing.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::{
+    super::{
+        ExchangeError, ExchangeReason, Hello, Sent,
+        connection::Connection,
+        handshake::Headers,
+        headers::Route,
+        reply::{Opening, Reply, excerpt, open},
+        wire::Wire,
+    },
+    Failure, field,
+    meta::{self, Introduction},
+};
+use crate::{
+    frame::{Frame, Kind},
+    protocol::{LegacyVersion, ModernVersion, code, method},
+};
+
+/// How long the question may take. A server answers it from memory; one that is still starting is asked again later.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// Revisions that are offered in turn. A server may refuse the first on purpose.
+const MAX_ATTEMPTS: usize = 3;
+
+/// How long to wait for the end of the response that held the answer, to use its connection again.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// The id of the question. Owners number their requests from 1.
+const PROBE_ID: u64 = 0;
+
+/// What an instance was found to be.
+#[derive(Debug)]
+pub(in crate::upstream) enum Verdict {
+    Modern(Discovered),
+    /// It is to be sent `initialize`, proposing this revision if it named those that it knows.
+    Legacy {
+        propose: Option<LegacyVersion>,
+        connection: Option<Connection>,
+    },
+}
+
+/// What a modern instance says of itself.
+#[derive(Debug)]
+pub(in crate::upstream) struct Discovered {
+    pub(in crate::upstream) version: ModernVersion,
+    /// The whole result, as JSON text.
+    pub(in crate::upstream) result: Box<str>,
+    pub(in crate::upstream) stated_id: Option<Box<str>>,
+    pub(in crate::upstream) connection: Option<Connection>,
+}
+
+impl Discovered {
+    /// Whether the instance names a revision with a handshake too. Not all that speak one do.
+    pub(in crate::upstream) fn has_handshake(&self) -> bool {
+        serde_json::from_str::<Found>(&self.result).is_ok_and(|found| {
+            LegacyVersion::ALL
+                .iter()
+                .any(|known| found.supported_versions.iter().any(|it| it == known.as_str()))
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    supported_versions: Vec<String>,
+}
+
+/// What one answer says.
+#[derive(Debug, Eq, PartialEq)]
+enum Said {
+    Modern(ModernVersion),
+    /// To be asked again in this revision.
+    Other(ModernVersion),
+    Legacy(Option<LegacyVersion>),
+    /// It is modern, and yet can't be talked to.
+    Unusable(String),
+}
+
+/// Asks an instance.
+pub(in crate::upstream) async fn probe(
+    wire: &Wire,
+    base: &Route,
+    hello: &Hello,
+) -> Result<Verdict, ExchangeError> {
+    let limit = LIMIT.min(wire.limits.initialize_timeout);
+    timeout(limit, ask(wire, base, hello)).await.unwrap_or_else(|_| {
+        Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::timed_out(limit) })
+    })
+}
+
+async fn ask(wire: &Wire, base: &Route, hello: &Hello) -> Result<Verdict, ExchangeError> {
+    let mut version = ModernVersion::LATEST;
+    let mut connection = None;
+    for _ in 0..MAX_ATTEMPTS {
+        let introduction = Introduction::new(hello, version);
+        let mut request = base.modern(version).post(meta::discover(PROBE_ID, introduction.members()));
+        field::describe(request.headers_mut(), method::DISCOVER, None);
+        let (answering, response) = wire.send_repeatable(connection.take(), request).await?;
+        let stated_id = Headers::take(response.headers()).instance;
+        let answer;
+        (answer, connection) = match open(answering, response, wire.limits.max_message_bytes).await {
+            Ok(Opening::Messages(reply)) => read_answer(reply).await?,
+            Ok(Opening::Empty(connection)) => (None, Some(connection)),
+            Ok(Opening::Refused(refusal)) => {
+                let answer = refusal.answer();
+                if says_nothing(refusal.status, answer.is_some()) {
+                    return Err(refusal.error());
+                }
+                (answer, refusal.into_connection())
+            }
+            Err(ExchangeError { reason: ExchangeReason::ContentType { found }, .. }) if found != WEB_PAGE => {
+                (None, None)
+            }
+            Err(error) => return Err(error),
+        };
+        let said = answer.as_ref().map_or(Said::Legacy(None), read);
+        match (said, answer.as_ref().and_then(Frame::result)) {
+            (Said::Modern(version), Some(result)) => {
+                let result = result.into();
+                return Ok(Verdict::Modern(Discovered { version, result, stated_id, connection }));
+            }
+            (Said::Other(other) | Said::Modern(other), _) => version = other,
+            (Said::Legacy(propose), _) => return Ok(Verdict::Legacy { propose, connection }),
+            (Said::Unusable(message), _) => return Err(unusable(message)),
+        }
+    }
+    Err(unusable("it refuses each revision of MCP that it names".into()))
+}
+
+/// What a dev server answers that has not started yet. It says nothing of the MCP server that will be there.
+const WEB_PAGE: &str = "text/html";
+
+/// Whether a refusal comes from something else than the MCP server: a gate before it, or a server that is not well.
+fn says_nothing(status: StatusCode, has_answer: bool) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        || !has_answer && !status.is_client_error()
+}
+
+/// Reads up to the response, and the end that mostly comes along with it. What is no message is none.
+async fn read_answer(mut reply: Reply) -> Result<(Option<Frame>, Option<Connection>), ExchangeError> {
+    let mut answer = None;
+    while answer.is_none()
+        && let Some(text) = reply.next().await?
+    {
+        match Frame::parse(text) {
+            Ok(frame) if matches!(frame.kind(), Kind::Response { .. }) => answer = Some(frame),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    let _ = timeout(LINGER, reply.next()).await;
+    Ok((answer, reply.into_connection()))
+}
+
+fn read(answer: &Frame) -> Said {
+    #[derive(Deserialize)]
+    struct Supported {
+        supported: Vec<String>,
+    }
+    if answer.result().is_some() {
+        return match answer.peek_result::<Found>() {
+            Some(found) => match newest(&found.supported_versions) {
+                Said::Other(version) => Said::Modern(version),
+                other => other,
+            },
+            None => Said::Legacy(None),
+        };
+    }
+    let Some(failure) = Failure::read(answer) else { return Said::Legacy(None) };
+    match failure.code {
+        code::UNSUPPORTED_VERSION => {
+            let supported = failure.data.and_then(|data| serde_json::from_str::<Supported>(data.get()).ok());
+            supported.map_or(Said::Legacy(None), |supported| newest(&supported.supported))
+        }
+        code::HEADER_MISMATCH | code::MISSING_CAPABILITY => {
+            Said::Unusable(excerpt(failure.message.as_bytes()).unwrap_or_default())
+        }
+        _ => Said::Legacy(None),
+    }
+}
+
+/// Whether a request of a conversation that began with a handshake was answered by a server that knows none.
+pub(crate) fn wants_no_handshake(answer: &Frame) -> bool {
+    answer.result().is_none() && matches!(read(answer), Said::Other(_))
+}
+
+/// The newest revision that has a handshake.
+const LATEST: &str = LegacyVersion::LATEST.as_str();
+
+/// The newest revision that both sides know.
+fn newest(named: &[String]) -> Said {
+    let is_named = |version: &str| named.iter().any(|name| name == version);
+    if let Some(version) = ModernVersion::ALL.into_iter().rev().find(|version| is_named(version.as_str())) {
+        return Said::Other(version);
+    }
+    let legacy = LegacyVersion::ALL.into_iter().rev().find(|version| is_named(version.as_str()));
+    // Revisions are dates.
+    let is_modern =
+        |name: &String| name.len() == LATEST.len() && name.as_str() > LATEST && name.starts_with("20");
+    match legacy {
+        None if named.iter().any(is_modern) => {
+            Said::Unusable(format!("it speaks MCP {} only", named.join(", ")))
+        }
+        legacy => Said::Legacy(legacy),
+    }
+}
+
+fn unusable(message: String) -> ExchangeError {
+    ExchangeError { sent: Sent::Yes, reason: ExchangeReason::Handshake { message } }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn said(member: &str, value: &Value) -> Said {
+        let text = json!({"jsonrpc": "2.0", "id": 0, member: value}).to_string();
+        read(&Frame::parse(text).unwrap())
+    }
+
+    #[test]
+    fn the_body_tells_the_era() {
+        const MODERN: ModernVersion = ModernVersion::V2026_07_28;
+        let named = |versions: Value| said("result", &json!({"supportedVersions": versions}));
+        assert_eq!(named(json!(["2025-11-25", "2026-07-28", "2027-01-01"])), Said::Modern(MODERN));
+        assert_eq!(
+            named(json!(["2025-03-26", "2025-06-18"])),
+            Said::Legacy(Some(LegacyVersion::V2025_06_18))
+        );
+        assert_eq!(named(json!(["2027-01-01"])), Said::Unusable("it speaks MCP 2027-01-01 only".into()));
+        for other in [json!([]), json!(["1.0"]), json!([7]), json!("2026-07-28"), json!(null)] {
+            assert_eq!(named(other), Said::Legacy(None));
+        }
+        for result in [json!({}), json!([["2026-07-28"]]), json!("2026-07-28"), json!({"tools": []})] {
+            assert_eq!(said("result", &result), Said::Legacy(None), "{result}");
+        }
+        let refused =
+            |code: i32, data: Value| said("error", &json!({"code": code, "message": "m", "data": data}));
+        let supported = |versions: Value| refused(-32022, json!({"supported": versions, "requested": "x"}));
+        assert_eq!(supported(json!(["2026-07-28", "2025-11-25"])), Said::Other(MODERN));
+        assert_eq!(supported(json!(["2024-11-05"])), Said::Legacy(Some(LegacyVersion::V2024_11_05)));
+        assert_eq!(supported(json!(["2031-01-01"])), Said::Unusable("it speaks MCP 2031-01-01 only".into()));
+        assert_eq!(refused(-32022, json!(null)), Said::Legacy(None));
+        let text = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32022, "data": {"supported": ["2026-07-28"]}}});
+        assert!(wants_no_handshake(&Frame::parse(text.to_string()).unwrap()));
+        for error in
+            [json!({"code": -32022, "message": "of one's own"}), json!({"code": -32020, "message": "m"})]
+        {
+            let text = json!({"jsonrpc": "2.0", "id": 1, "error": error}).to_string();
+            assert!(!wants_no_handshake(&Frame::parse(text).unwrap()));
+        }
+        for code in [-32020, -32021] {
+            assert_eq!(refused(code, json!({})), Said::Unusable("m".into()));
+        }
+        for code in [-32601, -32602, -32600, -32603, -32700, -32000, -32001, -32002, 0, 400] {
+            assert_eq!(refused(code, json!({"supported": ["2026-07-28"]})), Said::Legacy(None), "{code}");
+        }
+        assert_eq!(said("error", &json!("no object")), Said::Legacy(None));
+    }
+}

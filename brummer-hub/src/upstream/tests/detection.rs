@@ -1,0 +1,270 @@
+//! Which era an instance is of.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::{
+    modern::{LEGACY, MODERN, discovered, owner, refuse_session, with_limits},
+    script::{Owner, Request, Server, hello, options},
+};
+use crate::{
+    config::Limits,
+    upstream::{ExchangeReason, Sent, UpstreamOptions},
+};
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+async fn probe(server: &mut Server) -> Request {
+    let probe = server.expect("POST", "server/discover").await;
+    assert_eq!(probe.header("accept"), Some("application/json, text/event-stream"));
+    assert_eq!(probe.header("content-type"), Some("application/json"));
+    assert_eq!(probe.header("mcp-protocol-version"), Some("2026-07-28"));
+    assert_eq!(probe.header("mcp-method"), Some("server/discover"));
+    assert_eq!((probe.header("mcp-name"), probe.header("mcp-session-id")), (None, None));
+    probe
+}
+
+#[tokio::test]
+async fn an_instance_without_a_handshake_gets_none() {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, r#"{"roots":{"listChanged":true},"tasks":{},"sampling":{}}"#);
+    let probe = probe(&mut server).await;
+    let introduction = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "owner", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {"roots": {}, "sampling": {}},
+    });
+    assert_eq!(probe.rpc["params"], json!({"_meta": introduction}));
+    let body = json!({"jsonrpc": "2.0", "id": probe.rpc["id"], "result": discovered()}).to_string();
+    let headers = format!("{JSON}Brummer-Instance-Id: i-1\r\nMcp-Session-Id: ignored\r\n");
+    probe.answer("200 OK", &headers, &body).await;
+    refuse_session(&mut server).await;
+    let welcome = owner.ready().await;
+    assert_eq!((welcome.era, welcome.stated_id.as_deref()), (MODERN, Some("i-1")));
+    assert_eq!(*welcome.result, discovered().to_string());
+    assert_eq!(welcome.extensions().as_deref(), Some(r#"{"x/y":{"z":1.0}}"#));
+
+    let listen = server.expect("POST", "subscriptions/listen").await;
+    assert_eq!(listen.rpc["params"]["_meta"], introduction);
+    assert_eq!(
+        (listen.header("mcp-session-id"), listen.header("mcp-method")),
+        (None, Some("subscriptions/listen"))
+    );
+    drop(owner.upstream.take());
+    listen.raw("").await.closed().await;
+    assert!(owner.end().await.is_empty());
+    server.assert_nothing_else();
+}
+
+/// Every way in which servers with a handshake are known to answer what they do not know.
+#[tokio::test]
+async fn everything_else_gets_a_handshake_on_the_same_connection() {
+    let error =
+        |code: i32| json!({"jsonrpc": "2.0", "id": 0, "error": {"code": code, "message": "no"}}).to_string();
+    let result = |result: Value| json!({"jsonrpc": "2.0", "id": 0, "result": result}).to_string();
+    let of_sdk = r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: Server not initialized"},"id":null}"#;
+    let stream = "Content-Type: text/event-stream\r\n";
+    for (status, headers, body) in [
+        ("200 OK", JSON, error(-32601)),
+        ("200 OK", JSON, error(-32602)),
+        ("200 OK", JSON, error(-32001)),
+        ("200 OK", JSON, error(-32603)),
+        ("400 Bad Request", JSON, of_sdk.to_owned()),
+        ("404 Not Found", JSON, error(-32601)),
+        ("500 Internal Server Error", JSON, error(-32603)),
+        ("400 Bad Request", "Content-Type: text/plain\r\n", "what?".to_owned()),
+        ("400 Bad Request", "", String::new()),
+        ("404 Not Found", "Content-Type: text/html\r\n", "<p>no</p>".to_owned()),
+        ("405 Method Not Allowed", "", String::new()),
+        ("406 Not Acceptable", JSON, "{}".to_owned()),
+        ("200 OK", JSON, result(json!({}))),
+        ("200 OK", JSON, result(json!({"supportedVersions": "all"}))),
+        ("200 OK", JSON, "{}".to_owned()),
+        ("200 OK", JSON, "nonsense".to_owned()),
+        ("200 OK", stream, format!("data: {}\n\n", error(-32601))),
+        ("200 OK", stream, ": nothing\n\n".to_owned()),
+        ("202 Accepted", "", String::new()),
+        ("204 No Content", "", String::new()),
+    ] {
+        let mut server = Server::start().await;
+        let mut owner = owner(server.port, LEGACY, "{}");
+        probe(&mut server).await.answer(status, headers, &body).await;
+        let initialize = server.expect("POST", "initialize").await;
+        assert_eq!(initialize.connection(), 0, "{status} {body}");
+        assert_eq!(
+            (initialize.header("mcp-protocol-version"), initialize.header("mcp-method")),
+            (None, None)
+        );
+        assert_eq!(initialize.rpc["params"]["protocolVersion"], "2025-11-25");
+        let result = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {}});
+        initialize.result(result).await;
+        server.expect("POST", "notifications/initialized").await.accept().await;
+        assert_eq!(owner.ready().await.era.version(), "2025-06-18", "{status} {body}");
+        server.expect("GET", "").await;
+        server.assert_nothing_else();
+    }
+}
+
+#[tokio::test]
+async fn what_says_nothing_of_the_instance_decides_nothing() {
+    for (status, headers, body) in [
+        ("401 Unauthorized", JSON, r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"no"}}"#),
+        ("403 Forbidden", "", ""),
+        ("502 Bad Gateway", "", ""),
+        ("503 Service Unavailable", "Content-Type: text/html\r\n", "<p>starting</p>"),
+        ("302 Found", "Location: /login\r\n", ""),
+        ("200 OK", "Content-Type: text/html; charset=utf-8\r\n", "<p>hello</p>"),
+    ] {
+        let mut server = Server::start().await;
+        let mut owner = owner(server.port, LEGACY, "{}");
+        probe(&mut server).await.answer(status, headers, body).await;
+        owner.failed().await;
+        server.assert_nothing_else();
+    }
+    let mut server = Server::start().await;
+    let mut first = owner(server.port, LEGACY, "{}");
+    probe(&mut server).await.cut();
+    assert!(matches!(first.failed().await.reason, ExchangeReason::Closed));
+
+    let limits = Limits { initialize_timeout: std::time::Duration::from_millis(30), ..Limits::default() };
+    let mut second = with_limits(server.port, LEGACY, "{}", limits);
+    let _silent = probe(&mut server).await;
+    assert!(matches!(second.failed().await.reason, ExchangeReason::TimedOut { .. }));
+    server.assert_nothing_else();
+}
+
+fn refusal(probe: &Request, code: i32, data: &Value) -> String {
+    let error = json!({"code": code, "message": "not\nthat", "data": data});
+    json!({"jsonrpc": "2.0", "id": probe.rpc["id"], "error": error}).to_string()
+}
+
+#[tokio::test]
+async fn a_refused_revision_is_replaced_by_a_common_one() {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    let first = probe(&mut server).await;
+    let body = refusal(&first, -32022, &json!({"supported": ["2026-07-28"], "requested": "2026-07-28"}));
+    first.answer("400 Bad Request", JSON, &body).await;
+    let second = probe(&mut server).await;
+    assert_eq!(second.connection(), 0);
+    second.result(discovered()).await;
+    refuse_session(&mut server).await;
+    assert_eq!(owner.ready().await.era, MODERN);
+}
+
+#[tokio::test]
+async fn an_instance_that_names_only_older_revisions_gets_the_newest_common_one() {
+    let mut server = Server::start().await;
+    let _owner = owner(server.port, MODERN, "{}");
+    let first = probe(&mut server).await;
+    let body = refusal(&first, -32022, &json!({"supported": ["2025-03-26", "2025-06-18"], "requested": "x"}));
+    first.answer("400 Bad Request", JSON, &body).await;
+    let initialize = server.expect("POST", "initialize").await;
+    assert_eq!(initialize.rpc["params"]["protocolVersion"], "2025-06-18");
+}
+
+#[tokio::test]
+async fn an_instance_that_is_modern_and_not_usable_gets_no_handshake() {
+    for (code, data, why) in [
+        (-32020, json!({}), "not that"),
+        (-32021, json!({"requiredCapabilities": {}}), "not that"),
+        (-32022, json!({"supported": ["2027-07-07"]}), "it speaks MCP 2027-07-07 only"),
+    ] {
+        let mut server = Server::start().await;
+        let mut owner = owner(server.port, LEGACY, "{}");
+        let first = probe(&mut server).await;
+        let body = refusal(&first, code, &data);
+        first.answer("400 Bad Request", JSON, &body).await;
+        let error = owner.failed().await;
+        assert_eq!(error.sent, Sent::Yes);
+        assert_eq!(error.to_string(), format!("the instance refused the handshake: {why}"));
+        server.assert_nothing_else();
+    }
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    for _ in 0..3 {
+        let again = probe(&mut server).await;
+        let body = refusal(&again, -32022, &json!({"supported": ["2026-07-28"]}));
+        again.answer("400 Bad Request", JSON, &body).await;
+    }
+    owner.failed().await;
+    server.assert_nothing_else();
+}
+
+/// What `initialize` gets from a server of both kinds.
+async fn welcome(server: &mut Server, session: &str) {
+    let initialize = server.expect("POST", "initialize").await;
+    let result = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}});
+    let body = json!({"jsonrpc": "2.0", "id": initialize.rpc["id"], "result": result}).to_string();
+    initialize.answer("200 OK", &format!("{JSON}{session}"), &body).await;
+}
+
+#[tokio::test]
+async fn an_instance_of_both_kinds_speaks_that_of_its_client_where_it_can() {
+    for known in [None, Some(MODERN)] {
+        let mut server = Server::start().await;
+        let options = options(server.port, hello(LEGACY, "{}"));
+        let mut owner = Owner::with_options(UpstreamOptions { known, ..options }, 64);
+        probe(&mut server).await.result(discovered()).await;
+        welcome(&mut server, "Mcp-Session-Id: s\r\n").await;
+        server.expect("POST", "notifications/initialized").await.accept().await;
+        assert_eq!(owner.ready().await.era, LEGACY);
+        server.expect("GET", "").await;
+        server.assert_nothing_else();
+
+        // Without a session it could not ask the client anything.
+        let mut server = Server::start().await;
+        let options = super::script::options(server.port, hello(LEGACY, "{}"));
+        let mut owner = Owner::with_options(UpstreamOptions { known, ..options }, 64);
+        probe(&mut server).await.result(discovered()).await;
+        welcome(&mut server, "").await;
+        assert_eq!(owner.ready().await.era, MODERN);
+        server.expect("POST", "subscriptions/listen").await;
+        server.assert_nothing_else();
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_that_has_become_stale_does_no_harm() {
+    let mut server = Server::start().await;
+    let options = options(server.port, hello(MODERN, "{}"));
+    let mut owner = Owner::with_options(UpstreamOptions { known: Some(MODERN), ..options }, 64);
+    probe(&mut server).await.answer("404 Not Found", "", "").await;
+    server.shake_hands("s").await;
+    assert_eq!(owner.ready().await.era.version(), "2025-06-18");
+}
+
+#[tokio::test]
+async fn a_server_that_closes_after_the_question_gets_its_handshake_on_another_connection() {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    let probe = probe(&mut server).await;
+    // The connection looks as if it could be used again.
+    drop(probe.raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await);
+    server.shake_hands("").await;
+    owner.ready().await;
+}
+
+#[tokio::test]
+async fn handshakes_take_turns_but_not_for_ever() {
+    let gate = Arc::new(Semaphore::new(1));
+    let mut server = Server::start().await;
+    let gated = || {
+        let options = options(server.port, hello(LEGACY, "{}"));
+        Owner::with_options(UpstreamOptions { gate: Some(Arc::clone(&gate)), ..options }, 64)
+    };
+    let (mut first, mut second) = (gated(), gated());
+    let asked = probe(&mut server).await;
+    assert_eq!(gate.available_permits(), 0);
+    // The second one does not wait for an instance that may never answer.
+    let also_asked = probe(&mut server).await;
+    asked.result(discovered()).await;
+    also_asked.result(discovered()).await;
+    refuse_session(&mut server).await;
+    refuse_session(&mut server).await;
+    first.ready().await;
+    second.ready().await;
+    assert_eq!(gate.available_permits(), 1);
+}
