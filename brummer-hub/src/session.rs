@@ -26,16 +26,22 @@ mod client;
 mod connect;
 mod handshake;
 pub(crate) mod hub_tools;
+mod input;
 mod jobs;
+mod level;
 mod links;
 mod lists;
 mod merge;
+mod modern;
 mod names;
 mod notify;
 mod questions;
 mod quirks;
+mod resources;
 mod route;
+mod said;
 mod task;
+mod tasks;
 
 pub use hub_tools::InstanceEntry;
 

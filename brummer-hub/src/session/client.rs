@@ -1,11 +1,18 @@
 //! What the session knows of its client, and the requests that it still owes an answer.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use tokio::task::AbortHandle;
+
+use super::modern::Claim;
 
 use crate::{
     frame::{Frame, Parts},
@@ -78,11 +85,33 @@ impl Phase {
     }
 }
 
+/// On whose behalf something is sent to an instance. Each has links of its own.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Caller {
+    /// The client that opens with `initialize`.
+    Greeted,
+    /// A client without a handshake, by what its requests claim of it.
+    Claimed(u32),
+}
+
 /// Where an answer goes: the id as the client wrote it, and the batch that it came in.
 #[derive(Clone, Debug)]
 pub(super) struct ReplyTo {
     pub(super) id: Box<str>,
     pub(super) batch: Option<u64>,
+    /// What the request says of itself, when it is of a revision without a handshake.
+    pub(super) claim: Option<Arc<Claim>>,
+}
+
+impl ReplyTo {
+    /// Whether the answer goes to a client without a handshake.
+    pub(super) const fn is_modern(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        self.claim.as_ref().map_or(Caller::Greeted, |claim| claim.caller)
+    }
 }
 
 /// What works on a request of the client.
@@ -94,6 +123,8 @@ pub(super) enum Running {
     Job { number: u64, handle: AbortHandle },
     /// Nothing yet: it waits until the hub has settled.
     Deferred,
+    /// It is a listen, which is answered when it ends.
+    Listening,
 }
 
 /// The requests of the client that have no answer yet, and the batches that they belong to.
@@ -202,6 +233,17 @@ pub(super) fn canonical(id: &str) -> Cow<'_, str> {
     id.into()
 }
 
+/// A value (JSON text) with the members of all objects in order, so that texts are the same when they mean the same.
+pub(super) fn in_order(text: &str) -> String {
+    match serde_json::from_str::<Value>(text) {
+        Ok(mut value) => {
+            value.sort_all_objects();
+            value.to_string()
+        }
+        Err(_) => text.to_owned(),
+    }
+}
+
 /// A JSON-RPC result, as text.
 pub(super) fn result(id: &str, result: &str) -> Parts {
     Parts::whole(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#))
@@ -236,11 +278,18 @@ pub(super) struct WithMeta<'a> {
     pub(super) meta: Option<Meta<'a>>,
 }
 
+/// Whether the parameters may have metadata. Most have none, and looking for the name is much cheaper than reading them.
+/// An escaped spelling of it is legal JSON that nobody writes.
+pub(super) fn has_meta(frame: &Frame) -> bool {
+    static META: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(br#""_meta""#));
+    frame.params().is_some_and(|params| META.find(params.as_bytes()).is_some())
+}
+
 /// The progress token of a request, as JSON text.
 pub(super) fn progress_token(frame: &Frame) -> Option<&str> {
-    // Most requests have none, and looking for its name is much cheaper than reading the parameters. An escaped
-    // spelling of the name is legal JSON that nobody writes.
-    memchr::memmem::find(frame.params()?.as_bytes(), b"progressToken")?;
+    if !has_meta(frame) {
+        return None;
+    }
     frame.peek::<WithMeta<'_>>()?.meta?.progress_token.map(RawValue::get)
 }
 
@@ -262,7 +311,7 @@ mod tests {
     #[test]
     fn ids_are_the_same_when_they_mean_the_same() {
         let mut owed = Owed::default();
-        let to = |id: &str| ReplyTo { id: id.into(), batch: None };
+        let to = |id: &str| ReplyTo { id: id.into(), batch: None, claim: None };
         owed.set(&to(r#""a""#), Running::Deferred);
         assert!(owed.contains(r#""\u0061""#));
         assert!(!owed.contains("1"));

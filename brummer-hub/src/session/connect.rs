@@ -4,7 +4,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{client::Phase, jobs::Done, task::SessionTask};
+use super::{
+    client::{Caller, Phase},
+    jobs::Done,
+    task::SessionTask,
+};
 use crate::{
     frame::{Frame, Parts},
     hub::Snapshot,
@@ -65,8 +69,11 @@ impl SessionTask {
         let active = |snapshot: &Snapshot| {
             snapshot.active().map(|it| (it.generation, it.alias.clone())).collect::<Vec<_>>()
         };
-        if self.shows_all() && active(&old) != active(&new) {
-            self.lists_changed();
+        if active(&old) != active(&new) {
+            if self.shows_all() {
+                self.lists_changed();
+            }
+            self.tell_listens();
         }
         if listing(&old) != listing(&new) {
             self.instances_changed();
@@ -170,17 +177,23 @@ impl SessionTask {
         if self.phase.identity().is_some()
             && let Some(instance) = self.target.instance().cloned()
         {
-            self.links.to(&instance, || self.phase.hello());
+            self.link_to(&instance, Caller::Greeted);
         }
     }
 
     /// The client has said who it is. Links that were opened without that do not count any more.
     pub(super) fn reopen_links(&mut self) {
-        let early: Vec<LinkId> = self.links.iter().map(|(id, _)| id).collect();
-        for link in early {
+        self.close_links_of(Caller::Greeted);
+        self.open_target();
+    }
+
+    /// Closes the links that were opened on behalf of a caller.
+    pub(super) fn close_links_of(&mut self, caller: Caller) {
+        let theirs = self.links.iter().filter(|(_, link)| link.caller == caller);
+        let theirs: Vec<LinkId> = theirs.map(|(id, _)| id).collect();
+        for link in theirs {
             self.close_link(link, &ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Closed });
         }
-        self.open_target();
     }
 
     /// The client chose for itself.

@@ -1,5 +1,7 @@
 //! The handshake with the client (lifecycle § Initialization).
 
+use serde_json::{Value, json};
+
 use super::{
     client::{Identity, InitializeParams, Phase, ReplyTo},
     task::SessionTask,
@@ -11,6 +13,13 @@ use crate::{
 
 /// What a model is told about the hub.
 const INSTRUCTIONS: &str = include_str!("instructions.md");
+
+/// The same for a model that is shown what all instances have.
+pub(super) const INSTRUCTIONS_ALL: &str = include_str!("instructions-all.md");
+
+/// The hub's name and version, as JSON text.
+pub(super) const SERVER_INFO: &str =
+    concat!(r#"{"name":"brummer-hub","title":"Brummer Hub","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
 
 impl SessionTask {
     /// Answers `initialize` at once, whatever runs or does not: so the capabilities are a constant superset, and what
@@ -40,7 +49,8 @@ impl SessionTask {
                 .into(),
             has_roots,
         });
-        self.answer_result(to, &greeting(version));
+        let greeting = greeting(version, self.shows_all());
+        self.answer_result(to, &greeting);
         self.reopen_links();
     }
 
@@ -58,22 +68,25 @@ struct Declared {
     roots: Option<serde::de::IgnoredAny>,
 }
 
-fn greeting(version: LegacyVersion) -> String {
-    serde_json::json!({
-        "protocolVersion": version.as_str(),
-        "capabilities": {
-            "completions": {},
-            "logging": {},
-            "prompts": {"listChanged": true},
-            "resources": {"listChanged": true, "subscribe": true},
-            "tools": {"listChanged": true},
-        },
-        "serverInfo": {
-            "name": "brummer-hub",
-            "title": "Brummer Hub",
-            "version": env!("CARGO_PKG_VERSION"),
-        },
-        "instructions": INSTRUCTIONS,
+fn greeting(version: LegacyVersion, shows_all: bool) -> String {
+    let mut capabilities = capabilities();
+    if version >= LegacyVersion::V2025_11_25 {
+        // Which tools can be run as tasks is said by each of them (2025-11-25, tasks § Tool-Level Negotiation).
+        capabilities["tasks"] = json!({"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}});
+    }
+    let instructions = Value::from(if shows_all { INSTRUCTIONS_ALL } else { INSTRUCTIONS });
+    format!(
+        r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"serverInfo":{SERVER_INFO},"instructions":{instructions}}}"#
+    )
+}
+
+/// What the hub can do, whatever runs.
+pub(super) fn capabilities() -> Value {
+    json!({
+        "completions": {},
+        "logging": {},
+        "prompts": {"listChanged": true},
+        "resources": {"listChanged": true, "subscribe": true},
+        "tools": {"listChanged": true},
     })
-    .to_string()
 }

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    client::{ReplyTo, Running, progress_token},
-    jobs::{Asking, Done, request_frame},
-    links::{Asker, Shape, failure_text},
+    client::ReplyTo,
+    jobs::{Done, request_frame},
+    links::{Shape, failure_text},
     lists::{INSTANCES_URI, ListKind, key_of, page},
     quirks,
     task::SessionTask,
@@ -113,6 +113,28 @@ struct CallParams<'a> {
     arguments: Option<&'a RawValue>,
 }
 
+/// What of a call is passed on to the tool that it asks for: everything that is not about the tool itself.
+#[derive(Deserialize)]
+struct Carried<'a> {
+    #[serde(rename = "_meta", default, borrow)]
+    meta: Option<&'a RawValue>,
+    #[serde(rename = "inputResponses", default, borrow)]
+    responses: Option<&'a RawValue>,
+    #[serde(rename = "requestState", default, borrow)]
+    state: Option<&'a RawValue>,
+}
+
+impl Carried<'_> {
+    /// The members with their names, each after a comma.
+    fn text(&self) -> String {
+        let Self { meta, responses, state } = self;
+        [("_meta", meta), ("inputResponses", responses), ("requestState", state)]
+            .into_iter()
+            .filter_map(|(name, raw)| Some(format!(",\"{name}\":{}", raw.as_ref()?.get())))
+            .collect()
+    }
+}
+
 impl SessionTask {
     pub(super) fn call_own_tool(&mut self, tool: Tool, frame: &Frame, to: &ReplyTo) {
         let raw = frame.peek::<CallParams<'_>>().and_then(|params| params.arguments);
@@ -123,6 +145,10 @@ impl SessionTask {
         let outcome = match tool {
             Tool::List => Ok(Some(self.list_instances())),
             Tool::Connect => self.connect_instance(&arguments, to).map(|()| None),
+            Tool::Disconnect if to.is_modern() => {
+                let text = "Nothing to disconnect: the tools of all instances are listed at all times.";
+                Ok(Some(tool_result(text, &json!({"disconnected": null}))))
+            }
             Tool::Disconnect => Ok(Some(self.disconnect_instance())),
             Tool::Health => self.instance_health(&arguments).map(Some),
             Tool::Tools => self.instance_tools(arguments, to).map(|()| None),
@@ -153,24 +179,27 @@ impl SessionTask {
             format!("instances_connect needs `instance_id`. {}", candidates(self.snapshot.instances.iter()))
         })?;
         let instance = active(find(&self.snapshot, wanted)?)?.clone();
-        let asking = Asking(self.asker.clone());
+        let asking = self.asking(to.caller());
         let reply = to.clone();
+        // What such a client is listed must not depend on what it has called before.
+        let stays = to.is_modern();
         self.start_job(to, async move {
             let (result, connect) = match asking.list(&instance, ListKind::Tools).await {
                 Ok(pages) => {
                     let names = tool_names(&pages);
-                    let text = format!(
-                        "Connected to `{}` ({}). {} tools are available now: {}",
-                        instance.alias,
-                        instance.found.doorbell.path.display(),
-                        names.len(),
-                        names.join(", ")
-                    );
-                    let entry = InstanceEntry::of(&instance, true);
-                    (
-                        tool_result(&text, &json!({"instance": entry, "tools": names})),
-                        Some(Box::new(instance)),
-                    )
+                    let (alias, path) = (&instance.alias, instance.found.doorbell.path.display());
+                    let (many, listed) = (names.len(), names.join(", "));
+                    let text = if stays {
+                        format!(
+                            "There is no need to connect: the tools of all instances are listed at all times, those of \
+                             `{alias}` ({path}) with `{alias}__` in front. It has {many}: {listed}"
+                        )
+                    } else {
+                        format!("Connected to `{alias}` ({path}). {many} tools are available now: {listed}")
+                    };
+                    let entry = InstanceEntry::of(&instance, !stays);
+                    let connect = (!stays).then(|| Box::new(instance.clone()));
+                    (tool_result(&text, &json!({"instance": entry, "tools": names})), connect)
                 }
                 Err(error) => {
                     (tool_error(&format!("could not connect to {}", failure_text(&instance, &error))), None)
@@ -204,7 +233,7 @@ impl SessionTask {
     fn instance_tools(&mut self, arguments: Arguments<'_>, to: &ReplyTo) -> Result<(), String> {
         let instance = self.meant(arguments.instance_id.as_deref())?.clone();
         let query = arguments.query.unwrap_or_default().to_lowercase();
-        let asking = Asking(self.asker.clone());
+        let asking = self.asking(to.caller());
         let reply = to.clone();
         self.start_job(to, async move {
             let result = match asking.list(&instance, ListKind::Tools).await {
@@ -228,21 +257,15 @@ impl SessionTask {
             .as_deref()
             .ok_or("instances_call needs `tool`, the name of a tool of the instance")?;
         let instance = self.meant(arguments.instance_id.as_deref())?.clone();
-        let token = progress_token(frame);
-        let meta = token.map(|token| format!(r#","_meta":{{"progressToken":{token}}}"#)).unwrap_or_default();
         let given = match arguments.arguments.map(RawValue::get) {
             None | Some("null") => "{}",
             Some(object) if object.starts_with('{') => object,
             Some(_) => return Err("`arguments` must be an object".to_owned()),
         };
-        let params = format!(r#"{{"name":{},"arguments":{given}{meta}}}"#, Value::from(tool));
+        let carried = frame.peek::<Carried<'_>>().map(|carried| carried.text()).unwrap_or_default();
+        let params = format!(r#"{{"name":{},"arguments":{given}{carried}}}"#, Value::from(tool));
         let call = request_frame(method::TOOLS_CALL, &params);
-        let link = self.links.to(&instance, || self.phase.hello());
-        let asker = Asker::Client { reply: to.clone(), token: token.map(Into::into), shape: Shape::Called };
-        match self.links.request(link, &call, asker) {
-            Ok(request) => self.owed.set(to, Running::Upstream(request)),
-            Err(_) => return Err(format!("instance `{}` takes no more calls now", instance.alias)),
-        }
+        self.forward_as(&instance, &call, frame, to, Shape::Called);
         Ok(())
     }
 

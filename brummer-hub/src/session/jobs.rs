@@ -13,13 +13,15 @@ use tokio::{
 };
 
 use super::{
-    client::ReplyTo,
+    client::{Caller, ReplyTo},
+    level::Level,
     links::Asker,
     lists::{ListKind, page},
+    modern::{Listening, with_meta},
     task::SessionTask,
 };
 use crate::{
-    frame::Frame,
+    frame::{Frame, Object},
     instance::Instance,
     upstream::{ExchangeError, ExchangeReason, Sent},
 };
@@ -34,6 +36,7 @@ const MAX_PAGES: usize = 1000;
 #[derive(Debug)]
 pub(super) struct Ask {
     instance: Instance,
+    caller: Caller,
     method: &'static str,
     /// JSON text.
     params: String,
@@ -49,8 +52,18 @@ pub(super) enum Done {
     Tool { to: ReplyTo, result: String, connect: Option<Box<Instance>> },
     /// The first good answer of several instances, or the last bad one.
     Answer { to: ReplyTo, from: Box<Instance>, answer: Result<Frame, ExchangeError> },
-    /// A list that was missing before is there now.
-    ListsChanged,
+    /// A list that was missing before is there now, for this caller.
+    ListsChanged(ListKind, Caller),
+    /// Questions of an instance may have come to an end: ask the client of this request.
+    Questions(u64),
+    /// The client has not come back to the call that was suspended under this state.
+    Expired(String),
+    /// The subscriptions of a listen have been accepted or refused.
+    Listening(Box<Listening>),
+    /// The log level was set at an instance; the request that wanted it can go on.
+    Leveled { to: ReplyTo, frame: Frame, at: Box<Instance>, level: Level },
+    /// Whose task a request is about, if anybody knows it.
+    Owned { to: ReplyTo, frame: Frame, owner: Option<Box<Instance>> },
     /// The directories of the client, with links resolved.
     Roots(Vec<PathBuf>),
     /// Nothing that anybody waits for.
@@ -70,7 +83,11 @@ pub(super) enum Then {
 
 /// The way of a job back to its session.
 #[derive(Clone, Debug)]
-pub(super) struct Asking(pub(super) mpsc::Sender<Ask>);
+pub(super) struct Asking {
+    asks: mpsc::Sender<Ask>,
+    /// On whose behalf instances are asked.
+    caller: Caller,
+}
 
 impl Asking {
     /// Sends a request on the session's own link to an instance.
@@ -82,8 +99,8 @@ impl Asking {
     ) -> Result<Frame, ExchangeError> {
         let gone = || ExchangeError { sent: Sent::No, reason: ExchangeReason::Gone };
         let (answer, answered) = oneshot::channel();
-        let ask = Ask { instance: instance.clone(), method, params, answer };
-        self.0.send(ask).await.map_err(|_| gone())?;
+        let ask = Ask { instance: instance.clone(), caller: self.caller, method, params, answer };
+        self.asks.send(ask).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 
@@ -136,13 +153,24 @@ impl Asking {
 }
 
 impl SessionTask {
+    /// The way of a job on behalf of this caller.
+    pub(super) fn asking(&self, caller: Caller) -> Asking {
+        Asking { asks: self.asker.clone(), caller }
+    }
+
     pub(super) fn on_ask(&mut self, ask: Ask) {
-        let Ask { instance, method, params, answer } = ask;
+        let Ask { instance, caller, method, params, answer } = ask;
         if answer.is_closed() {
             return;
         }
+        // What is sent on with the client's own parameters says already whose it is.
+        let is_bare = Object::read(&params).is_some_and(|params| params.get("_meta").is_none());
+        let params = match self.callers.hello(caller) {
+            Some(hello) if is_bare => with_meta(&params, hello),
+            _ => params,
+        };
         let frame = request_frame(method, &params);
-        let link = self.links.to(&instance, || self.phase.hello());
+        let link = self.link_to(&instance, caller);
         if let Err(Asker::Job { answer, .. }) =
             self.links.request(link, &frame, Asker::Job { answer, token: None })
         {
@@ -170,7 +198,13 @@ impl SessionTask {
             Done::Answer { to, from, answer: Ok(frame) } => self.answer_read(&from, &to, &frame),
             Done::Answer { to, from, answer: Err(error) } => self.answer_failure(&from, &to, &error),
             Done::Nobody { to, uri } => self.answer_no_resource(&to, &uri),
-            Done::ListsChanged => self.lists_changed(),
+            Done::ListsChanged(_, Caller::Greeted) => self.lists_changed(),
+            Done::ListsChanged(kind, caller) => self.tell_listens_of(kind.changed(), Some(caller)),
+            Done::Questions(request) => self.ask_client(request),
+            Done::Expired(state) => self.expire(&state),
+            Done::Listening(listening) => self.acknowledge(*listening),
+            Done::Leveled { to, frame, at, level } => self.on_leveled(&frame, &to, &at, level),
+            Done::Owned { to, frame, owner } => self.on_task_owner(&frame, &to, owner.as_deref()),
             Done::Roots(roots) => self.set_roots(roots),
             Done::Nothing => {}
         }
@@ -184,8 +218,15 @@ impl Done {
             Self::Lists { then: Then::Show(to) | Then::Resolve(_, to), .. }
             | Self::Tool { to, .. }
             | Self::Answer { to, .. }
+            | Self::Leveled { to, .. }
+            | Self::Owned { to, .. }
             | Self::Nobody { to, .. } => Some(to),
-            Self::ListsChanged | Self::Roots(_) | Self::Nothing => None,
+            Self::Listening(listening) => Some(&listening.to),
+            Self::ListsChanged(..)
+            | Self::Questions(_)
+            | Self::Expired(_)
+            | Self::Roots(_)
+            | Self::Nothing => None,
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum ListKind {
     Prompts,
     Resources,
     Templates,
+    /// Tasks of 2025-11-25, where a list of them is part of the revision.
+    Tasks,
 }
 
 /// The resource that shows the instances.
@@ -32,6 +34,7 @@ impl ListKind {
             method::PROMPTS_LIST => Some(Self::Prompts),
             method::RESOURCES_LIST => Some(Self::Resources),
             method::RESOURCES_TEMPLATES_LIST => Some(Self::Templates),
+            method::TASKS_LIST => Some(Self::Tasks),
             _ => None,
         }
     }
@@ -42,6 +45,16 @@ impl ListKind {
             Self::Prompts => method::PROMPTS_LIST,
             Self::Resources => method::RESOURCES_LIST,
             Self::Templates => method::RESOURCES_TEMPLATES_LIST,
+            Self::Tasks => method::TASKS_LIST,
+        }
+    }
+
+    /// The notification that tells that it has changed. Templates have none of their own, and tasks none at all.
+    pub(super) fn changed(self) -> &'static str {
+        match self {
+            Self::Tools => method::TOOLS_LIST_CHANGED,
+            Self::Prompts => method::PROMPTS_LIST_CHANGED,
+            Self::Resources | Self::Templates | Self::Tasks => method::RESOURCES_LIST_CHANGED,
         }
     }
 
@@ -52,6 +65,7 @@ impl ListKind {
             Self::Prompts => "prompts",
             Self::Resources => "resources",
             Self::Templates => "resourceTemplates",
+            Self::Tasks => "tasks",
         }
     }
 
@@ -60,7 +74,7 @@ impl ListKind {
         match self {
             Self::Tools => hub_tools::definitions(),
             Self::Resources => INSTANCES_RESOURCE,
-            Self::Prompts | Self::Templates => "",
+            Self::Prompts | Self::Templates | Self::Tasks => "",
         }
     }
 
@@ -96,6 +110,8 @@ pub(super) fn page(frame: &Frame, kind: ListKind) -> Option<Page<'_>> {
         resources: Option<&'a RawValue>,
         #[serde(borrow, default, rename = "resourceTemplates")]
         templates: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        tasks: Option<&'a RawValue>,
         #[serde(borrow, default, rename = "nextCursor")]
         next_cursor: Option<Cow<'a, str>>,
     }
@@ -105,6 +121,7 @@ pub(super) fn page(frame: &Frame, kind: ListKind) -> Option<Page<'_>> {
         ListKind::Prompts => fields.prompts,
         ListKind::Resources => fields.resources,
         ListKind::Templates => fields.templates,
+        ListKind::Tasks => fields.tasks,
     }?
     .get();
     let items = serde_json::from_str(array).ok()?;
@@ -121,11 +138,14 @@ pub(super) fn key_of<'a>(item: &'a RawValue, member: &str) -> Option<(&'a str, S
         uri: Option<&'a RawValue>,
         #[serde(borrow, default, rename = "uriTemplate")]
         template: Option<&'a RawValue>,
+        #[serde(borrow, default, rename = "taskId")]
+        task: Option<&'a RawValue>,
     }
     let keys: Keys<'a> = serde_json::from_str(item.get()).ok()?;
     let raw = match member {
         "name" => keys.name,
         "uri" => keys.uri,
+        "taskId" => keys.task,
         _ => keys.template,
     }?
     .get();

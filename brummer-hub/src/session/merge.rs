@@ -11,8 +11,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    jobs::{Asking, Done, Then},
+    client::Caller,
+    jobs::{Done, Then},
     lists::{ListKind, key_of, page},
+    modern::without,
     names::{Names, Owner},
     task::SessionTask,
 };
@@ -69,6 +71,7 @@ impl Merged {
             ListKind::Prompts => self.prompts.is_some(),
             ListKind::Resources => self.resources.is_some(),
             ListKind::Templates => self.templates.is_some(),
+            ListKind::Tasks => true,
         }
     }
 
@@ -183,8 +186,10 @@ fn template_matches(template: &str, uri: &str) -> bool {
 impl SessionTask {
     /// The lists of all active instances are there: make one of them.
     pub(super) fn on_lists(&mut self, kind: ListKind, lists: &[(Instance, Vec<Frame>)], then: Then) {
-        let items = self.merge(kind, lists);
-        self.catch_up(kind, lists);
+        let (Then::Show(to) | Then::Resolve(_, to)) = &then;
+        let caller = to.caller();
+        let items = self.merge(kind, lists, caller);
+        self.catch_up(kind, lists, caller);
         match then {
             Then::Show(to) => {
                 let own = kind.own_items();
@@ -196,19 +201,19 @@ impl SessionTask {
     }
 
     /// Waits for the lists that came too late, so that the client can be told when they are there.
-    fn catch_up(&mut self, kind: ListKind, lists: &[(Instance, Vec<Frame>)]) {
+    fn catch_up(&mut self, kind: ListKind, lists: &[(Instance, Vec<Frame>)], caller: Caller) {
         for (instance, _) in lists.iter().filter(|(_, pages)| pages.is_empty()) {
-            let (asking, instance) = (Asking(self.asker.clone()), instance.clone());
+            let (asking, instance) = (self.asking(caller), instance.clone());
             self.start_task(async move {
                 match asking.list(&instance, kind).await {
-                    Ok(_) => Done::ListsChanged,
+                    Ok(_) => Done::ListsChanged(kind, caller),
                     Err(_) => Done::Nothing,
                 }
             });
         }
     }
 
-    fn merge(&mut self, kind: ListKind, lists: &[(Instance, Vec<Frame>)]) -> Vec<String> {
+    fn merge(&mut self, kind: ListKind, lists: &[(Instance, Vec<Frame>)], caller: Caller) -> Vec<String> {
         let mut names = Names::default();
         let mut uris = Uris::default();
         let budget = self.config.name_budget.max(super::SessionConfig::MIN_NAME_BUDGET);
@@ -216,6 +221,7 @@ impl SessionTask {
             ListKind::Tools | ListKind::Prompts => "name",
             ListKind::Resources => "uri",
             ListKind::Templates => "uriTemplate",
+            ListKind::Tasks => "taskId",
         };
         let mut items = Vec::new();
         for (instance, frames) in lists {
@@ -225,15 +231,23 @@ impl SessionTask {
                 let listed = match kind {
                     ListKind::Tools | ListKind::Prompts => names.add(&instance.alias, &key, budget),
                     ListKind::Resources | ListKind::Templates => Some(uris.add(&instance.alias, &key)),
+                    ListKind::Tasks => {
+                        self.tasks.learn(&key, &instance.alias);
+                        Some(key)
+                    }
                 };
                 let Some(listed) = listed else { continue };
                 let text = item.get();
                 let start = raw.as_ptr() as usize - text.as_ptr() as usize;
                 let listed = serde_json::Value::from(listed).to_string();
                 let item = splice(text.as_bytes(), [(start..start + raw.len(), listed.into())]);
-                items.push(
-                    String::from_utf8(item.into()).expect("JSON text with a JSON string put in is UTF-8"),
-                );
+                let item =
+                    String::from_utf8(item.into()).expect("JSON text with a JSON string put in is UTF-8");
+                // Tasks of 2025-11-25 are not for clients without a handshake, which would take the hint for theirs.
+                let foreign = kind == ListKind::Tools
+                    && caller != Caller::Greeted
+                    && !self.speaks_modern(instance, caller);
+                items.push(if foreign { without(&item, &["execution"]) } else { item });
             }
         }
         match kind {
@@ -241,6 +255,7 @@ impl SessionTask {
             ListKind::Prompts => self.merged.prompts = Some(names),
             ListKind::Resources => self.merged.resources = Some(uris),
             ListKind::Templates => self.merged.templates = Some(uris),
+            ListKind::Tasks => {}
         }
         items
     }

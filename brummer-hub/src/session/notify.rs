@@ -1,36 +1,38 @@
-//! What comes back: answers, notifications and questions of instances, and what the client says without asking.
+//! What comes back: answers, notifications and questions of instances; and what the hub says of its own accord.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    client::{self, ReplyTo, Running},
+    client::{self, Caller, ReplyTo},
+    handshake::SERVER_INFO,
     jobs::request_frame,
-    links::{Asker, Manners, Shape},
+    links::{Asker, Link, Manners, Shape},
     lists::{INSTANCES_URI, LISTS_CHANGED, ListKind, clash_edits, first_page_edits, page},
-    questions::Answered,
+    modern::{error_code, fitted},
     quirks,
     task::SessionTask,
+    tasks,
 };
 use crate::{
     frame::{Edit, Frame, Kind, Parts, splice},
     instance::Instance,
-    protocol::{code, method},
+    protocol::{Era, code, method},
     upstream::{ExchangeError, LinkId, Welcome},
 };
 
 #[derive(Deserialize)]
-struct Cancelled<'a> {
+pub(super) struct Cancelled<'a> {
     #[serde(rename = "requestId", borrow)]
-    request: &'a RawValue,
+    pub(super) request: &'a RawValue,
 }
 
 #[derive(Deserialize)]
-struct Progress<'a> {
+pub(super) struct Progress<'a> {
     #[serde(rename = "progressToken", borrow)]
-    token: &'a RawValue,
+    pub(super) token: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -40,35 +42,54 @@ struct Updated<'a> {
 }
 
 impl SessionTask {
-    // What instances say.
-
-    pub(super) fn on_upstream_frame(&mut self, link: LinkId, frame: &Frame) {
+    /// `carrier`: the request on whose stream it came.
+    pub(super) fn on_upstream_frame(&mut self, link: LinkId, carrier: Option<u64>, frame: &Frame) {
         let Some(open) = self.links.get(link) else { return };
         open.instance.link.note_answer();
+        let is_greeted = open.caller == Caller::Greeted;
         match frame.kind() {
             Kind::Response { .. } => {
                 let Some(pending) = frame.numeric_id().and_then(|id| self.links.finish(id)) else { return };
+                self.suspensions.forget(pending.request);
                 match pending.asker {
-                    Asker::Client { reply, shape, .. } => self.deliver(link, frame, &reply, shape),
+                    Asker::Client { reply, shape, said, token } => {
+                        if let Some(token) = token
+                            && is_greeted
+                            && tasks::created(frame).is_some()
+                        {
+                            self.links.keep_token(link, token);
+                        }
+                        if !self.on_url_required(frame, &reply, &shape, said.as_deref()) {
+                            self.deliver(link, frame, &reply, shape);
+                        }
+                    }
+                    Asker::Suspended { .. } => self.on_suspended_answer(pending.request, link, frame),
                     Asker::Job { answer, .. } => {
                         let _ = answer.send(Ok(frame.clone()));
                     }
                     Asker::Nobody => {}
                 }
             }
-            Kind::Request { .. } => self.on_question(link, frame),
-            Kind::Notification { method } => self.on_instance_notification(link, method, frame),
+            Kind::Request { .. } if is_greeted => self.on_question(link, frame),
+            Kind::Request { .. } => self.on_question_of_call(link, carrier, frame),
+            Kind::Notification { method } if **method == *method::PROGRESS => self.on_progress(link, frame),
+            Kind::Notification { method } if is_greeted => self.on_instance_notification(link, method, frame),
+            Kind::Notification { method } => self.on_notification_for_claims(link, carrier, method, frame),
         }
     }
 
     /// An answer goes to the client as it is, but for what its shape asks for.
-    fn deliver(&mut self, link: LinkId, frame: &Frame, to: &ReplyTo, shape: Shape) {
-        if matches!(shape, Shape::Raw) {
+    pub(super) fn deliver(&mut self, link: LinkId, frame: &Frame, to: &ReplyTo, shape: Shape) {
+        if matches!(shape, Shape::Raw) && !to.is_modern() {
             return self.answer(to, frame.with_id(&to.id));
         }
-        let Some(open) = self.links.get(link) else { return };
-        let (alias, manners) = (open.instance.alias.clone(), open.manners);
+        // A call that was suspended may have been answered on a link that is closed by now.
+        let open = self.links.get(link);
+        let alias = open.map(|open| open.instance.alias.clone()).unwrap_or_default();
+        let sloppy = open.is_some_and(|open| open.manners.sloppy);
+        let said_by = to.claim.as_ref().and_then(|_| said_by(open));
         let ok = matches!(frame.kind(), Kind::Response { ok: true, .. });
+        let creates = ok && matches!(shape, Shape::Tool | Shape::Called);
         let edits = match shape {
             Shape::List { kind, first_page: true } if !ok => {
                 return self.deliver_failed_list(kind, frame, to);
@@ -79,34 +100,31 @@ impl SessionTask {
             Shape::List { kind, .. } => {
                 page(frame, kind).map(|page| clash_edits(frame, &page, kind, &alias)).unwrap_or_default()
             }
-            Shape::Tool if manners.sloppy => quirks::mended_tool_result(frame).into_iter().collect(),
-            Shape::Prompt if manners.sloppy => quirks::mended_prompt(frame).into_iter().collect(),
-            Shape::Called => super::hub_tools::called_edits(frame, &alias, manners.sloppy),
+            Shape::Tool if sloppy => quirks::mended_tool_result(frame).into_iter().collect(),
+            Shape::Prompt if sloppy => quirks::mended_prompt(frame).into_iter().collect(),
+            Shape::Called => super::hub_tools::called_edits(frame, &alias, sloppy),
             Shape::Subscription { uri, on } => {
                 self.note_subscription(&alias, uri, on && ok);
                 Vec::new()
             }
-            Shape::Tool | Shape::Prompt | Shape::Resource if self.shows_all() => {
+            Shape::Tool | Shape::Prompt | Shape::Resource if self.shows_all_to(to) => {
                 self.merged.uri_edits(frame, &alias)
             }
             Shape::Tool | Shape::Prompt | Shape::Resource | Shape::Raw => Vec::new(),
         };
-        let parts = edited(frame, &to.id, edits);
+        if creates && let Some(task) = tasks::created(frame) {
+            self.tasks.learn(&task, &alias);
+        }
+        let parts = match &to.claim {
+            None => edited(frame, edits).with_id(&to.id),
+            Some(claim) => fitted(&edited(frame, edits), claim, said_by.as_deref()).with_id(&to.id),
+        };
         self.answer(to, parts);
     }
 
     /// An instance without this kind of thing has an empty list; the hub's own tools are there in any case.
     fn deliver_failed_list(&mut self, kind: ListKind, frame: &Frame, to: &ReplyTo) {
-        #[derive(Deserialize)]
-        struct Failed {
-            error: Code,
-        }
-        #[derive(Deserialize)]
-        struct Code {
-            code: i64,
-        }
-        let code = serde_json::from_slice::<Failed>(frame.bytes()).map_or(0, |failed| failed.error.code);
-        if code == i64::from(code::METHOD_NOT_FOUND) || kind == ListKind::Tools {
+        if error_code(frame) == Some(code::METHOD_NOT_FOUND) || kind == ListKind::Tools {
             self.answer_result(to, &kind.result(kind.own_items()));
         } else {
             self.answer(to, frame.with_id(&to.id));
@@ -125,6 +143,19 @@ impl SessionTask {
         }
     }
 
+    /// Progress goes to the client under the token as it wrote it: some servers give `1` back for `1.0`.
+    fn on_progress(&mut self, link: LinkId, frame: &Frame) {
+        let Some(Progress { token }) = frame.peek() else { return };
+        match self.links.expected_token(link, token.get()) {
+            Some(original) if original != token.get() => {
+                let text = splice(frame.bytes(), [(frame.span_of(token.get()), original.into())]);
+                self.emit(Parts::whole(text));
+            }
+            Some(_) => self.emit(Parts::whole(frame.bytes().clone())),
+            None => {}
+        }
+    }
+
     fn on_instance_notification(&mut self, link: LinkId, name: &str, frame: &Frame) {
         let Some(open) = self.links.get(link) else { return };
         let is_target =
@@ -136,18 +167,6 @@ impl SessionTask {
                 if let Some(id) = self.questions.withdraw(link, request.get()) {
                     let text = splice(frame.bytes(), [(frame.span_of(request.get()), id.into())]);
                     self.emit(Parts::whole(text));
-                }
-            }
-            method::PROGRESS => {
-                let Some(Progress { token }) = frame.peek() else { return };
-                // Under the token as the client wrote it: some servers give `1` back for `1.0`.
-                match self.links.expected_token(link, token.get()) {
-                    Some(original) if original != token.get() => {
-                        let text = splice(frame.bytes(), [(frame.span_of(token.get()), original.into())]);
-                        self.emit(Parts::whole(text));
-                    }
-                    Some(_) => self.emit(Parts::whole(frame.bytes().clone())),
-                    None => {}
                 }
             }
             method::RESOURCES_UPDATED => self.on_resource_updated(link, frame),
@@ -177,12 +196,19 @@ impl SessionTask {
     pub(super) fn on_welcome(&mut self, link: LinkId, welcome: &Welcome) {
         let Some(open) = self.links.get_mut(link) else { return };
         open.manners = Manners::of(welcome);
+        open.era = Some(welcome.era);
+        open.level = None;
         open.instance.link.note_answer();
-        let (logs, alias) = (open.manners.logs, open.instance.alias.clone());
-        if logs {
-            self.send_log_level(link);
-        }
-        let uris: Vec<_> = self.subscriptions.get(&*alias).into_iter().flatten().cloned().collect();
+        let (logs, alias, caller) = (open.manners.logs, open.instance.alias.clone(), open.caller);
+        let uris: Vec<Box<str>> = if caller == Caller::Greeted {
+            if logs || welcome.era.is_modern() {
+                self.send_log_level(link);
+            }
+            self.subscriptions.get(&*alias).into_iter().flatten().cloned().collect()
+        } else {
+            let uris = self.listens.uris(caller, &alias);
+            uris.map(|uri| serde_json::Value::from(uri).to_string().into()).collect()
+        };
         for uri in uris {
             let frame = request_frame(method::RESOURCES_SUBSCRIBE, &format!(r#"{{"uri":{uri}}}"#));
             // An instance that has forgotten the resource answers with an error, which concerns nobody.
@@ -211,10 +237,7 @@ impl SessionTask {
     /// Ends the client's subscriptions at an instance that it has left.
     pub(super) fn unsubscribe_all(&mut self, instance: &Instance) {
         let Some(uris) = self.subscriptions.remove(&*instance.alias) else { return };
-        if self.links.of(instance.generation).is_none() {
-            return;
-        }
-        let link = self.links.to(instance, || self.phase.hello());
+        let Some(link) = self.links.id_of(instance.generation, Caller::Greeted) else { return };
         for uri in uris {
             let frame = request_frame(method::RESOURCES_UNSUBSCRIBE, &format!(r#"{{"uri":{uri}}}"#));
             let _ = self.links.request(link, &frame, Asker::Nobody);
@@ -237,6 +260,7 @@ impl SessionTask {
     /// A request got no answer from its instance.
     pub(super) fn fail(&mut self, instance: &Instance, asker: Asker, error: &ExchangeError) {
         match asker {
+            Asker::Suspended { state } => self.on_suspended_failure(&state, instance, error),
             // The hub's own tools are there whatever happens to an instance.
             Asker::Client {
                 reply, shape: Shape::List { kind: ListKind::Tools, first_page: true }, ..
@@ -251,86 +275,13 @@ impl SessionTask {
         }
     }
 
-    // What the client says.
-
-    pub(super) fn on_client_notification(&mut self, frame: &Frame) {
-        match frame.method().unwrap_or_default() {
-            method::INITIALIZED => self.initialized(),
-            method::CANCELLED => self.on_client_cancelled(frame),
-            method::PROGRESS => self.on_client_progress(frame),
-            method::ROOTS_LIST_CHANGED => {
-                let links: Vec<_> = self.links.iter().map(|(id, _)| id).collect();
-                for link in links {
-                    self.send_to(link, Parts::whole(frame.bytes().clone()));
-                }
-                self.roots_changed();
-            }
-            _ => {
-                let link = self
-                    .target
-                    .instance()
-                    .cloned()
-                    .map(|target| self.links.to(&target, || self.phase.hello()));
-                if let Some(link) = link {
-                    self.send_to(link, Parts::whole(frame.bytes().clone()));
-                }
-            }
-        }
-    }
-
-    /// Requests that are unknown or answered already are ignored (cancellation § Behavior Requirements).
-    fn on_client_cancelled(&mut self, frame: &Frame) {
-        let Some(Cancelled { request }) = frame.peek() else { return };
-        let Some((running, batch)) = self.owed.take(request.get()) else { return };
-        match running {
-            Running::Upstream(id) => self.cancel_upstream(id, Some((frame, request.get()))),
-            Running::Job { handle, .. } => handle.abort(),
-            Running::Deferred => {}
-        }
-        if let Some(parts) = batch.and_then(|batch| self.owed.skip_in_batch(batch)) {
-            self.emit(parts);
-        }
-    }
-
-    /// Tells the instance in the client's words, or in the hub's when the client is gone.
-    pub(super) fn cancel_upstream(&mut self, request: u64, said: Option<(&Frame, &str)>) {
-        let Some(pending) = self.links.finish(request) else { return };
-        let Some(open) = self.links.get(pending.link) else { return };
-        let id = request.to_string();
-        let text = match said {
-            Some((frame, raw)) => splice(frame.bytes(), [(frame.span_of(raw), id.into())]),
-            None => {
-                let params = format!(r#"{{"requestId":{id},"reason":"the client is gone"}}"#);
-                client::notification(method::CANCELLED, Some(&params)).join()
-            }
-        };
-        open.upstream.cancel(request, text);
-    }
-
-    fn on_client_progress(&mut self, frame: &Frame) {
-        let Some(Progress { token }) = frame.peek() else { return };
-        let Some((link, original)) = self.questions.progress(token.get()) else { return };
-        let text = splice(frame.bytes(), [(frame.span_of(token.get()), original.into())]);
-        self.send_to(link, Parts::whole(text));
-    }
-
-    pub(super) fn on_client_response(&mut self, frame: &Frame) {
-        match self.questions.answered(frame) {
-            Answered::Instance(link, parts) => self.send_to(link, parts),
-            Answered::Roots => self.on_roots(frame),
-            Answered::Nobody => {}
-        }
-    }
-
-    fn send_to(&mut self, link: LinkId, message: Parts) {
+    pub(super) fn send_to(&mut self, link: LinkId, message: Parts) {
         if let Some(open) = self.links.get(link)
             && open.upstream.send(message.join()).is_err()
         {
             tracing::warn!(alias = %open.instance.alias, "a message could not be sent: the instance takes none");
         }
     }
-
-    // What the hub says of its own accord.
 
     pub(super) fn lists_changed(&mut self) {
         // Before the hub has looked around nothing has been listed that could change.
@@ -346,17 +297,26 @@ impl SessionTask {
             let params = format!(r#"{{"uri":"{INSTANCES_URI}"}}"#);
             self.emit(client::notification(method::RESOURCES_UPDATED, Some(&params)));
         }
+        let params = format!(r#"{{"uri":"{INSTANCES_URI}"}}"#);
+        let told = client::notification(method::RESOURCES_UPDATED, Some(&params)).join();
+        let told = Frame::parse(told).expect("the method and the URI are constants");
+        self.emit_all(self.listens.updated(None, INSTANCES_URI, &told));
     }
 }
 
-/// A response under another id and with some spans replaced.
-pub(super) fn edited(frame: &Frame, id: &str, edits: Vec<Edit>) -> Parts {
+/// Whose answer it is, when the instance is of an era in which answers do not say it themselves.
+fn said_by(link: Option<&Link>) -> Option<Arc<str>> {
+    if link.and_then(|link| link.era).is_some_and(Era::is_modern) {
+        return None;
+    }
+    Some(link.and_then(|link| link.manners.server_info.clone()).unwrap_or_else(|| SERVER_INFO.into()))
+}
+
+/// A message with some spans replaced.
+pub(super) fn edited(frame: &Frame, edits: Vec<Edit>) -> Cow<'_, Frame> {
     if edits.is_empty() {
-        return frame.with_id(id);
+        return Cow::Borrowed(frame);
     }
     let text = splice(frame.bytes(), edits.into_iter().map(|(span, with)| (span, Cow::Owned(with))));
-    match Frame::parse(text) {
-        Ok(edited) => edited.with_id(id),
-        Err(_) => frame.with_id(id),
-    }
+    Frame::parse(text).map_or(Cow::Borrowed(frame), Cow::Owned)
 }

@@ -15,27 +15,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     DRAIN, Input, SessionConfig, ToolsMode,
-    client::{self, Owed, Phase, ReplyTo, Running},
+    client::{self, Caller, Owed, Phase, ReplyTo, Running},
     connect::Target,
     jobs::{Ask, Done},
     links::Links,
     merge::Merged,
+    modern::{self, Callers, Listens, Suspensions},
     questions::Questions,
+    tasks::Tasks,
 };
 use crate::{
     Hub,
-    frame::{Frame, FrameError, Kind, Parts, split_batch},
+    frame::{Frame, Parts},
     hub::Snapshot,
-    protocol::{LegacyVersion, code, method},
-    upstream::{UpstreamEvent, UpstreamEventKind},
+    instance::Instance,
+    upstream::{LinkId, UpstreamEvent, UpstreamEventKind},
 };
-
-/// Requests of one client that may be in flight at once; further ones are refused. Far above what any client does,
-/// and low enough that a runaway client cannot exhaust memory.
-const MAX_IN_FLIGHT: usize = 1024;
-
-/// Messages in one batch.
-const MAX_BATCH: usize = 1024;
 
 /// Messages from instances that wait for the session; the rest waits in the connections.
 const EVENT_QUEUE: usize = 64;
@@ -65,6 +60,11 @@ pub(super) struct SessionTask {
     pub(super) target: Target,
     pub(super) questions: Questions,
     pub(super) merged: Merged,
+    pub(super) tasks: Tasks,
+    // The same for requests without a handshake.
+    pub(super) callers: Callers,
+    pub(super) listens: Listens,
+    pub(super) suspensions: Suspensions,
     /// `params` of the client's last `logging/setLevel`.
     pub(super) log_level: Option<Box<str>>,
     /// Whether the client is subscribed to `brummer://instances`.
@@ -74,7 +74,7 @@ pub(super) struct SessionTask {
     /// What the hub lists, as this session has taken note of it.
     pub(super) snapshot: Arc<Snapshot>,
     /// Requests that came before the hub had looked around.
-    deferred: Vec<(Frame, ReplyTo)>,
+    pub(super) deferred: Vec<(Frame, ReplyTo)>,
     pub(super) settled: bool,
     /// Set once the input has ended: when to give up on answers that are still due.
     draining: Option<Instant>,
@@ -112,6 +112,10 @@ impl SessionTask {
             target: Target::new(config.auto_connect),
             questions: Questions::default(),
             merged: Merged::default(),
+            tasks: Tasks::default(),
+            callers: Callers::default(),
+            listens: Listens::default(),
+            suspensions: Suspensions::default(),
             log_level: None,
             watches_instances: false,
             subscriptions: BTreeMap::new(),
@@ -151,7 +155,10 @@ impl SessionTask {
                 () = crate::stdio::until(deadline) => break,
                 input = self.input.recv(), if open => match input {
                     Some(input) => self.on_input(input),
-                    None => self.draining = Some(Instant::now() + DRAIN),
+                    None => {
+                        self.draining = Some(Instant::now() + DRAIN);
+                        self.end_listens();
+                    }
                 },
             }
             if self.draining.is_some() && self.owed.is_empty() && self.backlog.is_empty() {
@@ -163,12 +170,14 @@ impl SessionTask {
 
     /// Tells the instances that nobody waits any longer. Dropping the links then closes their MCP sessions.
     fn close(mut self) {
+        self.end_listens();
+        self.give_up_suspended();
         let running: Vec<_> = self.owed.drain().collect();
         for running in running {
             match running {
                 Running::Upstream(request) => self.cancel_upstream(request, None),
                 Running::Job { handle, .. } => handle.abort(),
-                Running::Deferred => {}
+                Running::Deferred | Running::Listening => {}
             }
         }
     }
@@ -194,7 +203,11 @@ impl SessionTask {
     }
 
     pub(super) fn answer_result(&mut self, to: &ReplyTo, result: &str) {
-        self.answer(to, client::result(&to.id, result));
+        let answer = match &to.claim {
+            None => client::result(&to.id, result),
+            Some(claim) => client::result(&to.id, &modern::own_result(result, claim)),
+        };
+        self.answer(to, answer);
     }
 
     pub(super) fn answer_error(&mut self, to: &ReplyTo, code: i32, message: &str) {
@@ -217,107 +230,6 @@ impl SessionTask {
         (number, self.jobs.spawn(async move { (number, job.await) }))
     }
 
-    fn on_input(&mut self, input: Input) {
-        match input {
-            Input::Message(bytes) => match Frame::parse(bytes.clone()) {
-                Ok(frame) => self.on_frame(frame, None),
-                Err(FrameError::Batch) => self.on_batch(&bytes),
-                Err(error) => {
-                    let answer = unreadable(&error);
-                    self.emit(answer);
-                }
-            },
-            Input::TooLong { limit } => {
-                let message = format!("the message is over the limit of {limit} bytes and was not read");
-                self.emit(client::error(None, code::INVALID_REQUEST, &message, None));
-            }
-        }
-    }
-
-    /// Takes a batch apart (2025-03-26 only: basic § Batching; a client that has not said its revision may be of it).
-    fn on_batch(&mut self, bytes: &bytes::Bytes) {
-        let version = self.phase.identity().map_or(LegacyVersion::V2025_03_26, |identity| identity.version);
-        if !version.has_batches() {
-            let message = format!("batches are not part of MCP {version}; send each message by itself");
-            return self.emit(client::error(None, code::INVALID_REQUEST, &message, None));
-        }
-        let messages = match split_batch(bytes, MAX_BATCH) {
-            Ok(messages) => messages,
-            Err(error) => return self.emit(unreadable(&error)),
-        };
-        let frames: Vec<_> = messages.into_iter().map(Frame::parse).collect();
-        let due = frames
-            .iter()
-            .filter(|frame| frame.as_ref().map_or(true, |frame| matches!(frame.kind(), Kind::Request { .. })))
-            .count();
-        let batch = (due > 0).then(|| self.owed.open_batch(due));
-        for frame in frames {
-            match frame {
-                Ok(frame) => self.on_frame(frame, batch),
-                Err(error) => {
-                    if let Some(parts) = self.owed.answer(batch, unreadable(&error)) {
-                        self.emit(parts);
-                    }
-                }
-            }
-        }
-    }
-
-    fn on_frame(&mut self, frame: Frame, batch: Option<u64>) {
-        match frame.kind() {
-            Kind::Request { .. } => {
-                let to = ReplyTo { id: frame.id().unwrap_or_default().into(), batch };
-                self.on_request(frame, to);
-            }
-            Kind::Notification { .. } => self.on_client_notification(&frame),
-            Kind::Response { .. } => self.on_client_response(&frame),
-        }
-    }
-
-    fn on_request(&mut self, frame: Frame, to: ReplyTo) {
-        if self.owed.contains(&to.id) {
-            // The first one keeps its claim to the id, so this one is answered past the books.
-            let text = "a request with this id is still in flight";
-            let answer = client::error(Some(&to.id), code::INVALID_REQUEST, text, None);
-            if let Some(parts) = self.owed.answer(to.batch, answer) {
-                self.emit(parts);
-            }
-            return;
-        }
-        if self.owed.len() >= MAX_IN_FLIGHT {
-            let text = format!("{MAX_IN_FLIGHT} requests are in flight; wait until one of them is answered");
-            return self.answer_error(&to, code::INTERNAL_ERROR, &text);
-        }
-        match frame.method() {
-            Some(method::PING) => return self.answer_result(&to, "{}"),
-            Some(method::INITIALIZE) => return self.initialize(&frame, &to),
-            _ => {}
-        }
-        if self.phase.identity().is_none() && !self.is_own_tool_call(&frame) {
-            let text = "this connection has not been opened: send `initialize` first (MCP up to 2025-11-25)";
-            return self.answer_error(&to, code::INVALID_PARAMS, text);
-        }
-        if self.settled {
-            return self.route(&frame, &to);
-        }
-        // What the hub lists must be true from the first answer on, so it has to look around first.
-        self.owed.set(&to, Running::Deferred);
-        self.deferred.push((frame, to));
-    }
-
-    /// The hub has looked around: what waited for that goes on.
-    pub(super) fn settle(&mut self) {
-        if !self.settled {
-            self.settled = true;
-            for (frame, to) in std::mem::take(&mut self.deferred) {
-                // One that was cancelled in the meantime is no longer owed.
-                if self.owed.contains(&to.id) {
-                    self.route(&frame, &to);
-                }
-            }
-        }
-    }
-
     fn on_event(&mut self, event: UpstreamEvent) {
         let UpstreamEvent { link, kind } = event;
         // The last words of a link that was closed already are of no interest.
@@ -328,8 +240,9 @@ impl SessionTask {
             UpstreamEventKind::Ready(welcome) | UpstreamEventKind::Renewed(welcome) => {
                 self.on_welcome(link, &welcome);
             }
-            UpstreamEventKind::Frame { frame, .. } => self.on_upstream_frame(link, &frame),
+            UpstreamEventKind::Frame { frame, carrier } => self.on_upstream_frame(link, carrier, &frame),
             UpstreamEventKind::Ended { id, error } => {
+                self.suspensions.forget(id);
                 if let Some(pending) = self.links.finish(id) {
                     let Some(instance) = self.links.get(link).map(|open| open.instance.clone()) else {
                         return;
@@ -356,26 +269,20 @@ impl SessionTask {
         Arc::clone(&self.snapshots.borrow_and_update())
     }
 
+    /// Whether the client with a handshake is shown what all instances have.
     pub(super) fn shows_all(&self) -> bool {
         self.config.tools == ToolsMode::All
     }
 
-    /// Whether the request is a call of one of the hub's own tools: these need no handshake, so that a single line
-    /// piped into the program gets its answer.
-    fn is_own_tool_call(&self, frame: &Frame) -> bool {
-        frame.method() == Some(method::TOOLS_CALL)
-            && super::route::tool_name(frame)
-                .is_some_and(|name| super::hub_tools::Tool::named(&name).is_some())
+    /// Whether this request is. What a client without a handshake is shown must not depend on what it has done before
+    /// (2026-07-28, tools § Capabilities), so it is not connected to any one instance.
+    pub(super) fn shows_all_to(&self, to: &ReplyTo) -> bool {
+        self.shows_all() || (to.is_modern() && self.config.tools == ToolsMode::Connected)
     }
-}
 
-/// The answer to what is no message.
-fn unreadable(error: &FrameError) -> Parts {
-    match error {
-        FrameError::NotJson(_) => client::error(None, code::PARSE_ERROR, &error.to_string(), None),
-        FrameError::NotJsonRpc { id, .. } => {
-            client::error(id.as_deref(), code::INVALID_REQUEST, &error.to_string(), None)
-        }
-        FrameError::Batch => client::error(None, code::INVALID_REQUEST, "a batch inside a batch", None),
+    /// The link of a caller to an instance, opened now if need be.
+    pub(super) fn link_to(&mut self, instance: &Instance, caller: Caller) -> LinkId {
+        let (phase, callers) = (&self.phase, &self.callers);
+        self.links.to(instance, caller, || callers.hello(caller).cloned().unwrap_or_else(|| phase.hello()))
     }
 }
