@@ -55,6 +55,9 @@ enum Role {
     Server {
         #[arg(long, default_value_t = 1)]
         ports: usize,
+        /// Speak the revisions without a handshake.
+        #[arg(long)]
+        modern: bool,
     },
     /// The bare proxy.
     #[command(hide = true)]
@@ -67,7 +70,7 @@ enum Role {
 fn main() -> Result<()> {
     let options = Options::parse();
     match options.role {
-        Some(Role::Server { ports }) => server::run(ports),
+        Some(Role::Server { ports, modern }) => server::run(ports, modern),
         Some(Role::Floor { port }) => floor::run(port),
         None => bench(options),
     }
@@ -88,7 +91,7 @@ fn bench(options: Options) -> Result<()> {
     }
     let mut parts = options.only;
     if parts.is_empty() {
-        parts = vec![Part::Start, Part::Calls, Part::Results, Part::Life, Part::Fleet];
+        parts = vec![Part::Start, Part::Calls, Part::Eras, Part::Results, Part::Life, Part::Fleet];
     }
     let mut rows = Vec::new();
     for part in parts {

@@ -2,6 +2,7 @@
 //! of them alike, and the medians of the rounds are compared.
 
 mod calls;
+mod eras;
 mod fleet;
 mod life;
 mod results;
@@ -83,6 +84,8 @@ pub(crate) enum Part {
     Start,
     /// Small calls: latency, throughput, processor time.
     Calls,
+    /// Small calls of clients and instances with and without a handshake.
+    Eras,
     /// Large results, and memory after them.
     Results,
     /// Doorbell to active, kill to gone.
@@ -96,6 +99,7 @@ pub(crate) fn run(part: Part, plan: &Plan) -> Result<Vec<Row>> {
     match part {
         Part::Start => start::measure(plan),
         Part::Calls => calls::measure(plan),
+        Part::Eras => eras::measure(plan),
         Part::Results => results::measure(plan),
         Part::Life => life::measure(plan),
         Part::Fleet => fleet::measure(plan),

@@ -47,15 +47,29 @@ struct Params<'a> {
     name: Option<&'a str>,
 }
 
-/// The prebuilt results of the tools in [`BIG`].
-type Results = Rc<Vec<(&'static str, String)>>;
+/// The result of `server/discover`.
+const DISCOVER: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"bench","version":"1"}}}"#;
+
+/// The result of a small call without a handshake.
+const ECHO_MODERN: &str = r#"{"resultType":"complete","content":[{"type":"text","text":"hello"}]}"#;
+
+/// What the server is.
+struct Manner {
+    /// It speaks the revisions without a handshake.
+    modern: bool,
+    /// The prebuilt results of the tools in [`BIG`].
+    big: Vec<(&'static str, String)>,
+}
+
+type Results = Rc<Manner>;
 
 /// Runs the server with `ports` listeners.
-pub(crate) fn run(ports: usize) -> Result<()> {
+pub(crate) fn run(ports: usize, modern: bool) -> Result<()> {
     allow_many_descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let local = LocalSet::new();
-    let results: Results = Rc::new(BIG.iter().map(|&(name, bytes)| (name, big_result(bytes))).collect());
+    let big = BIG.iter().map(|&(name, bytes)| (name, big_result(bytes))).collect();
+    let results: Results = Rc::new(Manner { modern, big });
     local.block_on(&runtime, async move {
         let mut line = String::new();
         for _ in 0..ports {
@@ -176,6 +190,15 @@ async fn post(
     let tool = request.params.as_ref().and_then(|params| params.name).unwrap_or_default();
     let mut extra = "";
     let result = match (request.method, tool) {
+        ("server/discover", _) if results.modern => DISCOVER,
+        ("subscriptions/listen", _) if results.modern => {
+            acknowledge(stream, id, answer).await?;
+            return Ok(false);
+        }
+        ("initialize" | "server/discover", _) if results.modern == (request.method == "initialize") => {
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await?;
+            return Ok(true);
+        }
         ("initialize", _) => {
             extra = "mcp-session-id: bench\r\n";
             INITIALIZE
@@ -184,7 +207,8 @@ async fn post(
         ("tools/call", "never") => return Ok(false),
         ("tools/call", "echo_sse") => return event(stream, id, answer).await.map(|()| true),
         ("tools/call", name) => {
-            results.iter().find(|(known, _)| *known == name).map_or(ECHO, |(_, result)| result.as_str())
+            let echo = if results.modern { ECHO_MODERN } else { ECHO };
+            results.big.iter().find(|(known, _)| *known == name).map_or(echo, |(_, result)| result.as_str())
         }
         _ => "{}",
     };
@@ -205,6 +229,19 @@ async fn post(
         stream.write_all(b"}").await?;
     }
     Ok(true)
+}
+
+/// The beginning of a stream of notifications that never come.
+async fn acknowledge(stream: &mut TcpStream, id: &RawValue, answer: &mut Vec<u8>) -> std::io::Result<()> {
+    let event = format!(
+        "data: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\"params\":{{\"_meta\":{{\"io.modelcontextprotocol/subscriptionId\":{id}}},\"notifications\":{{}}}}}}\n\n"
+    );
+    write!(
+        answer,
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{event}\r\n",
+        event.len()
+    )?;
+    stream.write_all(answer).await
 }
 
 /// The same answer as one event of a chunked stream, as most servers on the official SDKs send it.

@@ -80,7 +80,15 @@ impl Prepared {
 impl Servers {
     /// Starts one process that listens on this many ports.
     pub(crate) fn start(ports: usize) -> Result<Self> {
-        let child = process::start(process::own(&["server", "--ports", &ports.to_string()])?)?;
+        Self::start_as(ports, false)
+    }
+
+    /// The same; `modern`: they speak the revisions without a handshake.
+    pub(crate) fn start_as(ports: usize, modern: bool) -> Result<Self> {
+        let ports_text = ports.to_string();
+        let mut arguments = vec!["server", "--ports", &ports_text];
+        arguments.extend(modern.then_some("--modern"));
+        let child = process::start(process::own(&arguments)?)?;
         child.guard.deadline(Some(crate::http::PATIENCE));
         let mut line = String::new();
         BufReader::new(child.stdout).read_line(&mut line)?;

@@ -16,7 +16,7 @@ use crate::{
 const WARM_UP: usize = 200;
 
 /// For one round of calls, which takes some seconds on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Latencies of one way: the median and the 99th percentile of each round.
 #[derive(Default)]
