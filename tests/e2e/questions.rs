@@ -24,6 +24,11 @@ fn questions() -> [(&'static str, Value, Value); 4] {
     ]
 }
 
+/// The smallest question to a person.
+fn elicitation(message: &str) -> Value {
+    json!({ "message": message, "requestedSchema": { "type": "object", "properties": {} } })
+}
+
 fn request(id: &Value, method: &str, params: &Value) -> String {
     let mut message = json!({ "jsonrpc": "2.0", "id": id, "method": method });
     if !params.is_null() {
@@ -123,7 +128,7 @@ async fn two_instances_that_use_the_same_ids_get_their_own_answers() {
         let session = fake.client_session().await;
         fake.listening(&session).await;
         let mark = hub.mark();
-        fake.push(&session, request(&json!(1), "elicitation/create", &json!({ "message": text })));
+        fake.push(&session, request(&json!(1), "elicitation/create", &elicitation(text)));
         let line = hub.server_request(mark, "elicitation/create").await;
         assert_json!(line.params(), "/message", text);
         asked.push(line);
@@ -160,7 +165,7 @@ async fn a_question_that_the_instance_takes_back_is_taken_back_from_the_client()
     let (hub, fake, session) = connected(&home, Behaviour::default()).await;
     fake.listening(&session).await;
     let mark = hub.mark();
-    fake.push(&session, request(&json!("q"), "elicitation/create", &json!({ "message": "quick!" })));
+    fake.push(&session, request(&json!("q"), "elicitation/create", &elicitation("quick!")));
     let asked = hub.server_request(mark, "elicitation/create").await;
     let params = json!({ "requestId": "q", "reason": "too late" });
     fake.push(

@@ -15,8 +15,11 @@ mod fake;
 mod hub;
 mod instance;
 mod line;
+mod modern;
+mod modern_fake;
 mod node;
 mod options;
+mod schema;
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
@@ -27,6 +30,11 @@ pub(crate) use self::{
     hub::Hub,
     instance::Instance,
     line::Line,
+    modern::{
+        CLIENT_CAPABILITIES, CLIENT_INFO, LOG_LEVEL, MODERN, PROTOCOL_VERSION, SERVER_INFO, SUBSCRIPTION_ID,
+        meta, with_meta,
+    },
+    modern_fake::decoded,
     node::Node,
     options::{HubOptions, LATEST},
 };

@@ -55,7 +55,7 @@ app.all("/mcp", async (request, response) => {
     await transport.start();
   }
   if (!transport) {
-    response.status(400).json({ jsonrpc: "2.0", error: { code: -32000, message: "no such session" }, id: null });
+    response.status(id === undefined ? 400 : 404).json({ jsonrpc: "2.0", error: { code: -32000, message: "no such session" }, id: null });
     return;
   }
   await transport.handleRequest(request, response, request.body);

@@ -1,34 +1,43 @@
 // Runs the official conformance scenarios for servers against two servers and prints, for each scenario, what each of its
 // checks said: `{"scenario":{"direct":{"check":"SUCCESS"},"hub":{…}}}`.
 //
-//   node conformance.mjs DIRECT_URL HUB_URL
+//   node conformance.mjs SUITE DIRECT_URL HUB_URL
+//
+// SUITE is `0.1`, all scenarios of the released suite, or a revision: what the next suite asks of that revision.
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const suite = fileURLToPath(new URL("node_modules/@modelcontextprotocol/conformance/dist/index.js", import.meta.url));
-const [direct, hub] = process.argv.slice(2);
+const [suite, direct, hub] = process.argv.slice(2);
+const [program, scenarios] =
+  suite === "0.1"
+    ? ["@modelcontextprotocol/conformance", ["--suite", "all"]]
+    : ["conformance-modern", ["--requirements", suite]];
+const main = fileURLToPath(new URL(`node_modules/${program}/dist/index.js`, import.meta.url));
 
-/** What every check of every scenario said. */
+/** What every check of every scenario said; a check that is made several times says so in its name. */
 async function run(url) {
   const output = mkdtempSync(join(tmpdir(), "conformance-"));
-  const args = [suite, "server", "--url", url, "--suite", "all", "--output-dir", output];
+  const args = [main, "server", "--url", url, ...scenarios, "--output-dir", output];
   // Failing scenarios make the exit code 1; the results are what counts.
   await new Promise((done) => execFile(process.execPath, args, { maxBuffer: 1 << 28 }, done));
-  const scenarios = {};
+  const said = {};
   for (const directory of readdirSync(output, { withFileTypes: true })) {
     const name = directory.name.match(/^server-(.*)-\d{4}-\d\d-\d\dT/)?.[1];
     if (!name) continue;
     const checks = JSON.parse(readFileSync(join(output, directory.name, "checks.json"), "utf8"));
-    const said = checks.filter(({ status }) => status !== "INFO");
-    scenarios[name] = Object.fromEntries(
-      said.map(({ id, status, errorMessage }) => [id, errorMessage ? `${status}: ${errorMessage}` : status]),
-    );
+    said[name] = {};
+    for (const { id, status, errorMessage } of checks) {
+      if (status === "INFO") continue;
+      let unique = id;
+      for (let again = 2; unique in said[name]; again += 1) unique = `${id} (${again})`;
+      said[name][unique] = errorMessage ? `${status}: ${errorMessage}` : status;
+    }
   }
   rmSync(output, { recursive: true });
-  return scenarios;
+  return said;
 }
 
 const [directly, through] = [await run(direct), await run(hub)];

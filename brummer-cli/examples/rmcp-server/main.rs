@@ -11,7 +11,10 @@
 //! When it is ready it prints one line of JSON: `{"port":40123,"id":"5a0c…","pid":4711}`.
 
 mod arguments;
+mod asking;
+mod listening;
 mod server;
+mod shared;
 
 use std::{io::Write as _, path::PathBuf, sync::Arc};
 
@@ -28,7 +31,10 @@ use rmcp::transport::streamable_http_server::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{Server, Shared};
+use crate::{
+    server::Server,
+    shared::{Era, Shared},
+};
 
 /// An MCP server that announces itself to brummer-hub.
 #[derive(Parser)]
@@ -45,6 +51,9 @@ struct Arguments {
     /// The `brummer` directory to announce in; the user's own unless given.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// Which clients to serve.
+    #[arg(long, value_enum, default_value_t)]
+    era: Era,
 }
 
 #[tokio::main]
@@ -73,7 +82,7 @@ async fn main() -> anyhow::Result<()> {
 
     // 3. Serve, and take the announcement back at the end.
     let stop = CancellationToken::new();
-    let shared = Shared::default();
+    let shared = Shared { era: arguments.era, ..Shared::default() };
     let service = StreamableHttpService::new(
         move || Ok(Server::new(shared.clone())),
         Arc::new(LocalSessionManager::default()),

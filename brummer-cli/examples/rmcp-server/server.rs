@@ -1,41 +1,35 @@
-//! An rmcp server that shows each feature of MCP once.
+//! An rmcp server that shows each feature of MCP once, to clients of both eras: those that open with `initialize`, and those
+//! of 2026-07-28, who have no session, are asked in results (`asking.rs`) and listen for changes (`listening.rs`).
 #![expect(
     deprecated,
     reason = "the deprecated parts of MCP (logging, sampling, roots) must go through the hub, too"
 )]
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use rmcp::{
-    ErrorData, Peer, RoleServer, ServerHandler,
-    handler::server::wrapper::{Json, Parameters},
+    ErrorData, RoleServer, ServerHandler,
+    handler::server::{
+        tool::{InputResponses as Answers, RequestState, schema_for_output},
+        wrapper::{Json, Parameters},
+    },
     model::*,
     prompt, prompt_handler, prompt_router,
-    service::{ElicitationError, NotificationContext, RequestContext, ServiceError},
+    service::{NotificationContext, RequestContext, SubscriptionContext},
     tool, tool_handler, tool_router,
 };
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::arguments::{Add, Answer, Big, Echo, Greeting, Log, Question, Sampled, Slow, Sum, Touch};
+use crate::{
+    arguments::{Add, Answer, Big, Echo, Greeting, Log, Question, Sampled, Slow, Sum, Touch},
+    asking::{Asked, Round},
+    listening,
+    shared::{Era, Shared, gone, is_modern, note_name},
+};
 
-/// What all sessions share. Each value has one writer side and any number of readers that wait for changes.
-#[derive(Clone, Default)]
-pub(crate) struct Shared {
-    /// How often each note was touched.
-    revisions: Arc<watch::Sender<BTreeMap<String, u64>>>,
-    /// How many tools were added.
-    added_tools: Arc<watch::Sender<usize>>,
-    /// How many calls of `slow` were cancelled.
-    cancelled: Arc<watch::Sender<u64>>,
-}
-
-/// One client's session.
+/// One client's session; for clients without sessions, one request.
 #[derive(Clone)]
 pub(crate) struct Server {
     shared: Shared,
@@ -111,33 +105,60 @@ impl Server {
     async fn ask(
         &self,
         Parameters(Question { question }): Parameters<Question>,
-        peer: Peer<RoleServer>,
-    ) -> Result<String, ErrorData> {
-        match peer.elicit::<Answer>(question).await {
-            Ok(Some(Answer { answer })) => Ok(format!("answered: {answer}")),
-            Ok(None) => Ok("answered nothing".to_owned()),
-            Err(ElicitationError::UserDeclined) => Ok("declined".to_owned()),
-            Err(ElicitationError::UserCancelled) => Ok("dismissed".to_owned()),
-            Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
-        }
+        Answers(answers): Answers,
+        RequestState(state): RequestState,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let round = Round::new("ask", &context, answers, state)?;
+        let answer = match round.person::<Answer>(question).await? {
+            Asked::Answered(answer) => answer,
+            Asked::Open(open) => return Ok(open.into()),
+        };
+        let text = match (answer.action, answer.content) {
+            (ElicitationAction::Accept, Some(content)) => {
+                let Answer { answer } = serde_json::from_value(content)
+                    .map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
+                format!("answered: {answer}")
+            }
+            (ElicitationAction::Accept, None) => "answered nothing".to_owned(),
+            (ElicitationAction::Decline, _) => "declined".to_owned(),
+            _ => "dismissed".to_owned(),
+        };
+        Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
     }
 
-    #[tool(description = "Asks the client's model (sampling)")]
+    #[tool(description = "Asks the client's model (sampling)", output_schema = schema_for_output::<Sampled>())]
     async fn sample(
         &self,
         Parameters(Question { question }): Parameters<Question>,
-        peer: Peer<RoleServer>,
-    ) -> Result<Json<Sampled>, ErrorData> {
-        let request = CreateMessageRequestParams::new(vec![SamplingMessage::user_text(question)], 100);
-        let answer = peer.create_message(request).await.map_err(gone)?;
+        Answers(answers): Answers,
+        RequestState(state): RequestState,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let round = Round::new("sample", &context, answers, state)?;
+        let answer = match round.model(question).await? {
+            Asked::Answered(answer) => answer,
+            Asked::Open(open) => return Ok(open.into()),
+        };
         let text = answer.message.content.iter().filter_map(|content| content.as_text());
-        Ok(Json(Sampled { model: answer.model, text: text.map(|text| text.text.as_str()).collect() }))
+        let sampled = Sampled { model: answer.model, text: text.map(|text| text.text.as_str()).collect() };
+        Ok(CallToolResult::structured(json!(sampled)).into())
     }
 
     #[tool(description = "Lists the client's roots")]
-    async fn roots(&self, peer: Peer<RoleServer>) -> Result<String, ErrorData> {
-        let roots = peer.list_roots().await.map_err(gone)?.roots;
-        Ok(roots.into_iter().map(|root| root.uri).collect::<Vec<_>>().join("\n"))
+    async fn roots(
+        &self,
+        Answers(answers): Answers,
+        RequestState(state): RequestState,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let round = Round::new("roots", &context, answers, state)?;
+        let roots = match round.roots().await? {
+            Asked::Answered(answer) => answer.roots,
+            Asked::Open(open) => return Ok(open.into()),
+        };
+        let text = roots.into_iter().map(|root| root.uri).collect::<Vec<_>>().join("\n");
+        Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
     }
 
     #[tool(description = "Changes a note, which tells its subscribers")]
@@ -150,13 +171,15 @@ impl Server {
     async fn log(
         &self,
         Parameters(Log { level, message }): Parameters<Log>,
-        peer: Peer<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<String, ErrorData> {
-        if (level as u8) < (*self.level.borrow() as u8) {
+        // A client without a session says with each request what it wants to hear; without a word, nothing.
+        let least = if is_modern(&context) { context.meta.log_level() } else { Some(*self.level.borrow()) };
+        if least.is_none_or(|least| (level as u8) < (least as u8)) {
             return Ok("below the level".to_owned());
         }
         let message = LoggingMessageNotificationParam::new(level, message.into()).with_logger("rmcp-server");
-        peer.notify_logging_message(message).await.map_err(gone)?;
+        context.peer.notify_logging_message(message).await.map_err(gone)?;
         Ok("logged".to_owned())
     }
 
@@ -182,6 +205,16 @@ impl Server {
 #[tool_handler]
 #[prompt_handler]
 impl ServerHandler for Server {
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        let all = ProtocolVersion::KNOWN_VERSIONS.iter();
+        let wanted = all.filter(|version| match self.shared.era {
+            Era::Legacy => version.has_initialize(),
+            Era::Modern => !version.has_initialize(),
+            Era::Both => true,
+        });
+        wanted.cloned().collect::<Vec<_>>().into()
+    }
+
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_logging()
@@ -221,8 +254,10 @@ impl ServerHandler for Server {
     ) -> Result<ListToolsResult, ErrorData> {
         let mut tools = Self::tool_router().list_all();
         let added = 1..=*self.shared.added_tools.borrow();
+        let anything = JsonObject::from_iter([("type".to_owned(), json!("object"))]);
         tools.extend(added.map(|number| {
-            Tool::new(format!("added_{number}"), "A tool that was added while running", JsonObject::new())
+            let name = format!("added_{number}");
+            Tool::new(name, "A tool that was added while running", anything.clone())
         }));
         Ok(ListToolsResult::with_all_items(tools))
     }
@@ -290,6 +325,15 @@ impl ServerHandler for Server {
         Ok(())
     }
 
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        listening::listen(&self.shared, &context).await;
+        Ok(())
+    }
+
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,
@@ -333,20 +377,5 @@ impl ServerHandler for Server {
 impl Server {
     fn revision(&self, name: &str) -> u64 {
         self.shared.revisions.borrow().get(name).copied().unwrap_or_default()
-    }
-}
-
-/// The name in `note://NAME`.
-fn note_name(uri: &str) -> Result<&str, ErrorData> {
-    uri.strip_prefix("note://").filter(|name| !name.is_empty()).ok_or_else(|| {
-        ErrorData::resource_not_found(format!("no resource {uri}"), Some(json!({ "uri": uri })))
-    })
-}
-
-/// The client could not be asked or told.
-fn gone(error: ServiceError) -> ErrorData {
-    match error {
-        ServiceError::McpError(error) => error,
-        error => ErrorData::internal_error(error.to_string(), None),
     }
 }

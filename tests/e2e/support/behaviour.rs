@@ -91,6 +91,8 @@ pub(crate) struct Behaviour {
     pub(super) sessions: bool,
     pub(super) listening: bool,
     pub(super) endpoint: &'static str,
+    /// Whether it is of the era without a handshake.
+    pub(super) modern: bool,
 }
 
 impl std::fmt::Debug for Behaviour {
@@ -120,7 +122,13 @@ impl Behaviour {
             sessions: true,
             listening: true,
             endpoint: "/mcp",
+            modern: false,
         }
+    }
+
+    /// Speaks 2026-07-28 and nothing else, and checks what it is sent as strictly as that revision asks for.
+    pub(crate) fn modern(self) -> Self {
+        Self { modern: true, sessions: false, ..self }
     }
 
     /// Answers a method.

@@ -12,18 +12,20 @@ use axum::{
 use serde_json::{Value, json, value::RawValue};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::{Answer, Behaviour, Call, Seen, expect, result, rpc_error};
+use super::{Answer, Behaviour, Call, Seen, expect, modern_fake::Listens, result, rpc_error};
 
 /// A running fake instance. It ends with the runtime of its test.
 #[derive(Clone, Debug)]
 pub(crate) struct Fake {
     pub(crate) port: u16,
-    behaviour: Arc<Behaviour>,
+    pub(super) behaviour: Arc<Behaviour>,
     seen: Arc<watch::Sender<Vec<Seen>>>,
     /// Sessions that were opened and not forgotten.
     sessions: Arc<watch::Sender<Vec<String>>>,
     /// What GET streams carry: the session and the text of an event.
     pushes: broadcast::Sender<(String, String)>,
+    /// Who listens to it, in the era without sessions.
+    pub(super) listens: Listens,
 }
 
 impl Fake {
@@ -39,6 +41,7 @@ impl Fake {
             seen: Arc::default(),
             sessions: Arc::default(),
             pushes: broadcast::channel(1024).0,
+            listens: Listens::default(),
         };
         let router = Router::new().fallback(serve_request).with_state(fake.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -59,6 +62,17 @@ impl Fake {
             seen.iter().find(|seen| wanted(seen)).expect("it was just there").clone()
         })
         .await
+    }
+
+    /// Waits until what was received so far is as wanted.
+    pub(crate) async fn saw_more(&self, what: &str, wanted: impl Fn(&Self) -> bool) {
+        let mut seen = self.seen.subscribe();
+        expect(what, async {
+            while !wanted(self) {
+                seen.changed().await.expect("the fake holds the sender");
+            }
+        })
+        .await;
     }
 
     /// The session that was opened with the client's own capabilities, not the hub's for health.
@@ -99,6 +113,9 @@ impl Fake {
         if seen.path != self.behaviour.endpoint {
             return status(StatusCode::NOT_FOUND);
         }
+        if self.behaviour.modern {
+            return self.answer_modern(seen).await;
+        }
         let known = |session: &String| self.sessions.borrow().contains(session);
         if self.behaviour.sessions
             && seen.method() != "initialize"
@@ -107,7 +124,7 @@ impl Fake {
             return status(StatusCode::NOT_FOUND);
         }
         match seen.verb.as_str() {
-            "GET" if self.behaviour.listening => self.listen(seen.session.unwrap_or_default()),
+            "GET" if self.behaviour.listening => self.open_get(seen.session.unwrap_or_default()),
             "DELETE" if self.behaviour.sessions => {
                 self.sessions.send_modify(|sessions| sessions.retain(|it| Some(it) != seen.session.as_ref()));
                 status(StatusCode::OK)
@@ -124,7 +141,11 @@ impl Fake {
     }
 
     async fn dispatch(&self, seen: Seen) -> Answer {
-        let call = call(seen);
+        self.perform(call(seen)).await
+    }
+
+    /// Answers a request of either era; of the modern one, only what is not different there.
+    pub(super) async fn perform(&self, call: Call) -> Answer {
         let tools = &self.behaviour.tools;
         if let Some(handler) = self.behaviour.methods.get(call.seen.method()) {
             return handler(call).await;
@@ -161,7 +182,7 @@ impl Fake {
         }
     }
 
-    fn listen(&self, session: String) -> Response {
+    fn open_get(&self, session: String) -> Response {
         let mut pushes = self.pushes.subscribe();
         let (events, stream) = mpsc::channel(64);
         tokio::spawn(async move {
@@ -182,7 +203,7 @@ pub(crate) fn event(message: &str) -> Bytes {
     format!("event: message\n{data}\n").into()
 }
 
-fn call(seen: Seen) -> Call {
+pub(super) fn call(seen: Seen) -> Call {
     #[derive(serde::Deserialize)]
     struct Id<'a> {
         #[serde(borrow)]
@@ -229,7 +250,7 @@ async fn serve_request(State(fake): State<Fake>, request: Request) -> Result<Res
     Ok(fake.answer(seen).await)
 }
 
-async fn respond(answer: Answer, session: Option<String>) -> Response {
+pub(super) async fn respond(answer: Answer, session: Option<String>) -> Response {
     let mut response = match answer {
         Answer::Json(body) => {
             Response::builder().header("content-type", "application/json").body(body.into()).unwrap()
@@ -248,12 +269,12 @@ async fn respond(answer: Answer, session: Option<String>) -> Response {
     response
 }
 
-fn event_stream(stream: mpsc::Receiver<Result<Bytes, std::io::Error>>) -> Response {
+pub(super) fn event_stream(stream: mpsc::Receiver<Result<Bytes, std::io::Error>>) -> Response {
     let chunks =
         futures_util::stream::unfold(stream, async |mut stream| Some((stream.recv().await?, stream)));
     Response::builder().header("content-type", "text/event-stream").body(Body::from_stream(chunks)).unwrap()
 }
 
-fn status(status: StatusCode) -> Response {
+pub(super) fn status(status: StatusCode) -> Response {
     Response::builder().status(status).body(Body::empty()).unwrap()
 }

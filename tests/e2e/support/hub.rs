@@ -13,7 +13,7 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use super::{Home, HubOptions, Line, PATIENCE, expect};
+use super::{Home, HubOptions, Line, PATIENCE, expect, schema::Checked};
 
 /// How a hub ended.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub(crate) struct Hub {
     lines: watch::Receiver<Vec<Line>>,
     stderr: watch::Receiver<String>,
     ids: AtomicU64,
+    checked: Checked,
 }
 
 impl Hub {
@@ -72,12 +73,15 @@ impl Hub {
             }
         });
         let (sender, lines) = watch::channel(Vec::new());
+        let checked = Checked::default();
+        let checking = checked.clone();
         tokio::spawn(async move {
             let mut stdout = BufReader::new(stdout);
             let mut bytes = Vec::new();
             while stdout.read_until(b'\n', &mut bytes).await.is_ok_and(|read| read > 0) {
                 let text = String::from_utf8(std::mem::take(&mut bytes)).expect("the hub writes UTF-8");
                 let line = Line::read(text.strip_suffix('\n').unwrap_or(&text).to_owned());
+                checking.read(&line.raw);
                 sender.send_modify(|lines| lines.push(line));
             }
         });
@@ -96,6 +100,7 @@ impl Hub {
             lines,
             stderr,
             ids: AtomicU64::new(1),
+            checked,
         }
     }
 
@@ -126,7 +131,9 @@ impl Hub {
     /// Writes text as it is.
     pub(crate) async fn write(&self, text: impl Into<String>) {
         let input = self.input.as_ref().expect("stdin is open");
-        expect("room on the hub's stdin", input.send(text.into())).await.expect("the writer runs");
+        let text = text.into();
+        self.checked.wrote(&text);
+        expect("room on the hub's stdin", input.send(text)).await.expect("the writer runs");
     }
 
     /// Writes a message as one line.
@@ -309,7 +316,7 @@ impl Hub {
         assert_eq!(exit.stderr, "", "a healthy hub says nothing on stderr");
     }
 
-    fn report(&self) -> String {
+    pub(crate) fn report(&self) -> String {
         let lines = self.lines.borrow();
         let shown = lines.iter().skip(lines.len().saturating_sub(20));
         let shown: Vec<_> = shown.map(|line| line.raw.chars().take(600).collect::<String>()).collect();
@@ -321,6 +328,8 @@ impl Drop for Hub {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.report());
+        } else {
+            self.checked.assert();
         }
     }
 }

@@ -24,8 +24,13 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// The example server, which announces itself.
+    /// The example server, for clients that open with `initialize`. It announces itself.
     pub(crate) async fn rmcp(home: &Home, name: &str) -> Self {
+        Self::rmcp_of_era(home, name, "legacy").await
+    }
+
+    /// The example server, for clients of an era: `legacy`, `modern` or `both`.
+    pub(crate) async fn rmcp_of_era(home: &Home, name: &str, era: &str) -> Self {
         let mut command = Command::new(rmcp_server_binary());
         command
             .arg("--data-dir")
@@ -33,7 +38,8 @@ impl Instance {
             .arg("--name")
             .arg(name)
             .arg("--path")
-            .arg(home.project(name));
+            .arg(home.project(name))
+            .args(["--era", era]);
         let (child, ready) = ready(command).await;
         let id = ready["id"].as_str().expect("the example prints its id").to_owned();
         Self::new(id, child, &ready)
@@ -142,7 +148,7 @@ pub(crate) fn rmcp_server_binary() -> &'static Path {
         let binary = profile.join("examples").join(format!("rmcp-server{}", std::env::consts::EXE_SUFFIX));
         let written = |path: &Path| std::fs::metadata(path).and_then(|it| it.modified()).ok();
         let source = super::repository().join("brummer-cli/examples/rmcp-server");
-        let newest = ["main.rs", "arguments.rs", "server.rs"]
+        let newest = ["main.rs", "arguments.rs", "asking.rs", "listening.rs", "server.rs", "shared.rs"]
             .iter()
             .filter_map(|file| written(&source.join(file)))
             .max();

@@ -68,6 +68,12 @@ impl Node {
         Instance::command(home, name, command, "/mcp").await
     }
 
+    /// The same for the era without a handshake.
+    pub(crate) async fn conformance_server_modern(self, home: &Home, name: &str) -> Instance {
+        let command = self.script("conformance-server-modern.mjs");
+        Instance::command(home, name, command, "/mcp").await
+    }
+
     /// Runs a script to its end and returns what it printed on stdout.
     pub(crate) async fn run(self, mut command: Command) -> String {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
