@@ -1,9 +1,9 @@
-//! Keeps `docs/REQUIREMENTS.md` true: every test that it names exists.
+//! Keeps the documents true that name their proofs: every test that they name exists.
 
 use std::{fs, path::Path};
 
-/// Fewer than this means that the document, or the reading of it, is broken.
-const LEAST_TESTS: usize = 100;
+/// The documents, and how many tests each names at least: fewer mean that it, or the reading of it, is broken.
+const DOCUMENTS: [(&str, usize); 2] = [("docs/REQUIREMENTS.md", 100), ("docs/PROTOCOL.md", 100)];
 
 /// Everything between back quotes that looks like `path/to/file.rs::test`.
 fn references(document: &str) -> impl Iterator<Item = (&str, &str)> {
@@ -23,18 +23,20 @@ fn has_test(source: &str, name: &str) -> bool {
 #[test]
 fn every_test_that_is_named_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let document = fs::read_to_string(root.join("docs/REQUIREMENTS.md")).unwrap();
-    // An open quote would turn text into code and code into text from there on.
-    for (number, line) in document.lines().enumerate() {
-        assert_eq!(line.matches('`').count() % 2, 0, "line {}: {line}", number + 1);
+    for (path, least) in DOCUMENTS {
+        let document = fs::read_to_string(root.join(path)).unwrap();
+        // An open quote would turn text into code and code into text from there on.
+        for (number, line) in document.lines().enumerate() {
+            assert_eq!(line.matches('`').count() % 2, 0, "{path}, line {}: {line}", number + 1);
+        }
+        let named: Vec<_> = references(&document).collect();
+        assert!(named.len() >= least, "only {} tests are named in {path}", named.len());
+        let missing: Vec<_> = named
+            .iter()
+            .filter(|(file, name)| {
+                !fs::read_to_string(root.join(file)).is_ok_and(|source| has_test(&source, name))
+            })
+            .collect();
+        assert!(missing.is_empty(), "named in {path}, but not there: {missing:#?}");
     }
-    let named: Vec<_> = references(&document).collect();
-    assert!(named.len() >= LEAST_TESTS, "only {} tests are named", named.len());
-    let missing: Vec<_> = named
-        .iter()
-        .filter(|(file, name)| {
-            !fs::read_to_string(root.join(file)).is_ok_and(|source| has_test(&source, name))
-        })
-        .collect();
-    assert!(missing.is_empty(), "named in docs/REQUIREMENTS.md, but not there: {missing:#?}");
 }
