@@ -1,0 +1,211 @@
+//! URLs in the output, with what the line calls them.
+
+use std::{collections::VecDeque, net::IpAddr, sync::LazyLock};
+
+use regex::Regex;
+
+/// How many URLs are remembered. A project has a handful; pages of links in somebody's log must not grow without end.
+pub(crate) const MAX_URLS: usize = 100;
+
+/// A label longer than this is a sentence.
+const MAX_LABEL: usize = 40;
+
+static URL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?i)\bhttps?://(?:\[[0-9a-f:.%]+\])?[^\s<>"'{}|\\^\[\]`]*"#)
+        .expect("part of the program, and tested")
+});
+
+/// `API started on `, `Server is running at `.
+static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?i)^(.*?)\s*(?:is\s+|now\s+)*(?:started|starting|listening|running|ready|available|served|serving|up)(?:\s+(?:on|at|in))?:?$";
+    Regex::new(pattern).expect("part of the program, and tested")
+});
+
+/// A URL that a process has printed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct FoundUrl {
+    pub(crate) url: String,
+    pub(crate) label: Option<String>,
+    pub(crate) is_local: bool,
+    /// The process that has printed it last, by its number.
+    pub(crate) process: u32,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) count: u64,
+}
+
+/// The URLs that were found, by process and URL. Owned by the log's task.
+#[derive(Debug, Default)]
+pub(crate) struct Urls {
+    found: VecDeque<FoundUrl>,
+}
+
+impl Urls {
+    /// Takes note of the URLs in a line and returns those that this process has not printed before.
+    pub(crate) fn take(&mut self, process: u32, line: &str, at: i64) -> Vec<FoundUrl> {
+        let mut new = Vec::new();
+        for (url, label) in in_line(line) {
+            let known = self.found.iter_mut().find(|known| known.process == process && known.url == url);
+            if let Some(known) = known {
+                known.last = at;
+                known.count += 1;
+                known.label = known.label.take().or(label);
+                continue;
+            }
+            let is_local = is_local(&url);
+            let found = FoundUrl { url, label, is_local, process, first: at, last: at, count: 1 };
+            if self.found.len() == MAX_URLS {
+                // Links into the world go before those of the project's own servers.
+                let foreign = self.found.iter().position(|known| !known.is_local);
+                self.found.remove(foreign.unwrap_or_default());
+            }
+            self.found.push_back(found.clone());
+            new.push(found);
+        }
+        new
+    }
+
+    /// All of them, in the order in which they were found.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &FoundUrl> {
+        self.found.iter()
+    }
+
+    /// Forgets those of a process.
+    pub(crate) fn forget(&mut self, process: u32) {
+        self.found.retain(|known| known.process != process);
+    }
+}
+
+/// The URLs in a line without control sequences, each with its label.
+fn in_line(line: &str) -> Vec<(String, Option<String>)> {
+    let mut before = 0;
+    let mut found = Vec::new();
+    for place in URL.find_iter(line) {
+        let url = place.as_str().trim_end_matches(['.', ',', ';', '!', '?', ':', '*', '\'']);
+        // A bracket is the sentence's, unless it was opened within the URL.
+        let url = if url.contains('(') { url } else { url.trim_end_matches(')') };
+        let host = host(url);
+        if host.is_empty() || place.as_str().ends_with(':') && is_local(url) && !has_port(url) {
+            continue;
+        }
+        found.push((url.to_owned(), label(&line[before..place.start()])));
+        before = place.end();
+    }
+    found
+}
+
+/// What stands before a URL, as far as it is a name.
+fn label(before: &str) -> Option<String> {
+    let name = |text: &str| {
+        let text = text.trim_matches(|c: char| !c.is_alphanumeric() && c != ')' && c != '(');
+        let text = text.trim_start_matches(')').trim_end_matches('(').trim();
+        (!text.is_empty() && text.len() <= MAX_LABEL).then(|| text.to_owned())
+    };
+    if let Some((_, rest)) = before.split_once('[')
+        && let Some((bracketed, _)) = rest.split_once(']')
+        && bracketed.chars().any(char::is_alphabetic)
+        && !bracketed.contains(':')
+    {
+        return name(bracketed);
+    }
+    let trimmed = before.trim_end();
+    if let Some(found) = ANNOUNCED.captures(trimmed) {
+        return found.get(1).and_then(|subject| name(subject.as_str()));
+    }
+    // `  ➜  Local:   http://…`
+    trimmed.strip_suffix(':').filter(|text| text.split_whitespace().count() <= 4).and_then(name)
+}
+
+/// The host of a URL, without brackets, port and credentials.
+pub(crate) fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+fn has_port(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.rsplit_once(':').is_some_and(|(_, port)| port.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Whether the host of this URL is this machine, by its name or number.
+pub(crate) fn is_local(url: &str) -> bool {
+    let host = host(url).to_ascii_lowercase();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback() || address.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(line: &str) -> Vec<(String, Option<String>)> {
+        in_line(line)
+    }
+
+    #[test]
+    fn urls_of_dev_servers_have_labels() {
+        for (line, url, label) in [
+            ("  ➜  Local:   http://localhost:5173/", "http://localhost:5173/", Some("Local")),
+            ("  ➜  Network: http://192.168.1.5:5173/", "http://192.168.1.5:5173/", Some("Network")),
+            ("[API] up at http://localhost:3000.", "http://localhost:3000", Some("API")),
+            ("API started on http://localhost:4000", "http://localhost:4000", Some("API")),
+            (
+                "Server is running at http://127.0.0.1:8080/x?y=1!",
+                "http://127.0.0.1:8080/x?y=1",
+                Some("Server"),
+            ),
+            ("Serving HTTP on :: port 8000 (http://[::]:8000/) ...", "http://[::]:8000/", None),
+            ("see https://vite.dev/guide (docs)", "https://vite.dev/guide", None),
+            ("- Local:        http://localhost:3000", "http://localhost:3000", Some("Local")),
+            ("\"http://localhost:3000/a\"", "http://localhost:3000/a", None),
+        ] {
+            assert_eq!(found(line), [(url.to_owned(), label.map(str::to_owned))], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_left_out() {
+        for line in ["http://", "http://localhost:", "http://localhost: 5", "no url", "https://?"] {
+            assert_eq!(found(line), [], "{line}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_this_machine_are_told_apart() {
+        for url in [
+            "http://localhost",
+            "http://a.localhost:1/",
+            "https://127.0.0.9/",
+            "http://[::1]:3",
+            "http://0.0.0.0:1",
+        ] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in ["http://192.168.0.1", "http://localhost.example.com", "http://u@example.com:80/localhost"]
+        {
+            assert!(!is_local(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn each_is_remembered_once_and_their_number_is_bounded() {
+        let mut urls = Urls::default();
+        assert_eq!(urls.take(1, "http://localhost:1/ and http://localhost:2/", 5).len(), 2);
+        assert_eq!(urls.take(1, "Local: http://localhost:1/", 6), []);
+        let first = urls.iter().next().unwrap();
+        assert_eq!((first.count, first.last, first.label.as_deref()), (2, 6, Some("Local")));
+        for page in 0..3 * MAX_URLS {
+            urls.take(1, &format!("https://example.com/{page}"), 7);
+        }
+        assert_eq!(urls.iter().count(), MAX_URLS);
+        assert_eq!(urls.iter().filter(|url| url.is_local).count(), 2);
+        urls.forget(1);
+        assert_eq!(urls.iter().count(), 0);
+    }
+}

@@ -1,0 +1,283 @@
+//! The log: what the scripts print, bounded, searchable, and free of secrets.
+//!
+//! ```text
+//!  script's pipes ──▶ intake ──blocks of lines──▶ log task ◀──questions── tools, resources
+//!                                                  │   owns the Store
+//!                                                  └──▶ watch: how far it is
+//! ```
+//!
+//! One task owns everything that was said ([`store::Store`]). Blocks of lines come over a bounded queue, which the task
+//! empties faster than a script fills it; questions come over another one and are answered first. The task ends when its
+//! token is cancelled; handles then answer as if nothing had been said.
+
+pub(crate) mod ansi;
+mod intake;
+pub(crate) mod level;
+pub(crate) mod mask;
+mod ring;
+mod scan;
+pub(crate) mod search;
+mod splitter;
+mod store;
+mod trace;
+
+use std::{borrow::Cow, sync::Arc};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::store::Store;
+pub(crate) use self::{
+    intake::{Intake, read},
+    search::{Entry, Filter, Page, Start},
+};
+use crate::{
+    console::Console,
+    detect::{errors::FoundError, urls::FoundUrl},
+};
+
+/// Entries that are kept for each process.
+pub(crate) const DEFAULT_LINES: usize = 10_000;
+
+/// Blocks that wait for the task, of at most 64 KiB each: enough to keep a script going while a question is answered.
+const BLOCKS: usize = 64;
+
+/// Questions that wait for the task. Each client asks a few at a time.
+const QUESTIONS: usize = 64;
+
+/// How far the log is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Progress {
+    /// The number of the last entry.
+    pub(crate) last: u64,
+    /// How many errors came.
+    pub(crate) errors: u64,
+}
+
+/// What the log's task is told, in this order.
+#[derive(Debug)]
+enum Block {
+    /// A process begins.
+    Begin { process: u32, id: Arc<str>, name: Arc<str> },
+    /// It has said something: whole lines.
+    Lines { process: u32, is_error: bool, lines: Bytes, at: i64 },
+    /// Answered when everything before it is stored.
+    Settle { done: oneshot::Sender<()> },
+    /// Nobody will ask for it any more.
+    Forget { process: u32 },
+}
+
+/// What the log's task is asked.
+#[derive(Debug)]
+enum Question {
+    Page {
+        filter: Filter,
+        start: Start,
+        limit: usize,
+        ansi: bool,
+        answer: oneshot::Sender<Page>,
+    },
+    /// The first entry after a number that is as wanted, as soon as there is one.
+    Next {
+        filter: Filter,
+        after: u64,
+        answer: oneshot::Sender<Entry>,
+    },
+    Errors {
+        answer: oneshot::Sender<Vec<FoundError>>,
+    },
+    Urls {
+        answer: oneshot::Sender<Vec<FoundUrl>>,
+    },
+}
+
+/// The log, for everybody else.
+#[derive(Clone, Debug)]
+pub(crate) struct Logs {
+    blocks: mpsc::Sender<Block>,
+    questions: mpsc::Sender<Question>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Logs {
+    /// Starts the task.
+    pub(crate) fn spawn(
+        limit: usize,
+        console: Console,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
+        let (blocks, incoming) = mpsc::channel(BLOCKS);
+        let (questions, asked) = mpsc::channel(QUESTIONS);
+        let (sender, progress) = watch::channel(Progress::default());
+        let task = LogTask {
+            store: Store::new(limit),
+            incoming,
+            asked,
+            waiting: Vec::new(),
+            progress: sender,
+            console,
+        };
+        tasks.spawn(task.run(stop));
+        Self { blocks, questions, progress }
+    }
+
+    /// How far it is, now and whenever that changes.
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// Makes room for a process.
+    pub(crate) async fn begin(&self, process: u32, id: Arc<str>, name: Arc<str>) {
+        let _ = self.blocks.send(Block::Begin { process, id, name }).await;
+    }
+
+    /// Waits until everything that was said before is stored.
+    pub(crate) async fn settle(&self) {
+        let (done, settled) = oneshot::channel();
+        if self.blocks.send(Block::Settle { done }).await.is_ok() {
+            let _ = settled.await;
+        }
+    }
+
+    /// Forgets a process.
+    pub(crate) async fn forget(&self, process: u32) {
+        let _ = self.blocks.send(Block::Forget { process }).await;
+    }
+
+    /// Entries, at most so many.
+    pub(crate) async fn page(&self, filter: Filter, start: Start, limit: usize, ansi: bool) -> Page {
+        self.ask(|answer| Question::Page { filter, start, limit, ansi, answer }).await.unwrap_or_default()
+    }
+
+    /// The first entry after a number that is as wanted, as soon as there is one; `None` if the log ends before.
+    /// Cancel-safe.
+    pub(crate) async fn next(&self, filter: Filter, after: u64) -> Option<Entry> {
+        self.ask(|answer| Question::Next { filter, after, answer }).await
+    }
+
+    /// The errors; the one that came last is the last.
+    pub(crate) async fn errors(&self) -> Vec<FoundError> {
+        self.ask(|answer| Question::Errors { answer }).await.unwrap_or_default()
+    }
+
+    /// The URLs, in the order in which they were found.
+    pub(crate) async fn urls(&self) -> Vec<FoundUrl> {
+        self.ask(|answer| Question::Urls { answer }).await.unwrap_or_default()
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.questions.send(question(answer)).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+/// Bytes as text. Most are one; `from_utf8_lossy` alone would look at each of them by itself.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
+struct LogTask {
+    store: Store,
+    incoming: mpsc::Receiver<Block>,
+    asked: mpsc::Receiver<Question>,
+    waiting: Vec<Waiting>,
+    progress: watch::Sender<Progress>,
+    console: Console,
+}
+
+/// Somebody who waits for an entry.
+struct Waiting {
+    filter: Filter,
+    /// Up to here, there was none.
+    seen: u64,
+    answer: oneshot::Sender<Entry>,
+}
+
+impl LogTask {
+    async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let due = self.store.next_due();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(question) = self.asked.recv() => self.answer(question),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.store.close_due(Some(Instant::now()));
+                }
+                Some(block) = self.incoming.recv() => self.take(block),
+                else => return,
+            }
+            self.publish();
+        }
+    }
+
+    fn take(&mut self, block: Block) {
+        match block {
+            Block::Begin { process, id, name } => self.store.open(process, id, name),
+            Block::Lines { process, is_error, lines, at } => {
+                self.store.take(process, is_error, &lines, at, Instant::now());
+            }
+            Block::Settle { done } => {
+                self.store.close_due(None);
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+            }
+            Block::Forget { process } => self.store.forget(process),
+        }
+    }
+
+    fn answer(&mut self, question: Question) {
+        // An answer that nobody waits for any more is dropped.
+        match question {
+            Question::Page { filter, start, limit, ansi, answer } => {
+                self.store.close_due(None);
+                let _ = answer.send(self.store.page(&filter, start, limit, ansi));
+            }
+            Question::Next { filter, after, answer } => {
+                self.waiting.retain(|waiting| !waiting.answer.is_closed());
+                self.waiting.push(Waiting { filter, seen: after, answer });
+                self.tell_waiting();
+            }
+            Question::Errors { answer } => {
+                self.store.close_due(None);
+                let _ = answer.send(self.store.errors.iter().cloned().collect());
+            }
+            Question::Urls { answer } => drop(answer.send(self.store.urls.iter().cloned().collect())),
+        }
+    }
+
+    /// Tells everybody what has changed.
+    fn publish(&mut self) {
+        for url in self.store.take_new_urls() {
+            if url.is_local
+                && let Some((_, name)) = self.store.names(url.process)
+            {
+                self.console.found_url(&name, &url);
+            }
+        }
+        let progress = Progress { last: self.store.last(), errors: self.store.error_count };
+        let changed = self.progress.send_if_modified(|now| std::mem::replace(now, progress) != progress);
+        if changed {
+            self.tell_waiting();
+        }
+    }
+
+    fn tell_waiting(&mut self) {
+        for mut waiting in std::mem::take(&mut self.waiting) {
+            match self.store.first_after(&waiting.filter, waiting.seen) {
+                Some(entry) => drop(waiting.answer.send(entry)),
+                None if waiting.answer.is_closed() => {}
+                None => {
+                    waiting.seen = self.store.last();
+                    self.waiting.push(waiting);
+                }
+            }
+        }
+    }
+}

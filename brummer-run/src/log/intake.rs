@@ -1,0 +1,63 @@
+//! Takes what a script prints off its pipe, as fast as it comes, and hands it to the log and to the console.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    time::{Instant, sleep_until},
+};
+
+use super::{Block, Logs, splitter::Splitter};
+use crate::console::Console;
+
+/// How much is read at once: as much as a pipe of Linux holds.
+const READ: usize = 64 * 1024;
+
+/// After this time, what stands there without a line end is shown as it is: it is a question, or a bar that stands still.
+const UNFINISHED: Duration = Duration::from_millis(500);
+
+/// Where the output of a process goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Intake {
+    pub(crate) process: u32,
+    pub(crate) logs: Logs,
+    pub(crate) console: Console,
+}
+
+/// Reads a stream of a process to its end.
+pub(crate) async fn read(mut stream: impl AsyncRead + Unpin, is_error: bool, intake: Intake) {
+    let mut splitter = Splitter::default();
+    let mut buffer = BytesMut::with_capacity(READ);
+    let mut flush_at: Option<Instant> = None;
+    loop {
+        buffer.reserve(READ);
+        let lines = tokio::select! {
+            biased;
+            read = stream.read_buf(&mut buffer) => match read {
+                // A pipe that cannot be read has ended.
+                Ok(0) | Err(_) => break,
+                Ok(_) => splitter.lines(&mut buffer),
+            },
+            () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => {
+                splitter.flush(&mut buffer)
+            }
+        };
+        flush_at = (!buffer.is_empty()).then(|| Instant::now() + UNFINISHED);
+        if let Some(lines) = lines {
+            intake.take(is_error, lines).await;
+        }
+    }
+    if let Some(lines) = splitter.flush(&mut buffer) {
+        intake.take(is_error, lines).await;
+    }
+}
+
+impl Intake {
+    async fn take(&self, is_error: bool, lines: bytes::Bytes) {
+        self.console.output(self.process, is_error, &lines);
+        let at = jiff::Timestamp::now().as_millisecond();
+        // Without a log there is nothing left to do for the lines; the script must not be held up for it.
+        let _ = self.logs.blocks.send(Block::Lines { process: self.process, is_error, lines, at }).await;
+    }
+}

@@ -1,0 +1,269 @@
+//! The last lines of one process, in a bounded room. Owned by the log's task.
+
+use std::collections::VecDeque;
+
+use super::level::Level;
+
+/// Room for the text of one process, both with and without control sequences. With the usual hundred bytes a line it is
+/// never what limits; long lines must not make a process cost more than this.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Text is stored in pieces of this size, which are let go of one by one.
+const SEGMENT: usize = 64 * 1024;
+
+/// Lines and traces of one process, the oldest first.
+#[derive(Debug)]
+pub(super) struct Ring {
+    limit: usize,
+    records: VecDeque<Record>,
+    segments: VecDeque<Segment>,
+    /// A segment that was let go of, for the next one.
+    spare: Option<String>,
+    /// The highest number among those that were let go of.
+    evicted: u64,
+}
+
+/// A piece of the process's text, by the position of its first byte in all of it.
+#[derive(Debug)]
+struct Segment {
+    base: u64,
+    text: String,
+}
+
+/// One entry, with its text elsewhere.
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    number: u64,
+    at: i64,
+    last: i64,
+    offset: u64,
+    plain: u32,
+    raw: u32,
+    repeats: u32,
+    level: Level,
+    is_error: bool,
+}
+
+/// What is to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    /// Without control sequences.
+    pub(super) plain: &'a str,
+    /// With them, if there are any.
+    pub(super) raw: Option<&'a str>,
+    pub(super) level: Level,
+    pub(super) is_error: bool,
+    /// Milliseconds of Unix time.
+    pub(super) at: i64,
+}
+
+/// An entry as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored<'a> {
+    pub(super) number: u64,
+    pub(super) plain: &'a str,
+    pub(super) raw: &'a str,
+    pub(super) level: Level,
+    pub(super) is_error: bool,
+    pub(super) at: i64,
+    /// When it was said for the last time.
+    pub(super) last: i64,
+    /// How often it was said in a row.
+    pub(super) repeats: u32,
+}
+
+impl Ring {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit: limit.max(1),
+            records: VecDeque::new(),
+            segments: VecDeque::new(),
+            spare: None,
+            evicted: 0,
+        }
+    }
+
+    /// Stores an entry under this number, unless it says the same as the one before it. Returns whether it was new.
+    pub(super) fn push(&mut self, number: u64, line: Line<'_>) -> bool {
+        if let Some(last) = self.records.back().copied()
+            && last.plain as usize == line.plain.len()
+            && last.is_error == line.is_error
+            && self.text(last.offset, last.plain) == line.plain
+        {
+            if let Some(record) = self.records.back_mut() {
+                record.repeats = record.repeats.saturating_add(1);
+                record.last = line.at;
+            }
+            return false;
+        }
+        let raw = line.raw.unwrap_or_default();
+        let offset = self.store(line.plain, raw);
+        self.records.push_back(Record {
+            number,
+            at: line.at,
+            last: line.at,
+            offset,
+            plain: length(line.plain),
+            raw: length(raw),
+            repeats: 1,
+            level: line.level,
+            is_error: line.is_error,
+        });
+        while self.records.len() > self.limit || (self.bytes() > MAX_BYTES && self.records.len() > 1) {
+            self.evict();
+        }
+        true
+    }
+
+    /// The highest number that was let go of; 0 if none was.
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// All entries, the oldest first.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Stored<'_>> {
+        self.records.iter().map(|record| self.stored(record))
+    }
+
+    /// Entries with a higher number, the oldest first.
+    pub(super) fn after(&self, number: u64) -> impl Iterator<Item = Stored<'_>> {
+        let first = self.records.partition_point(|record| record.number <= number);
+        self.records.range(first..).map(|record| self.stored(record))
+    }
+
+    /// Entries with a lower number, the newest first.
+    pub(super) fn before(&self, number: u64) -> impl Iterator<Item = Stored<'_>> {
+        let end = self.records.partition_point(|record| record.number < number);
+        self.records.range(..end).rev().map(|record| self.stored(record))
+    }
+
+    fn stored(&self, record: &Record) -> Stored<'_> {
+        let plain = self.text(record.offset, record.plain);
+        let raw = match record.raw {
+            0 => plain,
+            length => self.text(record.offset + u64::from(record.plain), length),
+        };
+        Stored {
+            number: record.number,
+            plain,
+            raw,
+            level: record.level,
+            is_error: record.is_error,
+            at: record.at,
+            last: record.last,
+            repeats: record.repeats,
+        }
+    }
+
+    /// The stored text; empty for a range that is not stored, which does not happen.
+    fn text(&self, offset: u64, length: u32) -> &str {
+        let index = self.segments.partition_point(|segment| segment.base <= offset);
+        let Some(segment) = index.checked_sub(1).and_then(|index| self.segments.get(index)) else {
+            return "";
+        };
+        let start = usize::try_from(offset - segment.base).unwrap_or(usize::MAX);
+        segment.text.get(start..start.saturating_add(length as usize)).unwrap_or("")
+    }
+
+    fn store(&mut self, plain: &str, raw: &str) -> u64 {
+        let needed = plain.len() + raw.len();
+        if self.segments.back().is_none_or(|segment| segment.text.capacity() - segment.text.len() < needed) {
+            let base = self.segments.back().map_or(0, Segment::end);
+            let spare = self.spare.take().filter(|spare| spare.capacity() >= needed);
+            let text = spare.unwrap_or_else(|| String::with_capacity(SEGMENT.max(needed)));
+            self.segments.push_back(Segment { base, text });
+        }
+        let Some(segment) = self.segments.back_mut() else { return 0 };
+        let offset = segment.end();
+        segment.text.push_str(plain);
+        segment.text.push_str(raw);
+        offset
+    }
+
+    fn bytes(&self) -> usize {
+        match (self.records.front(), self.segments.back()) {
+            (Some(first), Some(last)) => usize::try_from(last.end() - first.offset).unwrap_or(usize::MAX),
+            _ => 0,
+        }
+    }
+
+    fn evict(&mut self) {
+        let Some(evicted) = self.records.pop_front() else { return };
+        self.evicted = self.evicted.max(evicted.number);
+        let needed = self.records.front().map_or(u64::MAX, |record| record.offset);
+        while self.segments.len() > 1 && self.segments.front().is_some_and(|segment| segment.end() <= needed)
+        {
+            if let Some(mut segment) = self.segments.pop_front() {
+                segment.text.clear();
+                self.spare = Some(segment.text).filter(|text| text.capacity() <= SEGMENT);
+            }
+        }
+    }
+}
+
+impl Segment {
+    fn end(&self) -> u64 {
+        self.base + self.text.len() as u64
+    }
+}
+
+fn length(text: &str) -> u32 {
+    u32::try_from(text.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(plain: &str) -> Line<'_> {
+        Line { plain, raw: None, level: Level::Info, is_error: false, at: 7 }
+    }
+
+    #[test]
+    fn the_oldest_lines_make_room() {
+        let mut ring = Ring::new(3);
+        for number in 1..=5 {
+            assert!(ring.push(number, line(&format!("line {number}"))));
+        }
+        let kept: Vec<_> = ring.iter().map(|it| (it.number, it.plain)).collect();
+        assert_eq!(kept, [(3, "line 3"), (4, "line 4"), (5, "line 5")]);
+        assert_eq!(ring.evicted(), 2);
+        assert_eq!(ring.after(3).map(|it| it.number).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(ring.before(5).map(|it| it.number).collect::<Vec<_>>(), [4, 3]);
+    }
+
+    #[test]
+    fn repeats_are_counted() {
+        let mut ring = Ring::new(10);
+        ring.push(1, line("again"));
+        for at in 8..12 {
+            assert!(!ring.push(2, Line { at, ..line("again") }));
+        }
+        assert!(ring.push(2, Line { is_error: true, ..line("again") }));
+        let entries: Vec<_> = ring.iter().map(|it| (it.repeats, it.at, it.last)).collect();
+        assert_eq!(entries, [(5, 7, 11), (1, 7, 7)]);
+    }
+
+    #[test]
+    fn colours_are_kept_beside_the_text() {
+        let mut ring = Ring::new(10);
+        ring.push(1, Line { raw: Some("\x1b[1mbold\x1b[0m"), ..line("bold") });
+        ring.push(2, line("plain"));
+        let entries: Vec<_> = ring.iter().map(|it| (it.plain, it.raw)).collect();
+        assert_eq!(entries, [("bold", "\x1b[1mbold\x1b[0m"), ("plain", "plain")]);
+    }
+
+    #[test]
+    fn text_has_a_bound_and_stays_right_when_segments_go() {
+        let mut ring = Ring::new(100_000);
+        let long = "é".repeat(SEGMENT / 3);
+        for number in 1..=2000_u64 {
+            ring.push(number, line(&format!("{number}{long}")));
+            ring.push(number + 5000, line("short"));
+        }
+        assert!(ring.bytes() <= MAX_BYTES);
+        assert!(ring.segments.iter().map(|it| it.text.capacity()).sum::<usize>() <= 2 * MAX_BYTES);
+        assert!(ring.iter().all(|it| it.plain == "short" || it.plain.ends_with('é')));
+        assert!(ring.iter().filter(|it| it.plain == "short").count() > 100);
+    }
+}

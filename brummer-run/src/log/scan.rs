@@ -1,0 +1,95 @@
+//! Finds out, for a whole block of lines at once, whether anything in it needs a closer look.
+//!
+//! Most output does not: then its lines are stored as they are, at the speed of a search for a few dozen words. That is
+//! what lets a script print as fast as it can.
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::{ansi, level, mask};
+
+/// Parts of lines that begin a stack trace without a word for it: a place in a source file.
+const PLACES: [&str; 3] = ["js:", "ts:", "sx:"];
+
+/// One automaton for all words that matter.
+#[derive(Debug)]
+pub(super) struct Scanner {
+    words: AhoCorasick,
+}
+
+/// What is in a line.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Words that say a level: their index in [`level::WORDS`], and where they are.
+    pub(super) levels: Vec<(usize, usize)>,
+    /// Something that a secret may have.
+    pub(super) secret: bool,
+    /// The edge of a private key.
+    pub(super) key: bool,
+    pub(super) url: bool,
+}
+
+impl Scanner {
+    pub(super) fn new() -> Self {
+        let words = level::WORDS.into_iter().chain(mask::HINTS).chain([mask::KEY_HINT]).chain(PLACES);
+        let words = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .build(words)
+            .expect("a few dozen short words fit into an automaton");
+        Self { words }
+    }
+
+    /// Whether these lines have nothing to look at more closely.
+    pub(super) fn is_plain(&self, lines: &str) -> bool {
+        let [escape, back, erase] = ansi::CONTROLS;
+        memchr::memchr3(escape, back, erase, lines.as_bytes()).is_none() && !self.words.is_match(lines)
+    }
+
+    /// Looks at one line, without its control sequences.
+    pub(super) fn scan(&self, line: &str) -> Found {
+        const HINTS: usize = level::WORDS.len();
+        const KEY: usize = HINTS + mask::HINTS.len();
+        let mut found = Found::default();
+        for word in self.words.find_overlapping_iter(line) {
+            match word.pattern().as_usize() {
+                index @ 0..HINTS => found.levels.push((index, word.start())),
+                index @ HINTS..KEY => {
+                    found.secret = true;
+                    found.url |= mask::HINTS[index - HINTS] == "://";
+                }
+                KEY => found.key = true,
+                _ => {}
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_lines_are_passed_over() {
+        let scanner = Scanner::new();
+        assert!(scanner.is_plain("line 1 of many\nline 2 of many\n"));
+        for line in [
+            "an Error\n",
+            "\x1b[1mbold\n",
+            "50 %\r100 %\n",
+            "http://localhost\n",
+            "/a/b.mjs:12\n",
+            "Password\n",
+        ] {
+            assert!(!scanner.is_plain(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_within_words_are_found() {
+        let found = Scanner::new().scan("secret_token ERROR at https://x");
+        assert!(found.secret && found.url && !found.key);
+        assert_eq!(found.levels, [(0, 13)]);
+        assert!(Scanner::new().scan("-----BEGIN RSA PRIVATE KEY-----").key);
+    }
+}

@@ -1,0 +1,325 @@
+//! Everything the scripts have said, as far as it is kept: from blocks of bytes to entries. Owned by the log's task;
+//! pure but for the clock, which comes as an argument.
+
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    ansi,
+    level::{self, Level},
+    mask::{self, KeyBlock},
+    ring::{Line, Ring, Stored},
+    scan::Scanner,
+    search::{Entry, Filter, Page, Start},
+    splitter::MAX_LINE,
+    trace::{self, Step, Trace},
+};
+use crate::detect::{
+    errors::Errors,
+    urls::{FoundUrl, Urls},
+};
+
+/// Frames that come later than this after the line before them belong to something else. Within it come even those of a
+/// process that is short of time.
+const TRACE_GAP: Duration = Duration::from_millis(200);
+
+/// A trace is closed after this time, whatever follows.
+const TRACE_TIME: Duration = Duration::from_secs(5);
+
+/// All entries, and what was found in them.
+#[derive(Debug)]
+pub(super) struct Store {
+    scanner: Scanner,
+    /// Entries kept for each process.
+    limit: usize,
+    logs: BTreeMap<u32, Log>,
+    /// The number of the entry that came last.
+    last: u64,
+    pub(super) errors: Errors,
+    pub(super) urls: Urls,
+    /// How many errors came, repeats too.
+    pub(super) error_count: u64,
+    /// URLs that were printed for the first time, until somebody takes them.
+    new_urls: Vec<FoundUrl>,
+}
+
+/// What one process has said.
+#[derive(Debug)]
+struct Log {
+    id: Arc<str>,
+    name: Arc<str>,
+    ring: Ring,
+    /// Standard output and standard error.
+    streams: [Stream; 2],
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    key: KeyBlock,
+    open: Option<Open>,
+}
+
+/// A trace that is being read.
+#[derive(Debug)]
+struct Open {
+    trace: Trace,
+    plain: String,
+    raw: String,
+    lines: usize,
+    level: Level,
+    at: i64,
+    since: Instant,
+    until: Instant,
+}
+
+impl Store {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            scanner: Scanner::new(),
+            limit,
+            logs: BTreeMap::new(),
+            last: 0,
+            errors: Errors::default(),
+            urls: Urls::default(),
+            error_count: 0,
+            new_urls: Vec::new(),
+        }
+    }
+
+    /// Makes room for a process.
+    pub(super) fn open(&mut self, process: u32, id: Arc<str>, name: Arc<str>) {
+        let log = Log { id, name, ring: Ring::new(self.limit), streams: Default::default() };
+        self.logs.insert(process, log);
+    }
+
+    /// Forgets a process.
+    pub(super) fn forget(&mut self, process: u32) {
+        self.logs.remove(&process);
+        self.errors.forget(process);
+        self.urls.forget(process);
+    }
+
+    /// The number of the entry that came last.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Id and name of a process.
+    pub(super) fn names(&self, process: u32) -> Option<(Arc<str>, Arc<str>)> {
+        self.logs.get(&process).map(|log| (log.id.clone(), log.name.clone()))
+    }
+
+    /// URLs that are new since the last time.
+    pub(super) fn take_new_urls(&mut self) -> Vec<FoundUrl> {
+        std::mem::take(&mut self.new_urls)
+    }
+
+    /// Takes in whole lines.
+    pub(super) fn take(&mut self, process: u32, is_error: bool, bytes: &[u8], at: i64, now: Instant) {
+        // Lines of a process that is forgotten already are of no use to anybody.
+        let Some(mut log) = self.logs.remove(&process) else { return };
+        let text = super::text(bytes);
+        let stream = &log.streams[usize::from(is_error)];
+        let plain = stream.open.is_none() && !stream.key.is_open() && self.scanner.is_plain(&text);
+        let mut lines = text.split('\n');
+        // Every line has its end, so there is nothing after the last one.
+        lines.next_back();
+        if plain {
+            for line in lines {
+                let line = Line { plain: line, raw: None, level: Level::Info, is_error, at };
+                self.last += u64::from(log.ring.push(self.last + 1, line));
+            }
+        } else {
+            for line in lines {
+                self.line(process, &mut log, is_error, line, at, now);
+            }
+        }
+        self.logs.insert(process, log);
+    }
+
+    /// One line that needs a closer look.
+    fn line(&mut self, process: u32, log: &mut Log, is_error: bool, raw: &str, at: i64, now: Instant) {
+        let raw = raw.strip_suffix('\r').unwrap_or(raw);
+        let coloured = raw.contains(ansi::CONTROLS.map(char::from));
+        let plain = if coloured { Cow::Owned(ansi::strip(raw)) } else { Cow::Borrowed(raw) };
+        let found = self.scanner.scan(&plain);
+        let stream = &mut log.streams[usize::from(is_error)];
+        let mut shown: &str = &plain;
+        if found.key || stream.key.is_open() {
+            let Some(kept) = stream.key.line(&plain) else { return };
+            shown = kept;
+        }
+        let shown = if found.secret { mask::mask(shown) } else { Cow::Borrowed(shown) };
+        // Colours may stand within a secret: a line that has one is kept without them.
+        let raw = if coloured && *shown == *plain { raw } else { "" };
+        let level = level::of_line(&shown, found.levels);
+        if found.url {
+            self.new_urls.extend(self.urls.take(process, &shown, at));
+        }
+        let step = match &stream.open {
+            Some(open) if now <= open.until => trace::step(open.trace, &shown, open.lines, level),
+            _ => Step::Other,
+        };
+        if let (Step::Goes(_) | Step::Last, Some(open)) = (step, &mut stream.open)
+            && open.plain.len() + shown.len() < MAX_LINE
+        {
+            open.add(&shown, raw, level, now);
+            match step {
+                Step::Goes(trace) => open.trace = trace,
+                Step::Last | Step::Other => self.close(process, log, is_error),
+            }
+            return;
+        }
+        self.close(process, log, is_error);
+        let line = Line { plain: &shown, raw: Some(raw), level, is_error, at };
+        match trace::begins(&shown, level, is_error) {
+            Some(trace) => log.streams[usize::from(is_error)].open = Some(Open::new(trace, line, now)),
+            None => self.push(process, log, line),
+        }
+    }
+
+    /// Ends the trace that is being read, if any.
+    fn close(&mut self, process: u32, log: &mut Log, is_error: bool) {
+        let Some(open) = log.streams[usize::from(is_error)].open.take() else { return };
+        let line = |plain, raw, level| Line { plain, raw: Some(raw), level, is_error, at: open.at };
+        if open.trace != Trace::Place {
+            let raw = if open.raw.contains(ansi::CONTROLS.map(char::from)) { &open.raw } else { "" };
+            return self.push(process, log, line(&open.plain, raw, open.level.max(Level::Error)));
+        }
+        // It looked like the place of an error, but no error followed: these are lines like any others.
+        for (plain, raw) in open.plain.split('\n').zip(open.raw.split('\n')) {
+            self.push(process, log, line(plain, raw, open.level));
+        }
+    }
+
+    fn push(&mut self, process: u32, log: &mut Log, line: Line<'_>) {
+        let number = self.last + 1;
+        let new = log.ring.push(number, line);
+        self.last += u64::from(new);
+        if line.level >= Level::Error {
+            self.error_count += 1;
+            if new {
+                self.errors.take(process, line.plain, line.at, number);
+            } else {
+                self.errors.again(process, line.at);
+            }
+        }
+    }
+
+    /// Ends the traces whose time is over, or all.
+    pub(super) fn close_due(&mut self, now: Option<Instant>) {
+        let processes: Vec<u32> = self.logs.keys().copied().collect();
+        for process in processes {
+            let Some(mut log) = self.logs.remove(&process) else { continue };
+            for is_error in [false, true] {
+                let open = &log.streams[usize::from(is_error)].open;
+                if open.as_ref().is_some_and(|open| now.is_none_or(|now| open.until <= now)) {
+                    self.close(process, &mut log, is_error);
+                }
+            }
+            self.logs.insert(process, log);
+        }
+    }
+
+    /// When the next trace's time is over.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let open = self.logs.values().flat_map(|log| &log.streams).filter_map(|stream| stream.open.as_ref());
+        open.map(|open| open.until).min()
+    }
+
+    /// The first wanted entry after a number.
+    pub(super) fn first_after(&self, filter: &Filter, number: u64) -> Option<Entry> {
+        self.page(filter, Start::After(number), 1, false).entries.pop()
+    }
+
+    /// Entries, at most so many.
+    pub(super) fn page(&self, filter: &Filter, start: Start, limit: usize, ansi: bool) -> Page {
+        let logs = || self.logs.iter().filter(|(process, _)| filter.takes_process(**process));
+        let mut wanted: Vec<(u32, &Log, Stored<'_>)> = Vec::new();
+        for (process, log) in logs() {
+            // One more than fits tells that there are more.
+            let add = |entry| (*process, log, entry);
+            match start {
+                Start::Newest => {
+                    wanted
+                        .extend(log.ring.iter().rev().filter(|it| filter.takes(it)).take(limit + 1).map(add));
+                }
+                Start::Before(number) => {
+                    wanted.extend(
+                        log.ring.before(number).filter(|it| filter.takes(it)).take(limit + 1).map(add),
+                    );
+                }
+                Start::After(number) => {
+                    wanted.extend(
+                        log.ring.after(number).filter(|it| filter.takes(it)).take(limit + 1).map(add),
+                    );
+                }
+            }
+        }
+        wanted.sort_unstable_by_key(|(_, _, entry)| entry.number);
+        let surplus = wanted.len().saturating_sub(limit);
+        let mut page = Page { cursor: self.last, ..Page::default() };
+        if let Start::After(number) = start {
+            page.has_newer = surplus > 0;
+            page.missed = logs().any(|(_, log)| log.ring.evicted() > number);
+            wanted.truncate(limit);
+            if page.has_newer {
+                page.cursor = wanted.last().map_or(number, |(_, _, entry)| entry.number);
+            }
+        } else {
+            page.has_older = surplus > 0;
+            wanted.drain(..surplus);
+        }
+        page.entries =
+            wanted.into_iter().map(|(process, log, stored)| log.entry(process, stored, ansi)).collect();
+        page
+    }
+}
+
+impl Log {
+    fn entry(&self, process: u32, stored: Stored<'_>, ansi: bool) -> Entry {
+        Entry {
+            number: stored.number,
+            process,
+            id: self.id.clone(),
+            name: self.name.clone(),
+            content: if ansi { stored.raw } else { stored.plain }.to_owned(),
+            level: stored.level,
+            is_error: stored.is_error,
+            at: stored.at,
+            last: stored.last,
+            repeats: stored.repeats,
+        }
+    }
+}
+
+impl Open {
+    fn new(trace: Trace, line: Line<'_>, now: Instant) -> Self {
+        Self {
+            trace,
+            plain: line.plain.to_owned(),
+            raw: line.raw.filter(|raw| !raw.is_empty()).unwrap_or(line.plain).to_owned(),
+            lines: 1,
+            level: line.level,
+            at: line.at,
+            since: now,
+            until: now + TRACE_GAP,
+        }
+    }
+
+    fn add(&mut self, plain: &str, raw: &str, level: Level, now: Instant) {
+        for (text, line) in
+            [(&mut self.plain, plain), (&mut self.raw, if raw.is_empty() { plain } else { raw })]
+        {
+            text.push('\n');
+            text.push_str(line);
+        }
+        self.lines += 1;
+        self.level = self.level.max(level);
+        self.until = (now + TRACE_GAP).min(self.since + TRACE_TIME);
+    }
+}
+
+#[cfg(test)]
+mod tests;

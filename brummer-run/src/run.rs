@@ -1,0 +1,342 @@
+//! A run from its beginning to its end.
+
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use brummer_hub::{
+    Hub, HubConfig, InstanceServer,
+    discovery::Directories,
+    serve::{Announcement, Changes, Offer, ServeError},
+};
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    console::{Console, ConsoleOptions},
+    log::{DEFAULT_LINES, Logs},
+    project::{self, Project, ProjectError},
+    prompts, resources,
+    script::{self, Command, Launcher, Scripts, Started},
+    tools::{self, App},
+};
+
+/// The port that is tried first when none is asked for: that of the Go program, which clients may be configured with.
+pub const DEFAULT_PORT: u16 = 7777;
+
+/// How long an end at once waits for the orders to get through. Guards end their scripts by themselves when it is not enough.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// How long the tasks may take that have nothing left to do.
+const LAST_TASKS: Duration = Duration::from_secs(2);
+
+/// How many scripts the greeting lists.
+const GREETED_SCRIPTS: usize = 20;
+
+/// What to run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunOptions {
+    /// The project directory.
+    pub directory: PathBuf,
+    /// Scripts to start at once.
+    pub scripts: Vec<String>,
+    /// The port to serve MCP on; 0 for any. Without one, [`DEFAULT_PORT`] if it is free, else any.
+    pub port: Option<u16>,
+    /// What people call this instance; `name` of `package.json`, or the directory's name, unless given.
+    pub name: Option<String>,
+    /// Where to announce it.
+    pub directories: Directories,
+    /// What this program must be given, before a program and its arguments, to call [`guard::serve`](crate::guard) with
+    /// these. Not used on Windows.
+    pub guard: Vec<OsString>,
+    /// Where to print.
+    pub console: ConsoleOptions,
+}
+
+impl RunOptions {
+    /// A run of this directory with nothing started.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>, guard: Vec<OsString>, console: ConsoleOptions) -> Self {
+        Self {
+            directory: directory.into(),
+            scripts: Vec::new(),
+            port: None,
+            name: None,
+            directories: Directories::from_env(),
+            guard,
+            console,
+        }
+    }
+}
+
+/// Why a run could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is no such directory.
+    #[error("there is no directory {}", .0.display())]
+    NoDirectory(PathBuf),
+    /// The scripts that were asked for cannot be had.
+    #[error("{0}")]
+    Project(String),
+    /// The server could not be started.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The system refuses a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// Runs until `stop` is cancelled, and ends everything in order then; `kill` ends everything at once.
+///
+/// # Errors
+/// When it cannot begin. Nothing was started then.
+///
+/// # Panics
+/// Outside a tokio runtime with time and I/O enabled.
+pub async fn run(
+    options: RunOptions,
+    stop: CancellationToken,
+    kill: CancellationToken,
+) -> Result<(), RunError> {
+    let directory = directory(&options.directory)?;
+    let (project, commands, doubt) = plan(&directory, &options.scripts).await?;
+    let console = Console::start(options.console).map_err(RunError::Thread)?;
+
+    let tasks = TaskTracker::new();
+    // The log lasts until everything that is printed at the end is in it.
+    let logs_end = CancellationToken::new();
+    let scripts_end = CancellationToken::new();
+    let logs = Logs::spawn(DEFAULT_LINES, console.clone(), &tasks, logs_end.clone());
+    let launcher =
+        Launcher { guard: options.guard, environment: script::environment(|name| std::env::var_os(name)) };
+    let script_tasks = TaskTracker::new();
+    let scripts = Scripts::spawn(
+        launcher,
+        logs.clone(),
+        console.clone(),
+        &script_tasks,
+        scripts_end.clone(),
+        kill.clone(),
+    );
+    let app = App {
+        directory: directory.as_path().into(),
+        logs,
+        scripts: scripts.clone(),
+        nonce: fastrand::u32(..),
+        stopping: scripts_end.clone(),
+    };
+    let name = options.name.or_else(|| project.as_ref()?.name.clone());
+    let served = serve(&app, options.port, name, &options.directories).await;
+    let (server, changes) = match served {
+        Ok(served) => served,
+        Err(error) => {
+            logs_end.cancel();
+            scripts_end.cancel();
+            console.finish().await;
+            return Err(error.into());
+        }
+    };
+    tasks.spawn(resources::watch(app, changes, logs_end.clone()));
+    greet(&console, &directory, project.as_ref(), doubt.as_deref(), &server);
+    tasks.spawn(announce(console.clone(), server.announcement(), logs_end.clone()));
+    tasks.spawn(look_around(
+        console.clone(),
+        options.directories,
+        directory.clone(),
+        server.id().as_str().to_owned(),
+        logs_end.clone(),
+    ));
+    for command in commands {
+        start(&scripts, &console, command).await;
+    }
+
+    tokio::select! {
+        biased;
+        () = kill.cancelled() => {}
+        () = stop.cancelled() => {}
+    }
+    scripts_end.cancel();
+    script_tasks.close();
+    if !kill.is_cancelled() && scripts.list().iter().any(|process| process.state.is_alive()) {
+        console.note("stopping all scripts; a second Ctrl-C ends them at once");
+    }
+    let orderly = async {
+        tokio::join!(script_tasks.wait(), server.shutdown());
+    };
+    tokio::select! {
+        biased;
+        () = orderly => {}
+        () = async { kill.cancelled().await; tokio::time::sleep(AT_ONCE).await; } => return Ok(()),
+    }
+    logs_end.cancel();
+    tasks.close();
+    if timeout(LAST_TASKS, tasks.wait()).await.is_err() {
+        tracing::debug!("a task did not end in time");
+    }
+    console.finish().await;
+    Ok(())
+}
+
+/// The directory as every other process names it.
+fn directory(given: &Path) -> Result<PathBuf, RunError> {
+    let directory = std::path::absolute(given).unwrap_or_else(|_| given.to_owned());
+    if directory.is_dir() { Ok(directory) } else { Err(RunError::NoDirectory(directory)) }
+}
+
+/// What the project has, what of it is to be started, and what there is to say about that.
+async fn plan(
+    directory: &Path,
+    scripts: &[String],
+) -> Result<(Option<Project>, Vec<Command>, Option<String>), RunError> {
+    let refused = |error: ProjectError| RunError::Project(error.to_string());
+    match project::read_aside(directory).await {
+        Ok(project) => {
+            let commands = scripts.iter().map(|name| tools::command(&project, name, &[]));
+            let commands = commands.collect::<Result<_, _>>().map_err(refused)?;
+            Ok((Some(project), commands, None))
+        }
+        // It may come later, and the tools say what is missing until then.
+        Err(error) if scripts.is_empty() => Ok((None, Vec::new(), Some(error.to_string()))),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+/// Serves the tools.
+async fn serve(
+    app: &App,
+    port: Option<u16>,
+    name: Option<String>,
+    directories: &Directories,
+) -> Result<(InstanceServer, Changes), ServeError> {
+    let start = async |port: u16| {
+        let mut offer = Offer::default();
+        tools::add(&mut offer, app);
+        resources::add(&mut offer, app);
+        prompts::add(&mut offer, app);
+        let mut builder = InstanceServer::builder()
+            .port(port)
+            .path(app.directory.as_ref())
+            .version(env!("CARGO_PKG_VERSION"))
+            .directories(directories.clone())
+            .instructions(INSTRUCTIONS)
+            .offer(offer);
+        if let Some(name) = &name {
+            builder = builder.name(name);
+        }
+        let changes = builder.changes();
+        Ok::<_, ServeError>((builder.start().await?, changes))
+    };
+    match port {
+        Some(port) => start(port).await,
+        None => match start(DEFAULT_PORT).await {
+            Err(ServeError::Listen { .. }) => start(0).await,
+            started => started,
+        },
+    }
+}
+
+/// What a model should know of the tools as a whole.
+const INSTRUCTIONS: &str = "Runs the scripts of one project. scripts_list says what there is, scripts_run starts, wait_until \
+    waits until it is ready, logs_search and errors_list find out what went wrong. Answers about the log have a cursor: pass \
+    it on to get only what is new.";
+
+/// Says what there is and how to reach it.
+fn greet(
+    console: &Console,
+    directory: &Path,
+    project: Option<&Project>,
+    doubt: Option<&str>,
+    server: &InstanceServer,
+) {
+    let mut text = format!("brummer-hub {} runs {}", env!("CARGO_PKG_VERSION"), directory.display());
+    if let Some(doubt) = doubt {
+        text.push_str(&format!("\nwarning: {doubt}; no script can be run yet"));
+    }
+    if let Some(project) = project {
+        let names = project.script_names();
+        text.push_str(&format!(" with {} ({})", project.manager, project.manager_reason));
+        let width = project.scripts.iter().map(|script| script.name.len()).max().unwrap_or_default().min(20);
+        for script in project.scripts.iter().take(GREETED_SCRIPTS) {
+            text.push_str(&format!("\n  {:width$}  {}", script.name, script.command));
+        }
+        let more = names.len() - project.scripts.len().min(GREETED_SCRIPTS);
+        if more > 0 {
+            text.push_str(&format!("\n  … and {more} more, in scripts_list"));
+        }
+        if names.is_empty() {
+            text.push_str("\npackage.json has no scripts");
+        }
+    }
+    let url = server.url();
+    text.push_str(&format!(
+        "\nMCP at {url}\n\
+         clients reach it through a hub (`brummer-hub --mcp`), or directly: claude mcp add --transport http brummer {url}"
+    ));
+    console.note(text);
+}
+
+/// Says when no hub can find this run.
+async fn announce(
+    console: Console,
+    mut announcement: tokio::sync::watch::Receiver<Announcement>,
+    stop: CancellationToken,
+) {
+    let decided = announcement.wait_for(|now| *now != Announcement::Retrying);
+    let decided = tokio::select! {
+        biased;
+        () = stop.cancelled() => return,
+        decided = decided => decided,
+    };
+    if let Ok(now) = decided
+        && let Announcement::Alone(why) = &*now
+    {
+        console.note(format_args!("warning: {why}; no hub will find this run, it goes on alone"));
+    }
+}
+
+/// Says when another run has the same directory: both work, but two dev servers seldom do.
+async fn look_around(
+    console: Console,
+    directories: Directories,
+    directory: PathBuf,
+    own_id: String,
+    stop: CancellationToken,
+) {
+    let mut config = HubConfig::default();
+    config.directories = directories;
+    let hub = Hub::start(config);
+    let settled = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        settled = hub.settled() => Some(settled),
+    };
+    for instance in settled.iter().flat_map(|settled| &settled.instances) {
+        let doorbell = &instance.found.doorbell;
+        if doorbell.path == directory && doorbell.id.as_str() != own_id {
+            console.note(format_args!(
+                "note: process {} serves this directory too, on port {}; both go on, but scripts that use the same port clash",
+                doorbell.pid, doorbell.port
+            ));
+        }
+    }
+    hub.shutdown().await;
+}
+
+/// Starts a script that was asked for on the command line.
+async fn start(scripts: &Scripts, console: &Console, command: Command) {
+    let name = command.name.clone();
+    match scripts.start(command).await {
+        Ok(Started::New(process)) => {
+            console.note(format_args!("{name} is started as {}: {}", process.id, process.script));
+        }
+        Ok(Started::Duplicate(process)) => {
+            console.note(format_args!("{name} runs already as {}", process.id));
+        }
+        Err(error) => console.note(format_args!("warning: {name}: {error}")),
+    }
+}

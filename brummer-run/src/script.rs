@@ -1,0 +1,210 @@
+//! The scripts that run, and those that have run.
+//!
+//! ```text
+//!  tools ──Request──▶ supervisor ──Order──▶ script task ──▶ guard (or job object) ──▶ script
+//!                     │  owns the list ◀──Event──┘   └── intakes ──lines──▶ log
+//!                     └──▶ watch: the list
+//! ```
+//!
+//! The supervisor owns the list of processes. Each running script has a task that owns its child; the task tells the
+//! supervisor what becomes of it, and is told when to end it. The supervisor ends when its token is cancelled: it stops all
+//! scripts, waits for their end (with a bound), and is gone.
+
+#[cfg(unix)]
+#[path = "script/unix.rs"]
+mod child;
+#[cfg(windows)]
+#[path = "script/windows.rs"]
+mod child;
+mod process;
+mod supervisor;
+mod task;
+
+use std::{collections::HashMap, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(crate) use self::process::{Ending, Process, State, Why};
+use crate::{console::Console, log::Logs};
+
+/// Scripts that may run at the same time. A project has a dozen; a client in a loop must not take the machine down.
+pub(crate) const MAX_RUNNING: usize = 64;
+
+/// Processes that have ended and are still shown, with their output.
+pub(crate) const MAX_ENDED: usize = 32;
+
+/// How long a script may take to end when it is asked to.
+pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+
+/// Requests that wait for the supervisor, which answers at once.
+const REQUESTS: usize = 64;
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Command {
+    /// As it was asked for: `dev`, or `web#dev`.
+    pub(crate) name: String,
+    /// What `package.json` says.
+    pub(crate) script: String,
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) directory: PathBuf,
+}
+
+/// How scripts are started.
+#[derive(Clone, Debug)]
+pub(crate) struct Launcher {
+    /// What this program is given, before the script's own program, to become its guard.
+    #[cfg_attr(windows, expect(dead_code, reason = "there are no guards on Windows"))]
+    pub(crate) guard: Vec<OsString>,
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
+}
+
+/// What came of a wish to start a script.
+#[derive(Clone, Debug)]
+pub(crate) enum Started {
+    New(Process),
+    /// It runs already.
+    Duplicate(Process),
+}
+
+/// Why no script was started.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("{MAX_RUNNING} scripts are running, which is the most there can be; stop one first")]
+    TooMany,
+    #[error("this run is ending and starts nothing any more")]
+    Ending,
+}
+
+/// What the supervisor is asked.
+#[derive(Debug)]
+enum Request {
+    Start { command: Command, answer: oneshot::Sender<Result<Started, StartError>> },
+    Stop { process: u32, grace: Duration },
+}
+
+/// The list of processes as it is now, in the order in which they were started.
+pub(crate) type Processes = Arc<Vec<Process>>;
+
+/// The scripts, for everybody else.
+#[derive(Clone, Debug)]
+pub(crate) struct Scripts {
+    requests: mpsc::Sender<Request>,
+    processes: watch::Receiver<Processes>,
+}
+
+impl Scripts {
+    /// Starts the supervisor. `stop` ends all scripts gracefully, `kill` at once.
+    pub(crate) fn spawn(
+        launcher: Launcher,
+        logs: Logs,
+        console: Console,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+        kill: CancellationToken,
+    ) -> Self {
+        let (requests, incoming) = mpsc::channel(REQUESTS);
+        let (list, processes) = watch::channel(Processes::default());
+        let supervisor = supervisor::Supervisor::new(launcher, logs, console, tasks.clone(), list);
+        tasks.spawn(supervisor.run(incoming, stop, kill));
+        Self { requests, processes }
+    }
+
+    /// Starts a script, unless one of this name runs.
+    pub(crate) async fn start(&self, command: Command) -> Result<Started, StartError> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.requests.send(Request::Start { command, answer }).await;
+        sent.map_err(|_| StartError::Ending)?;
+        answered.await.unwrap_or(Err(StartError::Ending))
+    }
+
+    /// Asks a process to end. Use [`Scripts::ended`] to wait for it.
+    pub(crate) async fn stop(&self, process: u32, grace: Duration) {
+        // Without a supervisor nothing runs any more.
+        let _ = self.requests.send(Request::Stop { process, grace }).await;
+    }
+
+    /// The list as it is now.
+    pub(crate) fn list(&self) -> Processes {
+        self.processes.borrow().clone()
+    }
+
+    /// The list, whenever it changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<Processes> {
+        self.processes.clone()
+    }
+
+    /// Waits until a process is as wanted, and returns it; `None` when it is not known any more. Cancel-safe.
+    pub(crate) async fn until(&self, process: u32, wanted: impl Fn(&Process) -> bool) -> Option<Process> {
+        let mut processes = self.processes.clone();
+        let find = |list: &Processes| list.iter().find(|known| known.number == process).cloned();
+        let fits = |list: &Processes| find(list).is_none_or(|known| wanted(&known));
+        // The channel closes when the supervisor is gone; what it said last stands.
+        let found = processes.wait_for(fits).await.map(|list| find(&list));
+        found.unwrap_or_else(|_| find(&self.processes.borrow()))
+    }
+
+    /// Waits until a process has ended.
+    pub(crate) async fn ended(&self, process: u32) -> Option<Process> {
+        self.until(process, |known| matches!(known.state, State::Ended { .. })).await
+    }
+}
+
+/// The environment that makes tools print as on a terminal, where the user has not decided otherwise.
+pub(crate) fn environment(get: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, &'static str)> {
+    let set = |name: &str| get(name).is_some_and(|value| !value.is_empty());
+    let mut environment = Vec::new();
+    if !set("NO_COLOR") {
+        for (name, value) in [("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1"), ("COLORTERM", "truecolor")] {
+            if get(name).is_none() {
+                environment.push((name, value));
+            }
+        }
+    }
+    if get("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+        environment.push(("TERM", "xterm-256color"));
+    }
+    environment
+}
+
+/// The numbers of processes that a name means: an id, or the name of a script; newest first.
+pub(crate) fn named(processes: &[Process], name: &str) -> Vec<u32> {
+    let fits = |process: &&Process| *process.id == *name || *process.name == *name;
+    processes.iter().rev().filter(fits).map(|process| process.number).collect()
+}
+
+/// Names by number, for what is only known by its number.
+pub(crate) fn names(processes: &[Process]) -> HashMap<u32, (Arc<str>, Arc<str>)> {
+    processes.iter().map(|process| (process.number, (process.id.clone(), process.name.clone()))).collect()
+}
+
+/// The time, as it is shown.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(set: &[(&str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+        environment(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(*value)))
+    }
+
+    #[test]
+    fn scripts_print_as_on_a_terminal() {
+        let names: Vec<_> = with(&[]).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TERM"]);
+    }
+
+    #[test]
+    fn what_the_user_has_decided_stays() {
+        assert_eq!(with(&[("NO_COLOR", "1"), ("TERM", "screen")]), []);
+        let kept =
+            with(&[("FORCE_COLOR", "0"), ("CLICOLOR_FORCE", "0"), ("COLORTERM", ""), ("TERM", "dumb")]);
+        assert_eq!(kept, [("TERM", "xterm-256color")]);
+    }
+}

@@ -1,0 +1,113 @@
+//! The MCP tools of a run: what each is called, what it takes and what it answers.
+//!
+//! Their names, arguments and results are those of the Go program where they hold up. Each has an output schema and answers
+//! with structured content and a text that says the same to a reader. What is wrong with a call is an answer, too (a result
+//! with `isError`), and names what would be right.
+
+mod arguments;
+mod findings;
+mod fit;
+mod logs;
+mod probe;
+mod results;
+mod scripts;
+mod stream;
+mod wait;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use brummer_hub::serve::{CallError, Offer, ToolCall};
+use rmcp::{
+    handler::server::common::{schema_for_output, schema_for_type},
+    model::{CallToolResult, ContentBlock, Tool, ToolAnnotations},
+    schemars::JsonSchema,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::{
+    findings::errors,
+    logs::page,
+    results::Errors,
+    scripts::{active, command, list},
+};
+use crate::{log::Logs, script::Scripts};
+
+/// How often a client is told that a call still waits: more often than clients give up.
+const PULSE: Duration = Duration::from_secs(5);
+
+/// What the tools work with. A cheap clone.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) directory: Arc<Path>,
+    pub(crate) logs: Logs,
+    pub(crate) scripts: Scripts,
+    /// Tells the cursors of this run from those of another.
+    pub(crate) nonce: u32,
+    /// Cancelled when the run ends: nothing waits any longer then.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Whether a tool changes anything.
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    Reads,
+    Starts,
+    Stops,
+}
+
+/// All tools.
+pub(crate) fn add(offer: &mut Offer, app: &App) {
+    scripts::add(offer, app);
+    logs::add(offer, app);
+    stream::add(offer, app);
+    wait::add(offer, app);
+    findings::add(offer, app);
+}
+
+/// Adds a tool that takes `A` and answers `O`.
+fn tool<A, O, F, R>(
+    offer: &mut Offer,
+    app: &App,
+    name: &'static str,
+    effect: Effect,
+    about: &'static str,
+    run: F,
+) where
+    A: DeserializeOwned + JsonSchema + Send + 'static,
+    O: Serialize + JsonSchema + 'static,
+    F: Fn(App, A, ToolCall) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Result<Answer<O>, CallError>> + Send,
+{
+    let mut definition = Tool::new(name, about, schema_for_type::<A>());
+    definition.output_schema = Some(schema_for_output::<O>());
+    let annotations = ToolAnnotations::new().open_world(false);
+    definition.annotations = Some(match effect {
+        Effect::Reads => annotations.read_only(true),
+        Effect::Starts => annotations.read_only(false).destructive(false),
+        Effect::Stops => annotations.read_only(false).destructive(true).idempotent(true),
+    });
+    let app = app.clone();
+    offer.add_tool(definition, move |call| {
+        let (app, run) = (app.clone(), run.clone());
+        async move {
+            let arguments: A = call.parse()?;
+            let answer = run(app, arguments, call).await?;
+            answer.into_result()
+        }
+    });
+}
+
+/// What a tool answers: the same for a program and for a reader.
+struct Answer<O> {
+    structured: O,
+    text: String,
+}
+
+impl<O: Serialize> Answer<O> {
+    fn into_result(self) -> Result<CallToolResult, CallError> {
+        let mut result = CallToolResult::structured(serde_json::to_value(self.structured)?);
+        result.content = vec![ContentBlock::text(self.text)];
+        Ok(result)
+    }
+}
