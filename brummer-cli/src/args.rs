@@ -4,7 +4,12 @@
 mod duration;
 mod texts;
 
-use std::{ffi::OsString, num::NonZeroU16, path::PathBuf, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    num::NonZeroU16,
+    path::PathBuf,
+    time::Duration,
+};
 
 use brummer_hub::{
     HubConfig,
@@ -21,6 +26,9 @@ const MEBIBYTE: usize = 1024 * 1024;
 
 /// How long `register -- COMMAND` waits for the port: a dev server that compiles first takes most of a minute.
 pub(crate) const COMMAND_WAIT: Duration = Duration::from_secs(60);
+
+/// What makes this program a guard of `run`.
+pub(crate) const GUARD: &str = "guard";
 
 /// The command line, as clap reads it.
 #[derive(Debug, Parser)]
@@ -52,9 +60,15 @@ enum CliCommand {
     #[command(about = texts::REGISTER, long_about = texts::LONG_REGISTER, after_help = texts::MORE_REGISTER,
         after_long_help = texts::EXAMPLES_REGISTER, override_usage = texts::USAGE_REGISTER)]
     Register(RegisterArgs),
+    #[command(about = texts::RUN, long_about = texts::LONG_RUN, after_help = texts::MORE_RUN,
+        after_long_help = texts::EXAMPLES_RUN, override_usage = texts::USAGE_RUN)]
+    Run(RunArgs),
     #[command(about = texts::LIST, long_about = texts::LONG_LIST, after_help = texts::MORE_LIST,
         after_long_help = texts::EXAMPLES_LIST)]
     List(ListArgs),
+    /// Stand between `run` and one of its scripts; only `run` starts this
+    #[command(name = GUARD, hide = true)]
+    Guard(GuardArgs),
 }
 
 /// Options of `--mcp`.
@@ -134,6 +148,33 @@ struct RegisterArgs {
     command: Vec<OsString>,
 }
 
+/// Options of `run`.
+#[derive(Args, Debug)]
+struct RunArgs {
+    /// Scripts of package.json to start at once; WORKSPACE#SCRIPT for that of a workspace
+    #[arg(value_name = "SCRIPT")]
+    scripts: Vec<String>,
+    /// Directory of the project
+    #[arg(long, short, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// Port to serve MCP on, 0 for any [default: 7777 if it is free, else any]
+    #[arg(long, short, value_name = "PORT")]
+    port: Option<u16>,
+    /// What people call it [default: `name` of package.json, else the directory's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// There is no other way to run; for those who are used to `brum --no-tui`
+    #[arg(long, hide = true)]
+    no_tui: bool,
+}
+
+/// What a guard is to start.
+#[derive(Args, Debug)]
+struct GuardArgs {
+    #[arg(last = true, required = true)]
+    command: Vec<OsString>,
+}
+
 /// Options of `list`.
 #[derive(Args, Debug)]
 struct ListArgs {
@@ -158,8 +199,22 @@ pub(crate) enum Command {
     Announce { announcement: Announcement, pid: Option<u32>, wait: Option<Duration> },
     /// Start a server and announce it.
     Wrap { announcement: Announcement, program: OsString, arguments: Vec<OsString>, wait: Duration },
+    /// Run the scripts of a project.
+    Run(Project),
+    /// Stand between `run` and a script.
+    Guard { program: OsString, arguments: Vec<OsString> },
     /// Show the instances.
     List { hub: HubConfig, json: bool },
+}
+
+/// What `run` is to run, and how it is to be found.
+#[derive(Clone, Debug)]
+pub(crate) struct Project {
+    pub(crate) scripts: Vec<String>,
+    pub(crate) directory: PathBuf,
+    pub(crate) port: Option<u16>,
+    pub(crate) name: Option<String>,
+    pub(crate) directories: Directories,
 }
 
 /// What `register` says of an instance in either form.
@@ -179,7 +234,7 @@ pub(crate) struct Announcement {
 ///
 /// What clap answers: also the help and version texts, which are no errors and go to standard output.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let Cli { mcp, hub, global, command } = Cli::try_parse_from(arguments)?;
+    let Cli { mcp, hub, global, command } = Cli::try_parse_from(with_run(arguments.into_iter().collect()))?;
     let logs = LogOptions { level: global.log_level, file: global.log_file };
     let directories = || global.data_dir.as_ref().map_or_else(Directories::from_env, Directories::only);
     let command = match (mcp, command) {
@@ -188,12 +243,49 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         (false, Some(CliCommand::List(list))) => {
             Command::List { hub: hub_config(directories()), json: list.json }
         }
+        (false, Some(CliCommand::Run(run))) => run.into_command(directories()),
+        (false, Some(CliCommand::Guard(GuardArgs { command }))) => {
+            let mut words = command.into_iter();
+            // clap has seen to it that there is one.
+            let program = words.next().unwrap_or_default();
+            Command::Guard { program, arguments: words.collect() }
+        }
         (true, Some(_)) => return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` goes with no subcommand")),
         (false, None) => {
-            return Err(usage(ErrorKind::MissingSubcommand, "say what to do: `--mcp`, `register` or `list`"));
+            return Err(usage(
+                ErrorKind::MissingSubcommand,
+                "say what to do: `--mcp`, `run`, `register` or `list`",
+            ));
         }
     };
     Ok(Invocation { command, logs })
+}
+
+/// The documents' `--no-tui` is another word for `run`: `brummer-hub --no-tui dev` is `brummer-hub run dev`.
+fn with_run(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let own = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    let Some(flag) = arguments[..own].iter().position(|argument| argument == "--no-tui") else {
+        return arguments;
+    };
+    if subcommand(&arguments[1..own]).is_none_or(|word| word != "run") {
+        arguments.remove(flag);
+        arguments.insert(1, OsString::from("run"));
+    }
+    arguments
+}
+
+/// The first word that is no option, nor the value of one that goes before a subcommand.
+fn subcommand(arguments: &[OsString]) -> Option<&OsStr> {
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_str().unwrap_or_default();
+        if ["--data-dir", "--log-level", "--log-file"].contains(&text) {
+            arguments.next();
+        } else if !text.starts_with('-') {
+            return Some(argument);
+        }
+    }
+    None
 }
 
 fn usage(kind: ErrorKind, message: &str) -> clap::Error {
@@ -229,6 +321,13 @@ impl HubArgs {
             session.name_budget = usize::from(budget);
         }
         Command::Mcp { hub, session }
+    }
+}
+
+impl RunArgs {
+    fn into_command(self, directories: Directories) -> Command {
+        let Self { scripts, dir, port, name, no_tui: _ } = self;
+        Command::Run(Project { scripts, directory: dir, port, name, directories })
     }
 }
 

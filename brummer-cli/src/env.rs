@@ -9,12 +9,6 @@ pub(crate) const NO_COLOR: &str = "NO_COLOR";
 pub(crate) const TERM: &str = "TERM";
 /// Set by Windows Terminal, which understands colour sequences as the old console does not.
 pub(crate) const WT_SESSION: &str = "WT_SESSION";
-/// Where programs are looked for.
-#[cfg(windows)]
-pub(crate) const PATH: &str = "PATH";
-/// On Windows, the endings that a program's name may be given without.
-#[cfg(windows)]
-pub(crate) const PATHEXT: &str = "PATHEXT";
 
 /// The value, unless it is unset or empty.
 pub(crate) fn get(name: &str) -> Option<OsString> {

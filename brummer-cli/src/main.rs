@@ -13,6 +13,7 @@ mod list;
 mod logging;
 mod mcp;
 mod output;
+mod project;
 mod register;
 mod run;
 mod signals;

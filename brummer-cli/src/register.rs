@@ -3,8 +3,6 @@
 mod announce;
 mod child;
 mod port;
-#[cfg(any(windows, test))]
-mod program;
 mod wrap;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use crate::{
     args::{self, Command, Invocation},
     descriptors,
     exit::{ExitStatus, Failure},
-    list, logging, mcp, output, register,
+    list, logging, mcp, output, project, register,
 };
 
 /// Does what the arguments ask.
@@ -39,6 +39,10 @@ fn say(answer: &clap::Error) -> ExitStatus {
 }
 
 fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
+    if let Command::Guard { program, arguments } = &invocation.command {
+        // It has a runtime of its own, and its standard streams are those of a script.
+        return project::guard(program, arguments);
+    }
     logging::start(&invocation.logs)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
@@ -53,6 +57,8 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
             Command::Wrap { announcement, program, arguments, wait } => {
                 register::wrap(announcement, &program, &arguments, wait).await
             }
+            Command::Run(project) => project::run(project).await,
+            Command::Guard { .. } => Ok(ExitStatus::Success),
             Command::List { hub, json } => {
                 descriptors::make_room();
                 list::list(hub, json).await

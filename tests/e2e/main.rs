@@ -28,6 +28,7 @@ mod pairs;
 mod proxy;
 mod questions;
 mod rmcp_client;
+mod run;
 mod sdk;
 mod security;
 mod seeds;

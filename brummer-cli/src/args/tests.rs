@@ -78,6 +78,41 @@ fn register_wraps_a_command_with_options_of_its_own() {
 }
 
 #[test]
+fn run_has_two_names() {
+    let scripts = |line: &str| {
+        let Command::Run(project) = parsed(line).unwrap().command else { panic!("{line}: another command") };
+        assert_eq!(project.directories, Directories::only("/data"));
+        (project.scripts, project.directory, project.port, project.name)
+    };
+    let wanted =
+        (vec!["dev".to_owned(), "web#test".to_owned()], "app".into(), Some(0), Some("shop".to_owned()));
+    let options = "dev web#test --dir app --port 0 --name shop";
+    for line in [format!("run {options}"), format!("--no-tui {options}"), format!("{options} --no-tui")] {
+        assert_eq!(scripts(&line), wanted, "{line}");
+    }
+    let bare = (vec![], ".".into(), None, None);
+    for line in
+        ["run", "--no-tui", "--log-level debug --no-tui", "run --no-tui", "--log-file /x run --no-tui"]
+    {
+        assert_eq!(scripts(line), bare, "{line}");
+    }
+}
+
+#[test]
+fn a_guard_takes_everything_as_it_is() {
+    let Command::Guard { program, arguments } =
+        parsed("guard -- npm run dev -- --no-tui --help").unwrap().command
+    else {
+        panic!("another command")
+    };
+    assert_eq!(
+        (program, arguments),
+        ("npm".into(), ["run", "dev", "--", "--no-tui", "--help"].map(OsString::from).into())
+    );
+    assert!(!refused("--help").contains("guard"));
+}
+
+#[test]
 fn list_takes_the_global_options_too() {
     let invocation = parsed("list --json --log-level off").unwrap();
     assert!(matches!(invocation.command, Command::List { json: true, .. }));
@@ -100,6 +135,8 @@ fn mistakes_are_named() {
         ("register --port 3001 --pid 7 -- node", "--pid"),
         ("register --port 3001 npx", "npx"),
         ("regster", "register"),
+        ("run --port 70000", "--port <PORT>"),
+        ("guard", "-- <COMMAND>"),
     ] {
         let message = refused(line);
         assert!(message.contains(expected), "{line:?}: {message}");
@@ -109,7 +146,7 @@ fn mistakes_are_named() {
 
 #[test]
 fn help_has_examples_and_exit_codes() {
-    for line in ["--help", "register --help", "list --help"] {
+    for line in ["--help", "run --help", "register --help", "list --help"] {
         let help = parsed(line).unwrap_err();
         assert_eq!(help.exit_code(), 0);
         let text = help.to_string();

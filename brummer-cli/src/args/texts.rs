@@ -10,6 +10,7 @@ keeps a live connection to each, and gives the client their tools, resources and
 
 pub(super) const USAGE: &str = "\
 brummer-hub --mcp [OPTIONS]
+       brummer-hub run [SCRIPT]... [OPTIONS]
        brummer-hub register --port <PORT> [OPTIONS] [-- <COMMAND>...]
        brummer-hub list [--json]";
 
@@ -18,6 +19,9 @@ pub(super) const MORE: &str = "`brummer-hub --help` shows examples and exit code
 pub(super) const EXAMPLES: &str = r#"Examples:
   In the configuration of an MCP client:
     { "mcpServers": { "brummer-hub": { "command": "brummer-hub", "args": ["--mcp"] } } }
+
+  Run scripts of package.json, with tools for them and for what they print:
+    brummer-hub run dev test
 
   Start an MCP server and announce it for as long as it runs:
     brummer-hub register --port 3001 -- npx -y @modelcontextprotocol/server-everything streamableHttp
@@ -30,8 +34,46 @@ Exit codes:
   1    it could not be done; standard error says why
   2    wrong arguments
   129, 130, 143
-       a second SIGHUP, SIGINT or SIGTERM ended --mcp before it had closed everything
+       a second SIGHUP, SIGINT or SIGTERM ended --mcp or run before everything was closed
   `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that."#;
+
+pub(super) const RUN: &str = "Run scripts of a project, and give clients tools for them and their output";
+
+pub(super) const LONG_RUN: &str = "\
+Run scripts of a project, and give clients tools for them and their output.
+
+It reads package.json, starts the scripts that are named, shows what they print, and serves MCP: clients start, stop and \
+restart scripts, search and follow their output, wait until a server is ready, and list errors and URLs. Every hub finds \
+it. It stays until it is told to end, and takes all processes that the scripts have started with it, however it ends.
+
+`brummer-hub --no-tui` is the same.";
+
+pub(super) const USAGE_RUN: &str = "\
+brummer-hub run [SCRIPT]... [OPTIONS]
+       brummer-hub --no-tui [SCRIPT]... [OPTIONS]";
+
+pub(super) const MORE_RUN: &str = "`brummer-hub run --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_RUN: &str = "\
+Examples:
+  Run two scripts of the project in the working directory:
+    brummer-hub run dev test:watch
+
+  Start nothing, and let clients decide:
+    brummer-hub run --dir ~/shop --name shop
+
+  The script of a package in a monorepo:
+    brummer-hub run 'web#dev'
+
+  Stop everything in order: Ctrl-C. At once: Ctrl-C again.
+
+Exit codes:
+  0    a signal asked it to end, and everything has ended
+  1    it could not begin; standard error says why
+  2    wrong arguments
+  129, 130, 143
+       a second SIGHUP, SIGINT or SIGTERM ended everything at once
+  What becomes of a script does not end it: the tools tell.";
 
 pub(super) const REGISTER: &str = "Announce an MCP server to every hub: one that runs, or one that it starts";
 

@@ -87,5 +87,5 @@ fn located(program: &OsStr) -> &OsStr {
 
 #[cfg(windows)]
 fn located(program: &OsStr) -> OsString {
-    super::program::locate(program)
+    brummer_run::program::locate(program)
 }

@@ -1,0 +1,73 @@
+//! `run`: the process manager of a project, from signals to exit codes. What it does is in `brummer_run`.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+};
+
+use brummer_run::{ConsoleOptions, RunError, RunOptions};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::{self, Project},
+    exit::{ExitStatus, Failure},
+    output,
+    signals::Signals,
+};
+
+/// Runs until a signal comes, which ends everything in order. A second one ends everything at once.
+pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
+    let mut signals = Signals::listen()?;
+    let console = ConsoleOptions {
+        output: Box::new(io::stdout()),
+        notes: Box::new(io::stderr()),
+        colour: output::colour(&io::stdout()),
+    };
+    let guard = vec![OsString::from(args::GUARD), OsString::from("--")];
+    let mut options = RunOptions::new(project.directory, guard, console);
+    options.scripts = project.scripts;
+    options.port = project.port;
+    options.name = project.name;
+    options.directories = project.directories;
+
+    let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
+    let running = brummer_run::run(options, stop.clone(), kill.clone());
+    tokio::pin!(running);
+    let mut second = None;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = &mut running => break ended,
+            signal = signals.next(), if second.is_none() => {
+                if stop.is_cancelled() {
+                    second = Some(signal);
+                    kill.cancel();
+                }
+                stop.cancel();
+            }
+        }
+    };
+    ended.map_err(failure)?;
+    Ok(second.map_or(ExitStatus::Success, ExitStatus::Signalled))
+}
+
+fn failure(error: RunError) -> Failure {
+    let status = match &error {
+        RunError::NoDirectory(_) => ExitStatus::Usage,
+        _ => ExitStatus::Failure,
+    };
+    Failure::from(error).with_status(status)
+}
+
+/// Stands between `run` and a script.
+#[cfg(unix)]
+pub(crate) fn guard(program: &OsStr, arguments: &[OsString]) -> Result<ExitStatus, Failure> {
+    brummer_run::guard::serve(program, arguments)?;
+    Ok(ExitStatus::Success)
+}
+
+/// On Windows a job object does it.
+#[cfg(windows)]
+pub(crate) fn guard(_program: &OsStr, _arguments: &[OsString]) -> Result<ExitStatus, Failure> {
+    Err(Failure::new("there are no guards on Windows").with_status(ExitStatus::Usage))
+}

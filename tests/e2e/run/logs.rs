@@ -1,0 +1,131 @@
+//! What scripts print is kept, searched and cut to size.
+
+use serde_json::{Value, json};
+
+use super::{Client, Run, command, project};
+use crate::support::Home;
+
+const TALK: &str = "
+console.log('\\x1b[32mready\\x1b[0m in 5 ms');
+console.log('token: ghp_' + 'a1B2'.repeat(9));
+for (let i = 0; i < 50; i++) console.log('tick');
+console.error('(node:1) Warning: old');
+console.error(new TypeError('boom').stack);
+console.log('listening on 3000');
+process.stdout.write('Go on? ');
+setInterval(() => {}, 1e6);";
+
+fn contents(page: &Value) -> Vec<&str> {
+    page["entries"].as_array().unwrap().iter().map(|entry| entry["content"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn lines_have_levels_repeats_and_no_secrets() {
+    let home = Home::new();
+    let directory = project(&home, &[("talk", "node talk.js")], &[("talk.js", TALK)]);
+    let _run = Run::start(command(&home, &directory, &["talk"]));
+    let client = Client::of(&home, &directory).await;
+    // Also what has no line end yet.
+    client.wait(json!({ "log": "Go on?" })).await;
+    let search = |query: Value| client.tool("logs_search", query);
+
+    let found = search(json!({ "query": "READY" })).await;
+    assert_eq!(contents(&found), ["ready in 5 ms"]);
+    let found = search(json!({ "query": "ready", "ansi": true })).await;
+    assert_eq!(contents(&found), ["\u{1b}[32mready\u{1b}[0m in 5 ms"]);
+    let found = search(json!({ "query": "token" })).await;
+    assert_eq!(contents(&found), ["token: ghp_[masked]"]);
+    let found = search(json!({ "query": "^tick$", "regex": true })).await;
+    assert_json!(found, "/entries/0/repeats", 50);
+    assert_eq!(found["entries"].as_array().unwrap().len(), 1);
+    let found = search(json!({ "query": "TypeError", "level": "error" })).await;
+    let trace = contents(&found)[0];
+    assert!(trace.starts_with("TypeError: boom\n    at ") && trace.lines().count() > 2, "{trace}");
+    assert_json!(found, "/entries/0/level", 3);
+    assert_json!(found, "/entries/0/isError", true);
+    let found = search(json!({ "query": "o", "level": "warn", "processId": "talk", "since": "10m" })).await;
+    assert!(contents(&found).iter().any(|line| line.contains("Warning: old")), "{found:#}");
+    assert!(!contents(&found).iter().any(|line| line.contains("listening")), "{found:#}");
+    let found = search(json!({ "query": "nowhere" })).await;
+    assert_json!(found, "/entries", []);
+    let errors = client.tool("errors_list", json!({ "processId": "talk" })).await;
+    assert_json!(errors, "/errors/0/message", "TypeError: boom");
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn cursors_lead_to_what_is_new_and_to_what_is_old() {
+    let home = Home::new();
+    let count = "for (let i = 1; i <= 30; i++) console.log('line ' + i);";
+    let directory = project(
+        &home,
+        &[("count", "node count.js"), ("more", "node -p \"'line 31'\"")],
+        &[("count.js", count)],
+    );
+    let _run = Run::start(command(&home, &directory, &[]));
+    let client = Client::of(&home, &directory).await;
+    client.run("count").await;
+    client.wait(json!({ "exit": "count" })).await;
+    let lines = json!({ "query": "^line \\d+$", "regex": true, "limit": 10 });
+    let with = |cursor: &Value| {
+        let mut arguments = lines.clone();
+        arguments["cursor"] = cursor.clone();
+        arguments
+    };
+    let newest = client.tool("logs_search", lines.clone()).await;
+    assert_eq!(contents(&newest).first(), Some(&"line 21"));
+    assert_json!(newest, "/truncated", true);
+    let older = client.tool("logs_search", with(&newest["olderCursor"])).await;
+    assert_eq!(contents(&older).first(), Some(&"line 11"));
+    let newer = client.tool("logs_search", with(&newest["cursor"])).await;
+    assert_json!(newer, "/entries", []);
+    client.run("more").await;
+    client.wait(json!({ "exit": "more" })).await;
+    let newer = client.tool("logs_search", with(&newer["cursor"])).await;
+    assert_eq!(contents(&newer), ["line 31"]);
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn a_flood_is_taken_and_bounded() {
+    let home = Home::new();
+    // As fast as it can: hundreds of thousands of lines a second.
+    let flood = "const block = n => Array.from({ length: 1000 }, (_, i) => 'line ' + (n * 1000 + i)).join('\\n') + '\\n';
+        for (let n = 0; n < 300; n++) require('fs').writeSync(1, block(n));
+        console.log('flood is over'); setInterval(() => {}, 1e6);";
+    let directory = project(&home, &[("flood", "node flood.js")], &[("flood.js", flood)]);
+    let _run = Run::start(command(&home, &directory, &[]));
+    let client = Client::of(&home, &directory).await;
+    let before = client.tool("logs_tail", json!({})).await;
+    client.run("flood").await;
+    client.wait(json!({ "log": "flood is over" })).await;
+    // The last 10,000 lines are there, the others are not.
+    let kept = client.tool("logs_search", json!({ "query": "line 290001", "limit": 1 })).await;
+    assert_eq!(contents(&kept), ["line 290001"]);
+    let gone = client.tool("logs_search", json!({ "query": "^line 289990$", "regex": true })).await;
+    assert_json!(gone, "/entries", []);
+    let since = client.tool("logs_tail", json!({ "cursor": before["cursor"], "limit": 5 })).await;
+    assert_json!(since, "/truncated", true);
+    assert!(since["note"].as_str().unwrap().contains("overwritten"), "{since:#}");
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn answers_fit_into_a_context() {
+    let home = Home::new();
+    let long = "console.log('x'.repeat(50000)); for (let i = 0; i < 900; i++) console.log(i + ' ' + 'y'.repeat(500)); \
+        console.log('done');";
+    let directory = project(&home, &[("long", "node long.js")], &[("long.js", long)]);
+    let _run = Run::start(command(&home, &directory, &["long"]));
+    let client = Client::of(&home, &directory).await;
+    client.wait(json!({ "exit": "long" })).await;
+    let page = client.tool("logs_tail", json!({ "limit": 1000 })).await;
+    let size: usize = contents(&page).iter().map(|line| line.len()).sum();
+    assert!(size <= 24_000, "{size}");
+    assert_eq!(contents(&page).last(), Some(&"done"));
+    assert!(page["note"].as_str().unwrap().contains("left out"), "{}", page["note"]);
+    let found = client.tool("logs_search", json!({ "query": "xxxx" })).await;
+    let line = contents(&found)[0];
+    assert!(line.len() < 2_100 && line.contains("more characters"), "{line}");
+    client.hub.end_quietly().await;
+}
