@@ -6,6 +6,7 @@
 mod call;
 mod floor;
 mod http;
+mod lines;
 mod measure;
 mod pin;
 mod process;
@@ -59,6 +60,17 @@ enum Role {
         #[arg(long)]
         modern: bool,
     },
+    /// The script whose output is taken.
+    #[command(hide = true)]
+    Lines {
+        #[arg(long)]
+        count: u64,
+        /// Write each line by itself.
+        #[arg(long)]
+        each: bool,
+        #[arg(long)]
+        report: PathBuf,
+    },
     /// The bare proxy.
     #[command(hide = true)]
     Floor {
@@ -71,6 +83,7 @@ fn main() -> Result<()> {
     let options = Options::parse();
     match options.role {
         Some(Role::Server { ports, modern }) => server::run(ports, modern),
+        Some(Role::Lines { count, each, report }) => lines::run(count, each, &report),
         Some(Role::Floor { port }) => floor::run(port),
         None => bench(options),
     }
@@ -91,7 +104,8 @@ fn bench(options: Options) -> Result<()> {
     }
     let mut parts = options.only;
     if parts.is_empty() {
-        parts = vec![Part::Start, Part::Calls, Part::Eras, Part::Results, Part::Life, Part::Fleet];
+        parts =
+            vec![Part::Start, Part::Calls, Part::Eras, Part::Results, Part::Life, Part::Fleet, Part::Output];
     }
     let mut rows = Vec::new();
     for part in parts {

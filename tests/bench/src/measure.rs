@@ -5,6 +5,7 @@ mod calls;
 mod eras;
 mod fleet;
 mod life;
+mod output;
 mod results;
 mod start;
 
@@ -38,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) fleets: Vec<usize>,
     pub(crate) fleet_rounds: usize,
     pub(crate) idle: Duration,
+    pub(crate) lines: u64,
+    pub(crate) line_rounds: usize,
 }
 
 impl Plan {
@@ -56,6 +59,8 @@ impl Plan {
             fleets: vec![100, 1_000],
             fleet_rounds: 3,
             idle: Duration::from_secs(15),
+            lines: 1_000_000,
+            line_rounds: 9,
         }
     }
 
@@ -72,6 +77,8 @@ impl Plan {
             fleets: vec![20],
             fleet_rounds: 1,
             idle: Duration::from_millis(500),
+            lines: 20_000,
+            line_rounds: 1,
             ..Self::full()
         }
     }
@@ -92,6 +99,8 @@ pub(crate) enum Part {
     Life,
     /// Memory and idle processor use with many instances.
     Fleet,
+    /// A script under `run` that prints a million lines.
+    Output,
 }
 
 /// Measures one part.
@@ -103,6 +112,7 @@ pub(crate) fn run(part: Part, plan: &Plan) -> Result<Vec<Row>> {
         Part::Results => results::measure(plan),
         Part::Life => life::measure(plan),
         Part::Fleet => fleet::measure(plan),
+        Part::Output => output::measure(plan),
     }
 }
 

@@ -65,6 +65,16 @@ pub(crate) fn start(mut command: Command) -> Result<Started> {
     Ok(Started { guard: Guard { pid, orders, thread: Some(thread) }, stdin, stdout })
 }
 
+/// Starts a command that is only watched.
+pub(crate) fn watch(mut command: Command) -> Result<Guard> {
+    let child =
+        command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let pid = child.id();
+    let (orders, received) = sync_channel(8);
+    let thread = std::thread::spawn(move || guard(child, &received));
+    Ok(Guard { pid, orders, thread: Some(thread) })
+}
+
 fn guard(mut child: Child, orders: &Receiver<Order>) {
     let mut deadline = None;
     loop {

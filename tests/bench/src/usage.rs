@@ -24,6 +24,13 @@ pub(crate) fn resident_kib(_pid: u32) -> Option<u64> {
     None
 }
 
+/// The most resident memory that a process ever had, in KiB.
+pub(crate) fn peak_kib(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
 /// Processor time of all threads that live, in nanoseconds as the scheduler counts it.
 pub(crate) fn processor(pid: u32) -> Option<Duration> {
     let mut total = 0;

@@ -107,7 +107,8 @@ async fn the_prompt_shows_what_was_printed_around_an_error() {
 
 #[tokio::test]
 async fn every_answer_fits_the_schema_of_its_tool() {
-    let (home, node) = (Home::new(), Node::ready());
+    let Some(node) = Node::ready() else { return };
+    let home = Home::new();
     let talk =
         "console.log('http://localhost:1/ \\x1b[1mbold'); for (let i = 0; i < 3; i++) console.log('again');
         console.error(new TypeError('boom').stack); setInterval(() => {}, 1e6);";
