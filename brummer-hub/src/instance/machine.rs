@@ -57,6 +57,8 @@ pub(super) struct Active {
     pub(super) missed: u32,
     /// Attempts that led here; they count on when the instance is lost again at once.
     tries: u32,
+    /// Looks that are still to be taken soon because the instance took its doorbell back and answered all the same.
+    farewells: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]

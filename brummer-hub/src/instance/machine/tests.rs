@@ -76,6 +76,26 @@ fn death(world: &World) -> Option<Death> {
 }
 
 #[test]
+fn one_that_took_its_doorbell_back_and_still_answers_is_looked_at_again_soon() {
+    let mut world = World::active();
+    let began = world.at;
+    let mut effects = world.on(Event::Withdrawn(true));
+    for _ in 0..3 {
+        world.answer(&effects);
+        // However much else it answers in the meantime.
+        world.heard = world.at;
+        effects = world.tick();
+        assert!(sent(&effects).is_some());
+    }
+    assert!(world.at - began < world.health.ping_interval);
+    world.answer(&effects);
+    let last = world.at;
+    world.tick();
+    assert_eq!(world.at, last + world.health.ping_interval, "then as ever");
+    assert_eq!(world.told(), InstanceState::Active);
+}
+
+#[test]
 fn connects_and_checks_at_the_same_time() {
     let mut world = World::new();
     let effects = world.on(Event::Start);

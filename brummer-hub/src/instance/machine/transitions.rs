@@ -1,5 +1,7 @@
 //! The ways out of each state.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{
@@ -15,6 +17,11 @@ pub(super) enum Outcome {
     Failed(String),
     Gone(String),
 }
+
+/// When an instance is looked at again that took its doorbell back and answered: most take it back first and stop to
+/// listen a moment later, and nothing else may tell.
+const FAREWELLS: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1600)];
 
 impl Machine {
     pub(super) fn on_discovered(&mut self, event: &Event, now: Now<'_>, effects: &mut Effects) -> State {
@@ -83,7 +90,8 @@ impl Machine {
         effects.push(Effect::Enter(InstanceState::Active, "it answered".to_owned()));
         // Spread over the interval: instances found together must not be pinged together for ever after.
         let first = now.at + now.health.ping_interval.mul_f64(now.jitter);
-        State::Active(Active { link, since: now.at, ping: Ping::Due(first), missed: 0, tries })
+        let ping = Ping::Due(first);
+        State::Active(Active { link, since: now.at, ping, missed: 0, tries, farewells: 0 })
     }
 
     pub(super) fn on_active(
@@ -107,7 +115,10 @@ impl Machine {
                     && sent == id
                 {
                     active.missed = 0;
-                    active.ping = Ping::Due(at + interval);
+                    active.ping = Ping::Due(match active.farewells {
+                        0 => at + interval,
+                        left => now.at + FAREWELLS[FAREWELLS.len() - left],
+                    });
                 }
             }
             Event::PingFailed { link, id, why, refused } if link == active.link => {
@@ -127,7 +138,11 @@ impl Machine {
                 Verdict::Gone(why) => return die(Death::Gone, why, effects),
             },
             Event::Exited => self.identify(effects),
-            Event::Suspect | Event::Superseded | Event::Withdrawn(true) => {
+            Event::Withdrawn(false) => active.farewells = 0,
+            event @ (Event::Suspect | Event::Superseded | Event::Withdrawn(true)) => {
+                if matches!(event, Event::Withdrawn(true)) {
+                    active.farewells = FAREWELLS.len();
+                }
                 if !self.checking {
                     self.identify(effects);
                 }
@@ -137,7 +152,10 @@ impl Machine {
             }
             Event::Tick => match active.ping {
                 Ping::Due(at) if now.at >= at => {
-                    active.ping = if now.heard + interval > now.at {
+                    active.ping = if active.farewells > 0 {
+                        active.farewells -= 1;
+                        self.ping(now, effects)
+                    } else if now.heard + interval > now.at {
                         active.missed = 0;
                         Ping::Due(now.heard + interval)
                     } else {
