@@ -112,6 +112,12 @@ impl Hub {
         &self.config
     }
 
+    /// Whether it was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
     /// For sessions: where their tasks are counted, and what stops them.
     pub(crate) fn tasks(&self) -> (&TaskTracker, &CancellationToken) {
         (&self.tasks, &self.stop)
@@ -119,6 +125,11 @@ impl Hub {
 
     /// Stops everything and waits for it: sessions, connections (closing MCP sessions upstream), watcher. Bounded.
     pub async fn shutdown(self) {
+        self.stop().await;
+    }
+
+    /// The same for a hub that others still hold: its list stays as it was, and a session of it has ended.
+    pub async fn stop(&self) {
         self.stop.cancel();
         self.tasks.close();
         if timeout(SHUTDOWN, self.tasks.wait()).await.is_err() {

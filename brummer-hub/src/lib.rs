@@ -11,6 +11,7 @@
 //!   change.
 //! - [`Hub::session`] opens a [`Session`](session::Session) for one client within the process; [`stdio::serve`] serves one
 //!   on stdin and stdout.
+//! - [`Hub::client`] opens one for the program itself, with a [`Client`](client::Client) that asks and awaits answers.
 //! - [`Registration`] announces a server, so that every hub of this user finds it.
 //! - `InstanceServer`, with the cargo feature `instance`, is such a server for programs that have none: tools, resources
 //!   and prompts from closures.
@@ -55,6 +56,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod config;
 pub mod discovery;
 pub mod doorbell;
@@ -67,6 +69,7 @@ pub mod registration;
 #[cfg(feature = "instance")]
 pub mod serve;
 pub mod session;
+pub mod status;
 pub mod stdio;
 pub(crate) mod upstream;
 
@@ -75,6 +78,7 @@ pub use hub::Hub;
 pub use registration::Registration;
 #[cfg(feature = "instance")]
 pub use serve::InstanceServer;
+pub use status::Status;
 /// For the fuzz target; no part of the API.
 #[doc(hidden)]
 pub use upstream::sse;

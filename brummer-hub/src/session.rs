@@ -183,6 +183,31 @@ impl Session {
         while self.output.recv().await.is_some() {}
     }
 
+    /// Splits it into its two directions, for a program that sends while it waits for messages. The session ends when
+    /// either half is dropped: without the sender like one whose input has ended, without the receiver at once.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # use brummer_hub::{Hub, HubConfig, discovery::Directories, session::SessionConfig};
+    /// # let home = tempfile::tempdir().unwrap();
+    /// # let mut config = HubConfig::default();
+    /// # config.directories = Directories::only(home.path());
+    /// # let hub = Hub::start(config);
+    /// let (sender, mut receiver) = hub.session(SessionConfig::default()).split();
+    /// assert!(sender.try_send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).unwrap());
+    /// assert_eq!(receiver.recv().await.unwrap(), r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    /// drop(sender);
+    /// assert_eq!(receiver.recv().await, None);
+    /// # hub.shutdown().await;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn split(self) -> (SessionSender, SessionReceiver) {
+        let (input, output, stop) = self.into_parts();
+        (SessionSender { input }, SessionReceiver { output, stop })
+    }
+
     pub(crate) fn into_parts(mut self) -> (mpsc::Sender<Input>, mpsc::Receiver<Parts>, CancellationToken) {
         let (_, ended) = mpsc::channel(1);
         let output = std::mem::replace(&mut self.output, ended);
@@ -193,6 +218,62 @@ impl Session {
 }
 
 impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// The client's messages into a session: see [`Session::split`]. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct SessionSender {
+    input: mpsc::Sender<Input>,
+}
+
+impl SessionSender {
+    /// Sends one JSON-RPC message of the client. Waits while the session is busy; cancel-safe (not sent if cancelled).
+    ///
+    /// # Errors
+    ///
+    /// [`SessionClosed`] when the session or its hub has been stopped.
+    pub async fn send(&self, message: impl Into<Bytes>) -> Result<(), SessionClosed> {
+        self.input.send(Input::Message(message.into())).await.map_err(|_| SessionClosed)
+    }
+
+    /// Sends one if the session can take it now; says whether it could.
+    ///
+    /// # Errors
+    ///
+    /// [`SessionClosed`] when the session or its hub has been stopped.
+    pub fn try_send(&self, message: impl Into<Bytes>) -> Result<bool, SessionClosed> {
+        match self.input.try_send(Input::Message(message.into())) {
+            Ok(()) => Ok(true),
+            Err(mpsc::error::TrySendError::Full(_)) => Ok(false),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(SessionClosed),
+        }
+    }
+}
+
+/// The messages of a session for its client: see [`Session::split`].
+#[derive(Debug)]
+pub struct SessionReceiver {
+    output: mpsc::Receiver<Parts>,
+    stop: CancellationToken,
+}
+
+impl SessionReceiver {
+    /// The next JSON-RPC message for the client, on one line; `None` once the session has ended. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<Bytes> {
+        self.output.recv().await.map(Parts::join)
+    }
+
+    /// Ends the session and waits until it has closed its connections.
+    pub async fn close(mut self) {
+        self.stop.cancel();
+        while self.output.recv().await.is_some() {}
+    }
+}
+
+impl Drop for SessionReceiver {
     fn drop(&mut self) {
         self.stop.cancel();
     }
