@@ -34,3 +34,4 @@ mod security;
 mod seeds;
 mod shutdown;
 mod stress;
+mod vectors;

@@ -19,7 +19,11 @@ mod modern;
 mod modern_fake;
 mod node;
 mod options;
+#[path = "../vectors/runner.rs"]
+pub(crate) mod runner;
 mod schema;
+#[path = "../vectors/stage.rs"]
+mod stage;
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
@@ -37,6 +41,7 @@ pub(crate) use self::{
     modern_fake::decoded,
     node::Node,
     options::{HubOptions, LATEST},
+    stage::Stage,
 };
 
 #[cfg(unix)]

@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: builds the release binary of the hub and the benchmark, and runs the one on the other.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use anyhow::{Context, Result, ensure};
+
+use crate::{install, root};
 
 /// The document that `--write` puts the table into.
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
@@ -13,10 +15,7 @@ const DOCUMENT: &str = "docs/PERFORMANCE.md";
 /// Runs it. `--write` puts the table into the document; every other argument is the benchmark's own (`--help` lists
 /// them).
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask is inside the workspace")?
-        .to_owned();
+    let root = root();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let build = ["build", "--release", "--package", "brummer-cli", "--package", "brummer-bench", "--bins"];
     let built = Command::new(cargo).args(build).current_dir(&root).status().context("cannot start cargo")?;
@@ -28,6 +27,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if !arguments.iter().any(|argument| argument.starts_with("--hub")) {
         bench.arg("--hub").arg(binary("brummer-hub"));
     }
+    if let Some(embedder) = embedder(&target)? {
+        bench.arg("--embedder").arg(embedder);
+    }
     for argument in arguments {
         bench.arg(argument);
         if argument == "--write" {
@@ -36,4 +38,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     }
     let status = bench.status().context("cannot start the benchmark")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds the program that calls through the C interface, where there is a C compiler as on Unix.
+fn embedder(target: &Path) -> Result<Option<PathBuf>> {
+    if cfg!(not(unix)) {
+        return Ok(None);
+    }
+    let prefix = target.join("bench-prefix");
+    install::run(&["--prefix".to_owned(), prefix.display().to_string()])?;
+    let (program, lib) = (prefix.join("call"), prefix.join("lib"));
+    let mut compile = Command::new("cc");
+    compile.args(["-O2", "-I"]).arg(prefix.join("include")).arg(root().join("tests/bench/c/call.c"));
+    compile.arg("-L").arg(&lib).arg("-lbrummer_hub").arg(format!("-Wl,-rpath,{}", lib.display()));
+    let Ok(compiled) = compile.arg("-o").arg(&program).status() else {
+        eprintln!("`cc` is not installed: the rows of the C interface stay empty");
+        return Ok(None);
+    };
+    ensure!(compiled.success(), "tests/bench/c/call.c cannot be compiled");
+    Ok(Some(program))
 }

@@ -2,11 +2,13 @@
 
 mod bench;
 mod demo;
+mod header;
+mod install;
 #[cfg(test)]
 mod requirements;
 mod test;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Result, bail};
 
@@ -15,7 +17,9 @@ const USAGE: &str = "usage: cargo xtask CHORE
 
   test                        everything that a change must pass
   demo [--release]            the hub's main job, with real servers, from beginning to end
-  bench [--quick] [--write]   measures the release binary";
+  bench [--quick] [--write]   measures the release binary
+  header [--check]            makes include/brummer_hub.h
+  install --prefix DIR        builds the C library and installs it";
 
 fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +27,15 @@ fn main() -> Result<ExitCode> {
         Some((chore, rest)) if chore == "demo" => demo::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),
         Some((chore, rest)) if chore == "bench" => bench::run(rest),
+        Some((chore, rest)) if chore == "header" => header::run(rest),
+        Some((chore, rest)) if chore == "install" => install::run(rest),
         _ => bail!(USAGE),
     }
+}
+
+/// The directory of the workspace.
+fn root() -> PathBuf {
+    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    path.pop();
+    path
 }

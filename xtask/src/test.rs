@@ -33,11 +33,31 @@ const STEPS: [Step; 7] = [
     ("benchmark, short form", &["xtask", "bench", "--quick"], None),
 ];
 
+/// What the tests of the C interface use if it is there.
+const OPTIONAL_TOOLS: [&str; 8] =
+    ["gcc", "clang", "g++", "valgrind", "cmake", "pkg-config", "python3", "readelf"];
+
+/// Says what is left out on this machine: the tests that pass by themselves say nothing.
+fn name_missing_tools() {
+    let paths = env::var_os("PATH").unwrap_or_default();
+    let is_there = |tool: &&str| env::split_paths(&paths).any(|directory| directory.join(tool).is_file());
+    let missing: Vec<_> = OPTIONAL_TOOLS.into_iter().filter(|tool| !is_there(tool)).collect();
+    if cfg!(unix) && !missing.is_empty() {
+        eprintln!(
+            "== not installed, and so left out of the tests of the C interface: {}",
+            missing.join(", ")
+        );
+    } else if cfg!(not(unix)) {
+        eprintln!("== the tests of the C interface run on Unix only");
+    }
+}
+
 /// Runs all steps; the first that fails ends it.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if !arguments.is_empty() {
         bail!("`cargo xtask test` takes no arguments");
     }
+    name_missing_tools();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     for (name, arguments, variable) in STEPS {
         eprintln!("== {name}: cargo {}", arguments.join(" "));

@@ -4,6 +4,7 @@
 //! (`floor`), each in a process of its own.
 
 mod call;
+mod embedder;
 mod floor;
 mod http;
 mod lines;
@@ -35,6 +36,9 @@ struct Options {
     /// The hub's binary.
     #[arg(long, value_name = "FILE")]
     hub: Option<PathBuf>,
+    /// The program that makes calls through the C interface (`c/call.c`).
+    #[arg(long, value_name = "FILE")]
+    embedder: Option<PathBuf>,
     /// Everything once with small counts, only to see that it works.
     #[arg(long)]
     quick: bool,
@@ -60,6 +64,12 @@ enum Role {
         #[arg(long)]
         modern: bool,
     },
+    /// The program in Rust that embeds the hub.
+    #[command(hide = true)]
+    Embedder {
+        #[arg(long)]
+        data_dir: PathBuf,
+    },
     /// The script whose output is taken.
     #[command(hide = true)]
     Lines {
@@ -83,6 +93,7 @@ fn main() -> Result<()> {
     let options = Options::parse();
     match options.role {
         Some(Role::Server { ports, modern }) => server::run(ports, modern),
+        Some(Role::Embedder { data_dir }) => embedder::run(&data_dir),
         Some(Role::Lines { count, each, report }) => lines::run(count, each, &report),
         Some(Role::Floor { port }) => floor::run(port),
         None => bench(options),
@@ -93,6 +104,7 @@ fn bench(options: Options) -> Result<()> {
     let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
     plan.core = options.core;
     plan.hub = options.hub;
+    plan.embedder = options.embedder;
     if let Some(binary) = &plan.hub
         && let Err(error) = World::new()?.hub(binary, &[]).context("the hub does not answer `initialize`")
     {
@@ -104,8 +116,7 @@ fn bench(options: Options) -> Result<()> {
     }
     let mut parts = options.only;
     if parts.is_empty() {
-        parts =
-            vec![Part::Start, Part::Calls, Part::Eras, Part::Results, Part::Life, Part::Fleet, Part::Output];
+        parts = Part::ALL.to_vec();
     }
     let mut rows = Vec::new();
     for part in parts {

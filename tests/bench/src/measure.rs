@@ -2,6 +2,7 @@
 //! of them alike, and the medians of the rounds are compared.
 
 mod calls;
+mod embedded;
 mod eras;
 mod fleet;
 mod life;
@@ -27,6 +28,8 @@ use crate::{
 pub(crate) struct Plan {
     /// The hub's binary; without it its column stays empty.
     pub(crate) hub: Option<PathBuf>,
+    /// The program that calls through the C interface; without it its rows stay empty.
+    pub(crate) embedder: Option<PathBuf>,
     /// The core that pinned measurements run on; the last one unless given.
     pub(crate) core: Option<usize>,
     pub(crate) starts: usize,
@@ -48,6 +51,7 @@ impl Plan {
     pub(crate) fn full() -> Self {
         Self {
             hub: None,
+            embedder: None,
             core: None,
             starts: 41,
             latency_rounds: 21,
@@ -93,6 +97,8 @@ pub(crate) enum Part {
     Calls,
     /// Small calls of clients and instances with and without a handshake.
     Eras,
+    /// Small calls of programs that embed the hub, in Rust and in C.
+    Embedded,
     /// Large results, and memory after them.
     Results,
     /// Doorbell to active, kill to gone.
@@ -103,12 +109,27 @@ pub(crate) enum Part {
     Output,
 }
 
+impl Part {
+    /// All of them, in the order of the table.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Start,
+        Self::Calls,
+        Self::Eras,
+        Self::Embedded,
+        Self::Results,
+        Self::Life,
+        Self::Fleet,
+        Self::Output,
+    ];
+}
+
 /// Measures one part.
 pub(crate) fn run(part: Part, plan: &Plan) -> Result<Vec<Row>> {
     match part {
         Part::Start => start::measure(plan),
         Part::Calls => calls::measure(plan),
         Part::Eras => eras::measure(plan),
+        Part::Embedded => embedded::measure(plan),
         Part::Results => results::measure(plan),
         Part::Life => life::measure(plan),
         Part::Fleet => fleet::measure(plan),

@@ -1,0 +1,212 @@
+//! Handles: what C has of an object.
+//!
+//! A handle is a small block that C never looks into. It holds a counted reference to the object, and every function
+//! takes one of its own for as long as it works, so an object lives until the last call on it has returned, even when
+//! the handle is freed meanwhile. A freed handle is kept for a while, marked, so that using or freeing it again is
+//! noticed instead of corrupting memory.
+
+use std::{
+    any::Any,
+    cell::UnsafeCell,
+    marker::PhantomData,
+    ptr,
+    sync::{
+        Arc,
+        atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use super::Failure;
+use engine::Status;
+
+/// Marks a handle in use. Any number that is unlikely to stand in memory by chance.
+const LIVE: u64 = 0x6272_756d_6d65_7231;
+
+/// Marks a handle that was freed.
+const FREED: u64 = 0x6465_6164_6465_6164;
+
+/// Freed handles that are remembered, of 40 bytes each.
+const REMEMBERED: usize = 1024;
+
+/// The freed handles, the oldest of which is given back to the system when there are too many.
+static FREED_HANDLES: [AtomicPtr<Handle>; REMEMBERED] =
+    [const { AtomicPtr::new(ptr::null_mut()) }; REMEMBERED];
+static NEXT_FREED: AtomicUsize = AtomicUsize::new(0);
+
+/// What a handle points to. The same for every kind, so that a handle of the wrong kind is noticed too.
+struct Handle {
+    mark: AtomicU64,
+    /// Threads that are taking their reference at this moment.
+    entering: AtomicUsize,
+    object: UnsafeCell<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+// SAFETY: `object` is only read between `entering` going up and down while `mark` is LIVE, and only written by the one
+// thread that has turned `mark` to FREED, after `entering` has become 0 (see `reference` and `retire`).
+unsafe impl Sync for Handle {}
+
+/// A type that C has handles of.
+pub(crate) trait Opaque {
+    /// The object behind it.
+    type Object: Any + Send + Sync;
+    /// What messages call it.
+    const NAME: &'static str;
+}
+
+/// Makes a handle; C owns it until it frees it.
+pub(crate) fn give<T: Opaque>(object: Arc<T::Object>) -> *mut T {
+    let handle = Handle {
+        mark: AtomicU64::new(LIVE),
+        entering: AtomicUsize::new(0),
+        object: UnsafeCell::new(Some(object)),
+    };
+    Box::into_raw(Box::new(handle)).cast()
+}
+
+/// The object of a handle.
+///
+/// # Safety
+///
+/// `handle` is NULL, or came from [`give`] and was not freed more than [`REMEMBERED`] frees ago.
+pub(crate) unsafe fn inside<T: Opaque>(handle: *const T) -> Result<Arc<T::Object>, Failure> {
+    let bad = |what: &str| Failure::new(Status::InvalidHandle, format!("this {} {what}", T::NAME));
+    if handle.is_null() {
+        return Err(Failure::argument(format!("the {} must not be NULL", T::NAME)));
+    }
+    let handle = handle.cast::<Handle>();
+    if !handle.is_aligned() {
+        return Err(bad("is no handle"));
+    }
+    // SAFETY: not null, aligned, and by the contract of this function a handle that is alive or remembered.
+    let handle = unsafe { &*handle };
+    handle.entering.fetch_add(1, SeqCst);
+    let object = match handle.mark.load(SeqCst) {
+        // SAFETY: `entering` was raised before `mark` was seen LIVE, so that who frees it waits for us before it writes.
+        LIVE => unsafe { (*handle.object.get()).clone() }.ok_or("was freed"),
+        FREED => Err("was freed"),
+        _ => Err("is no handle"),
+    };
+    handle.entering.fetch_sub(1, SeqCst);
+    let object = object.map_err(bad)?;
+    object.downcast().map_err(|_| bad("is a handle of another kind"))
+}
+
+/// Frees a handle and gives its object to the caller. NULL is fine.
+///
+/// # Safety
+///
+/// As for [`inside`].
+pub(crate) unsafe fn retire<T: Opaque>(handle: *mut T) -> Result<Option<Arc<T::Object>>, Failure> {
+    if handle.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the contract is the same. It also makes sure that the handle is of this kind.
+    let object = unsafe { inside(handle.cast_const()) }?;
+    let raw = handle.cast::<Handle>();
+    // SAFETY: `inside` found it to be a handle.
+    let handle = unsafe { &*raw };
+    if handle.mark.compare_exchange(LIVE, FREED, SeqCst, SeqCst).is_err() {
+        return Err(Failure::new(Status::InvalidHandle, format!("this {} was freed", T::NAME)));
+    }
+    // Each of them is a few instructions away from its end.
+    while handle.entering.load(SeqCst) != 0 {
+        std::hint::spin_loop();
+    }
+    // SAFETY: this thread turned the mark, nobody is entering, and who enters from now on sees FREED and stays out.
+    drop(unsafe { (*handle.object.get()).take() });
+    let place = NEXT_FREED.fetch_add(1, SeqCst) % REMEMBERED;
+    let oldest = FREED_HANDLES[place].swap(raw, SeqCst);
+    if !oldest.is_null() {
+        // SAFETY: it came from `Box::into_raw` in `give`, and was put here once, when its mark was turned.
+        drop(unsafe { Box::from_raw(oldest) });
+    }
+    Ok(Some(object))
+}
+
+/// A handle that is lent to a callback: freed at the end.
+pub(crate) struct Borrowed<T: Opaque>(*mut T, PhantomData<T>);
+
+impl<T: Opaque> Borrowed<T> {
+    pub(crate) fn new(object: Arc<T::Object>) -> Self {
+        Self(give(object), PhantomData)
+    }
+
+    pub(crate) fn as_ptr(&self) -> *const T {
+        self.0
+    }
+}
+
+impl<T: Opaque> Drop for Borrowed<T> {
+    fn drop(&mut self) {
+        // SAFETY: it came from `give`. A callback that has freed it has done so just now.
+        let _ = unsafe { retire(self.0) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Number;
+    impl Opaque for Number {
+        type Object = u32;
+        const NAME: &'static str = "number";
+    }
+
+    struct Other;
+    impl Opaque for Other {
+        type Object = String;
+        const NAME: &'static str = "other";
+    }
+
+    fn status<T>(result: Result<T, Failure>) -> Option<Status> {
+        result.err().map(|failure| failure.status)
+    }
+
+    #[test]
+    fn misuse_is_noticed() {
+        let number = give::<Number>(Arc::new(7));
+        // SAFETY: the handles are from `give`, or are what the functions check for.
+        unsafe {
+            assert_eq!(*inside(number.cast_const()).unwrap(), 7);
+            assert_eq!(status(inside(number.cast_const().cast::<Other>())), Some(Status::InvalidHandle));
+            assert_eq!(status(retire(number.cast::<Other>())), Some(Status::InvalidHandle));
+            assert_eq!(status(inside(ptr::null::<Number>())), Some(Status::InvalidArgument));
+            assert_eq!(status(inside(number.cast_const().byte_add(1))), Some(Status::InvalidHandle));
+            let not_one = [0_u64; 8];
+            assert_eq!(status(inside(not_one.as_ptr().cast::<Number>())), Some(Status::InvalidHandle));
+            assert!(retire(ptr::null_mut::<Number>()).unwrap().is_none());
+            assert!(retire(number).unwrap().is_some());
+            assert_eq!(status(retire(number)), Some(Status::InvalidHandle));
+            assert_eq!(status(inside(number.cast_const())), Some(Status::InvalidHandle));
+        }
+    }
+
+    #[test]
+    fn one_of_many_threads_frees_it_and_none_sees_less_than_all_of_it() {
+        for _ in 0..50 {
+            let handle = give::<Number>(Arc::new(7)) as usize;
+            let freed = AtomicUsize::new(0);
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let freed = &freed;
+                    scope.spawn(move || {
+                        let handle = handle as *mut Number;
+                        for turn in 0..50 {
+                            // SAFETY: it is from `give`, and too few are freed here for it to be forgotten.
+                            unsafe {
+                                if let Ok(number) = inside(handle.cast_const()) {
+                                    assert_eq!(*number, 7);
+                                }
+                                if turn == 25 + thread && retire(handle).is_ok() {
+                                    freed.fetch_add(1, SeqCst);
+                                }
+                            }
+                        }
+                    });
+                }
+            });
+            assert_eq!(freed.into_inner(), 1);
+        }
+    }
+}

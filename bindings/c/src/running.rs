@@ -1,0 +1,195 @@
+//! A running hub: the hub, the thread of its runtime, and the thread of its callbacks.
+//!
+//! Every handle that needs the hub (sessions, event queues, subscriptions) holds a reference to it, so the threads live
+//! until the last of them is freed. Stopping the hub ends what runs on them; dropping the last reference ends the
+//! threads and waits for them.
+
+use std::{
+    cell::Cell,
+    process,
+    sync::Arc,
+    thread::{self, JoinHandle, ThreadId},
+    time::Duration,
+};
+
+use engine::{Hub, HubConfig, Status};
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{ffi::Failure, subscription::Job};
+
+/// Callbacks that wait for the thread of callbacks. When it is full, events wait in queues of their own, which count
+/// what they lose.
+const JOBS: usize = 64;
+
+/// How long the end of the runtime waits for files that are being read or written.
+const LAST_FILES: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// Whether this thread is in a callback that must not wait.
+    static MUST_NOT_WAIT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Forbids this thread to wait while `callback` runs; `None` when it is forbidden already.
+pub(crate) fn without_waiting(callback: impl FnOnce()) -> Option<()> {
+    /// Allows it again, also after a panic.
+    struct Allow;
+    impl Drop for Allow {
+        fn drop(&mut self) {
+            MUST_NOT_WAIT.set(false);
+        }
+    }
+    if MUST_NOT_WAIT.replace(true) {
+        return None;
+    }
+    let _allow = Allow;
+    callback();
+    Some(())
+}
+
+/// Whether this thread may wait for the hub.
+pub(crate) fn may_wait() -> Result<(), Failure> {
+    if MUST_NOT_WAIT.get() || Handle::try_current().is_ok() {
+        let text = "this would wait for its own caller; do it on another thread";
+        return Err(Failure::new(Status::WouldDeadlock, text));
+    }
+    Ok(())
+}
+
+/// The hub and its threads.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) hub: Hub,
+    runtime: Handle,
+    /// Ends the runtime's thread.
+    end: CancellationToken,
+    /// `None` once it is being dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+    callbacks: ThreadId,
+    /// The process that has the threads: a fork of it has only this structure.
+    process: u32,
+}
+
+impl Running {
+    /// Starts the threads and the hub.
+    pub(crate) fn start(config: HubConfig) -> Result<Arc<Self>, Failure> {
+        may_wait()?;
+        let runtime = Builder::new_current_thread().enable_all().thread_name("brummer-files").build()?;
+        let (handle, end) = (runtime.handle().clone(), CancellationToken::new());
+        let ended = end.clone();
+        let main = thread::Builder::new().name("brummer-hub".to_owned()).spawn(move || {
+            runtime.block_on(ended.cancelled());
+            runtime.shutdown_timeout(LAST_FILES);
+        })?;
+        let (jobs, mut queue) = mpsc::channel::<Job>(JOBS);
+        let callbacks = thread::Builder::new().name("brummer-callbacks".to_owned()).spawn(move || {
+            while let Some(job) = queue.blocking_recv() {
+                job.run();
+            }
+        });
+        let callbacks = callbacks.inspect_err(|_| end.cancel())?;
+        let hub = {
+            let _context = handle.enter();
+            Hub::start(config)
+        };
+        Ok(Arc::new(Self {
+            hub,
+            runtime: handle,
+            end,
+            jobs: Some(jobs),
+            callbacks: callbacks.thread().id(),
+            threads: vec![main, callbacks],
+            process: process::id(),
+        }))
+    }
+
+    /// Whether the threads are in this process.
+    pub(crate) fn is_here(&self) -> bool {
+        self.process == process::id()
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.is_here() {
+            return Ok(());
+        }
+        let text = "this handle is from before a fork; the hub runs in the other process";
+        Err(Failure::new(Status::Forked, text))
+    }
+
+    /// Fails when the hub was stopped.
+    pub(crate) fn check_open(&self) -> Result<(), Failure> {
+        self.check()?;
+        if self.hub.is_stopped() { Err(Failure::closed("hub")) } else { Ok(()) }
+    }
+
+    /// Waits on this thread for something that happens on the runtime's.
+    pub(crate) fn wait<T>(
+        &self,
+        limit: Option<Duration>,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        self.check()?;
+        may_wait()?;
+        self.runtime.block_on(async {
+            match limit {
+                None => Ok(future.await),
+                Some(limit) => timeout(limit, future).await.map_err(|_| Failure::timeout()),
+            }
+        })
+    }
+
+    /// Where tasks are started.
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Where callbacks are ordered.
+    pub(crate) fn jobs(&self) -> Option<&mpsc::Sender<Job>> {
+        self.jobs.as_ref()
+    }
+
+    /// Whether this is the thread of callbacks.
+    pub(crate) fn in_callback(&self) -> bool {
+        thread::current().id() == self.callbacks
+    }
+
+    /// Waits until the callbacks that were ordered before have returned.
+    pub(crate) async fn callbacks_done(&self) {
+        let (done, ended) = oneshot::channel();
+        if let Some(jobs) = &self.jobs
+            && jobs.send(Job::Fence(done)).await.is_ok()
+        {
+            // An error says that the thread has ended, which is as good.
+            let _ = ended.await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end.cancel();
+        self.jobs = None;
+        let own = thread::current().id();
+        for thread in self.threads.drain(..) {
+            // The thread of callbacks frees the last handle when a callback does: it ends after that.
+            if thread.thread().id() != own {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Lets go of something that holds a hub. In a fork it is left as it is: its threads, which it would talk to, are in the
+/// other process, and may have been in the middle of something.
+pub(crate) fn let_go<T>(object: T, is_here: impl FnOnce(&T) -> bool) {
+    if is_here(&object) {
+        drop(object);
+    } else {
+        std::mem::forget(object);
+    }
+}

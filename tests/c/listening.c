@@ -1,0 +1,317 @@
+/*
+ * What comes of its own accord: messages, questions, events and the log, taken or by callback.
+ *
+ *     listening DATA_DIR    where an instance `shop` is announced, with the tools of tests/vectors/README.md
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <poll.h>
+
+#include "shop.h"
+
+static void test_messages(void) {
+    bh_hub *hub = start_with_shop(data_dir);
+    bh_session *session = open_session(hub);
+    bh_string *message = NULL;
+    struct pollfd ready;
+    int descriptor = -1, again = -2;
+    STATUS(TIMEOUT, bh_session_receive(session, 0, &message, &error));
+    STATUS(TIMEOUT, bh_session_receive(session, 20, &message, &error));
+    CHECK(message == NULL);
+    OK(bh_session_descriptor(session, &descriptor, &error));
+    OK(bh_session_descriptor(session, &again, &error));
+    CHECK(descriptor == again);
+    OK(bh_session_send(session, "{\"jsonrpc\":\"2.0\",\n\"id\":\"mine\",\"method\":\"ping\"}", &error));
+    ready.fd = descriptor;
+    ready.events = POLLIN;
+    for (;;) {
+        bh_error *error = NULL;
+        bh_status status;
+        CHECK(poll(&ready, 1, PATIENCE) == 1);
+        status = bh_session_receive(session, 0, &message, &error);
+        if (status == BH_STATUS_OK) {
+            break;
+        }
+        expect_status(__FILE__, __LINE__, BH_STATUS_TIMEOUT, status, error);
+    }
+    CHECK(strstr(bh_string_data(message), "\"id\":\"mine\"") != NULL);
+    bh_string_free(message);
+    message = NULL;
+    /* It may be readable once more, but becomes quiet. */
+    do {
+        STATUS(TIMEOUT, bh_session_receive(session, 0, &message, &error));
+    } while (poll(&ready, 1, 0) == 1);
+    /* What an instance says during a call, in order. */
+    OK(bh_session_call_tool(session, "shop", "talk", "{\"count\":3}", PATIENCE, NULL, NULL, &error));
+    for (int number = 0; number < 3; number++) {
+        char wanted[32];
+        snprintf(wanted, sizeof wanted, "\"word %d\"", number);
+        OK(bh_session_receive(session, PATIENCE, &message, &error));
+        CHECK(strstr(bh_string_data(message), wanted) != NULL);
+        bh_string_free(message);
+    }
+    CHECK(bh_session_missed(session) == 0);
+    OK(bh_session_close(session, &error));
+    STATUS(CLOSED, bh_session_receive(session, BH_FOREVER, &message, &error));
+    CHECK(poll(&ready, 1, PATIENCE) == 1);
+    bh_session_free(session);
+    bh_hub_free(hub);
+}
+
+static void test_missed(void) {
+    bh_hub *hub = start_with_shop(data_dir);
+    bh_session *session = open_session(hub);
+    OK(bh_session_call_tool(session, "shop", "talk", "{\"count\":2000}", PATIENCE, NULL, NULL, &error));
+    echo(session, "shop", "although nobody reads");
+    for (;;) {
+        bh_string *message = NULL;
+        bh_status status = bh_session_receive(session, 0, &message, NULL);
+        bh_string_free(message);
+        if (status == BH_STATUS_TIMEOUT && bh_session_missed(session) > 0) {
+            break;
+        }
+        CHECK(status == BH_STATUS_OK || status == BH_STATUS_TIMEOUT);
+    }
+    bh_session_free(session);
+    bh_hub_free(hub);
+}
+
+typedef struct {
+    const bh_session *session;
+    counter answered;
+    counter dropped;
+} asked;
+
+/* Answers what the instance asks, from within the callback. */
+static void on_message(void *user_data, const char *message, size_t length) {
+    asked *it = user_data;
+    const char *id = strstr(message, "\"id\":");
+    char answer[256];
+    int length_of_id;
+    CHECK(strlen(message) == length);
+    if (strstr(message, "\"roots/list\"") == NULL || id == NULL) {
+        return;
+    }
+    length_of_id = (int)strcspn(id + 5, ",}");
+    snprintf(answer, sizeof answer,
+             "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":{\"roots\":[{\"uri\":\"file:///c\"}]}}", length_of_id, id + 5);
+    OK(bh_session_send(it->session, answer, &error));
+    /* A call that waits is fine too: callbacks have a thread of their own. */
+    echo(it->session, "shop", "from a callback");
+    counter_raise(&it->answered);
+}
+
+static void on_drop(void *user_data) {
+    asked *it = user_data;
+    counter_raise(&it->dropped);
+}
+
+static void test_questions(void) {
+    bh_hub *hub = start_with_shop(data_dir);
+    bh_session_options options = BH_SESSION_OPTIONS_INIT;
+    bh_session *session = NULL;
+    bh_subscription *subscription = NULL, *second = NULL;
+    bh_string *result = NULL;
+    asked it = {NULL, COUNTER_INIT, COUNTER_INIT}, other = {NULL, COUNTER_INIT, COUNTER_INIT};
+    options.capabilities_json = "{\"roots\":{}}";
+    options.client_name = "listening.c";
+    OK(bh_session_open(hub, &options, &session, &error));
+    it.session = session;
+    OK(bh_session_on_message(session, on_message, &it, on_drop, &subscription, &error));
+    STATUS(BUSY, bh_session_on_message(session, on_message, &other, on_drop, &second, &error));
+    CHECK(second == NULL && counter_get(&other.dropped) == 1);
+    STATUS(BUSY, bh_session_receive(session, 0, &result, &error));
+    OK(bh_session_call_tool(session, "shop", "ask", NULL, PATIENCE, NULL, &result, &error));
+    CHECK(strstr(bh_string_data(result), "file:///c") != NULL);
+    bh_string_free(result);
+    counter_wait(&it.answered, 1);
+    bh_subscription_free(subscription);
+    CHECK(counter_get(&it.dropped) == 1);
+    bh_session_free(session);
+    bh_hub_free(hub);
+}
+
+static void test_event_queue(void) {
+    bh_hub *hub = start_hub(data_dir);
+    bh_events *events = NULL;
+    bh_event *event = NULL;
+    bh_registration *registration;
+    uint16_t port;
+    int listener = listening(&port), descriptor = -1, seen = 0;
+    struct pollfd ready;
+    OK(bh_hub_wait_settled(hub, PATIENCE, &error));
+    OK(bh_hub_events(hub, &events, &error));
+    OK(bh_events_descriptor(events, &descriptor, &error));
+    ready.fd = descriptor;
+    ready.events = POLLIN;
+    registration = announce("queued", port);
+    while (!seen) {
+        CHECK(poll(&ready, 1, PATIENCE) == 1);
+        for (;;) {
+            bh_error *error = NULL;
+            bh_status status = bh_events_next(events, 0, &event, &error);
+            const bh_instance *instance;
+            if (status != BH_STATUS_OK) {
+                expect_status(__FILE__, __LINE__, BH_STATUS_TIMEOUT, status, error);
+                break;
+            }
+            instance = bh_event_instance(event);
+            CHECK(bh_event_missed(event) == 0);
+            CHECK(bh_event_get_kind(event) != BH_EVENT_KIND_STATE_CHANGED || bh_event_previous_state(event) > 0);
+            if (instance && bh_event_get_kind(event) == BH_EVENT_KIND_APPEARED && strcmp(instance->name, "queued") == 0) {
+                CHECK(instance->port == port && strcmp(instance->version, "1.2.3") == 0);
+                seen = 1;
+            }
+            bh_event_free(event);
+        }
+    }
+    OK(bh_unregister(registration, &error));
+    close(listener);
+    OK(bh_hub_stop(hub, &error));
+    /* What was queued can still be taken; then it has ended. */
+    for (;;) {
+        bh_error *error = NULL;
+        bh_status status = bh_events_next(events, BH_FOREVER, &event, &error);
+        if (status != BH_STATUS_OK) {
+            expect_status(__FILE__, __LINE__, BH_STATUS_CLOSED, status, error);
+            break;
+        }
+        bh_event_free(event);
+    }
+    bh_hub_free(hub);
+    bh_events_free(events);
+}
+
+typedef struct {
+    bh_hub *hub;
+    bh_subscription *subscription;
+    counter subscribed, told, dropped;
+    int stop;
+} watcher;
+
+/* Calls back into the library in every way that it is asked to. */
+static void on_event(void *user_data, const bh_event *event) {
+    watcher *it = user_data;
+    bh_instances *list = NULL;
+    counter_wait(&it->subscribed, 1);
+    CHECK(bh_event_get_kind(event) != 0);
+    if (counter_get(&it->told) == 0) {
+        OK(bh_hub_instances(it->hub, &list, &error));
+        bh_instances_free(list);
+        OK(bh_hub_wait_settled(it->hub, PATIENCE, &error));
+        if (it->stop) {
+            OK(bh_hub_stop(it->hub, &error));
+        }
+        /* It ends itself, and the event outlives that. */
+        bh_subscription_free(it->subscription);
+        CHECK(bh_event_get_kind(event) != 0);
+    }
+    counter_raise(&it->told);
+}
+
+static void on_watcher_drop(void *user_data) {
+    watcher *it = user_data;
+    counter_raise(&it->dropped);
+}
+
+static void test_event_callback(int stop) {
+    uint16_t port;
+    int listener = listening(&port);
+    bh_registration *registration;
+    watcher it = {NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 0};
+    it.hub = start_hub(data_dir);
+    it.stop = stop;
+    OK(bh_hub_on_event(it.hub, on_event, &it, on_watcher_drop, &it.subscription, &error));
+    counter_raise(&it.subscribed);
+    registration = announce("watched", port);
+    counter_wait(&it.dropped, 1);
+    CHECK(counter_get(&it.told) == 1);
+    OK(bh_unregister(registration, &error));
+    close(listener);
+    bh_hub_free(it.hub);
+    CHECK(counter_get(&it.dropped) == 1);
+}
+
+/* The last handle is freed by a callback of the hub itself. */
+static void on_last(void *user_data, const bh_event *event) {
+    watcher *it = user_data;
+    (void)event;
+    counter_wait(&it->subscribed, 1);
+    bh_hub_free(it->hub);
+    bh_subscription_free(it->subscription);
+}
+
+static void test_free_in_callback(void) {
+    uint16_t port;
+    int listener = listening(&port);
+    bh_registration *registration;
+    watcher it = {NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 0};
+    it.hub = start_hub(data_dir);
+    OK(bh_hub_on_event(it.hub, on_last, &it, on_watcher_drop, &it.subscription, &error));
+    counter_raise(&it.subscribed);
+    registration = announce("last", port);
+    counter_wait(&it.dropped, 1);
+    OK(bh_unregister(registration, &error));
+    close(listener);
+}
+
+typedef struct {
+    counter lines, warned, dropped;
+    const bh_hub *hub;
+} logged;
+
+static void on_log(void *user_data, int32_t level, const char *target, const char *message) {
+    logged *it = user_data;
+    CHECK(level >= BH_LOG_LEVEL_ERROR && level <= BH_LOG_LEVEL_INFO && target[0] != '\0');
+    counter_raise(&it->lines);
+    if (level == BH_LOG_LEVEL_WARN && strstr(message, "bad name") != NULL) {
+        bh_hub *hub = NULL;
+        STATUS(WOULD_DEADLOCK, bh_hub_start(NULL, &hub, &error));
+        STATUS(WOULD_DEADLOCK, bh_set_log_callback(BH_LOG_LEVEL_OFF, NULL, NULL, NULL, &error));
+        counter_raise(&it->warned);
+    }
+}
+
+static void on_log_drop(void *user_data) {
+    logged *it = user_data;
+    counter_raise(&it->dropped);
+}
+
+static void test_log(void) {
+    logged it = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, NULL};
+    char file[4096];
+    FILE *bad;
+    bh_hub *hub;
+    int lines;
+    snprintf(file, sizeof file, "%s/instances/bad name.json", data_dir);
+    bad = fopen(file, "w");
+    CHECK(bad != NULL);
+    fputs("{}", bad);
+    fclose(bad);
+    STATUS(INVALID_ARGUMENT, bh_set_log_callback(9, on_log, &it, on_log_drop, &error));
+    CHECK(counter_get(&it.dropped) == 1);
+    OK(bh_set_log_callback(BH_LOG_LEVEL_INFO, on_log, &it, on_log_drop, &error));
+    hub = start_hub(data_dir);
+    counter_wait(&it.warned, 1);
+    OK(bh_set_log_callback(BH_LOG_LEVEL_OFF, NULL, NULL, NULL, &error));
+    CHECK(counter_get(&it.dropped) == 2);
+    lines = counter_get(&it.lines);
+    bh_hub_free(hub);
+    CHECK(counter_get(&it.lines) == lines);
+    remove(file);
+}
+
+int main(int count, char **arguments) {
+    CHECK(count == 2);
+    data_dir = arguments[1];
+    test_messages();
+    test_missed();
+    test_questions();
+    test_event_queue();
+    test_event_callback(0);
+    test_event_callback(1);
+    test_free_in_callback();
+    test_log();
+    puts("all as it should be");
+    return 0;
+}

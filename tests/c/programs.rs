@@ -1,0 +1,181 @@
+//! The test programs in C: with each compiler, both libraries, and under the tools that find what does not show.
+
+use std::path::PathBuf;
+
+use tokio::process::Command;
+
+use crate::{
+    build::{Linkage, Program, RACING_LIBRARY, compile, compilers, has, output, prefix, run, succeeds},
+    support::{repository, shop},
+};
+
+/// Programs that end with this line when all is as it should be.
+const PROGRAMS: [&str; 5] = ["calls", "endings", "listening", "misuse", "forked"];
+const GOOD: &str = "all as it should be\n";
+
+fn source(name: &str) -> PathBuf {
+    repository().join("tests/c").join(format!("{name}.c"))
+}
+
+async fn build(compiler: &str, name: &str, linkage: Linkage, flags: &[&str]) -> Program {
+    let flags: Vec<_> = ["-std=c99", "-Wmissing-field-initializers"].iter().chain(flags).copied().collect();
+    compile(compiler, &source(name), linkage, &flags).await
+}
+
+async fn all_good(compiler: &str, name: &str, linkage: Linkage, flags: &[&str], tool: &[&str]) {
+    let program = build(compiler, name, linkage, flags).await;
+    let (home, _shop) = shop().await;
+    let said = run(tool, &program, &[home.data().as_os_str()]).await;
+    assert_eq!(said, GOOD, "{name}, {compiler}, {linkage:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_compiler_and_linkage_gives_a_program_that_works() {
+    for compiler in compilers() {
+        for linkage in [Linkage::Shared, Linkage::Static] {
+            for name in PROGRAMS {
+                all_good(compiler, name, linkage, &[], &[]).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_headers_compile_in_every_language_they_are_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("twice.c");
+    std::fs::write(
+        &source,
+        "#include <brummer_hub.h>\n#include <brummer_hub.h>\n\
+         bh_hub_options a = BH_HUB_OPTIONS_INIT;\nbh_session_options b = BH_SESSION_OPTIONS_INIT;\n\
+         bh_register_options c = BH_REGISTER_OPTIONS_INIT;\nint main(void) { return BH_CHECK_ABI(NULL); }\n",
+    )
+    .unwrap();
+    let strict = ["-Wconversion", "-Wmissing-field-initializers", "-Wshadow", "-x"];
+    for compiler in compilers() {
+        for standard in ["-std=c99", "-std=c11", "-std=c17"] {
+            let flags: Vec<_> = strict.iter().chain(&["c", standard]).copied().collect();
+            let program = compile(compiler, &source, Linkage::Shared, &flags).await;
+            run(&[], &program, &[]).await;
+        }
+    }
+    for compiler in ["g++", "clang++"] {
+        if has(compiler) {
+            for standard in ["-std=c++11", "-std=c++17", "-std=c++20"] {
+                let flags: Vec<_> = strict.iter().chain(&["c++", standard]).copied().collect();
+                compile(compiler, &source, Linkage::Shared, &flags).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn valgrind_finds_no_error_and_no_leak() {
+    if !has("valgrind") {
+        return;
+    }
+    let known = format!("--suppressions={}", repository().join("tests/c/valgrind.supp").display());
+    let tool = [
+        "valgrind",
+        &known,
+        "--quiet",
+        "--error-exitcode=9",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite,possible",
+        "--show-leak-kinds=definite,possible",
+        // What the child of a fork leaves behind is its parent's.
+        "--child-silent-after-fork=yes",
+    ];
+    for name in PROGRAMS {
+        all_good(compilers()[0], name, Linkage::Shared, &[], &tool).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn the_sanitizers_find_nothing() {
+    let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    for compiler in compilers() {
+        if !sanitizes(compiler, flags[0]).await {
+            continue;
+        }
+        for name in PROGRAMS {
+            all_good(compiler, name, Linkage::Static, &flags, &[]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn the_thread_sanitizer_finds_no_race() {
+    if std::env::var_os(RACING_LIBRARY).is_none() {
+        eprintln!("{RACING_LIBRARY} is not set: the thread sanitizer is left out");
+        return;
+    }
+    for name in ["calls", "endings", "listening", "misuse"] {
+        all_good("clang", name, Linkage::Racing, &["-fsanitize=thread"], &[]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_can_be_the_hub_of_its_client() {
+    use std::{io::Write, process::Stdio};
+
+    let program = build(compilers()[0], "stdio", Linkage::Shared, &[]).await;
+    let (home, _shop) = shop().await;
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut command = Command::new(&program.path);
+    command.arg(home.data()).stdin(reader).stdout(Stdio::piped());
+    writeln!(
+        writer,
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"instances_list"}}}}"#
+    )
+    .unwrap();
+    drop(writer);
+    let said = output(&mut command).await;
+    let answer: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(
+        answer.pointer("/result/structuredContent/instances/0/name"),
+        Some(&"shop".into()),
+        "{answer}"
+    );
+    assert!(said.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn only_the_interface_is_exported() {
+    let library = prefix().join("lib/libbrummer_hub.so.1");
+    if !has("nm") || !has("readelf") {
+        return;
+    }
+    let symbols =
+        succeeds(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(&library)).await;
+    let exported: Vec<_> = symbols.lines().filter_map(|line| line.split(' ').next()).collect();
+    let others: Vec<_> = exported.iter().filter(|name| !name.starts_with("bh_")).collect();
+    assert!(others.is_empty(), "{others:?}");
+    // Everything in the header is there, and nothing else.
+    let header = std::fs::read_to_string(repository().join("include/brummer_hub.h")).unwrap();
+    let names = header.split("\nBH_API").skip(1).filter_map(|code| code.split('(').next());
+    let mut declared: Vec<_> = names.filter_map(|name| name.rsplit([' ', '*']).next()).collect();
+    declared.sort_unstable();
+    let mut exported = exported.clone();
+    exported.sort_unstable();
+    assert_eq!(exported, declared);
+    let dynamic = succeeds(Command::new("readelf").arg("-d").arg(&library)).await;
+    assert!(dynamic.contains("soname: [libbrummer_hub.so.1]"), "{dynamic}");
+}
+
+/// Whether a compiler has the libraries of its sanitizers.
+#[cfg(target_os = "linux")]
+async fn sanitizes(compiler: &str, flag: &str) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("empty.c");
+    std::fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+    let mut compile = Command::new(compiler);
+    compile.arg(flag).arg(&source).arg("-o").arg(directory.path().join("empty"));
+    let can = output(&mut compile).await.status.success();
+    assert!(can || std::env::var_os("BRUMMER_ALL_TOOLS").is_none(), "{compiler} has no sanitizers");
+    can
+}
