@@ -4,9 +4,11 @@ mod bench;
 mod demo;
 mod header;
 mod install;
+mod node;
 #[cfg(test)]
 mod requirements;
 mod test;
+mod version;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -16,7 +18,9 @@ use anyhow::{Result, bail};
 const USAGE: &str = "usage: cargo xtask CHORE
 
   test                        everything that a change must pass
+  node                        the npm package, from what cargo builds
   demo [--release]            the hub's main job, with real servers, from beginning to end
+  version [VERSION]           checks that crates and packages have one version, or sets it
   bench [--quick] [--write]   measures the release binary
   header [--check]            makes include/brummer_hub.h
   install --prefix DIR        builds the C library and installs it";
@@ -25,7 +29,9 @@ fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((chore, rest)) if chore == "demo" => demo::run(rest),
+        Some((chore, rest)) if chore == "node" => node::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),
+        Some((chore, rest)) if chore == "version" => version::run(rest),
         Some((chore, rest)) if chore == "bench" => bench::run(rest),
         Some((chore, rest)) if chore == "header" => header::run(rest),
         Some((chore, rest)) if chore == "install" => install::run(rest),

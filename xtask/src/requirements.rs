@@ -5,10 +5,17 @@ use std::{fs, path::Path};
 /// The documents, and how many tests each names at least: fewer mean that it, or the reading of it, is broken.
 const DOCUMENTS: [(&str, usize); 2] = [("docs/REQUIREMENTS.md", 100), ("docs/PROTOCOL.md", 100)];
 
-/// Everything between back quotes that looks like `path/to/file.rs::test`.
+/// Everything between back quotes that looks like `path/to/file.rs::test`, or `path/to/file.test.mjs::title of a test`.
 fn references(document: &str) -> impl Iterator<Item = (&str, &str)> {
     let quoted = document.split('`').skip(1).step_by(2);
-    quoted.filter_map(|text| text.split_once("::")).filter(|(file, _)| file.ends_with(".rs"))
+    quoted
+        .filter_map(|text| text.split_once("::"))
+        .filter(|(file, _)| file.ends_with(".rs") || file.ends_with(".mjs"))
+}
+
+/// Whether a suite of Node has a test with this title.
+fn has_titled_test(source: &str, title: &str) -> bool {
+    source.contains(&format!("test(\"{title}\""))
 }
 
 /// Whether the source has a function of this name below a test attribute or in a `proptest!` block.
@@ -34,7 +41,8 @@ fn every_test_that_is_named_exists() {
         let missing: Vec<_> = named
             .iter()
             .filter(|(file, name)| {
-                !fs::read_to_string(root.join(file)).is_ok_and(|source| has_test(&source, name))
+                let there = if file.ends_with(".mjs") { has_titled_test } else { has_test };
+                !fs::read_to_string(root.join(file)).is_ok_and(|source| there(&source, name))
             })
             .collect();
         assert!(missing.is_empty(), "named in {path}, but not there: {missing:#?}");

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 /// A name, the arguments of cargo, and what must be in the environment.
 type Step = (&'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("format", &["fmt", "--all", "--check"], None),
     (
         "lints",
@@ -24,6 +24,7 @@ const STEPS: [Step; 7] = [
         Some(("RUSTDOCFLAGS", "-D warnings")),
     ),
     ("tests", &["test", "--workspace", "--locked", "--no-fail-fast"], None),
+    ("npm package", &["xtask", "node"], None),
     (
         "release build",
         &["build", "--quiet", "--release", "--locked", "-p", "brummer-cli", "-p", "brummer-bench"],

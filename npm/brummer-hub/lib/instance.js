@@ -1,0 +1,213 @@
+"use strict";
+// An instance whose tools, resources and prompts are functions of the program.
+const alive = require("./alive.js");
+const check = require("./check.js");
+const ending = require("./ending.js");
+const { fromText, invalid, translated } = require("./errors.js");
+const { native } = require("./native.js");
+const results = require("./results.js");
+
+const ANNOUNCED = {
+  port: "port or 0",
+  name: "string",
+  path: "path",
+  id: "string",
+  version: "string",
+  labels: "labels",
+  dataDir: "path",
+};
+const OFFERED = {
+  tools: "list",
+  resources: "list",
+  resourceTemplates: "list",
+  prompts: "list",
+  complete: "function",
+};
+const OPTIONS = { ...ANNOUNCED, ...OFFERED, instructions: "string" };
+
+/** How each kind of definition is named, and which member tells it apart. */
+const LISTS = {
+  tools: { kind: "tool", key: "name" },
+  resources: { kind: "resource", key: "uri" },
+  resourceTemplates: { kind: "template", key: "uriTemplate" },
+  prompts: { kind: "prompt", key: "name" },
+};
+
+/** What answers, by kind and name, and the definitions as they cross. */
+class Offer {
+  #handlers = new Map();
+  definitions = {};
+
+  constructor(offered) {
+    for (const [list, { kind, key }] of Object.entries(LISTS)) {
+      this.definitions[list] = definitionsOf(offered[list], list, key).map(({ handler, ...definition }) => {
+        this.#handlers.set(`${kind} ${definition[key]}`, { handler, definition });
+        return complete(kind, definition);
+      });
+    }
+    this.definitions.completes = offered.complete !== undefined;
+    this.#handlers.set("completion ", { handler: offered.complete, definition: {} });
+  }
+
+  find(kind, name) {
+    return this.#handlers.get(`${kind} ${name}`);
+  }
+}
+
+/** A list, or an object whose members are named by the key. */
+function definitionsOf(given, list, key) {
+  if (given === undefined) return [];
+  const all = Array.isArray(given)
+    ? given
+    : Object.entries(given).map(([name, definition]) =>
+        typeof definition === "function" ? { [key]: name, handler: definition } : { [key]: name, ...definition },
+      );
+  for (const definition of all) {
+    if (typeof definition?.handler !== "function" || typeof definition[key] !== "string") {
+      throw invalid(`serveInstance: each of \`${list}\` must have a string \`${key}\` and a function \`handler\``);
+    }
+  }
+  return all;
+}
+
+/** What MCP requires and a program may leave out. */
+function complete(kind, definition) {
+  if (kind === "tool") return { inputSchema: { type: "object" }, ...definition };
+  if (kind === "prompt") return definition;
+  return { name: definition.uri ?? definition.uriTemplate, ...definition };
+}
+
+/** The requests that run, with what cancels them. */
+class Calls {
+  #running = new Map();
+  offer;
+
+  constructor(offer) {
+    this.offer = offer;
+  }
+
+  hear(number, call) {
+    if (call) this.#answer(number, call);
+    else this.#running.get(number)?.abort(new DOMException("the client has cancelled the request", "AbortError"));
+  }
+
+  async #answer(number, call) {
+    const cancel = new AbortController();
+    this.#running.set(number, cancel);
+    alive.work(call);
+    try {
+      const request = JSON.parse(call.request);
+      const { handler, definition } = this.offer.find(request.kind, request.name) ?? {};
+      // It was there when the request came in.
+      if (!handler) throw new Error(`${request.name} is not offered any more`);
+      const value = await handler(...results.arguments(request, contextOf(call, cancel.signal)));
+      call.answer(JSON.stringify({ ok: results.result(request, definition, value) }));
+    } catch (error) {
+      call.answer(JSON.stringify(results.failure(error)));
+    } finally {
+      this.#running.delete(number);
+      alive.rest(call);
+    }
+  }
+}
+
+function contextOf(call, signal) {
+  return {
+    signal,
+    progress(done, total, message) {
+      call.progress(Number(done), total ?? null, message ?? null);
+    },
+    log(level, data, logger) {
+      call.log(String(level), logger ?? null, JSON.stringify(data) ?? "null");
+    },
+  };
+}
+
+class InstanceServer {
+  #native;
+  #calls;
+  #state;
+  #closing;
+  #reference = new alive.Reference(this);
+
+  /** Use `serveInstance`. */
+  constructor(started, calls) {
+    this.#native = started;
+    this.#calls = calls;
+    this.#state = JSON.parse(started.state());
+    ending.add(this, () => started.end());
+  }
+
+  get id() {
+    return this.#state.id;
+  }
+
+  get port() {
+    return this.#state.port;
+  }
+
+  get url() {
+    return this.#state.url;
+  }
+
+  get file() {
+    return this.closed ? null : JSON.parse(this.#native.state()).file;
+  }
+
+  get closed() {
+    return this.#closing !== undefined;
+  }
+
+  update(offered) {
+    const offer = new Offer(check.options(offered, OFFERED, "update"));
+    translated(() => this.#native.update(JSON.stringify(offer.definitions)));
+    this.#calls.offer = offer;
+  }
+
+  resourceUpdated(uri) {
+    this.#native.resourceUpdated(check.string(uri, "uri"));
+  }
+
+  ref() {
+    if (!this.#closing) this.#reference.set(true);
+    return this;
+  }
+
+  unref() {
+    this.#reference.set(false);
+    return this;
+  }
+
+  close() {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close() {
+    await alive.once(this, (callback) => this.#native.close(callback));
+    ending.remove(this);
+    this.#reference.set(false);
+  }
+
+  [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+    return this.close();
+  }
+}
+
+async function serveInstance(options) {
+  const checked = check.options(options, OPTIONS, "serveInstance");
+  const announced = { port: 0 };
+  for (const name of Object.keys(ANNOUNCED)) if (checked[name] !== undefined) announced[name] = checked[name];
+  const offer = new Offer(checked);
+  const calls = new Calls(offer);
+  const crossing = { announced, instructions: checked.instructions, offered: offer.definitions };
+  let started;
+  const [kind, text] = await alive.once(calls, (callback) => {
+    const hear = (number, call) => calls.hear(number, call);
+    started = translated(() => native().NativeInstance.start(JSON.stringify(crossing), hear, callback));
+  });
+  if (kind === "error") throw fromText(text);
+  return new InstanceServer(started, calls);
+}
+
+module.exports = { InstanceServer, serveInstance };

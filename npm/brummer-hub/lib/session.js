@@ -1,0 +1,292 @@
+"use strict";
+// A conversation with one instance through a hub: JSON-RPC requests with promises.
+const { EventEmitter } = require("node:events");
+const alive = require("./alive.js");
+const check = require("./check.js");
+const { Channel } = require("./channel.js");
+const { HubError, cancelled } = require("./errors.js");
+const { camelCase } = require("./names.js");
+const { Queue } = require("./queue.js");
+const { version } = require("../package.json");
+
+/** The revision whose handshake the session makes; the hub translates for instances that speak another one. */
+const PROTOCOL_VERSION = "2025-11-25";
+
+/** A list that has more pages than this does not end. */
+const PAGES = 10_000;
+
+const HUB_TOOLS = new Set(
+  ["list", "connect", "disconnect", "health", "tools", "call"].map((name) => `instances_${name}`),
+);
+const HUB_RESOURCE = "brummer://instances";
+
+const CONNECT = {
+  clientInfo: "object",
+  capabilities: "object",
+  onRequest: "function",
+  signal: "signal",
+  timeout: "positive integer",
+};
+const REQUEST = { signal: "signal", onProgress: "function", timeout: "positive integer" };
+
+/** Events that notifications are emitted as, beside `notification`. */
+const EVENTS = {
+  "notifications/tools/list_changed": ["toolsChanged"],
+  "notifications/resources/list_changed": ["resourcesChanged"],
+  "notifications/prompts/list_changed": ["promptsChanged"],
+  "notifications/resources/updated": ["resourceUpdated", (params) => params?.uri],
+  "notifications/message": ["log", (params) => params],
+};
+
+class Session extends EventEmitter {
+  #hub;
+  #channel;
+  #pending = new Map();
+  #nextId = 0;
+  #queues = new Set();
+  #onRequest;
+  /** Questions of the instance that are being answered. */
+  #answering = new Map();
+  #reference = new alive.Reference(this);
+
+  /** Use `hub.connect`. */
+  constructor(hub, nativeHub, onRequest) {
+    super();
+    this.#hub = hub;
+    this.#onRequest = onRequest;
+    const [receive, end] = [(message) => this.#receive(message), () => this.#end()];
+    this.#channel = new Channel(nativeHub, { autoConnect: false }, this, receive, end);
+    alive.withListeners(this);
+  }
+
+  static async open(hub, nativeHub, instance, given) {
+    check.string(instance, "idOrName");
+    const { clientInfo, capabilities, onRequest, ...request } = check.options(given, CONNECT, "connect");
+    if (request.signal?.aborted) throw cancelled(request.signal);
+    const session = new Session(hub, nativeHub, onRequest);
+    try {
+      await session.request(
+        "initialize",
+        {
+          protocolVersion: PROTOCOL_VERSION,
+          capabilities: capabilities ?? {},
+          clientInfo: clientInfo ?? { name: "brummer-hub", version },
+        },
+        request,
+      );
+      session.notify("notifications/initialized");
+      const answer = await session.callTool("instances_connect", { instance_id: instance }, request);
+      if (answer.isError) {
+        throw new HubError("ERR_BH_TOOL", answer.content.map((block) => block.text ?? "").join("\n"));
+      }
+      // That this session is connected to it goes without saying.
+      const { connected: _, ...found } = answer.structuredContent.instance;
+      session.instance = camelCase(found);
+      return session;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  get hub() {
+    return this.#hub;
+  }
+
+  get closed() {
+    return this.#channel.ended;
+  }
+
+  request(method, params, given) {
+    return new Promise((resolve, reject) => {
+      check.string(method, "method");
+      const { signal, onProgress, timeout } = check.options(given, REQUEST, method);
+      if (signal?.aborted) throw cancelled(signal);
+      const id = this.#nextId++;
+      const message = { jsonrpc: "2.0", id, method };
+      if (params !== undefined) message.params = params;
+      if (onProgress) message.params = { ...params, _meta: { ...params?._meta, progressToken: id } };
+      this.#channel.send(message);
+      const pending = { resolve, reject, onProgress };
+      this.#pending.set(id, pending);
+      const giveUp = (error) => {
+        this.#settle(id);
+        this.#tryNotify("notifications/cancelled", { requestId: id, reason: error.message });
+        reject(error);
+      };
+      if (signal) {
+        const abort = () => giveUp(cancelled(signal));
+        signal.addEventListener("abort", abort, { once: true });
+        pending.deafen = () => signal.removeEventListener("abort", abort);
+      }
+      if (timeout !== undefined) {
+        const late = () => giveUp(new HubError("ERR_BH_TIMEOUT", `no answer to ${method} within ${timeout} ms`));
+        pending.timer = setTimeout(late, timeout);
+      }
+    });
+  }
+
+  notify(method, params) {
+    check.string(method, "method");
+    this.#channel.send({ jsonrpc: "2.0", method, ...(params === undefined ? {} : { params }) });
+  }
+
+  #tryNotify(method, params) {
+    try {
+      this.notify(method, params);
+    } catch {
+      // The session has ended: there is nobody to tell.
+    }
+  }
+
+  async listTools(options) {
+    const tools = await this.#all("tools/list", "tools", options);
+    return tools.filter(({ name }) => !HUB_TOOLS.has(name));
+  }
+
+  async listResources(options) {
+    const resources = await this.#all("resources/list", "resources", options);
+    return resources.filter(({ uri }) => uri !== HUB_RESOURCE);
+  }
+
+  listResourceTemplates(options) {
+    return this.#all("resources/templates/list", "resourceTemplates", options);
+  }
+
+  listPrompts(options) {
+    return this.#all("prompts/list", "prompts", options);
+  }
+
+  async #all(method, member, options) {
+    const all = [];
+    let cursor;
+    for (let page = 0; page < PAGES; page++) {
+      const result = await this.request(method, cursor === undefined ? {} : { cursor }, options);
+      all.push(...result[member]);
+      cursor = result.nextCursor;
+      if (cursor === undefined) return all;
+    }
+    throw new HubError("ERR_BH_RPC", `${method} has more than ${PAGES} pages`);
+  }
+
+  async callTool(name, args, options) {
+    check.string(name, "name");
+    return this.request("tools/call", { name, arguments: args ?? {} }, options);
+  }
+
+  async readResource(uri, options) {
+    check.string(uri, "uri");
+    return this.request("resources/read", { uri }, options);
+  }
+
+  async getPrompt(name, args, options) {
+    check.string(name, "name");
+    return this.request("prompts/get", { name, arguments: args ?? {} }, options);
+  }
+
+  notifications(given) {
+    const { signal } = check.options(given, { signal: "signal" }, "notifications");
+    const queue = new Queue({
+      owner: this,
+      lagged: (missed) => ({ method: "brummer/lagged", params: { missed } }),
+      stop: (ended) => this.#queues.delete(ended),
+      signal,
+    });
+    if (this.closed) queue.end();
+    else if (!signal?.aborted) this.#queues.add(queue);
+    return queue;
+  }
+
+  ref() {
+    if (!this.closed) this.#reference.set(true);
+    return this;
+  }
+
+  unref() {
+    this.#reference.set(false);
+    return this;
+  }
+
+  close() {
+    return this.#channel.close();
+  }
+
+  [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
+    return this.close();
+  }
+
+  #receive(message) {
+    if (message.method === undefined) this.#answered(message);
+    else if (message.id === undefined) this.#told(message);
+    else this.#asked(message);
+  }
+
+  /** Takes a request from the table, with all that it has set up. */
+  #settle(id) {
+    const pending = this.#pending.get(id);
+    if (!pending) return undefined;
+    this.#pending.delete(id);
+    pending.deafen?.();
+    clearTimeout(pending.timer);
+    return pending;
+  }
+
+  #answered({ id, result, error }) {
+    const pending = this.#settle(id);
+    if (!pending) return;
+    if (error === undefined) pending.resolve(result);
+    else pending.reject(new HubError("ERR_BH_RPC", error.message, { rpcCode: error.code, data: error.data }));
+  }
+
+  #told({ method, params }) {
+    if (method === "notifications/progress") {
+      this.#pending.get(params?.progressToken)?.onProgress?.(params);
+      return;
+    }
+    if (method === "notifications/cancelled") this.#answering.get(params?.requestId)?.abort(params?.reason);
+    const notification = { method, params };
+    for (const queue of this.#queues) queue.push(notification);
+    this.emit("notification", notification);
+    const [event, argument] = EVENTS[method] ?? [];
+    if (event) this.emit(event, argument?.(params));
+  }
+
+  async #asked({ id, method, params }) {
+    if (!this.#onRequest) {
+      this.#reply({ id, error: { code: -32601, message: `${method} is not supported by this client` } });
+      return;
+    }
+    const cancel = new AbortController();
+    this.#answering.set(id, cancel);
+    try {
+      const result = await this.#onRequest(method, params, { signal: cancel.signal });
+      if (!cancel.signal.aborted) this.#reply({ id, result: result ?? {} });
+    } catch (error) {
+      const code = Number.isInteger(error?.rpcCode) ? error.rpcCode : -32603;
+      this.#reply({ id, error: { code, message: String(error?.message ?? error), data: error?.data } });
+    } finally {
+      this.#answering.delete(id);
+    }
+  }
+
+  #reply(answer) {
+    try {
+      this.#channel.send({ jsonrpc: "2.0", ...answer });
+    } catch {
+      // The session has ended: the question is answered by that.
+    }
+  }
+
+  #end() {
+    this.#reference.set(false);
+    for (const id of [...this.#pending.keys()]) {
+      this.#settle(id).reject(new HubError("ERR_BH_CLOSED", "the session has ended"));
+    }
+    for (const cancel of this.#answering.values()) cancel.abort();
+    for (const queue of [...this.#queues]) queue.end();
+    this.emit("close");
+    this.removeAllListeners();
+  }
+}
+
+module.exports = { Session };
