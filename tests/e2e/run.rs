@@ -1,6 +1,5 @@
 //! `run`: real npm projects, driven through the hub as a client does it.
 
-#[cfg(unix)]
 mod ends;
 mod logs;
 mod offers;
@@ -143,6 +142,11 @@ impl Run {
     #[cfg(unix)]
     fn signal(&self, signal: rustix::process::Signal) {
         crate::support::signal(self.pid(), signal);
+    }
+
+    /// Ends it as `kill -9` and the task manager do.
+    fn kill(&mut self) {
+        self.child.start_kill().expect("it runs");
     }
 
     /// Waits for its end.

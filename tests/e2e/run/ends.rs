@@ -1,11 +1,12 @@
 //! However a run ends, nothing that it has started stays behind.
 
 use brummer_hub::process::wait_for_exit;
+#[cfg(unix)]
 use rustix::process::Signal;
 use serde_json::json;
 
 use super::{Client, Run, SERVER, command, project};
-use crate::support::{Home, expect, signal};
+use crate::support::{Home, expect};
 
 /// Tells its number and that of a child that has left the group; both are deaf.
 const DEAF: &str = "
@@ -40,19 +41,21 @@ async fn all_gone(pids: &[u32]) {
     }
 }
 
+#[cfg(unix)]
 fn doorbells(home: &Home) -> usize {
     std::fs::read_dir(home.data().join("instances")).into_iter().flatten().count()
 }
 
 #[tokio::test]
 async fn a_killed_run_leaves_no_children_and_no_entry() {
-    let Deaf { home: _home, run, client, pids } = deaf().await;
-    run.signal(Signal::KILL);
+    let Deaf { home: _home, mut run, client, pids } = deaf().await;
+    run.kill();
     client.hub.gone(&client.id).await;
     all_gone(&pids).await;
     client.hub.end().await;
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_signal_ends_everything_in_order() {
     for wanted in [Signal::TERM, Signal::INT, Signal::HUP] {
@@ -71,6 +74,7 @@ async fn a_signal_ends_everything_in_order() {
     }
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_second_signal_ends_everything_at_once() {
     let Deaf { home: _home, run, client, pids } = deaf().await;
@@ -83,6 +87,7 @@ async fn a_second_signal_ends_everything_at_once() {
     client.hub.end().await;
 }
 
+#[cfg(unix)]
 #[tokio::test]
 async fn a_killed_guard_takes_its_script_with_it() {
     let home = Home::new();
@@ -94,7 +99,7 @@ async fn a_killed_guard_takes_its_script_with_it() {
     let pid = client.number("parent ").await;
     let status = client.tool("scripts_status", json!({})).await;
     let leader = u32::try_from(status["processes"][0]["pid"].as_u64().unwrap()).unwrap();
-    signal(parent_of(leader), Signal::KILL);
+    crate::support::signal(parent_of(leader), Signal::KILL);
     let waited = client.wait(json!({ "exit": "dev" })).await;
     assert!(waited["message"].as_str().unwrap().contains("was lost"), "{waited:#}");
     all_gone(&[pid]).await;
@@ -102,6 +107,7 @@ async fn a_killed_guard_takes_its_script_with_it() {
 }
 
 /// The parent of a process.
+#[cfg(unix)]
 fn parent_of(pid: u32) -> u32 {
     let output =
         std::process::Command::new("ps").args(["-o", "ppid=", "-p", &pid.to_string()]).output().unwrap();

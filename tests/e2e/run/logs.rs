@@ -8,7 +8,6 @@ use crate::support::Home;
 const TALK: &str = "
 console.log('\\x1b[32mready\\x1b[0m in 5 ms');
 console.log('token: ghp_' + 'a1B2'.repeat(9));
-for (let i = 0; i < 50; i++) console.log('tick');
 console.error('(node:1) Warning: old');
 console.error(new TypeError('boom').stack);
 console.log('listening on 3000');
@@ -22,7 +21,10 @@ fn contents(page: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn lines_have_levels_repeats_and_no_secrets() {
     let home = Home::new();
-    let directory = project(&home, &[("talk", "node talk.js")], &[("talk.js", TALK)]);
+    // On its own: what comes by standard error falls anywhere between the lines of standard output.
+    let tick = "for (let i = 0; i < 50; i++) console.log('tick');";
+    let scripts = [("talk", "node talk.js"), ("tick", "node tick.js")];
+    let directory = project(&home, &scripts, &[("talk.js", TALK), ("tick.js", tick)]);
     let _run = Run::start(command(&home, &directory, &["talk"]));
     let client = Client::of(&home, &directory).await;
     // Also what has no line end yet.
@@ -35,6 +37,8 @@ async fn lines_have_levels_repeats_and_no_secrets() {
     assert_eq!(contents(&found), ["\u{1b}[32mready\u{1b}[0m in 5 ms"]);
     let found = search(json!({ "query": "token" })).await;
     assert_eq!(contents(&found), ["token: ghp_[masked]"]);
+    client.run("tick").await;
+    client.wait(json!({ "exit": "tick" })).await;
     let found = search(json!({ "query": "^tick$", "regex": true })).await;
     assert_json!(found, "/entries/0/repeats", 50);
     assert_eq!(found["entries"].as_array().unwrap().len(), 1);
