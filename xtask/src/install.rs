@@ -190,12 +190,8 @@ fn lay_out(options: &Options, names: &Names, libraries: &str, pointer: usize) ->
 
 /// Linker flags as a list of CMake, in which `-framework Name` is one item.
 fn cmake_list(flags: &str) -> String {
-    flags
-        .replace("-framework ", "-framework\u{a0}")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(";")
-        .replace('\u{a0}', " ")
+    let list = flags.split_whitespace().collect::<Vec<_>>().join(";");
+    list.replace("-framework;", "-framework ")
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
