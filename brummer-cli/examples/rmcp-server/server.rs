@@ -75,17 +75,15 @@ impl Server {
         for step in 1..=steps {
             tokio::select! {
                 biased;
-                () = context.ct.cancelled() => {
-                    self.shared.cancelled.send_modify(|count| *count += 1);
-                    return Err(ErrorData::internal_error("cancelled", None));
-                }
+                () = context.ct.cancelled() => return Err(self.shared.note_cancelled()),
                 () = tokio::time::sleep(Duration::from_millis(step_ms)) => {}
             }
             if let Some(token) = context.meta.get_progress_token() {
                 let progress = ProgressNotificationParam::new(token, f64::from(step))
                     .with_total(f64::from(steps))
                     .with_message(format!("step {step} of {steps}"));
-                context.peer.notify_progress(progress).await.map_err(gone)?;
+                // Without a session, a client cancels by going away, which is noticed here or above.
+                context.peer.notify_progress(progress).await.map_err(|_| self.shared.note_cancelled())?;
             }
         }
         Ok(format!("{steps} steps"))

@@ -32,6 +32,14 @@ pub(crate) struct Shared {
     pub(crate) cancelled: Arc<watch::Sender<u64>>,
 }
 
+impl Shared {
+    /// A call of `slow` was cancelled. What it answers, if anybody still listens.
+    pub(crate) fn note_cancelled(&self) -> ErrorData {
+        self.cancelled.send_modify(|count| *count += 1);
+        ErrorData::internal_error("cancelled", None)
+    }
+}
+
 /// Whether the request is of a revision without sessions.
 pub(crate) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
     context.protocol_version().is_some_and(|version| !version.has_initialize())
