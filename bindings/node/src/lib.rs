@@ -13,6 +13,7 @@
 //! All environments of a process (the main thread, its workers) share one runtime with one thread. Each object stops what
 //! it started when it is collected, also when its environment ends.
 
+#![cfg(not(all(windows, target_env = "gnu")))]
 #![expect(clippy::needless_pass_by_value, reason = "Node-API gives values away")]
 #![expect(missing_debug_implementations, reason = "no Rust program uses this crate")]
 
