@@ -63,6 +63,7 @@ pub mod doorbell;
 pub mod frame;
 pub mod hub;
 pub mod instance;
+pub mod log;
 pub mod process;
 pub mod protocol;
 pub mod registration;

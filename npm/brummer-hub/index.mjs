@@ -1,4 +1,15 @@
 import api from "./index.js";
 
-export const { Hub, HubError, HubTransport, InstanceServer, Registration, Session, register, serveInstance, version } =
-  api;
+export const {
+  Hub,
+  HubError,
+  HubTransport,
+  InstanceServer,
+  LogListener,
+  Registration,
+  Session,
+  onLog,
+  register,
+  serveInstance,
+  version,
+} = api;

@@ -82,4 +82,5 @@ pub(crate) mod code {
     pub(crate) const CLOSED: &str = "ERR_BH_CLOSED";
     pub(crate) const INVALID_ARGUMENT: &str = "ERR_BH_INVALID_ARGUMENT";
     pub(crate) const IO: &str = "ERR_BH_IO";
+    pub(crate) const UNSUPPORTED: &str = "ERR_BH_UNSUPPORTED";
 }

@@ -26,7 +26,7 @@ use crate::{
     emit::{Callback, code, failure, thrown},
     hub::emitter,
     instance_call::{CallCallback, Calls, Request},
-    options::{self, Announced},
+    options::{self, Announced, LimitOptions},
     runtime::runtime,
 };
 
@@ -58,6 +58,7 @@ struct Offered {
 struct InstanceOptions {
     announced: Announced,
     instructions: Option<String>,
+    limits: LimitOptions,
     offered: Offered,
 }
 
@@ -97,7 +98,7 @@ impl NativeInstance {
         let calls = Calls::new(&calls).map_err(|error| thrown(code::INVALID_ARGUMENT, error))?;
         let emitter = emitter(&callback)?;
         let announced = options.announced;
-        let mut builder = InstanceServer::builder().port(announced.port);
+        let mut builder = InstanceServer::builder().port(announced.port).limits(options.limits.into());
         if let Some(instructions) = options.instructions {
             builder = builder.instructions(instructions);
         }

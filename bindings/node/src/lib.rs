@@ -21,6 +21,7 @@ mod emit;
 mod hub;
 mod instance;
 mod instance_call;
+mod log;
 mod options;
 mod registration;
 mod runtime;

@@ -7,6 +7,7 @@ use brummer_hub::{
     discovery::Directories,
     doorbell::InstanceId,
     registration::RegistrationOptions,
+    serve::ServerLimits,
     session::{SessionConfig, ToolsMode},
 };
 use serde::Deserialize;
@@ -91,6 +92,29 @@ impl SessionOptions {
         set(&mut config.auto_connect, self.auto_connect);
         config.working_directory = self.working_directory;
         Ok(config)
+    }
+}
+
+/// Bounds of an instance server.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct LimitOptions {
+    max_body_bytes: Option<usize>,
+    max_requests: Option<usize>,
+    max_sessions: Option<usize>,
+    session_idle: Option<Milliseconds>,
+    grace: Option<Milliseconds>,
+}
+
+impl From<LimitOptions> for ServerLimits {
+    fn from(options: LimitOptions) -> Self {
+        let mut limits = Self::default();
+        set(&mut limits.max_body_bytes, options.max_body_bytes);
+        set(&mut limits.max_requests, options.max_requests);
+        set(&mut limits.max_sessions, options.max_sessions);
+        set(&mut limits.session_idle, options.session_idle);
+        set(&mut limits.grace, options.grace);
+        limits
     }
 }
 

@@ -1,7 +1,7 @@
 "use strict";
 // JSON-RPC messages to and from a session of the addon: in order, and with requests counted.
 const alive = require("./alive.js");
-const { HubError, translated } = require("./errors.js");
+const { HubError, json, translated } = require("./errors.js");
 
 /**
  * Carries messages. While a request is unanswered, the event loop and the owner are kept alive; the addon has only a weak
@@ -14,7 +14,7 @@ class Channel {
   #onEnd;
   /** Ids of requests that are not answered. */
   #asked = new Set();
-  /** Messages that the session has no room for yet. */
+  /** Messages that the session has no room for yet, each with what is called when it has taken it. */
   #waiting = [];
   #sending = false;
   #ended = false;
@@ -36,13 +36,15 @@ class Channel {
     return this.#ended;
   }
 
-  /** Sends one message; throws when the session has ended. */
-  send(message) {
+  /** Sends one message, and calls `taken` when the session has taken it; throws when the session has ended. */
+  send(message, taken) {
     if (this.#ended || this.#closing) throw new HubError("ERR_BH_CLOSED", "the session has ended");
-    const text = JSON.stringify(message);
+    const text = json(message, "the message");
     if (this.#sending || !translated(() => this.#native.send(text))) {
-      this.#waiting.push(text);
+      this.#waiting.push({ text, taken });
       this.#sendNext();
+    } else {
+      taken?.();
     }
     if (message.method === undefined) return;
     if (message.id !== undefined) {
@@ -57,8 +59,11 @@ class Channel {
   #sendNext() {
     if (this.#sending || this.#waiting.length === 0) return;
     this.#sending = true;
-    this.#native.sendLater(this.#waiting.shift(), (kind) => {
+    const { text, taken } = this.#waiting.shift();
+    this.#native.sendLater(text, (kind) => {
       this.#sending = false;
+      // Also at the end: nobody is to wait for ever.
+      taken?.();
       if (kind === "done") this.#sendNext();
     });
   }
@@ -81,7 +86,7 @@ class Channel {
     if (this.#ended) return;
     this.#ended = true;
     for (const id of this.#asked) this.#answered(id);
-    this.#waiting.length = 0;
+    for (const { taken } of this.#waiting.splice(0)) taken?.();
     this.#closing?.resolve();
     this.#onEnd();
   }

@@ -1,5 +1,5 @@
 "use strict";
-// Options, checked before they cross: what is wrong is named, and unknown ones are told.
+// Arguments and options, checked before they cross: what is wrong is named, and unknown ones are told.
 const path = require("node:path");
 const { fileURLToPath } = require("node:url");
 const { invalid } = require("./errors.js");
@@ -35,9 +35,20 @@ function options(given, kinds, of, { rest = false } = {}) {
   return checked;
 }
 
+/** Those of the options that have one of these names. */
+function only(checked, names) {
+  return Object.fromEntries(Object.entries(checked).filter(([name]) => name in names));
+}
+
 /** Paths cross as absolute ones: a worker may have another working directory in mind, and the process may change its own. */
 function absolute(value) {
   return path.resolve(value instanceof URL ? fileURLToPath(value) : value);
+}
+
+/** What is sent as the arguments or params of a request. */
+function object(value, name) {
+  if (!KINDS.object(value)) throw invalid(`\`${name}\` must be an object`);
+  return value;
 }
 
 function string(value, name) {
@@ -45,4 +56,4 @@ function string(value, name) {
   return value;
 }
 
-module.exports = { options, string };
+module.exports = { object, only, options, string };

@@ -31,6 +31,17 @@ function invalid(message) {
   return error;
 }
 
+/** The JSON text of a value, for the addon; `what` names it when there is none, as of a cycle or a BigInt. */
+function json(value, what) {
+  try {
+    return JSON.stringify(value);
+  } catch (cause) {
+    const error = invalid(`${what} cannot be written as JSON: ${cause.message}`);
+    error.cause = cause;
+    throw error;
+  }
+}
+
 /** What an aborted signal makes of a call: an AbortError like those of Node. */
 function cancelled(signal) {
   const error = new HubError("ERR_BH_CANCELLED", "the operation was aborted", { cause: signal.reason });
@@ -54,4 +65,22 @@ function fromText(text) {
   return code === "ERR_BH_INVALID_ARGUMENT" ? invalid(message) : new HubError(code, message);
 }
 
-module.exports = { CODES, HubError, cancelled, fromText, invalid, translated };
+/** What the other side of a conversation is told of an error, whatever was thrown: always JSON. */
+function told(error) {
+  const { rpcCode, data } = Object(error);
+  const said = { message: "an error that says nothing" };
+  try {
+    said.message = String(error?.message ?? error);
+  } catch {
+    // An object that cannot be made a text.
+  }
+  if (Number.isInteger(rpcCode)) said.code = rpcCode;
+  try {
+    if (JSON.stringify(data) !== undefined) said.data = data;
+  } catch {
+    // Data that is no JSON stays here.
+  }
+  return said;
+}
+
+module.exports = { CODES, HubError, cancelled, fromText, invalid, json, told, translated };

@@ -57,7 +57,7 @@ class Hub extends EventEmitter {
 
   watch(options) {
     const { signal } = check.options(options, { signal: "signal" }, "watch");
-    if (this.#closing) throw new HubError("ERR_BH_CLOSED", "the hub is closed");
+    this.#open();
     const queue = new Queue({
       owner: this,
       lagged: (missed) => ({ type: "lagged", missed }),
@@ -71,9 +71,18 @@ class Hub extends EventEmitter {
     return queue;
   }
 
+  async session(options) {
+    return Session.open(this, this.#open(), options, "session");
+  }
+
   async connect(idOrName, options) {
+    return Session.connected(this, this.#open(), idOrName, options);
+  }
+
+  /** The addon's hub, unless it is closed. */
+  #open() {
     if (this.#closing) throw new HubError("ERR_BH_CLOSED", "the hub is closed");
-    return Session.open(this, this.#native, idOrName, options);
+    return this.#native;
   }
 
   ref() {

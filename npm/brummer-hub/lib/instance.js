@@ -3,7 +3,7 @@
 const alive = require("./alive.js");
 const check = require("./check.js");
 const ending = require("./ending.js");
-const { fromText, invalid, translated } = require("./errors.js");
+const { fromText, invalid, json, translated } = require("./errors.js");
 const { native } = require("./native.js");
 const results = require("./results.js");
 
@@ -23,7 +23,14 @@ const OFFERED = {
   prompts: "list",
   complete: "function",
 };
-const OPTIONS = { ...ANNOUNCED, ...OFFERED, instructions: "string" };
+const LIMITS = {
+  maxBodyBytes: "positive integer",
+  maxRequests: "positive integer",
+  maxSessions: "positive integer",
+  sessionIdle: "positive integer",
+  grace: "positive integer",
+};
+const OPTIONS = { ...ANNOUNCED, ...OFFERED, ...LIMITS, instructions: "string" };
 
 /** How each kind of definition is named, and which member tells it apart. */
 const LISTS = {
@@ -115,10 +122,11 @@ function contextOf(call, signal) {
   return {
     signal,
     progress(done, total, message) {
-      call.progress(Number(done), total ?? null, message ?? null);
+      if (![done, total ?? 0].every(Number.isFinite)) throw invalid("progress: `done` and `total` must be numbers");
+      call.progress(done, total ?? null, message === undefined ? null : String(message));
     },
     log(level, data, logger) {
-      call.log(String(level), logger ?? null, JSON.stringify(data) ?? "null");
+      call.log(String(level), logger === undefined ? null : String(logger), json(data, "`data`") ?? "null");
     },
   };
 }
@@ -160,7 +168,8 @@ class InstanceServer {
 
   update(offered) {
     const offer = new Offer(check.options(offered, OFFERED, "update"));
-    translated(() => this.#native.update(JSON.stringify(offer.definitions)));
+    const definitions = json(offer.definitions, "the offer");
+    translated(() => this.#native.update(definitions));
     this.#calls.offer = offer;
   }
 
@@ -196,17 +205,18 @@ class InstanceServer {
 
 async function serveInstance(options) {
   const checked = check.options(options, OPTIONS, "serveInstance");
-  const announced = { port: 0 };
-  for (const name of Object.keys(ANNOUNCED)) if (checked[name] !== undefined) announced[name] = checked[name];
+  const announced = { port: 0, ...check.only(checked, ANNOUNCED) };
   const offer = new Offer(checked);
   const calls = new Calls(offer);
-  const crossing = { announced, instructions: checked.instructions, offered: offer.definitions };
+  const limits = check.only(checked, LIMITS);
+  const crossing = { announced, instructions: checked.instructions, limits, offered: offer.definitions };
+  const text = json(crossing, "the offer");
   let started;
-  const [kind, text] = await alive.once(calls, (callback) => {
+  const [kind, answer] = await alive.once(calls, (callback) => {
     const hear = (number, call) => calls.hear(number, call);
-    started = translated(() => native().NativeInstance.start(JSON.stringify(crossing), hear, callback));
+    started = translated(() => native().NativeInstance.start(text, hear, callback));
   });
-  if (kind === "error") throw fromText(text);
+  if (kind === "error") throw fromText(answer);
   return new InstanceServer(started, calls);
 }
 

@@ -1,5 +1,6 @@
 "use strict";
 // What handlers get and return, and what of it goes over the wire.
+const { told } = require("./errors.js");
 
 /** What a handler is called with. */
 function handlerArguments(request, context) {
@@ -32,7 +33,7 @@ function toolResult(value) {
   if (value === undefined || value === null) return { content: [] };
   if (typeof value === "string") return { content: [{ type: "text", text: value }] };
   if (Array.isArray(value?.content)) return value;
-  const text = JSON.stringify(value);
+  const text = JSON.stringify(value) ?? String(value);
   return { content: [{ type: "text", text }], structuredContent: value };
 }
 
@@ -55,9 +56,8 @@ function readResult(uri, mimeType, value) {
 
 /** Why there is no answer: for the model to read, or an error of the protocol if it has a number. */
 function failure(error) {
-  const message = String(error?.message ?? error);
-  if (!Number.isInteger(error?.rpcCode)) return { failed: message };
-  return { rpc: { code: error.rpcCode, message, data: error.data } };
+  const { code, message, data } = told(error);
+  return code === undefined ? { failed: message } : { rpc: { code, message, data } };
 }
 
 module.exports = { arguments: handlerArguments, failure, result };

@@ -1,10 +1,10 @@
 "use strict";
-// A conversation with one instance through a hub: JSON-RPC requests with promises.
+// A conversation with the hub, and through it with an instance: JSON-RPC requests with promises.
 const { EventEmitter } = require("node:events");
 const alive = require("./alive.js");
 const check = require("./check.js");
 const { Channel } = require("./channel.js");
-const { HubError, cancelled } = require("./errors.js");
+const { HubError, cancelled, told } = require("./errors.js");
 const { camelCase } = require("./names.js");
 const { Queue } = require("./queue.js");
 const { version } = require("../package.json");
@@ -15,19 +15,19 @@ const PROTOCOL_VERSION = "2025-11-25";
 /** A list that has more pages than this does not end. */
 const PAGES = 10_000;
 
+/** Error codes of JSON-RPC. */
+const METHOD_NOT_FOUND = -32601;
+const INTERNAL_ERROR = -32603;
+
 const HUB_TOOLS = new Set(
   ["list", "connect", "disconnect", "health", "tools", "call"].map((name) => `instances_${name}`),
 );
 const HUB_RESOURCE = "brummer://instances";
 
-const CONNECT = {
-  clientInfo: "object",
-  capabilities: "object",
-  onRequest: "function",
-  signal: "signal",
-  timeout: "positive integer",
-};
-const REQUEST = { signal: "signal", onProgress: "function", timeout: "positive integer" };
+const WAIT = { signal: "signal", timeout: "positive integer" };
+const OPEN = { ...WAIT, clientInfo: "object", capabilities: "object", onRequest: "function" };
+const REQUEST = { ...WAIT, onProgress: "function" };
+const CALL = { ...REQUEST, instance: "string" };
 
 /** Events that notifications are emitted as, beside `notification`. */
 const EVENTS = {
@@ -45,11 +45,12 @@ class Session extends EventEmitter {
   #nextId = 0;
   #queues = new Set();
   #onRequest;
+  #instance = null;
   /** Questions of the instance that are being answered. */
   #answering = new Map();
   #reference = new alive.Reference(this);
 
-  /** Use `hub.connect`. */
+  /** Use `hub.connect`, or `hub.session`. */
   constructor(hub, nativeHub, onRequest) {
     super();
     this.#hub = hub;
@@ -59,34 +60,62 @@ class Session extends EventEmitter {
     alive.withListeners(this);
   }
 
-  static async open(hub, nativeHub, instance, given) {
-    check.string(instance, "idOrName");
-    const { clientInfo, capabilities, onRequest, ...request } = check.options(given, CONNECT, "connect");
-    if (request.signal?.aborted) throw cancelled(request.signal);
+  static async open(hub, nativeHub, given, of) {
+    const { clientInfo, capabilities, onRequest, ...wait } = check.options(given, OPEN, of);
+    if (wait.signal?.aborted) throw cancelled(wait.signal);
     const session = new Session(hub, nativeHub, onRequest);
-    try {
-      await session.request(
-        "initialize",
-        {
-          protocolVersion: PROTOCOL_VERSION,
-          capabilities: capabilities ?? {},
-          clientInfo: clientInfo ?? { name: "brummer-hub", version },
-        },
-        request,
-      );
+    const handshake = {
+      protocolVersion: PROTOCOL_VERSION,
+      capabilities: capabilities ?? {},
+      clientInfo: clientInfo ?? { name: "brummer-hub", version },
+    };
+    await session.#openedBy(async () => {
+      await session.request("initialize", handshake, wait);
       session.notify("notifications/initialized");
-      const answer = await session.callTool("instances_connect", { instance_id: instance }, request);
-      if (answer.isError) {
-        throw new HubError("ERR_BH_TOOL", answer.content.map((block) => block.text ?? "").join("\n"));
-      }
-      // That this session is connected to it goes without saying.
-      const { connected: _, ...found } = answer.structuredContent.instance;
-      session.instance = camelCase(found);
-      return session;
+    });
+    return session;
+  }
+
+  static async connected(hub, nativeHub, instance, given) {
+    check.string(instance, "idOrName");
+    const session = await Session.open(hub, nativeHub, given, "connect");
+    const { signal, timeout } = given ?? {};
+    await session.#openedBy(() => session.connect(instance, { signal, timeout }));
+    return session;
+  }
+
+  /** Nothing is left of a session that cannot be opened. */
+  async #openedBy(step) {
+    try {
+      await step();
     } catch (error) {
-      await session.close();
+      await this.close();
       throw error;
     }
+  }
+
+  async connect(idOrName, options) {
+    check.string(idOrName, "idOrName");
+    const wait = check.options(options, WAIT, "connect");
+    const answer = await this.#hubTool("instances_connect", { instance_id: idOrName }, wait);
+    // That this session is connected to it goes without saying.
+    const { connected: _, ...found } = answer.structuredContent.instance;
+    this.#instance = camelCase(found);
+  }
+
+  async disconnect(options) {
+    await this.#hubTool("instances_disconnect", {}, check.options(options, WAIT, "disconnect"));
+    this.#instance = null;
+  }
+
+  async #hubTool(name, args, wait) {
+    const answer = await this.callTool(name, args, wait);
+    if (!answer.isError) return answer;
+    throw new HubError("ERR_BH_TOOL", answer.content.map((block) => block.text ?? "").join("\n"));
+  }
+
+  get instance() {
+    return this.#instance;
   }
 
   get hub() {
@@ -100,6 +129,7 @@ class Session extends EventEmitter {
   request(method, params, given) {
     return new Promise((resolve, reject) => {
       check.string(method, "method");
+      if (params !== undefined) check.object(params, "params");
       const { signal, onProgress, timeout } = check.options(given, REQUEST, method);
       if (signal?.aborted) throw cancelled(signal);
       const id = this.#nextId++;
@@ -128,6 +158,7 @@ class Session extends EventEmitter {
 
   notify(method, params) {
     check.string(method, "method");
+    if (params !== undefined) check.object(params, "params");
     this.#channel.send({ jsonrpc: "2.0", method, ...(params === undefined ? {} : { params }) });
   }
 
@@ -169,9 +200,15 @@ class Session extends EventEmitter {
     throw new HubError("ERR_BH_RPC", `${method} has more than ${PAGES} pages`);
   }
 
-  async callTool(name, args, options) {
+  async callTool(name, args = {}, options) {
     check.string(name, "name");
-    return this.request("tools/call", { name, arguments: args ?? {} }, options);
+    check.object(args, "args");
+    const { instance, ...request } = check.options(options, CALL, "callTool");
+    const call =
+      instance === undefined
+        ? { name, arguments: args }
+        : { name: "instances_call", arguments: { instance_id: instance, tool: name, arguments: args } };
+    return this.request("tools/call", call, request);
   }
 
   async readResource(uri, options) {
@@ -179,9 +216,10 @@ class Session extends EventEmitter {
     return this.request("resources/read", { uri }, options);
   }
 
-  async getPrompt(name, args, options) {
+  async getPrompt(name, args = {}, options) {
     check.string(name, "name");
-    return this.request("prompts/get", { name, arguments: args ?? {} }, options);
+    check.object(args, "args");
+    return this.request("prompts/get", { name, arguments: args }, options);
   }
 
   notifications(given) {
@@ -253,17 +291,16 @@ class Session extends EventEmitter {
 
   async #asked({ id, method, params }) {
     if (!this.#onRequest) {
-      this.#reply({ id, error: { code: -32601, message: `${method} is not supported by this client` } });
+      this.#reply({ id, error: { code: METHOD_NOT_FOUND, message: `${method} is not supported by this client` } });
       return;
     }
     const cancel = new AbortController();
     this.#answering.set(id, cancel);
     try {
-      const result = await this.#onRequest(method, params, { signal: cancel.signal });
-      if (!cancel.signal.aborted) this.#reply({ id, result: result ?? {} });
+      const result = (await this.#onRequest(method, params, { signal: cancel.signal })) ?? {};
+      if (!cancel.signal.aborted) this.#reply({ id, result: check.object(result, `the result of ${method}`) });
     } catch (error) {
-      const code = Number.isInteger(error?.rpcCode) ? error.rpcCode : -32603;
-      this.#reply({ id, error: { code, message: String(error?.message ?? error), data: error?.data } });
+      this.#reply({ id, error: { code: INTERNAL_ERROR, ...told(error) } });
     } finally {
       this.#answering.delete(id);
     }
@@ -272,8 +309,9 @@ class Session extends EventEmitter {
   #reply(answer) {
     try {
       this.#channel.send({ jsonrpc: "2.0", ...answer });
-    } catch {
-      // The session has ended: the question is answered by that.
+    } catch (error) {
+      // The end of the session is an answer too.
+      if (error.code !== "ERR_BH_CLOSED") throw error;
     }
   }
 

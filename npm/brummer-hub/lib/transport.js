@@ -42,9 +42,10 @@ class HubTransport {
     }
   }
 
+  /** The promise is kept when the session has taken the message: who awaits it does not run ahead of the hub. */
   async send(message) {
     if (!this.#channel) throw new HubError("ERR_BH_CLOSED", "the transport has not been started");
-    this.#channel.send(message);
+    await new Promise((resolve) => this.#channel.send(message, resolve));
   }
 
   async close() {

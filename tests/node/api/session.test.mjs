@@ -207,18 +207,86 @@ test("a lost instance rejects what was pending", { skip: windows }, async (t) =>
   await until(hub, () => hub.instances().length === 0, "it is gone");
 });
 
+test("a session connects, switches and disconnects, and calls tools of others meanwhile", async (t) => {
+  const { dataDir, hub, server } = await instanceAndHub(t);
+  const other = await serveInstance({ name: "blog", dataDir, tools: { posts: () => "none" } });
+  t.after(() => other.close());
+  await until(hub, () => hub.instances().filter(({ state }) => state === "active").length === 2, "both are active");
+  const session = await hub.session();
+  assert.equal(session.instance, null);
+  assert.deepEqual(await session.listTools(), []);
+  await assert.rejects(session.callTool("posts"), { code: "ERR_BH_RPC", rpcCode: -32602 });
+  const elsewhere = await session.callTool("posts", {}, { instance: "blog" });
+  assert.deepEqual(elsewhere.content, [{ type: "text", text: "none" }]);
+  assert.equal((await session.callTool("posts", {}, { instance: "nobody" })).isError, true);
+
+  await session.connect("shop");
+  assert.equal(session.instance.id, server.id);
+  await assert.rejects(session.connect("nobody"), { code: "ERR_BH_TOOL", message: /blog/ });
+  assert.equal(session.instance.id, server.id);
+  assert.equal((await session.callTool("text")).content[0].text, "hello");
+  await session.connect("blog", { timeout: 60_000 });
+  assert.equal(session.instance.id, other.id);
+  assert.deepEqual(
+    (await session.listTools()).map(({ name }) => name),
+    ["posts"],
+  );
+  await session.disconnect();
+  assert.equal(session.instance, null);
+  assert.deepEqual(await session.listTools(), []);
+  await session.disconnect();
+  await assert.rejects(session.connect("shop", { signal: AbortSignal.abort() }), { code: "ERR_BH_CANCELLED" });
+  await session.close();
+  await assert.rejects(session.connect("shop"), { code: "ERR_BH_CLOSED" });
+});
+
+test("what is no JSON is refused before it is sent, and answered when a handler returns it", async (t) => {
+  const dataDir = directory(t);
+  const cycle = {};
+  cycle.self = cycle;
+  const server = await serveInstance({
+    name: "odd",
+    dataDir,
+    tools: {
+      cycle: () => cycle,
+      bigint: () => 1n,
+      symbol: () => Symbol("odd"),
+      data: () => {
+        throw new HubError("ERR_BH_RPC", "with odd data", { rpcCode: -32050, data: cycle });
+      },
+      nothing: () => {
+        throw Object.create(null);
+      },
+      progress: (_args, { progress }) => progress("half"),
+    },
+  });
+  t.after(() => server.close());
+  const invalid = { name: "TypeError", code: "ERR_BH_INVALID_ARGUMENT" };
+  await assert.rejects(serveInstance({ dataDir, tools: { odd: { inputSchema: cycle, handler: () => 1 } } }), invalid);
+  assert.throws(() => server.update({ tools: { odd: { inputSchema: { n: 1n }, handler: () => 1 } } }), invalid);
+  const hub = await Hub.start({ dataDir });
+  t.after(() => hub.close());
+  const session = await hub.connect("odd");
+  for (const args of [cycle, { n: 1n }, [1], "text", null]) await assert.rejects(session.callTool("x", args), invalid);
+  await assert.rejects(session.request("x", [1]), invalid);
+  assert.throws(() => session.notify("x", { n: 1n }), invalid);
+  for (const name of ["cycle", "bigint", "nothing", "progress"]) {
+    const { isError, content } = await session.callTool(name);
+    assert.ok(isError && content[0].text.length > 0, name);
+  }
+  assert.equal((await session.callTool("symbol")).content[0].text, "Symbol(odd)");
+  await assert.rejects(session.callTool("data"), { code: "ERR_BH_RPC", rpcCode: -32050, message: "with odd data" });
+});
+
 test("a session follows an instance that restarts", async (t) => {
   const { dataDir, hub, server } = await instanceAndHub(t);
   const session = await hub.connect("shop");
+  const changes = session.notifications();
   await server.close();
   const again = await serveInstance({ name: "shop", dataDir, tools: { version: () => "2" } });
   t.after(() => again.close());
-  const changed = () => session.listTools().then((tools) => tools.some(({ name }) => name === "version"), () => false);
-  for (const notification of [0, 1, 2, 3, 4]) {
-    if (await changed()) break;
-    if (notification === 4) assert.fail("it does not follow");
-    await until(hub, () => hub.instances().some(({ id, state }) => id === again.id && state === "active"), "active");
-  }
+  const follows = () => session.listTools().then((tools) => tools.some(({ name }) => name === "version"), () => false);
+  while (!(await follows())) await within(changes.next(), "it follows");
   assert.equal((await session.callTool("version")).content[0].text, "2");
 });
 
@@ -286,4 +354,8 @@ test("questions of the instance are answered by the program", async (t) => {
   assert.deepEqual(asked, ["roots/list"]);
   const mute = await hub.connect("asks", { capabilities: { roots: {} } });
   assert.equal((await mute.callTool("ask")).isError, true);
+  for (const wrong of [{ roots: [1n] }, "no object", [1]]) {
+    const odd = await hub.connect("asks", { capabilities: { roots: {} }, onRequest: () => wrong });
+    assert.equal((await within(odd.callTool("ask"), "an answer")).isError, true);
+  }
 });

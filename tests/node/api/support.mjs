@@ -35,7 +35,7 @@ export async function until(hub, look, what) {
   const watch = hub.watch();
   try {
     for (;;) {
-      const found = look();
+      const found = await look();
       if (found) return found;
       await within(watch.next(), what);
     }

@@ -108,6 +108,23 @@ test("a transport is started once, and sends only then", async (t) => {
   await assert.rejects(new HubTransport(hub, { tools: "some" }).start(), { code: "ERR_BH_INVALID_ARGUMENT" });
 });
 
+test("a transport takes a message when the hub does", async (t) => {
+  const { hub } = await shop(t);
+  const transport = new HubTransport(hub, { autoConnect: false });
+  const pings = 2_000;
+  const answered = deferred();
+  let answers = 0;
+  transport.onmessage = ({ result }) => result && ++answers === pings && answered.resolve();
+  await transport.start();
+  const sent = Array.from({ length: pings }, (_, id) => transport.send({ jsonrpc: "2.0", id, method: "ping" }));
+  await within(Promise.all(sent), "all are taken");
+  await within(answered.promise, "all are answered");
+  // Those that wait for their turn are not left waiting by the end.
+  const last = Array.from({ length: pings }, (_, id) => transport.send({ jsonrpc: "2.0", id, method: "ping" }));
+  await transport.close();
+  await within(Promise.all(last), "nobody waits for ever");
+});
+
 test("a thousand requests at a time are all answered", async (t) => {
   const { hub } = await shop(t);
   const client = clients["SDK 1"]();

@@ -10,8 +10,11 @@ import {
   HubTransport,
   type Instance,
   type InstanceServer,
+  type LogLine,
+  type LogListener,
   type Registration,
   type Session,
+  onLog,
   register,
   serveInstance,
   version,
@@ -40,10 +43,16 @@ export async function everything(signal: AbortSignal): Promise<void> {
   hub.on("state", ({ from, instance }) => `${from} ${instance.alias}`).once("close", () => {});
   for await (const event of hub.watch({ signal })) name(event);
   const session: Session = await hub.connect(instances[0]?.id ?? "shop", { capabilities: { roots: {} }, onRequest: () => ({}) });
+  const alias: string | undefined = session.instance?.alias;
+  const free: Session = await hub.session({ timeout: 10 });
+  await free.connect("shop", { signal }).then(() => free.disconnect());
+  await free.callTool("a", {}, { instance: "shop", timeout: 10 });
+  const log: LogListener = onLog(({ level, target, message }: LogLine) => [level, target, message], { level: "debug" });
+  log.close();
   const result: CallToolResult = await session.callTool("a", { b: 1 }, { signal, onProgress: ({ progress }) => progress });
   session.on("resourceUpdated", (uri: string) => uri);
   await session.request<{ a: string }>("x/y").then(({ a }) => a);
-  void [result.isError, version];
+  void [alias, result.isError, version];
 
   await new ClientV1({ name: "a", version: "1" }).connect(new HubTransport(hub, { tools: "all" }));
   await new ClientV2({ name: "a", version: "1" }).connect(new HubTransport(hub));

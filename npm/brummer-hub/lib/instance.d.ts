@@ -1,0 +1,163 @@
+/** What a handler is told beside its arguments. */
+export interface HandlerContext {
+  /** Aborted when the client cancels the request or goes away, or the server ends. */
+  signal: AbortSignal;
+  /** Tells the client how far it is; only tools have a client that hears it. */
+  progress(done: number, total?: number, message?: string): void;
+  /** Writes a log message to the client; only tools. */
+  log(
+    level: "debug" | "info" | "notice" | "warning" | "error" | "critical" | "alert" | "emergency",
+    data: unknown,
+    logger?: string,
+  ): void;
+}
+
+/**
+ * A tool's handler. It may return a text, content as MCP has it (`{ content: […] }`), any other JSON value (sent as structured
+ * content), or nothing. What it throws is the message that the model reads; a `HubError` with an `rpcCode` becomes
+ * that JSON-RPC error. Arguments are as the client sent them: nothing has been checked against the schema.
+ */
+export type ToolHandler = (args: any, context: HandlerContext) => unknown;
+
+/** A tool to serve. */
+export interface ToolDefinition {
+  name: string;
+  title?: string;
+  description?: string;
+  /** JSON schema of the arguments; any object unless given. */
+  inputSchema?: { [member: string]: unknown };
+  outputSchema?: { [member: string]: unknown };
+  annotations?: Record<string, unknown>;
+  handler: ToolHandler;
+}
+
+/** What a resource's handler is told. */
+export interface ReadContext extends HandlerContext {
+  /** What stands for the variables of the template, decoded. */
+  variables: Record<string, string>;
+}
+
+/** A resource's handler. It may return a text, bytes, `{ contents: […] }`, or any other JSON value. */
+export type ResourceHandler = (uri: string, context: ReadContext) => unknown;
+
+/** A resource to serve. */
+export interface ResourceDefinition {
+  uri: string;
+  /** The URI unless given. */
+  name?: string;
+  title?: string;
+  description?: string;
+  mimeType?: string;
+  handler: ResourceHandler;
+}
+
+/** Resources to serve whose URIs fit a template. */
+export interface ResourceTemplateDefinition {
+  uriTemplate: string;
+  /** The template unless given. */
+  name?: string;
+  title?: string;
+  description?: string;
+  mimeType?: string;
+  handler: ResourceHandler;
+}
+
+/** A prompt's handler. It may return a text for the user to say, messages, or `{ messages: […] }`. */
+export type PromptHandler = (args: Record<string, string>, context: HandlerContext) => unknown;
+
+/** A prompt to serve. */
+export interface PromptDefinition {
+  name: string;
+  title?: string;
+  description?: string;
+  arguments?: { name: string; description?: string; required?: boolean }[];
+  handler: PromptHandler;
+}
+
+/** A list of definitions, or an object that has them by name; there, a function alone is a definition too. */
+type Definitions<Definition, Key extends keyof Definition, Handler> =
+  | readonly Definition[]
+  | { [key: string]: Omit<Definition, Key> | Handler };
+
+/** What an instance offers. */
+export interface Offer {
+  tools?: Definitions<ToolDefinition, "name", ToolHandler>;
+  resources?: Definitions<ResourceDefinition, "uri", ResourceHandler>;
+  resourceTemplates?: Definitions<ResourceTemplateDefinition, "uriTemplate", ResourceHandler>;
+  prompts?: Definitions<PromptDefinition, "name", PromptHandler>;
+  /** Completes an argument (`completion/complete`): the values that fit, best first. */
+  complete?: (request: any, context: HandlerContext) => Iterable<string> | Promise<Iterable<string>>;
+}
+
+/** An instance to serve. */
+export interface ServeInstanceOptions extends Offer {
+  /** The port on 127.0.0.1; any free one unless given. */
+  port?: number;
+  /** What people call it; `name` of `package.json`, or the directory's name, unless given. */
+  name?: string;
+  /** The project directory; the working directory unless given. */
+  path?: string | URL;
+  /** Id; a random UUID unless given. */
+  id?: string;
+  /** Version of the program. */
+  version?: string;
+  /** Labels, for people. */
+  labels?: Record<string, string>;
+  /** What a model should know of the tools as a whole. */
+  instructions?: string;
+  /** Where to announce; where this user's hubs look unless given. */
+  dataDir?: string | URL;
+  /** The largest message that is taken from a client, in bytes; 16 MiB. */
+  maxBodyBytes?: number;
+  /** Requests that are served at a time, open streams included; 256. More are answered with HTTP status 503. */
+  maxRequests?: number;
+  /** Sessions of clients before 2026-07-28; 256. For one more, that which rests longest is ended. */
+  maxSessions?: number;
+  /** Milliseconds that a session without an open stream and without requests is kept; ten minutes. */
+  sessionIdle?: number;
+  /** Milliseconds that requests may go on after `close()`; two seconds. */
+  grace?: number;
+}
+
+/** A running instance. */
+export declare class InstanceServer {
+  private constructor();
+  /** Its id. */
+  readonly id: string;
+  /** The port on 127.0.0.1. */
+  readonly port: number;
+  /** URL of its MCP endpoint. */
+  readonly url: string;
+  /** The file that hubs read; `null` when it could not be written, and after `close()`. */
+  readonly file: string | null;
+  /** Whether it was closed. */
+  readonly closed: boolean;
+  /** Replaces all that it offers. Clients are told which lists have changed. */
+  update(offer: Offer): void;
+  /** Tells the clients that subscribed to it that a resource has changed. */
+  resourceUpdated(uri: string): void;
+  /** Keeps the event loop alive until the server is closed, or `unref()`. */
+  ref(): this;
+  /** Undoes `ref()`. */
+  unref(): this;
+  /** Takes the announcement back, lets requests finish within `grace`, and ends. Any number of times. */
+  close(): Promise<void>;
+  /** The same as {@link InstanceServer.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Serves tools, resources and prompts of this program over MCP on loopback, and announces them, so that every hub of
+ * this user finds them. It ends like a registration: see `register`.
+ *
+ * @example
+ * ```js
+ * const server = await serveInstance({
+ *   name: "shop",
+ *   tools: { orders: { description: "Lists the open orders", handler: () => ({ open: 3 }) } },
+ * });
+ * ```
+ * @throws `ERR_BH_IO` when the port cannot be listened on, `ERR_BH_INVALID_ARGUMENT`. An announcement that cannot be written
+ * is no error: see {@link InstanceServer.file}.
+ */
+export declare function serveInstance(options?: ServeInstanceOptions): Promise<InstanceServer>;
