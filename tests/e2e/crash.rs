@@ -57,6 +57,20 @@ async fn an_instance_that_ends_properly_leaves_the_list() {
 }
 
 #[tokio::test]
+async fn at_info_the_log_tells_which_instances_come_and_go() {
+    let home = Home::new();
+    let hub = Hub::start(&home, HubOptions::args(&["--log-level", "info"])).await;
+    let mut instance = Instance::rmcp(&home, "visitor").await;
+    hub.active(&instance.id).await;
+    instance.kill().await;
+    let told = |text: &str, words: &str| {
+        text.lines().any(|line| ["INFO", "visitor", words].iter().all(|part| line.contains(part)))
+    };
+    let all = ["was announced", "state=\"active\"", "is gone"];
+    hub.stderr_until(|text| all.iter().all(|words| told(text, words))).await;
+}
+
+#[tokio::test]
 async fn a_restarted_instance_keeps_its_alias_and_the_session_follows() {
     let home = Home::new();
     let mut old = Instance::rmcp(&home, "phoenix").await;

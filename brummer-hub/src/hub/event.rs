@@ -28,6 +28,30 @@ pub enum HubEvent {
     Lagged(u64),
 }
 
+impl HubEvent {
+    /// Writes it to the log. At `info` one reads there what came and went.
+    pub(super) fn log(&self) {
+        match self {
+            Self::InstanceAppeared(instance) => {
+                let (alias, id, port) = (&instance.alias, instance.id(), instance.found.doorbell.port);
+                tracing::info!(%alias, %id, port, "an instance was announced");
+            }
+            Self::StateChanged { instance, from } => {
+                let (alias, from, state) = (&instance.alias, from.name(), instance.state.name());
+                tracing::info!(%alias, from, state, "an instance is in another state");
+            }
+            Self::AliasChanged(instance) => {
+                tracing::info!(alias = %instance.alias, id = %instance.id(), "an instance has the alias of its predecessor");
+            }
+            Self::InstanceGone(instance) => {
+                tracing::info!(alias = %instance.alias, id = %instance.id(), "an instance is gone");
+            }
+            // Said by the receiver of events, never by the hub.
+            Self::Lagged(_) => {}
+        }
+    }
+}
+
 /// Receives [`HubEvent`]s.
 #[derive(Debug)]
 pub struct HubEvents {

@@ -235,6 +235,7 @@ impl Roster {
     }
 
     fn tell(&mut self, event: HubEvent) {
+        event.log();
         self.changed = true;
         self.news.push(event);
     }
