@@ -132,6 +132,34 @@ async fn the_instances_are_a_resource_that_can_be_read_and_followed() {
 }
 
 #[tokio::test]
+async fn the_resource_tells_also_which_instance_is_connected() {
+    let home = Home::new();
+    let instance = Instance::fake(&home, "chosen").await;
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    hub.active(&instance.id).await;
+    let connected = async |wanted: bool| {
+        let read = hub.request("resources/read", json!({ "uri": "brummer://instances" })).await.ok();
+        let list: Value = serde_json::from_str(read["contents"][0]["text"].as_str().unwrap()).unwrap();
+        assert_json!(list, "/instances/0/connected", wanted);
+    };
+    // `active` has subscribed. Nothing happens to the instance itself from here on.
+    for (tool, arguments, is) in [
+        ("instances_connect", json!({ "instance_id": instance.id }), true),
+        ("instances_disconnect", json!({}), false),
+    ] {
+        let mark = hub.mark();
+        hub.hub_tool(tool, arguments.clone()).await;
+        let updated = hub.notification(mark, UPDATED).await;
+        assert_json!(updated.params(), "/uri", "brummer://instances");
+        connected(is).await;
+        // Once more is no change.
+        let mark = hub.mark();
+        hub.hub_tool(tool, arguments).await;
+        assert!(!hub.since(mark).iter().any(|line| line.notifies(UPDATED)));
+    }
+}
+
+#[tokio::test]
 async fn who_does_not_follow_the_instances_is_not_told_of_them() {
     let home = Home::new();
     let options = HubOptions::args(&["--tools", "all"]);

@@ -65,7 +65,7 @@ impl SessionTask {
         let new = self.latest_snapshot();
         let old = std::mem::replace(&mut self.snapshot, Arc::clone(&new));
         self.drop_links_of_the_dead();
-        self.follow();
+        let moved = self.moves(Self::follow);
         let active = |snapshot: &Snapshot| {
             snapshot.active().map(|it| (it.generation, it.alias.clone())).collect::<Vec<_>>()
         };
@@ -77,6 +77,8 @@ impl SessionTask {
         }
         if listing(&old) != listing(&new) {
             self.instances_changed();
+        } else if moved {
+            self.connection_changed();
         }
         if new.settled {
             self.settle();
@@ -98,7 +100,7 @@ impl SessionTask {
     }
 
     /// Keeps the target true: the instance it names, its successor, or the one that suits by itself.
-    pub(super) fn follow(&mut self) {
+    fn follow(&mut self) {
         match &self.target.state {
             TargetState::Connected(instance) => {
                 let same = self.snapshot.instances.iter().find(|it| it.generation == instance.generation);
@@ -160,7 +162,7 @@ impl SessionTask {
     }
 
     /// Connects the session. The link stays open from now on.
-    pub(super) fn connect(&mut self, instance: &Instance) {
+    fn connect(&mut self, instance: &Instance) {
         if let TargetState::Connected(current) = &self.target.state
             && current.generation == instance.generation
         {
@@ -199,15 +201,30 @@ impl SessionTask {
     /// The client chose for itself.
     pub(super) fn connect_by_choice(&mut self, instance: &Instance) {
         self.target.auto = false;
-        self.connect(instance);
+        if self.moves(|task| task.connect(instance)) {
+            self.connection_changed();
+        }
+    }
+
+    /// Whether a change has given the session another target, or none: the list of instances shows which is connected.
+    fn moves(&mut self, change: impl FnOnce(&mut Self)) -> bool {
+        let generation = |task: &Self| task.target.instance().map(|it| it.generation);
+        let before = generation(self);
+        change(self);
+        before != generation(self)
     }
 
     /// Disconnects the session, for good. Says from what.
     pub(super) fn disconnect(&mut self) -> Option<Instance> {
         self.target.auto = false;
-        let former = self.leave(None)?;
-        self.lists_changed();
-        Some(former)
+        let mut former = None;
+        if self.moves(|task| former = task.leave(None)) {
+            self.connection_changed();
+        }
+        if former.is_some() {
+            self.lists_changed();
+        }
+        former
     }
 
     /// Forgets the target. What the client was subscribed to there ends with it, unless the next one is the same
@@ -270,7 +287,9 @@ impl SessionTask {
 
     pub(super) fn set_roots(&mut self, roots: Vec<PathBuf>) {
         self.target.roots = roots;
-        self.follow();
+        if self.moves(Self::follow) {
+            self.connection_changed();
+        }
     }
 }
 

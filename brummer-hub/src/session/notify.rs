@@ -292,16 +292,24 @@ impl SessionTask {
         }
     }
 
-    pub(super) fn instances_changed(&mut self) {
+    /// Another instance is connected, or none. Only a client with a handshake has such a thing.
+    pub(super) fn connection_changed(&mut self) {
         if self.watches_instances && self.phase.is_ready() {
-            let params = format!(r#"{{"uri":"{INSTANCES_URI}"}}"#);
-            self.emit(client::notification(method::RESOURCES_UPDATED, Some(&params)));
+            self.emit(instances_updated());
         }
-        let params = format!(r#"{{"uri":"{INSTANCES_URI}"}}"#);
-        let told = client::notification(method::RESOURCES_UPDATED, Some(&params)).join();
-        let told = Frame::parse(told).expect("the method and the URI are constants");
+    }
+
+    /// The list of instances is another.
+    pub(super) fn instances_changed(&mut self) {
+        self.connection_changed();
+        let told = Frame::parse(instances_updated().join()).expect("the method and the URI are constants");
         self.emit_all(self.listens.updated(None, INSTANCES_URI, &told));
     }
+}
+
+fn instances_updated() -> Parts {
+    let params = format!(r#"{{"uri":"{INSTANCES_URI}"}}"#);
+    client::notification(method::RESOURCES_UPDATED, Some(&params))
 }
 
 /// Whose answer it is, when the instance is of an era in which answers do not say it themselves.
