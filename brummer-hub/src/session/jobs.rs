@@ -54,10 +54,6 @@ pub(super) enum Done {
     Answer { to: ReplyTo, from: Box<Instance>, answer: Result<Frame, ExchangeError> },
     /// A list that was missing before is there now, for this caller.
     ListsChanged(ListKind, Caller),
-    /// Questions of an instance may have come to an end: ask the client of this request.
-    Questions(u64),
-    /// The client has not come back to the call that was suspended under this state.
-    Expired(String),
     /// The subscriptions of a listen have been accepted or refused.
     Listening(Box<Listening>),
     /// The log level was set at an instance; the request that wanted it can go on.
@@ -200,8 +196,6 @@ impl SessionTask {
             Done::Nobody { to, uri } => self.answer_no_resource(&to, &uri),
             Done::ListsChanged(_, Caller::Greeted) => self.lists_changed(),
             Done::ListsChanged(kind, caller) => self.tell_listens_of(kind.changed(), Some(caller)),
-            Done::Questions(request) => self.ask_client(request),
-            Done::Expired(state) => self.expire(&state),
             Done::Listening(listening) => self.acknowledge(*listening),
             Done::Leveled { to, frame, at, level } => self.on_leveled(&frame, &to, &at, level),
             Done::Owned { to, frame, owner } => self.on_task_owner(&frame, &to, owner.as_deref()),
@@ -222,11 +216,7 @@ impl Done {
             | Self::Owned { to, .. }
             | Self::Nobody { to, .. } => Some(to),
             Self::Listening(listening) => Some(&listening.to),
-            Self::ListsChanged(..)
-            | Self::Questions(_)
-            | Self::Expired(_)
-            | Self::Roots(_)
-            | Self::Nothing => None,
+            Self::ListsChanged(..) | Self::Roots(_) | Self::Nothing => None,
         }
     }
 }

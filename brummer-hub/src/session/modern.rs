@@ -36,6 +36,8 @@ mod listen;
 mod listens;
 mod suspend;
 mod suspended;
+#[cfg(test)]
+mod tests;
 
 pub(super) use self::{
     claim::{Callers, Claim, with_meta},
@@ -43,7 +45,7 @@ pub(super) use self::{
     listen::Listening,
     listens::Listens,
     suspend::Resumed,
-    suspended::Suspensions,
+    suspended::{Outcome, Suspensions},
 };
 
 /// Whether a request says by itself which revision it is of.

@@ -11,7 +11,8 @@ use super::{
     jobs::request_frame,
     links::{Asker, Link, Manners, Shape},
     lists::{INSTANCES_URI, LISTS_CHANGED, ListKind, clash_edits, first_page_edits, page},
-    modern::{error_code, fitted},
+    modern::{Outcome, error_code, fitted},
+    questions::NO_MORE_QUESTIONS,
     quirks,
     task::SessionTask,
     tasks,
@@ -63,7 +64,9 @@ impl SessionTask {
                             self.deliver(link, frame, &reply, shape);
                         }
                     }
-                    Asker::Suspended { .. } => self.on_suspended_answer(pending.request, link, frame),
+                    Asker::Suspended { state } => {
+                        self.suspensions.end(&state, Outcome::Answered(frame.clone()));
+                    }
                     Asker::Job { answer, .. } => {
                         let _ = answer.send(Ok(frame.clone()));
                     }
@@ -136,8 +139,7 @@ impl SessionTask {
         match asked {
             Some(parts) => self.emit(parts),
             None => {
-                let text = "the client takes no more questions now";
-                let answer = client::error(frame.id(), code::INTERNAL_ERROR, text, None);
+                let answer = client::error(frame.id(), code::INTERNAL_ERROR, NO_MORE_QUESTIONS, None);
                 self.send_to(link, answer);
             }
         }
@@ -260,7 +262,10 @@ impl SessionTask {
     /// A request got no answer from its instance.
     pub(super) fn fail(&mut self, instance: &Instance, asker: Asker, error: &ExchangeError) {
         match asker {
-            Asker::Suspended { state } => self.on_suspended_failure(&state, instance, error),
+            Asker::Suspended { state } => {
+                let outcome = Outcome::Failed(Box::new(instance.clone()), error.clone());
+                self.suspensions.end(&state, outcome);
+            }
             // The hub's own tools are there whatever happens to an instance.
             Asker::Client {
                 reply, shape: Shape::List { kind: ListKind::Tools, first_page: true }, ..

@@ -16,6 +16,9 @@ use crate::{
 /// Questions that may wait for the client at once; further ones are refused. People answer one at a time.
 const MAX_OPEN: usize = 256;
 
+/// What an instance is told that asks too much.
+pub(super) const NO_MORE_QUESTIONS: &str = "the client takes no more questions now";
+
 /// Ids of questions are strings, so that they never equal a number that the client itself uses, as some clients mix
 /// the two up.
 const PREFIX: &str = "brummer-";

@@ -29,6 +29,7 @@ use crate::{
     frame::{Frame, Parts},
     hub::Snapshot,
     instance::Instance,
+    stdio::until,
     upstream::{LinkId, UpstreamEvent, UpstreamEventKind},
 };
 
@@ -137,6 +138,7 @@ impl SessionTask {
             let free = self.backlog.is_empty();
             let open = free && self.draining.is_none();
             let deadline = self.draining;
+            let due = self.suspensions.deadline();
             tokio::select! {
                 biased;
                 () = &mut stopped => break,
@@ -152,7 +154,8 @@ impl SessionTask {
                 Some(event) = self.events.recv(), if free => self.on_event(event),
                 Some(ask) = self.asks.recv(), if free => self.on_ask(ask),
                 Some(done) = self.jobs.join_next(), if free => self.on_job(done),
-                () = crate::stdio::until(deadline) => break,
+                () = until(due), if free => self.on_suspensions_due(),
+                () = until(deadline) => break,
                 input = self.input.recv(), if open => match input {
                     Some(input) => self.on_input(input),
                     None => {

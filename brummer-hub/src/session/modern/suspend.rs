@@ -1,14 +1,13 @@
 //! How a call is suspended and resumed; what is remembered of it is in [`suspended`](super::suspended).
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
-use tokio::time::sleep;
 
 use super::{
     fit::{error_code, error_of, without},
-    suspended::{Asked, Held, Outcome, Question, Suspended},
+    suspended::{Asked, Held, MAX_QUESTIONS, Outcome, Question, Suspended},
 };
 use crate::{
     frame::{Frame, Kind, Parts},
@@ -17,18 +16,12 @@ use crate::{
     session::{
         client::{self, ReplyTo, Running, progress_token},
         handshake::SERVER_INFO,
-        jobs::Done,
         links::{Asker, Shape},
+        questions::NO_MORE_QUESTIONS,
         task::SessionTask,
     },
-    upstream::{Declared, ExchangeError, LinkId},
+    upstream::{Declared, LinkId},
 };
-
-/// How long further questions of the same call are waited for, so that the client is asked all at once.
-const COMPANIONS: Duration = Duration::from_millis(20);
-
-/// How long a client may take to come back. It need not, and then nobody tells the hub.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Shape {
     /// Whether the request may be answered with questions (2026-07-28, multi round-trip requests § Supported Requests).
@@ -64,22 +57,8 @@ impl SessionTask {
         let params = frame.params().map(|params| without(params, &["elicitationId", "task"]).into());
         let id = frame.id().unwrap_or_default().into();
         let question = Question { id, method: name.into(), params };
-        if self.suspensions.of(request).is_some() {
-            let asked = self.suspensions.keyed(question);
-            if let Some(suspended) = self.suspensions.of(request) {
-                suspended.asked.push(asked);
-            }
-            return Ok(());
-        }
-        let full = || (code::INTERNAL_ERROR, "the client takes no more questions now".to_owned());
-        if self.suspensions.is_full() {
-            return Err(full());
-        }
-        if self.suspensions.ask(request, question).ok_or_else(full)? {
-            self.start_task(async move {
-                sleep(COMPANIONS).await;
-                Done::Questions(request)
-            });
+        if !self.suspensions.ask(request, question) {
+            return Err((code::INTERNAL_ERROR, NO_MORE_QUESTIONS.into()));
         }
         Ok(())
     }
@@ -106,8 +85,18 @@ impl SessionTask {
         Some(Declared::by(self.callers.hello(self.links.get(link)?.caller)?))
     }
 
+    /// Something that is suspended, or about to be, has waited long enough.
+    pub(in crate::session) fn on_suspensions_due(&mut self) {
+        for request in self.suspensions.due() {
+            self.ask_client(request);
+        }
+        for suspended in self.suspensions.take_expired() {
+            self.give_up(suspended);
+        }
+    }
+
     /// The client of this request is told what its instance asks.
-    pub(in crate::session) fn ask_client(&mut self, request: u64) {
+    fn ask_client(&mut self, request: u64) {
         let asked = self.suspensions.take_questions(request);
         let Some(pending) = self.links.take_asker(request) else { return };
         match pending {
@@ -129,38 +118,14 @@ impl SessionTask {
             questions.push(format!(r#""{key}":{{"method":"{method}"{params}}}"#));
         }
         let digest = self.suspensions.digest(said);
-        let suspended = Suspended { held, caller: to.caller(), digest, asked };
-        let state = self.suspensions.suspend(suspended);
+        let state = self.suspensions.suspend(held, to.caller(), digest, asked);
         let result = format!(
             r#"{{"resultType":"input_required","inputRequests":{{{}}},"requestState":"{state}","_meta":{{"{}":{SERVER_INFO}}}}}"#,
             questions.join(","),
             meta::SERVER_INFO,
         );
         self.answer(to, client::result(&to.id, &result));
-        let expired = state.clone();
-        self.start_task(async move {
-            sleep(PATIENCE).await;
-            Done::Expired(expired)
-        });
         state
-    }
-
-    /// A suspended call is over before its client came back.
-    pub(in crate::session) fn on_suspended_answer(&mut self, request: u64, link: LinkId, frame: &Frame) {
-        if let Some(suspended) = self.suspensions.of(request) {
-            suspended.held = Held::Over { outcome: Outcome::Answered(frame.clone()), link };
-            suspended.asked.clear();
-        }
-    }
-
-    /// The same, and without an answer.
-    pub(in crate::session) fn on_suspended_failure(
-        &mut self,
-        state: &str,
-        instance: &Instance,
-        error: &ExchangeError,
-    ) {
-        self.suspensions.failed(state, instance, error);
     }
 
     /// Goes on with a suspended call when a request brings its state.
@@ -257,13 +222,6 @@ impl SessionTask {
         }
     }
 
-    /// The client has not come back: the instance need not wait any longer.
-    pub(in crate::session) fn expire(&mut self, state: &str) {
-        if let Some(suspended) = self.suspensions.expire(state) {
-            self.give_up(suspended);
-        }
-    }
-
     /// The session ends.
     pub(in crate::session) fn give_up_suspended(&mut self) {
         for suspended in self.suspensions.drain() {
@@ -271,6 +229,7 @@ impl SessionTask {
         }
     }
 
+    /// The client will not come back: the instance need not wait any longer.
     fn give_up(&mut self, suspended: Suspended) {
         let Held::Running { request, link } = suspended.held else { return };
         for Asked { question, .. } in suspended.asked {
@@ -304,7 +263,8 @@ impl SessionTask {
         }
         let data = error_of(frame).and_then(|error| error.data);
         let data = data.and_then(|raw| serde_json::from_str::<Data<'_>>(raw.get()).ok());
-        let Some((Data { elicitations }, said)) = data.zip(said).filter(|_| shape.may_ask()) else {
+        let asks = |(data, _): &(Data<'_>, &Frame)| shape.may_ask() && !data.elicitations.is_empty();
+        let Some((Data { elicitations }, said)) = data.zip(said).filter(asks) else {
             self.answer_error(
                 to,
                 code::INTERNAL_ERROR,
@@ -312,13 +272,18 @@ impl SessionTask {
             );
             return true;
         };
-        if !claim.declared.urls || self.suspensions.is_full() {
+        if !claim.declared.urls {
             let data = r#"{"requiredCapabilities":{"elicitation":{"url":{}}}}"#;
             let text = "the instance wants a URL visited, which the client does not offer for this request";
             self.answer(to, client::error(Some(&to.id), code::MISSING_CAPABILITY, text, Some(data)));
             return true;
         }
-        let asked = elicitations.iter().map(|raw| {
+        if self.suspensions.is_full() {
+            self.answer_error(to, code::INTERNAL_ERROR, NO_MORE_QUESTIONS);
+            return true;
+        }
+        // The instance refuses again for the sake of the rest, if there is one.
+        let asked = elicitations.iter().take(MAX_QUESTIONS).map(|raw| {
             let params = Some(without(raw.get(), &["elicitationId"]).into());
             Question { id: "null".into(), method: method::ELICITATION.into(), params }
         });

@@ -5,14 +5,19 @@
 //! questions and a `requestState`, and it is *suspended* under that state until the client comes back, or no longer.
 //! The state is a random handle into this table: it can neither be guessed nor be used twice, nor for another request,
 //! whose digest is kept with it.
+//!
+//! The table starts no timers: it says [when](Suspensions::deadline) something in it is due next, and the session's loop
+//! waits for that. What leaves the table leaves nothing behind that waits.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher as _, RandomState},
+    time::Duration,
 };
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::{
     frame::Frame,
@@ -21,11 +26,17 @@ use crate::{
     upstream::{ExchangeError, LinkId},
 };
 
-/// Calls of one session that may be suspended at a time.
-pub(super) const MAX_SUSPENDED: usize = 64;
+/// How long further questions of the same call are waited for, so that the client is asked all at once.
+const COMPANIONS: Duration = Duration::from_millis(20);
+
+/// How long a client may take to come back. It need not, and then nobody tells the hub.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Calls of one session that may be asking or suspended at a time.
+const MAX_SUSPENDED: usize = 64;
 
 /// Questions of one call that may be open at a time.
-const MAX_QUESTIONS: usize = 32;
+pub(super) const MAX_QUESTIONS: usize = 32;
 
 /// A question of an instance.
 #[derive(Debug)]
@@ -46,7 +57,7 @@ pub(super) struct Asked {
 
 /// How a call ended that nobody waited for.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(in crate::session) enum Outcome {
     Answered(Frame),
     Failed(Box<Instance>, ExchangeError),
 }
@@ -69,13 +80,24 @@ pub(super) struct Suspended {
     pub(super) caller: Caller,
     pub(super) digest: u64,
     pub(super) asked: Vec<Asked>,
+    /// When its client has been away for too long.
+    until: Instant,
+}
+
+/// Questions of a call that its client does not know yet.
+#[derive(Debug)]
+struct Asking {
+    questions: Vec<Question>,
+    /// When no more of them are waited for.
+    until: Instant,
 }
 
 #[derive(Debug, Default)]
 pub(in crate::session) struct Suspensions {
     hasher: RandomState,
-    /// Questions that the client does not know yet, by the request that runs at the instance.
-    asking: HashMap<u64, Vec<Question>>,
+    /// By the request that runs at the instance.
+    asking: HashMap<u64, Asking>,
+    /// By their state.
     suspended: HashMap<Box<str>, Suspended>,
     next_key: u64,
 }
@@ -86,23 +108,35 @@ impl Suspensions {
         self.suspended.values().any(|it| it.caller == caller)
     }
 
+    /// Whether no other call can be asking or suspended.
     pub(super) fn is_full(&self) -> bool {
-        self.suspended.len() >= MAX_SUSPENDED
+        self.asking.len() + self.suspended.len() >= MAX_SUSPENDED
     }
 
-    /// Notes a question of a request. `None`: too many are open. `Some(true)`: it is the first one.
-    pub(super) fn ask(&mut self, request: u64, question: Question) -> Option<bool> {
-        let asking = self.asking.entry(request).or_default();
-        if asking.len() >= MAX_QUESTIONS {
-            return None;
+    /// Notes a question of a request. `false`: too many are open.
+    pub(super) fn ask(&mut self, request: u64, question: Question) -> bool {
+        if self.of(request).is_some() {
+            let asked = self.keyed(question);
+            let suspended = self.of(request).filter(|it| it.asked.len() < MAX_QUESTIONS);
+            return suspended.map(|it| it.asked.push(asked)).is_some();
         }
-        asking.push(question);
-        Some(asking.len() == 1)
+        let is_full = self.is_full();
+        let asking = match self.asking.entry(request) {
+            Entry::Vacant(_) if is_full => return false,
+            entry => {
+                entry.or_insert_with(|| Asking { questions: Vec::new(), until: Instant::now() + COMPANIONS })
+            }
+        };
+        let fits = asking.questions.len() < MAX_QUESTIONS;
+        if fits {
+            asking.questions.push(question);
+        }
+        fits
     }
 
     /// What a request has asked and its client does not know yet.
     pub(super) fn take_questions(&mut self, request: u64) -> Vec<Asked> {
-        let questions = self.asking.remove(&request).unwrap_or_default();
+        let questions = self.asking.remove(&request).map(|asking| asking.questions).unwrap_or_default();
         questions.into_iter().map(|question| self.keyed(question)).collect()
     }
 
@@ -112,10 +146,30 @@ impl Suspensions {
     }
 
     /// Suspends a call. The state under which it is found again.
-    pub(super) fn suspend(&mut self, suspended: Suspended) -> String {
+    pub(super) fn suspend(&mut self, held: Held, caller: Caller, digest: u64, asked: Vec<Asked>) -> String {
         let state = format!("brummer-{}", uuid::Uuid::new_v4());
-        self.suspended.insert(state.as_str().into(), suspended);
+        let until = Instant::now() + PATIENCE;
+        self.suspended.insert(state.as_str().into(), Suspended { held, caller, digest, asked, until });
         state
+    }
+
+    /// When something is due next: the client of a call is to be asked, or no longer waited for.
+    pub(in crate::session) fn deadline(&self) -> Option<Instant> {
+        let asking = self.asking.values().map(|it| it.until);
+        asking.chain(self.suspended.values().map(|it| it.until)).min()
+    }
+
+    /// The requests whose clients are to be asked now.
+    pub(super) fn due(&self) -> Vec<u64> {
+        let now = Instant::now();
+        let due = self.asking.iter().filter(|(_, asking)| asking.until <= now);
+        due.map(|(request, _)| *request).collect()
+    }
+
+    /// Takes out the calls whose clients have not come back.
+    pub(super) fn take_expired(&mut self) -> Vec<Suspended> {
+        let now = Instant::now();
+        self.suspended.extract_if(|_, it| it.until <= now).map(|(_, suspended)| suspended).collect()
     }
 
     /// Takes a suspended call out if this is its state and its request; each state is good once.
@@ -126,29 +180,23 @@ impl Suspensions {
         self.suspended.remove(state)
     }
 
-    /// Takes a suspended call out because its client has not come back.
-    pub(super) fn expire(&mut self, state: &str) -> Option<Suspended> {
-        self.suspended.remove(state)
-    }
-
     /// Every suspended call, as the session ends.
     pub(super) fn drain(&mut self) -> Vec<Suspended> {
         self.suspended.drain().map(|(_, suspended)| suspended).collect()
     }
 
     /// The suspended call that runs as this request.
-    pub(super) fn of(&mut self, request: u64) -> Option<&mut Suspended> {
+    fn of(&mut self, request: u64) -> Option<&mut Suspended> {
         let runs =
             |it: &&mut Suspended| matches!(it.held, Held::Running { request: runs, .. } if runs == request);
         self.suspended.values_mut().find(runs)
     }
 
-    /// A suspended call has come to nothing.
-    pub(super) fn failed(&mut self, state: &str, instance: &Instance, error: &ExchangeError) {
+    /// A suspended call has ended before its client came back.
+    pub(in crate::session) fn end(&mut self, state: &str, outcome: Outcome) {
         if let Some(suspended) = self.suspended.get_mut(state)
             && let Held::Running { link, .. } = suspended.held
         {
-            let outcome = Outcome::Failed(Box::new(instance.clone()), error.clone());
             suspended.held = Held::Over { outcome, link };
             suspended.asked.clear();
         }
@@ -166,7 +214,7 @@ impl Suspensions {
     pub(super) fn withdraw(&mut self, requests: &[u64], id: &str) {
         for request in requests {
             if let Some(asking) = self.asking.get_mut(request) {
-                asking.retain(|question| *question.id != *id);
+                asking.questions.retain(|question| *question.id != *id);
             }
             if let Some(suspended) = self.of(*request) {
                 suspended.asked.retain(|asked| *asked.question.id != *id);
@@ -193,6 +241,8 @@ impl Suspensions {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
     fn call(params: &str) -> Frame {
@@ -200,8 +250,12 @@ mod tests {
             .unwrap()
     }
 
-    fn suspended(digest: u64) -> Suspended {
-        Suspended { held: Held::Refused, caller: Caller::Claimed(1), digest, asked: Vec::new() }
+    fn question(id: &str) -> Question {
+        Question { id: id.into(), method: "roots/list".into(), params: None }
+    }
+
+    fn suspend(all: &mut Suspensions, held: Held, digest: u64) -> String {
+        all.suspend(held, Caller::Claimed(1), digest, Vec::new())
     }
 
     #[test]
@@ -212,7 +266,7 @@ mod tests {
         let other = all.digest(&call(r#"{"name":"a","arguments":{"x":2,"y":2}}"#));
         assert_eq!(digest, again, "order, metadata and the state itself do not matter");
         assert_ne!(digest, other);
-        let state = all.suspend(suspended(digest));
+        let state = suspend(&mut all, Held::Refused, digest);
         assert!(all.resume(&state, other).is_none());
         assert!(all.resume("brummer-0", digest).is_none());
         assert!(all.resume(&state, digest).is_some(), "a wrong attempt does no harm");
@@ -221,17 +275,60 @@ mod tests {
 
     #[test]
     fn questions_are_collected_keyed_and_bounded() {
-        let question = |id: &str| Question { id: id.into(), method: "roots/list".into(), params: None };
         let mut all = Suspensions::default();
-        assert_eq!(all.ask(7, question("0")), Some(true));
-        assert_eq!(all.ask(7, question("1")), Some(false));
+        assert!(all.ask(7, question("0")) && all.ask(7, question("1")));
         all.withdraw(&[7], "0");
         let asked = all.take_questions(7);
         assert_eq!(asked.iter().map(|asked| &*asked.question.id).collect::<Vec<_>>(), ["1"]);
         assert!(all.take_questions(7).is_empty());
-        for number in 0..MAX_QUESTIONS {
-            assert!(all.ask(8, question(&number.to_string())).is_some());
+        suspend(&mut all, Held::Running { request: 9, link: LinkId(1) }, 0);
+        for request in [8, 9] {
+            for number in 0..MAX_QUESTIONS {
+                assert!(all.ask(request, question(&number.to_string())));
+            }
+            assert!(!all.ask(request, question("x")), "of a call that asks, and of one that is suspended");
         }
-        assert_eq!(all.ask(8, question("x")), None);
+    }
+
+    #[test]
+    fn calls_that_ask_and_suspended_ones_are_bounded_together() {
+        let mut all = Suspensions::default();
+        for number in 0..MAX_SUSPENDED as u64 {
+            assert!(!all.is_full());
+            if number % 2 == 0 {
+                suspend(&mut all, Held::Refused, number);
+            } else {
+                assert!(all.ask(number, question("0")));
+            }
+        }
+        assert!(all.is_full() && !all.ask(1000, question("0")));
+        assert!(all.ask(1, question("1")), "one that asks already may ask more");
+        all.forget(1);
+        assert!(all.ask(1000, question("0")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_deadline_is_of_what_is_still_there() {
+        let (mut all, begun) = (Suspensions::default(), Instant::now());
+        assert_eq!(all.deadline(), None);
+        let first = suspend(&mut all, Held::Refused, 1);
+        advance(Duration::from_secs(1)).await;
+        let second = suspend(&mut all, Held::Refused, 2);
+        assert!(all.ask(7, question("0")));
+        assert_eq!(all.deadline(), Some(begun + Duration::from_secs(1) + COMPANIONS));
+        assert!(all.due().is_empty());
+        advance(COMPANIONS / 2).await;
+        assert!(all.ask(7, question("1")), "a companion does not put it off");
+        advance(COMPANIONS / 2).await;
+        assert_eq!(all.due(), [7]);
+        assert_eq!(all.take_questions(7).len(), 2);
+        assert_eq!(all.deadline(), Some(begun + PATIENCE));
+        assert!(all.resume(&first, 1).is_some());
+        assert_eq!(all.deadline(), Some(begun + Duration::from_secs(1) + PATIENCE), "nothing is left of it");
+        advance(PATIENCE - COMPANIONS - Duration::from_millis(1)).await;
+        assert!(all.take_expired().is_empty());
+        advance(Duration::from_millis(1)).await;
+        assert_eq!(all.take_expired().iter().map(|it| it.digest).collect::<Vec<_>>(), [2]);
+        assert!(all.resume(&second, 2).is_none() && all.deadline().is_none());
     }
 }
