@@ -3,7 +3,6 @@
 use super::{
     Input,
     client::{self, ReplyTo, Running},
-    modern,
     task::SessionTask,
 };
 use crate::{
@@ -90,11 +89,14 @@ impl SessionTask {
             let text = format!("{MAX_IN_FLIGHT} requests are in flight; wait until one of them is answered");
             return self.answer_error(&to, code::INTERNAL_ERROR, &text);
         }
-        match frame.method() {
-            Some(method::PING) if !modern::is_claimed(&frame) => return self.answer_result(&to, "{}"),
-            Some(method::INITIALIZE) => return self.initialize(&frame, &to),
-            _ if modern::is_claimed(&frame) => return self.on_modern_request(frame, to),
-            _ => {}
+        if frame.method() == Some(method::INITIALIZE) {
+            return self.initialize(&frame, &to);
+        }
+        if let Some(claim) = self.claim(&frame) {
+            return self.on_modern_request(frame, to, claim);
+        }
+        if frame.method() == Some(method::PING) {
+            return self.answer_result(&to, "{}");
         }
         if self.phase.identity().is_none() && !self.is_own_tool_call(&frame) {
             let text = format!(

@@ -1,8 +1,8 @@
 //! Clients of the revisions without a handshake (from 2026-07-28 on), in the same session as those with one.
 //!
-//! Every request says of itself which revision it is of and what its client can do; a [`Claim`] holds
-//! that, and travels with the request to its answer. Nothing that such a client sends changes what it is listed:
-//! it sees the tools, resources and prompts of all active instances at all times.
+//! Every request says of itself which revision it is of and what its client can do; a [`Claim`] holds that, and travels
+//! with the request to its answer. Nothing that such a client sends changes what it is listed: it sees the tools,
+//! resources and prompts of all active instances at all times.
 //!
 //! ```text
 //!  request ──▶ Claim ──▶ route ──▶ link of this Caller ──▶ instance
@@ -10,21 +10,15 @@
 //!     └── input_required ◀── Suspensions ◀──┘          notifications ──▶ Listens ──▶ client
 //! ```
 //!
-//! - [`Callers`]: the capabilities that requests have claimed, each with links of its own, so that an
-//!   instance with a session sees exactly those of the client that calls.
+//! - [`Callers`]: the capabilities that requests have claimed, each with links of its own, so that an instance with a
+//!   session sees exactly those of the client that calls.
 //! - [`Listens`]: the `subscriptions/listen` requests that are open, and what each asked for.
-//! - [`Suspensions`]: calls of instances that asked something. An instance with a session asks
-//!   by a request and waits; a client without one must be answered, and comes back with a new request. Between the two
-//!   the hub holds the call.
+//! - [`Suspensions`]: calls of instances that asked something. An instance with a session asks by a request and waits; a
+//!   client without one must be answered, and comes back with a new request. Between the two the hub holds the call.
 
-use serde::{Deserialize, de::IgnoredAny};
-
-use super::{
-    client::{ReplyTo, has_meta},
-    task::SessionTask,
-};
+use super::{client::ReplyTo, task::SessionTask};
 use crate::{
-    frame::{Frame, Parts},
+    frame::Frame,
     protocol::{code, method},
 };
 
@@ -40,7 +34,7 @@ mod suspended;
 mod tests;
 
 pub(super) use self::{
-    claim::{Callers, Claim, with_meta},
+    claim::{Callers, Claim, Refusal, with_meta},
     fit::{error_code, fitted, own_result, without},
     listen::Listening,
     listens::Listens,
@@ -48,34 +42,16 @@ pub(super) use self::{
     suspended::{Outcome, Suspensions},
 };
 
-/// Whether a request says by itself which revision it is of.
-pub(super) fn is_claimed(frame: &Frame) -> bool {
-    #[derive(Deserialize)]
-    struct Params {
-        _meta: Meta,
-    }
-    #[derive(Deserialize)]
-    struct Meta {
-        #[serde(rename = "io.modelcontextprotocol/protocolVersion")]
-        _version: IgnoredAny,
-    }
-    matches!(frame.method(), Some(method::DISCOVER | method::LISTEN))
-        || (has_meta(frame) && frame.peek::<Params>().is_some())
-}
-
 impl SessionTask {
     /// A request of a revision without a handshake: checked, and then answered or routed like any other.
-    pub(super) fn on_modern_request(&mut self, frame: Frame, mut to: ReplyTo) {
+    pub(super) fn on_modern_request(&mut self, frame: Frame, mut to: ReplyTo, claim: Result<Claim, Refusal>) {
         if to.batch.is_some() {
             let text = "batches are not part of this revision; send each message by itself";
             return self.answer_error(&to, code::INVALID_REQUEST, text);
         }
-        match self.claim(&frame) {
+        match claim {
             Ok(claim) => to.claim = Some(claim.into()),
-            Err(refusal) => {
-                let answer: Parts = refusal.answer(&to.id);
-                return self.answer(&to, answer);
-            }
+            Err(refusal) => return self.answer(&to, refusal.answer(&to.id)),
         }
         match frame.method().unwrap_or_default() {
             method::DISCOVER => self.answer_discover(&to),

@@ -1,13 +1,13 @@
 //! What a request says of itself and its client (2026-07-28, basic § `_meta`).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::{
     frame::{Frame, Parts},
-    protocol::{Era, ModernVersion, code, meta},
+    protocol::{Era, ModernVersion, code, meta, method},
     session::{
-        client::{self, Caller, in_order},
+        client::{self, Caller, has_meta, in_order},
         level::Level,
         links::Links,
         task::SessionTask,
@@ -31,7 +31,7 @@ pub(in crate::session) struct Claim {
 
 /// Why a request is not even looked at.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(in crate::session) enum Refusal {
     Params(String),
     Version { requested: String },
     Crowded,
@@ -60,7 +60,12 @@ impl Refusal {
 /// The members of `_meta` that a request must or may have.
 #[derive(Deserialize)]
 struct Said<'a> {
-    #[serde(rename = "io.modelcontextprotocol/protocolVersion", borrow, default)]
+    #[serde(
+        rename = "io.modelcontextprotocol/protocolVersion",
+        borrow,
+        default,
+        deserialize_with = "present"
+    )]
     version: Option<&'a RawValue>,
     #[serde(rename = "io.modelcontextprotocol/clientCapabilities", borrow, default)]
     capabilities: Option<&'a RawValue>,
@@ -70,27 +75,56 @@ struct Said<'a> {
     log_level: Option<&'a RawValue>,
 }
 
+/// A revision that is `null` is a wrong one, and not none.
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
+}
+
+/// The metadata of a request, if it is an object (as JSON text).
+fn metadata(frame: &Frame) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct Params<'a> {
+        #[serde(rename = "_meta", borrow)]
+        meta: &'a RawValue,
+    }
+    if !has_meta(frame) {
+        return None;
+    }
+    frame.peek::<Params<'_>>().map(|params| params.meta.get()).filter(|text| text.starts_with('{'))
+}
+
+fn missing(what: &str) -> Refusal {
+    Refusal::Params(format!("`params._meta` needs {what}"))
+}
+
 impl SessionTask {
-    /// Reads what the request claims, in the order of the specification's errors: metadata there, revision known, level
-    /// known (2026-07-28, basic § `_meta` and versioning § Protocol Version Negotiation).
-    pub(super) fn claim(&mut self, frame: &Frame) -> Result<Claim, Refusal> {
-        #[derive(Deserialize)]
-        struct Params<'a> {
-            #[serde(rename = "_meta", borrow, default)]
-            meta: Option<&'a RawValue>,
-        }
-        let missing = |what: &str| Refusal::Params(format!("`params._meta` needs {what}"));
-        let said = frame.peek::<Params<'_>>().and_then(|params| params.meta).map(RawValue::get);
-        let said = said.filter(|text| text.starts_with('{')).ok_or_else(|| missing("to be an object"))?;
+    /// Reads what a request claims. `None`: it does not say by itself which revision it is of.
+    pub(in crate::session) fn claim(&mut self, frame: &Frame) -> Option<Result<Claim, Refusal>> {
+        let text = metadata(frame);
         let cacheable = fit_for_keeping(frame.method().unwrap_or_default());
-        if let Some((text, claim)) = &self.callers.recent
-            && **text == *said
+        if let Some((known, claim)) = &self.callers.recent
+            && text == Some(known)
         {
-            return Ok(Claim { cacheable, ..claim.clone() });
+            return Some(Ok(Claim { cacheable, ..claim.clone() }));
         }
-        let text = said;
-        let said: Said<'_> =
-            serde_json::from_str(said).map_err(|_| missing("to have each of its members once"))?;
+        let is_of_these = matches!(frame.method(), Some(method::DISCOVER | method::LISTEN));
+        let Some(text) = text else { return is_of_these.then(|| Err(missing("to be an object"))) };
+        let Ok(said) = serde_json::from_str::<Said<'_>>(text) else {
+            return Some(Err(missing("to have each of its members once")));
+        };
+        if said.version.is_none() && !is_of_these {
+            return None;
+        }
+        let claim = self.check(&said, cacheable);
+        if let Ok(claim) = &claim {
+            self.callers.recent = Some((text.into(), claim.clone()));
+        }
+        Some(claim)
+    }
+
+    /// In the order of the specification's errors: metadata there, revision known, level known (2026-07-28, basic §
+    /// `_meta` and versioning § Protocol Version Negotiation).
+    fn check(&mut self, said: &Said<'_>, cacheable: bool) -> Result<Claim, Refusal> {
         let version = said.version.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
         let version = version.ok_or_else(|| missing(&format!("the string `{}`", meta::PROTOCOL_VERSION)))?;
         let capabilities = said.capabilities.map(RawValue::get).filter(|text| text.starts_with('{'));
@@ -108,9 +142,7 @@ impl SessionTask {
         };
         let info = said.client_info.map(RawValue::get).filter(|text| text.starts_with('{'));
         let (caller, declared) = self.caller(known, capabilities, info).ok_or(Refusal::Crowded)?;
-        let claim = Claim { caller, declared, log_level, cacheable };
-        self.callers.recent = Some((text.into(), claim.clone()));
-        Ok(claim)
+        Ok(Claim { caller, declared, log_level, cacheable })
     }
 
     /// Whose request this is, by what it claims. `None`: too many are in use.
@@ -137,7 +169,6 @@ impl SessionTask {
 
 /// Whether results of this method carry `ttlMs` and `cacheScope`.
 fn fit_for_keeping(name: &str) -> bool {
-    use crate::protocol::method;
     matches!(
         name,
         method::DISCOVER
