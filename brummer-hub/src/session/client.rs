@@ -123,6 +123,8 @@ pub(super) enum Running {
     Job { number: u64, handle: AbortHandle },
     /// Nothing yet: it waits until the hub has settled.
     Deferred,
+    /// The job that opens a listen.
+    Subscribing { number: u64, handle: AbortHandle },
     /// It is a listen, which is answered when it ends.
     Listening,
 }
@@ -157,8 +159,17 @@ impl Owed {
 
     /// Whether this request is still owed, and by this job: it may have been cancelled, and its id used again.
     pub(super) fn is_job(&self, id: &str, job: u64) -> bool {
-        let running = self.running.get(&*canonical(id));
-        matches!(running, Some((Running::Job { number, .. }, _)) if *number == job)
+        match self.running.get(&*canonical(id)) {
+            Some((Running::Job { number, .. } | Running::Subscribing { number, .. }, _)) => *number == job,
+            _ => false,
+        }
+    }
+
+    /// How many listens are open or being opened.
+    pub(super) fn listens(&self) -> usize {
+        let is_listen =
+            |running: &Running| matches!(running, Running::Subscribing { .. } | Running::Listening);
+        self.running.values().filter(|(running, _)| is_listen(running)).count()
     }
 
     /// Notes what works on a request; it may change while the request is in flight.

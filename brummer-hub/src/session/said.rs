@@ -42,7 +42,7 @@ impl SessionTask {
         let Some((running, batch)) = self.owed.take(request.get()) else { return };
         match running {
             Running::Upstream(id) => self.cancel_upstream(id, Some((frame, request.get()))),
-            Running::Job { handle, .. } => handle.abort(),
+            Running::Job { handle, .. } | Running::Subscribing { handle, .. } => handle.abort(),
             Running::Listening => self.stop_listening(request.get()),
             Running::Deferred => {}
         }

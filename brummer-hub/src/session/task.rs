@@ -179,7 +179,7 @@ impl SessionTask {
         for running in running {
             match running {
                 Running::Upstream(request) => self.cancel_upstream(request, None),
-                Running::Job { handle, .. } => handle.abort(),
+                Running::Job { handle, .. } | Running::Subscribing { handle, .. } => handle.abort(),
                 Running::Deferred | Running::Listening => {}
             }
         }

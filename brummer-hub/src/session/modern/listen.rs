@@ -47,7 +47,7 @@ impl SessionTask {
                 "`subscriptions/listen` needs `notifications`, an object that says which ones are wanted";
             return self.answer_error(to, code::INVALID_PARAMS, text);
         };
-        if self.listens.len() >= MAX_LISTENS {
+        if self.owed.listens() >= MAX_LISTENS {
             let text = format!("{MAX_LISTENS} listens are open; cancel one of them first");
             return self.answer_error(to, code::INTERNAL_ERROR, &text);
         }
@@ -86,7 +86,8 @@ impl SessionTask {
         to: &ReplyTo,
     ) {
         let (asking, to) = (self.asking(to.caller()), to.clone());
-        self.start_job(&to.clone(), async move {
+        let owed = to.clone();
+        let (number, handle) = self.start_task(async move {
             let subscribed = wanted.into_iter().map(async |(instance, listed, original)| {
                 let params = json!({ "uri": &*original }).to_string();
                 let asked = asking.request(&instance, method::RESOURCES_SUBSCRIBE, params);
@@ -96,6 +97,7 @@ impl SessionTask {
             let watched = join_all(subscribed).await.into_iter().flatten().collect();
             Done::Listening(Box::new(Listening { to, filter, watched, shared }))
         });
+        self.owed.set(&owed, Running::Subscribing { number, handle });
     }
 
     /// The listen stands: what is honoured is told first (2026-07-28, subscriptions § Acknowledgment).

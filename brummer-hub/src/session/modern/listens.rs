@@ -1,6 +1,6 @@
 //! The `subscriptions/listen` requests that are open (2026-07-28, subscriptions), and what each asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::{
     session::client::{Caller, canonical},
 };
 
-/// Listens of one client at a time.
+/// Listens of one client at a time, those that are being opened among them.
 pub(super) const MAX_LISTENS: usize = 64;
 
 /// Resources of one listen.
@@ -72,21 +72,15 @@ pub(in crate::session) struct Listens {
 }
 
 impl Listens {
-    pub(super) fn len(&self) -> usize {
-        self.open.len()
-    }
-
     /// Whether this caller listens.
     pub(super) fn has(&self, caller: Caller) -> bool {
         self.open.values().any(|listen| listen.caller == caller)
     }
 
     /// The callers whose listens watch lists.
-    pub(super) fn list_watchers(&self) -> Vec<Caller> {
+    pub(super) fn list_watchers(&self) -> HashSet<Caller> {
         let watching = self.open.values().filter(|listen| listen.filter.has_lists());
-        let mut callers: Vec<_> = watching.map(|listen| listen.caller).collect();
-        callers.dedup();
-        callers
+        watching.map(|listen| listen.caller).collect()
     }
 
     pub(super) fn add(&mut self, listen: Listen) {

@@ -19,6 +19,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+use super::listens::MAX_LISTENS;
 use crate::{
     Hub, HubConfig,
     discovery::Directories,
@@ -71,7 +72,7 @@ fn hub(data: &TempDir) -> Hub {
 }
 
 /// Serves an instance of the older kind in this very thread, with a tool that asks and then waits for ever. Every
-/// notification and every answer that it gets goes into the channel.
+/// notification, answer and subscription that it gets goes into the channel.
 async fn instance(data: &TempDir, heard: mpsc::Sender<Value>) -> Registration {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let mut options = RegistrationOptions::new(listener.local_addr().unwrap().port());
@@ -95,6 +96,10 @@ async fn answer(State(heard): State<mpsc::Sender<Value>>, body: String) -> Respo
             "capabilities": {"tools": {}},
             "serverInfo": {"name": "it", "version": "0"},
         }),
+        "resources/subscribe" => {
+            heard.send(message.clone()).await.unwrap();
+            json!({})
+        }
         "tools/list" => json!({"tools": [{"name": "ask", "inputSchema": {"type": "object"}}]}),
         "tools/call" => {
             let question = json!({
@@ -150,6 +155,48 @@ async fn a_suspended_call_is_given_up_after_ten_minutes() {
     assert_eq!(error["code"], code::INVALID_PARAMS);
     assert!(error["message"].as_str().unwrap().contains("expired"), "{error}");
     tokio::time::resume();
+    client.0.close().await;
+    drop(registration);
+    hub.shutdown().await;
+}
+
+#[tokio::test]
+async fn listens_are_counted_from_their_beginning_to_their_end() {
+    const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
+    let data = TempDir::new().unwrap();
+    let (sender, mut heard) = mpsc::channel(16);
+    let registration = instance(&data, sender).await;
+    let hub = hub(&data);
+    within(hub.instances().wait_for(|list| list.active().next().is_some())).await.unwrap();
+    let mut client = Client(hub.session(SessionConfig::default()));
+    for (id, list) in ["resources/list", "resources/templates/list"].into_iter().enumerate() {
+        client.ask(id, list, json!({})).await;
+    }
+    let filter = || json!({"notifications": {"resourceSubscriptions": ["x://a"]}});
+    // Two more than there may be, while the instance accepts a few subscriptions only.
+    for id in 0..MAX_LISTENS + 2 {
+        client.send(100 + id, "subscriptions/listen", filter()).await;
+    }
+    let (mut open, mut refused) = (0, 0);
+    while open + refused < MAX_LISTENS + 2 {
+        tokio::select! {
+            Some(_) = heard.recv(), if refused == 2 => {}
+            message = client.recv() => {
+                if message["method"] == ACKNOWLEDGED {
+                    open += 1;
+                } else {
+                    assert_eq!(message["error"]["code"], code::INTERNAL_ERROR, "{message}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert_eq!((open, refused), (MAX_LISTENS, 2));
+    let cancelled = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":100}}"#;
+    client.0.send(cancelled).await.unwrap();
+    client.send(1000, "subscriptions/listen", filter()).await;
+    let message = client.recv().await;
+    assert_eq!(message["method"], ACKNOWLEDGED, "{message}");
     client.0.close().await;
     drop(registration);
     hub.shutdown().await;
