@@ -10,6 +10,7 @@ import * as types from "@modelcontextprotocol/sdk/types.js";
 
 import { everything } from "./suite-everything.mjs";
 import { rmcp } from "./suite-rmcp.mjs";
+import { Changing, untilActive } from "./waiting.mjs";
 
 const suites = { everything, rmcp };
 const [suite, url, instance, hub, ...hubArguments] = process.argv.slice(2);
@@ -26,24 +27,23 @@ function client() {
   it.told = [];
   it.roots = [{ uri: "file:///first", name: "first" }];
   it.elicitationAnswer = { action: "accept", content: {} };
-  it.fallbackNotificationHandler = async (notification) => void it.told.push(notification);
+  const told = new Changing();
+  const tell = (message) => {
+    it.told.push(message);
+    told.changed();
+  };
+  it.fallbackNotificationHandler = async (notification) => tell(notification);
   it.setRequestHandler(types.ListRootsRequestSchema, async () => ({ roots: it.roots }));
   it.setRequestHandler(types.ElicitRequestSchema, async ({ params }) => {
-    it.told.push({ method: "elicitation/create", params });
+    tell({ method: "elicitation/create", params });
     return it.elicitationAnswer;
   });
   it.setRequestHandler(types.CreateMessageRequestSchema, async ({ params }) => {
-    it.told.push({ method: "sampling/createMessage", params });
+    tell({ method: "sampling/createMessage", params });
     return { role: "assistant", model: "test-model", content: { type: "text", text: "the model's answer" } };
   });
   /** Waits until something was told; the whole program has a time limit. */
-  it.wait = async (wanted) => {
-    for (;;) {
-      const found = it.told.find(wanted);
-      if (found) return found;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  };
+  it.wait = (wanted) => told.until(() => it.told.find(wanted));
   return it;
 }
 
@@ -73,12 +73,7 @@ const direct = client();
 await connect(direct, new StreamableHTTPClientTransport(new URL(url)));
 const through = client();
 await connect(through, new StdioClientTransport({ command: hub, args: hubArguments, stderr: "inherit" }));
-// The hub is asked until it has found the instance; then the session is connected to it.
-for (;;) {
-  const { structuredContent } = await through.callTool({ name: "instances_list", arguments: {} });
-  if (structuredContent.instances.some(({ id, state }) => id === instance && state === "active")) break;
-  await new Promise((resolve) => setTimeout(resolve, 20));
-}
+await untilActive(through, instance);
 const connected = await through.callTool({ name: "instances_connect", arguments: { instance_id: instance } });
 if (connected.isError) throw new Error(JSON.stringify(connected));
 

@@ -11,6 +11,8 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { untilActive } from "./waiting.mjs";
+
 const { HUB_COMMAND, HUB_DATA, HUB_ERA, HUB_OWNER, MCP_CONFORMANCE_SCENARIO: scenario } = process.env;
 const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? "{}");
 const url = new URL(process.argv[2]);
@@ -38,16 +40,11 @@ it.setRequestHandler("elicitation/create", () => ({ action: "accept", content: {
 it.setRequestHandler("roots/list", () => ({ roots: [] }));
 
 const call = (name, args = {}) => it.callTool({ name: prefix + name, arguments: args });
-const pause = () => new Promise((resolve) => setTimeout(resolve, 10));
 
 announce();
 const [command, ...rest] = JSON.parse(HUB_COMMAND);
 await it.connect(new StdioClientTransport({ command, args: [...rest, "--data-dir", data], stderr: "inherit" }));
-for (;;) {
-  const { structuredContent } = await it.callTool({ name: "instances_list", arguments: {} });
-  if (structuredContent.instances.some(({ state }) => state === "active")) break;
-  await pause();
-}
+await untilActive(it, id);
 if (!modern) await it.callTool({ name: "instances_connect", arguments: { instance_id: id } });
 
 const listed = (await it.listTools(undefined, { cacheMode: "refresh" })).tools;

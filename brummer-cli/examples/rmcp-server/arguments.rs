@@ -33,6 +33,12 @@ pub(crate) struct Slow {
 }
 
 #[derive(Deserialize, JsonSchema)]
+pub(crate) struct Cancellations {
+    /// Wait until there are more than this.
+    pub(crate) above: Option<u64>,
+}
+
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Big {
     /// Length of the text to answer with.
     pub(crate) bytes: usize,

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    arguments::{Add, Answer, Big, Echo, Greeting, Log, Question, Sampled, Slow, Sum, Touch},
+    arguments::{Add, Answer, Big, Cancellations, Echo, Greeting, Log, Question, Sampled, Slow, Sum, Touch},
     asking::{Asked, Round},
     listening,
     shared::{Era, Shared, gone, is_modern, note_name},
@@ -89,9 +89,19 @@ impl Server {
         Ok(format!("{steps} steps"))
     }
 
-    #[tool(description = "Says how many calls of `slow` were cancelled")]
-    async fn cancellations(&self) -> String {
-        self.shared.cancelled.borrow().to_string()
+    #[tool(
+        description = "Says how many calls of `slow` were cancelled, once there are more than `above` if that is given"
+    )]
+    async fn cancellations(
+        &self,
+        Parameters(Cancellations { above }): Parameters<Cancellations>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<String, ErrorData> {
+        let mut cancelled = self.shared.cancelled.subscribe();
+        let counted = cancelled.wait_for(|count| above.is_none_or(|above| *count > above));
+        let counted = context.ct.run_until_cancelled(counted).await;
+        let count = counted.and_then(Result::ok).map(|count| *count);
+        count.map(|count| count.to_string()).ok_or_else(|| ErrorData::internal_error("cancelled", None))
     }
 
     #[tool(description = "Answers with a text of the given length")]

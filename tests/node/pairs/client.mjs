@@ -4,9 +4,11 @@
 //   node client.mjs CLIENT PREFIX INSTANCE URL | COMMAND [ARGUMENT…]
 //
 // CLIENT is one of those below. PREFIX is what stands before the names of tools and prompts where the client is served;
-// it is cut off what comes back. PAIRS_LOST in the environment names the steps that hear less than they should. INSTANCE is the id that a hub lists it by, or nothing for a direct connection.
+// it is cut off what comes back. PAIRS_LOST in the environment names the steps that hear less than they should. INSTANCE is
+// the id that a hub lists it by, or nothing for a direct connection.
 import { readFileSync } from "node:fs";
 
+import { Told } from "./client-common.mjs";
 import * as first from "./client-v1.mjs";
 import * as second from "./client-v2.mjs";
 
@@ -19,8 +21,7 @@ const clients = {
 const [which, prefix, instance, ...where] = process.argv.slice(2);
 const script = JSON.parse(readFileSync(new URL("script.json", import.meta.url), "utf8"));
 
-/** What the client was asked and told since the step began, and how it answers. */
-const told = { asked: [], heard: [], answer: undefined };
+const told = new Told();
 /** Far longer than the script takes, so that a step that waits for ever is named. */
 const PATIENCE_MS = 90_000;
 
@@ -30,7 +31,6 @@ setTimeout(() => {
   process.exit(1);
 }, PATIENCE_MS).unref();
 const it = clients[which](told);
-const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
 await it.connect(where);
 if (instance) await connected();
 
@@ -38,7 +38,8 @@ const own = (item) => !(item.name ?? "").startsWith("instances_") && !(item.uri 
 const bare = (item) => (item.name?.startsWith(prefix) ? { ...item, name: item.name.slice(prefix.length) } : item);
 const list = async (what) => (await it.list(what)).filter(own).map(prefix ? bare : (item) => item);
 const call = (tool, args, options = {}) => it.call(prefix + tool, args, options);
-const cancellations = async () => Number((await call("cancellations", {})).content[0].text);
+/** How many calls the server knows to be cancelled, once they are more than `above`. */
+const cancellations = async (above) => Number((await call("cancellations", { above })).content[0].text);
 
 const steps = {
   // The servers are shared, and each run adds a tool.
@@ -48,7 +49,7 @@ const steps = {
   async cancel({ tool, arguments: args }) {
     const before = await cancellations();
     const error = await it.cancelled(prefix + tool, args);
-    while ((await cancellations()) === before) await pause();
+    await cancellations(before);
     told.heard.length = 0;
     return { error };
   },
@@ -56,7 +57,7 @@ const steps = {
   async follow({ uri, tool, arguments: args }) {
     const stop = await it.follow(uri);
     await call(tool, args);
-    const updated = await heard(({ method }) => method === "notifications/resources/updated");
+    const updated = await told.hears(({ method }) => method === "notifications/resources/updated");
     await stop();
     return updated;
   },
@@ -68,7 +69,7 @@ const steps = {
     const before = await list("tools");
     const stop = await it.follow("tools");
     await call(tool, args);
-    await heard(({ method }) => method === "notifications/tools/list_changed");
+    await told.hears(({ method }) => method === "notifications/tools/list_changed");
     const after = await list("tools");
     await stop();
     told.heard.length = 0;
@@ -76,22 +77,9 @@ const steps = {
   },
 };
 
-/** Waits until something was told; the whole program has a time limit. */
-async function heard(wanted) {
-  for (;;) {
-    const found = told.heard.find(wanted);
-    if (found) return found;
-    await pause();
-  }
-}
-
 /** Waits until the hub has found the instance, and connects the session to it where a session can be. */
 async function connected() {
-  for (;;) {
-    const { structuredContent } = await it.call("instances_list", {}, {});
-    if (structuredContent.instances.some(({ id, state }) => id === instance && state === "active")) break;
-    await pause();
-  }
+  await it.active(instance);
   if (prefix) return;
   const answer = await it.call("instances_connect", { instance_id: instance }, {});
   if (answer.isError) throw new Error(JSON.stringify(answer));
@@ -99,13 +87,13 @@ async function connected() {
 
 const outcomes = {};
 for (const step of script) {
-  Object.assign(told, { asked: [], heard: [], answer: step.answer });
+  told.begin(step.answer);
   current = step.name;
   let outcome;
   try {
     outcome = { result: (await steps[step.do](step)) ?? null };
     const lost = process.env.PAIRS_LOST === step.do;
-    while (!lost && told.heard.length < (step.hears ?? 0)) await pause();
+    if (!lost) await told.hearsAtLeast(step.hears ?? 0);
   } catch (error) {
     outcome = { error: { code: error.code, message: String(error.message), data: error.data } };
   }

@@ -1,6 +1,8 @@
 // What the servers of the pairs offer, whichever SDK they are on: the same as the example server on the Rust SDK.
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { Changing } from "../waiting.mjs";
+
 const object = (properties, required = Object.keys(properties)) => ({ type: "object", properties, required });
 const string = { type: "string" };
 const number = { type: "number" };
@@ -24,9 +26,17 @@ export function world() {
   const listeners = new Set();
   const tell = (change) => listeners.forEach((listener) => listener(change));
   const revisions = new Map();
+  const cancellations = new Changing();
   return {
     added: 0,
     cancelled: 0,
+    cancel() {
+      this.cancelled += 1;
+      cancellations.changed();
+    },
+    cancelledMoreThan(many) {
+      return cancellations.until(() => this.cancelled > many);
+    },
     revision: (name) => revisions.get(name) ?? 0,
     touch(name) {
       revisions.set(name, this.revision(name) + 1);
@@ -68,7 +78,7 @@ export const tools = {
         try {
           await sleep(step_ms, undefined, { signal });
         } catch (error) {
-          world.cancelled += 1;
+          world.cancel();
           throw error;
         }
         await progress({ progress: step, total: steps, message: `step ${step} of ${steps}` });
@@ -77,9 +87,12 @@ export const tools = {
     },
   },
   cancellations: {
-    description: "Says how many calls of `slow` were cancelled",
-    inputSchema: object({}),
-    call: (_, world) => text(String(world.cancelled)),
+    description: "Says how many calls of `slow` were cancelled, once there are more than `above` if that is given",
+    inputSchema: object({ above: { type: "integer" } }, []),
+    async call({ above = -1 }, world) {
+      await world.cancelledMoreThan(above);
+      return text(String(world.cancelled));
+    },
   },
   big: {
     description: "Answers with a text of the given length",
