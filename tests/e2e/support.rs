@@ -22,6 +22,7 @@ mod options;
 #[path = "../vectors/runner.rs"]
 pub(crate) mod runner;
 mod schema;
+pub(crate) mod sdk_client;
 #[path = "../vectors/stage.rs"]
 mod stage;
 
