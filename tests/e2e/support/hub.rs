@@ -3,7 +3,6 @@
 use std::{
     process::ExitStatus,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -240,12 +239,11 @@ impl Hub {
                 if wanted(&instances) {
                     return instances;
                 }
-                let updated = self.line(mark, what, |line| {
+                self.line(mark, what, |line| {
                     line.notifies("notifications/resources/updated")
                         && line.params()["uri"] == "brummer://instances"
-                });
-                // Latency and the like change without an event; a look once in a while costs nothing.
-                let _ = tokio::time::timeout(Duration::from_millis(250), updated).await;
+                })
+                .await;
             }
         };
         match tokio::time::timeout(PATIENCE, waiting).await {

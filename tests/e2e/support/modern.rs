@@ -1,7 +1,5 @@
 //! A client of the era without a handshake, on the hub's stdio: every request says by itself what it is.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{Hub, Line, PATIENCE};
@@ -97,9 +95,7 @@ impl Hub {
                 if wanted(listed["structuredContent"]["instances"].as_array().expect("a list")) {
                     return;
                 }
-                let updated = self.heard(mark, &listen, "notifications/resources/updated");
-                // Latency and the like change without an event; a look once in a while costs nothing.
-                let _ = tokio::time::timeout(Duration::from_millis(250), updated).await;
+                self.heard(mark, &listen, "notifications/resources/updated").await;
             }
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
