@@ -4,7 +4,9 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::support::{Behaviour, Doorbell, Fake, Home, Hub, HubOptions, Instance, is_wine, unique_id};
+use crate::support::{
+    Behaviour, Doorbell, Fake, Home, Hub, HubOptions, Instance, is_wine, removed, unique_id,
+};
 
 #[tokio::test]
 async fn a_killed_instance_fails_its_calls_at_once_and_leaves_the_list_and_no_file() {
@@ -34,9 +36,7 @@ async fn a_killed_instance_fails_its_calls_at_once_and_leaves_the_list_and_no_fi
     hub.notification(mark, "notifications/tools/list_changed").await;
     assert_eq!(hub.tool_names().await.len(), 6);
     // The list says so first; the file goes when nobody can doubt it any more.
-    while file.exists() {
-        tokio::task::yield_now().await;
-    }
+    removed(&file).await;
     let error = hub.call("echo", json!({})).await.err();
     assert!([-32602, -32603].contains(&error.code), "{error:?}");
     hub.end_quietly().await;
@@ -208,9 +208,7 @@ async fn a_file_left_behind_is_removed_and_never_listed() {
     let file = stale.write(&home.data());
     let hub = Hub::start(&home, HubOptions::default()).await;
     hub.gone(&stale.id).await;
-    while file.exists() {
-        hub.request("ping", serde_json::Value::Null).await.ok();
-    }
+    removed(&file).await;
     assert!(hub.instances().await.is_empty());
     hub.end_quietly().await;
 }
@@ -247,11 +245,9 @@ async fn a_file_of_another_container_is_kept_although_its_process_cannot_be_seen
     let port = closed_port().await;
     let stale = |name: &str| Doorbell::new(&unique_id(name), name, &home.project(name), port, pid);
     let kept = stale("elsewhere").with("pid_namespace", 1).write(&home.data());
-    let removed = stale("here").write(&home.data());
+    let left = stale("here").write(&home.data());
     let hub = Hub::start(&home, HubOptions::default()).await;
-    while removed.exists() {
-        hub.request("ping", serde_json::Value::Null).await.ok();
-    }
+    removed(&left).await;
     assert!(hub.instances().await.is_empty());
     hub.end_quietly().await;
     assert!(kept.exists());

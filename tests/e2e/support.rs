@@ -19,6 +19,7 @@ mod modern;
 mod modern_fake;
 mod node;
 mod options;
+mod removed;
 #[path = "../vectors/runner.rs"]
 pub(crate) mod runner;
 mod schema;
@@ -42,6 +43,7 @@ pub(crate) use self::{
     modern_fake::decoded,
     node::Node,
     options::{HubOptions, LATEST},
+    removed::removed,
     stage::Stage,
 };
 

@@ -2,8 +2,12 @@
 
 use std::{future::Future, path::Path, sync::atomic::Ordering, time::Duration};
 
+use notify::{RecursiveMode, Watcher as _};
 use tempfile::TempDir;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
 
 use super::{
     server::{Behaviour, Server, child},
@@ -141,6 +145,10 @@ async fn a_killed_process_is_gone_and_its_doorbell_removed() {
     let instance = world.until_is("child-1", InstanceState::Active).await;
     let file = instance.found.file.clone();
     assert!(file.exists());
+    let changed = Arc::new(Notify::new());
+    let changes = Arc::clone(&changed);
+    let mut watcher = notify::recommended_watcher(move |_| changes.notify_one()).unwrap();
+    watcher.watch(file.parent().unwrap(), RecursiveMode::NonRecursive).unwrap();
     // Not waited for yet: a zombie is as dead as any.
     process.kill().unwrap();
     world.until_gone("child-1").await;
@@ -148,7 +156,7 @@ async fn a_killed_process_is_gone_and_its_doorbell_removed() {
     process.wait().unwrap();
     within(async {
         while file.exists() {
-            tokio::task::yield_now().await;
+            changed.notified().await;
         }
     })
     .await;

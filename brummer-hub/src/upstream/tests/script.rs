@@ -12,6 +12,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
+    task::JoinHandle,
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -31,6 +32,7 @@ pub(super) struct Server {
     requests: mpsc::Receiver<Request>,
     passed_over: VecDeque<Request>,
     tasks: TaskTracker,
+    accepting: JoinHandle<()>,
     stop: CancellationToken,
 }
 
@@ -43,28 +45,22 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let (sender, requests) = mpsc::channel(64);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (accepting, token) = (tasks.clone(), stop.clone());
-        tasks.spawn(async move {
+        let (peers, token) = (tasks.clone(), stop.clone());
+        let accepting = tasks.spawn(async move {
             for number in 0.. {
                 let accepted = token.run_until_cancelled(listener.accept()).await;
                 let Some(Ok((socket, _))) = accepted else { return };
-                accepting.spawn(serve(Peer {
-                    number,
-                    socket,
-                    requests: sender.clone(),
-                    tasks: accepting.clone(),
-                }));
+                peers.spawn(serve(Peer { number, socket, requests: sender.clone(), tasks: peers.clone() }));
             }
         });
-        Self { port, requests, passed_over: VecDeque::new(), tasks, stop }
+        Self { port, requests, passed_over: VecDeque::new(), tasks, accepting, stop }
     }
 
     /// No connection is taken any more; those that stand go on.
-    pub(super) async fn refuse_connections(&self) {
+    pub(super) async fn refuse_connections(&mut self) {
         self.stop.cancel();
-        while TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
-            tokio::task::yield_now().await;
-        }
+        // The listener is dropped with its task.
+        (&mut self.accepting).await.unwrap();
     }
 
     /// The next request with this HTTP and JSON-RPC method (empty for none), whatever else comes before.
