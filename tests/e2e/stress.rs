@@ -97,7 +97,8 @@ impl Usage {
     }
 
     /// The usage when it no longer falls, or as soon as it is no more than a wanted one: closing takes the hub a moment
-    /// after its list is empty, and threads for files end when they were idle.
+    /// after its list is empty, and threads for files end when they were idle. The system tells nobody when another
+    /// process closes a descriptor or ends a thread, so there is nothing to wait for, only to look at.
     async fn settled(pid: u32, wanted: Option<&Self>) -> Self {
         let mut usage = Self::of(pid);
         for _ in 0..100 {

@@ -2,7 +2,8 @@
 // several test runs wait for each other.
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -30,6 +31,21 @@ const locked = () => {
   }
 };
 
+/** Waits until the other one has finished; what it leaves behind for too long is removed. */
+async function released() {
+  const watcher = watch(here);
+  try {
+    const age = Date.now() - Math.floor(statSync(lock).mtimeMs);
+    const signal = AbortSignal.timeout(Math.max(0, STALE_MS - age));
+    while (existsSync(lock)) await once(watcher, "change", { signal });
+  } catch (error) {
+    if (error.name === "AbortError") rmSync(lock, { recursive: true, force: true });
+    else if (error.code !== "ENOENT") throw error;
+  } finally {
+    watcher.close();
+  }
+}
+
 while (!installed()) {
   if (locked()) {
     try {
@@ -42,11 +58,6 @@ while (!installed()) {
       rmSync(lock, { recursive: true, force: true });
     }
   } else {
-    try {
-      if (Date.now() - statSync(lock).mtimeMs > STALE_MS) rmSync(lock, { recursive: true, force: true });
-    } catch {
-      // The other one has just finished.
-    }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await released();
   }
 }
