@@ -20,7 +20,7 @@ mod process;
 mod supervisor;
 mod task;
 
-use std::{collections::HashMap, ffi::OsString, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, ffi::OsString, io, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -51,6 +51,17 @@ pub(crate) struct Command {
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) directory: PathBuf,
+}
+
+impl Command {
+    /// The system itself would say that the program is missing.
+    fn check_directory(&self) -> io::Result<()> {
+        if self.directory.is_dir() {
+            return Ok(());
+        }
+        let directory = self.directory.display();
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no directory {directory}")))
+    }
 }
 
 /// How scripts are started.

@@ -33,13 +33,7 @@ pub(super) struct Child {
 
 impl Child {
     pub(super) fn start(command: &Command, launcher: &Launcher) -> io::Result<Self> {
-        if !command.directory.is_dir() {
-            let directory = command.directory.display();
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("there is no directory {directory}"),
-            ));
-        }
+        command.check_directory()?;
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let guard = process::Command::new(own_program()?)

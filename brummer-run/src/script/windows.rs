@@ -48,13 +48,7 @@ impl Interruptible for Leader {
 
 impl Child {
     pub(super) fn start(command: &Command, launcher: &Launcher) -> io::Result<Self> {
-        if !command.directory.is_dir() {
-            let directory = command.directory.display();
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("there is no directory {directory}"),
-            ));
-        }
+        command.check_directory()?;
         // `npm` is a `npm.cmd`, which the system only starts by its whole name.
         let mut wrapped = CommandWrap::with_new(program::locate(&command.program), |process| {
             process
