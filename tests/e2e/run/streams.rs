@@ -10,6 +10,16 @@ const COUNTER: &str = "let n = 0;
     require('net').createServer(socket => { socket.destroy(); console.log('count ' + ++n); })
         .listen(0, '127.0.0.1', function () { console.log('counter on ' + this.address().port) });";
 
+/// A run of it, a client of that, and its port.
+async fn counting() -> (Home, Run, Client, u32) {
+    let home = Home::new();
+    let directory = project(&home, &[("count", "node count.js")], &[("count.js", COUNTER)]);
+    let run = Run::start(command(&home, &directory, &["count"]));
+    let client = Client::of(&home, &directory).await;
+    let port = client.number("counter on ").await;
+    (home, run, client, port)
+}
+
 async fn touch(port: u32) {
     let port = u16::try_from(port).unwrap();
     tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -29,11 +39,7 @@ async fn stream(client: &Client, arguments: Value) -> String {
 
 #[tokio::test]
 async fn lines_come_as_progress_until_there_are_enough() {
-    let home = Home::new();
-    let directory = project(&home, &[("count", "node count.js")], &[("count.js", COUNTER)]);
-    let _run = Run::start(command(&home, &directory, &["count"]));
-    let client = Client::of(&home, &directory).await;
-    let port = client.number("counter on ").await;
+    let (_home, _run, client, port) = counting().await;
     let cursor = client.tool("logs_tail", json!({})).await["cursor"].clone();
     let mark = client.hub.mark();
     let arguments =
@@ -60,11 +66,7 @@ async fn lines_come_as_progress_until_there_are_enough() {
 
 #[tokio::test]
 async fn lines_come_as_log_messages_to_whoever_wants_no_progress() {
-    let home = Home::new();
-    let directory = project(&home, &[("count", "node count.js")], &[("count.js", COUNTER)]);
-    let _run = Run::start(command(&home, &directory, &["count"]));
-    let client = Client::of(&home, &directory).await;
-    let port = client.number("counter on ").await;
+    let (_home, _run, client, port) = counting().await;
     let cursor = client.tool("logs_tail", json!({})).await["cursor"].clone();
     let mark = client.hub.mark();
     let arguments = json!({ "limit": 1, "seconds": 600, "cursor": cursor });
@@ -80,11 +82,7 @@ async fn lines_come_as_log_messages_to_whoever_wants_no_progress() {
 
 #[tokio::test]
 async fn a_stream_ends_with_its_process_or_its_time() {
-    let home = Home::new();
-    let directory = project(&home, &[("count", "node count.js")], &[("count.js", COUNTER)]);
-    let _run = Run::start(command(&home, &directory, &["count"]));
-    let client = Client::of(&home, &directory).await;
-    let port = client.number("counter on ").await;
+    let (_home, _run, client, port) = counting().await;
     let over = client.tool("logs_stream", json!({ "seconds": 0 })).await;
     assert_json!(over, "/ended", "time");
     let at_once = client.tool("logs_stream", json!({ "follow": false, "query": "counter on" })).await;
@@ -104,11 +102,7 @@ async fn a_stream_ends_with_its_process_or_its_time() {
 
 #[tokio::test]
 async fn a_cancelled_stream_holds_nothing_up() {
-    let home = Home::new();
-    let directory = project(&home, &[("count", "node count.js")], &[("count.js", COUNTER)]);
-    let run = Run::start(command(&home, &directory, &["count"]));
-    let client = Client::of(&home, &directory).await;
-    let port = client.number("counter on ").await;
+    let (_home, run, client, port) = counting().await;
     let mark = client.hub.mark();
     let id = stream(&client, json!({ "seconds": 600 })).await;
     touch(port).await;

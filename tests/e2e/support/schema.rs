@@ -19,32 +19,22 @@ struct Schema {
     definitions: &'static str,
 }
 
+macro_rules! schema {
+    ($revision:literal, $definitions:literal) => {
+        Schema {
+            revision: $revision,
+            text: include_str!(concat!("../../schema/", $revision, ".json")),
+            definitions: $definitions,
+        }
+    };
+}
+
 const SCHEMAS: [Schema; 5] = [
-    Schema {
-        revision: "2024-11-05",
-        text: include_str!("../../schema/2024-11-05.json"),
-        definitions: "definitions",
-    },
-    Schema {
-        revision: "2025-03-26",
-        text: include_str!("../../schema/2025-03-26.json"),
-        definitions: "definitions",
-    },
-    Schema {
-        revision: "2025-06-18",
-        text: include_str!("../../schema/2025-06-18.json"),
-        definitions: "definitions",
-    },
-    Schema {
-        revision: "2025-11-25",
-        text: include_str!("../../schema/2025-11-25.json"),
-        definitions: "$defs",
-    },
-    Schema {
-        revision: "2026-07-28",
-        text: include_str!("../../schema/2026-07-28.json"),
-        definitions: "$defs",
-    },
+    schema!("2024-11-05", "definitions"),
+    schema!("2025-03-26", "definitions"),
+    schema!("2025-06-18", "definitions"),
+    schema!("2025-11-25", "$defs"),
+    schema!("2026-07-28", "$defs"),
 ];
 
 /// What the result of a method is. Where there are several, any of them will do.
