@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::fit::separator;
 use crate::{
     frame::{Frame, Parts},
     protocol::{Era, ModernVersion, code, meta, method},
@@ -25,7 +26,7 @@ pub(in crate::session) struct Claim {
     pub(in crate::session) declared: Declared,
     /// Log messages from this level on are wanted for this request; none at all without it.
     pub(in crate::session) log_level: Option<Level>,
-    /// Whether its result says how long it may be kept (2026-07-28, caching § Cacheable Results).
+    /// Whether its result is to say how long it may be kept (2026-07-28, caching § Cacheable Results).
     pub(in crate::session) cacheable: bool,
 }
 
@@ -167,12 +168,12 @@ impl SessionTask {
     }
 }
 
-/// Whether results of this method carry `ttlMs` and `cacheScope`.
+/// Whether results of this method are given `ttlMs` and `cacheScope`.
 fn fit_for_keeping(name: &str) -> bool {
+    // `server/discover` is answered by the hub itself, which knows better how long.
     matches!(
         name,
-        method::DISCOVER
-            | method::TOOLS_LIST
+        method::TOOLS_LIST
             | method::PROMPTS_LIST
             | method::RESOURCES_LIST
             | method::RESOURCES_TEMPLATES_LIST
@@ -257,12 +258,12 @@ impl Links {
 pub(in crate::session) fn with_meta(params: &str, hello: &Hello) -> String {
     let Hello { era, capabilities, client_info } = hello;
     let rest = params.strip_prefix('{').unwrap_or("}");
-    let separator = if rest.trim_start().starts_with('}') { "" } else { "," };
     format!(
-        r#"{{"_meta":{{"{}":"{}","{}":{client_info},"{}":{capabilities}}}{separator}{rest}"#,
+        r#"{{"_meta":{{"{}":"{}","{}":{client_info},"{}":{capabilities}}}{}{rest}"#,
         meta::PROTOCOL_VERSION,
         era.version(),
         meta::CLIENT_INFO,
         meta::CLIENT_CAPABILITIES,
+        separator(rest),
     )
 }

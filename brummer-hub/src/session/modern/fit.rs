@@ -16,11 +16,11 @@ use crate::{
 /// A result (JSON text of an object) of the hub's own, with what the revision requires of it.
 pub(in crate::session) fn own_result(result: &str, claim: &Claim) -> String {
     let rest = result.strip_prefix('{').unwrap_or("}");
-    let separator = if rest.starts_with('}') { "" } else { "," };
-    let keeping = if claim.cacheable && !rest.contains(r#""ttlMs":"#) { KEEPING } else { "" };
+    let keeping = if claim.cacheable { KEEPING } else { "" };
     format!(
-        r#"{{"resultType":"complete",{keeping}"_meta":{{"{}":{SERVER_INFO}}}{separator}{rest}"#,
-        meta::SERVER_INFO
+        r#"{{"resultType":"complete",{keeping}"_meta":{{"{}":{SERVER_INFO}}}{}{rest}"#,
+        meta::SERVER_INFO,
+        separator(rest)
     )
 }
 
@@ -104,7 +104,7 @@ fn missing_edits(frame: &Frame, claim: &Claim) -> Vec<Edit> {
 }
 
 /// What must stand between something new and the rest of an object.
-fn separator(rest: &str) -> &'static str {
+pub(super) fn separator(rest: &str) -> &'static str {
     if rest.trim_start().starts_with('}') { "" } else { "," }
 }
 
@@ -269,8 +269,8 @@ mod tests {
 
     #[test]
     fn own_results_say_whose_they_are() {
-        let result: serde_json::Value =
-            serde_json::from_str(&own_result(r#"{"tools":[]}"#, &claim(true))).unwrap();
+        let tools = r#"{"tools":[{"inputSchema":{"properties":{"ttlMs":{}}}}]}"#;
+        let result: serde_json::Value = serde_json::from_str(&own_result(tools, &claim(true))).unwrap();
         assert_eq!((&result["resultType"], &result["ttlMs"]), (&"complete".into(), &0.into()));
         assert_eq!(result["_meta"][meta::SERVER_INFO]["name"], "brummer-hub");
         assert_eq!(own_result("{}", &claim(false)).matches("ttlMs").count(), 0);
