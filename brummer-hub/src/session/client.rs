@@ -13,7 +13,6 @@ use serde_json::{Value, value::RawValue};
 use tokio::task::AbortHandle;
 
 use super::modern::Claim;
-
 use crate::{
     frame::{Frame, Parts},
     protocol::{Era, LegacyVersion},

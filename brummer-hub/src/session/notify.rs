@@ -37,9 +37,9 @@ pub(super) struct Progress<'a> {
 }
 
 #[derive(Deserialize)]
-struct Updated<'a> {
+pub(super) struct Updated<'a> {
     #[serde(borrow)]
-    uri: &'a RawValue,
+    pub(super) uri: &'a RawValue,
 }
 
 impl SessionTask {

@@ -2,16 +2,17 @@
 //! request in flight or to a listen (2026-07-28, transports, stdio § Receiving Messages).
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::{
-    frame::{Frame, Parts},
+    frame::{Frame, Parts, splice},
     instance::Instance,
     protocol::method,
     session::{
         client::{Caller, ReplyTo},
+        jobs::Done,
         level::Level,
         links::Asker,
+        notify::{Cancelled, Updated},
         task::SessionTask,
     },
     upstream::LinkId,
@@ -30,12 +31,7 @@ impl SessionTask {
         let (caller, alias) = (open.caller, open.instance.alias.clone());
         match name {
             method::CANCELLED => {
-                #[derive(Deserialize)]
-                struct Withdrawn<'a> {
-                    #[serde(rename = "requestId", borrow)]
-                    request: &'a RawValue,
-                }
-                let Some(Withdrawn { request }) = frame.peek() else { return };
+                let Some(Cancelled { request }) = frame.peek() else { return };
                 let here = self.links.pending().filter(|(at, _)| *at == link);
                 let requests: Vec<u64> = here.map(|(_, pending)| pending.request).collect();
                 self.suspensions.withdraw(&requests, request.get());
@@ -86,16 +82,11 @@ impl SessionTask {
     }
 
     fn on_updated_for_claims(&mut self, caller: Caller, alias: &str, frame: &Frame) {
-        #[derive(Deserialize)]
-        struct Updated<'a> {
-            #[serde(borrow)]
-            uri: &'a RawValue,
-        }
         let Some(Updated { uri }) = frame.peek() else { return };
         let Ok(original) = serde_json::from_str::<String>(uri.get()) else { return };
         let renamed = self.merged.renamed(alias, &original).map(|listed| {
             let with = serde_json::Value::from(listed).to_string();
-            crate::frame::splice(frame.bytes(), [(frame.span_of(uri.get()), with.into())])
+            splice(frame.bytes(), [(frame.span_of(uri.get()), with.into())])
         });
         let renamed = renamed.and_then(|text| Frame::parse(text).ok());
         let told = renamed.as_ref().unwrap_or(frame);
@@ -126,7 +117,7 @@ impl SessionTask {
             let params = format!(r#"{{"level":"{}"}}"#, level.as_str());
             // An instance without log messages refuses, and there is nothing to be done about it.
             let _ = asking.request(&at, method::LOGGING_SET_LEVEL, params).await;
-            crate::session::jobs::Done::Leveled { to: reply, frame, at: Box::new(at), level }
+            Done::Leveled { to: reply, frame, at: Box::new(at), level }
         });
         true
     }

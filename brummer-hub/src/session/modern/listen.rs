@@ -85,8 +85,7 @@ impl SessionTask {
         shared: Vec<Watched>,
         to: &ReplyTo,
     ) {
-        let (asking, to) = (self.asking(to.caller()), to.clone());
-        let owed = to.clone();
+        let (asking, reply) = (self.asking(to.caller()), to.clone());
         let (number, handle) = self.start_task(async move {
             let subscribed = wanted.into_iter().map(async |(instance, listed, original)| {
                 let params = json!({ "uri": &*original }).to_string();
@@ -95,9 +94,9 @@ impl SessionTask {
                 accepted.then(|| Watched { listed, alias: (*instance.alias).into(), original })
             });
             let watched = join_all(subscribed).await.into_iter().flatten().collect();
-            Done::Listening(Box::new(Listening { to, filter, watched, shared }))
+            Done::Listening(Box::new(Listening { to: reply, filter, watched, shared }))
         });
-        self.owed.set(&owed, Running::Subscribing { number, handle });
+        self.owed.set(to, Running::Subscribing { number, handle });
     }
 
     /// The listen stands: what is honoured is told first (2026-07-28, subscriptions § Acknowledgment).

@@ -7,7 +7,8 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hyper::StatusCode;
+use http_body_util::Full;
+use hyper::{Request, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
@@ -113,7 +114,7 @@ enum First {
 impl Exchange<'_> {
     async fn send(
         &mut self,
-        request: hyper::Request<http_body_util::Full<Bytes>>,
+        request: Request<Full<Bytes>>,
         connection: Option<Connection>,
     ) -> Result<First, Stop> {
         let sent = self.wire.send(connection, request);
