@@ -77,8 +77,9 @@ async fn a_call_that_hangs_is_cancelled_and_then_dropped() {
 #[tokio::test]
 async fn dropping_it_ends_it_at_once() {
     let (builder, _data) = with_tools();
-    let server = builder.start().await.unwrap();
+    let mut server = builder.start().await.unwrap();
     let port = server.port();
+    let listener = std::mem::replace(&mut server.listener, tokio::spawn(async {}));
     let file = server.registration.as_ref().unwrap().file().to_owned();
     let client = Legacy::open(port, "2025-11-25").await;
     let mut stream = client.listen().await;
@@ -86,14 +87,10 @@ async fn dropping_it_ends_it_at_once() {
     drop(server);
     assert!(!file.exists());
     assert_eq!(stream.next().await, None);
-    within(async {
-        while !is_closed(port).await {
-            tokio::task::yield_now().await;
-        }
-        calls.close();
-        calls.wait().await;
-    })
-    .await;
+    within(listener).await.unwrap();
+    assert!(is_closed(port).await);
+    calls.close();
+    within(calls.wait()).await;
 }
 
 #[tokio::test]

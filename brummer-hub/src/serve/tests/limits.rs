@@ -38,6 +38,18 @@ async fn for_one_session_too_many_the_oldest_at_rest_is_ended() {
     server.shutdown().await;
 }
 
+/// Asks until the answer is as wanted. That the server has noticed who is gone shows in nothing else.
+async fn again<T>(ask: impl AsyncFn() -> Option<T>) -> T {
+    within(async {
+        loop {
+            if let Some(wanted) = ask().await {
+                return wanted;
+            }
+        }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn more_requests_than_allowed_are_refused_until_others_end() {
     let (builder, _data) = limited(|limits| limits.max_requests = 2);
@@ -49,13 +61,8 @@ async fn more_requests_than_allowed_are_refused_until_others_end() {
     assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
     assert_eq!(refused.headers()["brummer-instance-id"], server.id().as_str());
     drop((one, other));
-    // The server sees the closed connections when it looks at them.
-    within(async {
-        while client.request(7, "ping", json!({})).await.status() != StatusCode::OK {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let ping = async || client.request(7, "ping", json!({})).await;
+    again(async || (ping().await.status() == StatusCode::OK).then_some(())).await;
     server.shutdown().await;
 }
 
@@ -78,23 +85,13 @@ async fn calls_whose_client_went_away_count() {
         drop(client.request(id, "tools/call", json!({ "name": "wait" })).await);
         within(starts.recv()).await.unwrap();
     }
-    let refused = within(async {
-        loop {
-            let response = client.request(7, "tools/call", json!({ "name": "wait" })).await;
-            if response.status() == StatusCode::OK {
-                return answer(messages(response).await.pop().unwrap());
-            }
-            tokio::task::yield_now().await;
-        }
-    });
-    assert_eq!(refused.await["message"], "too many calls at a time; try again later");
+    let wait = async || client.request(7, "tools/call", json!({ "name": "wait" })).await;
+    let response = again(async || Some(wait().await).filter(|it| it.status() == StatusCode::OK)).await;
+    let refused = answer(messages(response).await.pop().unwrap());
+    assert_eq!(refused["message"], "too many calls at a time; try again later");
     client.notify("notifications/cancelled", json!({ "requestId": 1 })).await;
-    within(async {
-        while client.call("echo", json!({ "text": "there is room" })).await.get("content").is_none() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let echo = async || client.call("echo", json!({ "text": "there is room" })).await;
+    again(async || echo().await.get("content").map(|_| ())).await;
     server.shutdown().await;
 }
 
