@@ -86,6 +86,32 @@ async fn a_state_of_another_run_of_the_hub_is_refused_and_the_error_says_why() {
     assert_eq!(error.code, -32602, "{error:?}");
 }
 
+/// An instance's refusal of a call until these URLs are visited.
+fn url_required(call: &Call, elicitations: &Value) -> Answer {
+    let data = json!({ "elicitations": elicitations });
+    let error = json!({ "code": -32042, "message": "URL elicitation required", "data": data });
+    Answer::Json(json!({ "jsonrpc": "2.0", "id": call.seen.message["id"], "error": error }).to_string())
+}
+
+/// The call of a client that lets URLs be visited.
+fn visiting() -> Value {
+    let mut call = params();
+    call["_meta"] =
+        json!({ crate::support::CLIENT_CAPABILITIES: { "elicitation": { "form": {}, "url": {} } } });
+    call
+}
+
+#[tokio::test]
+async fn a_url_that_must_be_visited_and_is_not_named_is_an_error() {
+    let home = Home::new();
+    let behaviour = Behaviour::default().tool("ask", async |call: Call| url_required(&call, &json!([])));
+    let (hub, _fake) = silent(&home, behaviour).await;
+    hub.modern("tools/list", Value::Null).await.ok();
+    let error = hub.modern("tools/call", visiting()).await.err();
+    assert_eq!(error.code, -32603, "{error:?}");
+    assert!(error.message.contains("does not say which"), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_url_that_must_be_visited_first_is_asked_for_and_the_call_is_sent_again() {
     let home = Home::new();
@@ -98,16 +124,12 @@ async fn a_url_that_must_be_visited_first_is_asked_for_and_the_call_is_sent_agai
             }
             let elicitation =
                 json!({ "mode": "url", "elicitationId": "e1", "url": "https://example.com/", "message": "visit" });
-            let data = json!({ "elicitations": [elicitation] });
-            let error = json!({ "code": -32042, "message": "URL elicitation required", "data": data });
-            Answer::Json(json!({ "jsonrpc": "2.0", "id": call.seen.message["id"], "error": error }).to_string())
+            url_required(&call, &json!([elicitation]))
         }
     });
     let (hub, fake) = silent(&home, behaviour).await;
     hub.modern("tools/list", Value::Null).await.ok();
-    let mut call = params();
-    call["_meta"] =
-        json!({ crate::support::CLIENT_CAPABILITIES: { "elicitation": { "form": {}, "url": {} } } });
+    let call = visiting();
     let line = hub.modern("tools/call", call.clone()).await;
     let (key, question) = line.question();
     assert_eq!(question["method"], "elicitation/create");
