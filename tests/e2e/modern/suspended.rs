@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{elicitation, silent, text};
 use crate::support::{Answer, Behaviour, Call, Fake, Home, Hub, HubOptions, Instance, event, result};
 
-fn request(id: &Value, method: &str, params: &Value) -> String {
+pub(super) fn request(id: &Value, method: &str, params: &Value) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
 }
 
@@ -74,7 +74,7 @@ pub(super) fn only_key(round: &Value) -> String {
 }
 
 /// The answer that the instance got for one of its own ids.
-async fn answered(fake: &Fake, id: Value) -> Value {
+pub(super) async fn answered(fake: &Fake, id: Value) -> Value {
     let seen = fake.saw("an answer", |seen| seen.message["id"] == id && seen.message.get("method").is_none());
     seen.await.message
 }

@@ -3,17 +3,12 @@
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{connected, elicitation, silent, text};
-use crate::support::{Answer, Behaviour, CLIENT_CAPABILITIES, Call, Fake, Home, event, result};
-
-fn request(id: &Value, method: &str, params: &Value) -> String {
-    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
-}
-
-async fn answered(fake: &Fake, id: Value) -> Value {
-    let seen = fake.saw("an answer", |seen| seen.message["id"] == id && seen.message.get("method").is_none());
-    seen.await.message
-}
+use super::{
+    connected, elicitation, silent,
+    suspended::{answered, request},
+    text,
+};
+use crate::support::{Answer, Behaviour, CLIENT_CAPABILITIES, Call, Home, event, result};
 
 /// Asks on the stream of its call, and ends the call without waiting for an answer.
 fn asks(method: &'static str, params: Value) -> Behaviour {
