@@ -27,21 +27,22 @@
  *   free(), nor the program's to the library.
  * - Failure. A function that can fail returns a bh_status. Its last parameter, which may be NULL, receives an error object
  *   with a message. On failure nothing else is written, and on success no error is. Nothing aborts, and no Rust panic
- *   leaves the library (BH_STATUS_PANIC).
+ *   leaves the library (BH_STATUS_PANIC; Rust writes a line about it to standard error).
  * - Handles. NULL where a handle must not be NULL is BH_STATUS_INVALID_ARGUMENT. A handle of another kind, or one that was
  *   freed, is BH_STATUS_INVALID_HANDLE; freeing one again does nothing but log it. The latter is noticed for the last 1,024
  *   handles that were freed, which are kept for that (40 KiB). A pointer that never was a handle is not noticed.
  * - Texts are UTF-8 that ends with a NUL. Others are BH_STATUS_INVALID_UTF8. Paths are UTF-8 too.
  * - Times are in milliseconds: 0 does not wait, BH_FOREVER waits without a limit.
  * - Threads. Every function may be called on any thread, and a handle used on several at the same time; a handle may
- *   also be freed while others use it: what waits on it returns BH_STATUS_CLOSED. Each hub has two threads, one for
- *   its work and one for callbacks. The library installs no signal handler, no logger and no atexit() function, and never
- *   touches the standard streams but in bh_run_stdio().
+ *   also be freed while others use it: what waits on it returns BH_STATUS_CLOSED. Each hub has a thread for its work, one
+ *   for callbacks, and some that wait for the system. The library installs no signal handler, no logger and no atexit()
+ *   function, and uses the standard streams only in bh_run_stdio(). Its threads take no signals, and none is sent SIGPIPE;
+ *   only the thread of callbacks has the signal mask of the thread that started the hub.
  * - Callbacks are called on the hub's thread of callbacks, one after the other, and may call every function. They must not
  *   throw C++ exceptions or longjmp() out of themselves. Log callbacks have rules of their own: bh_set_log_callback().
- * - fork(). The threads of a hub are not in the child. There, functions on handles from before return BH_STATUS_FORKED, and
- *   freeing only lets go of them. A child that goes on (rather than to exec another program) should be forked before
- *   the first hub is started.
+ * - fork(). The threads of a hub are not in the child. There, functions on a hub from before, and on its sessions, queues
+ *   and subscriptions, return BH_STATUS_FORKED, freeing only lets go of them, and no callback is called. A child that goes
+ *   on (rather than to exec another program) should be forked before the first hub is started.
  * - dlclose(). Do not unload the library: a thread may still be on its way out after the last handle was freed.
  * - Linking. Define BH_STATIC before this header when linking the static library on Windows.
  */
@@ -359,7 +360,7 @@ typedef struct bh_events bh_events;
 
 /**
  * A hub: it finds the MCP servers of this machine and keeps a connection to each. Any number of them may run in one
- * process; each has two threads of its own.
+ * process; each has threads of its own.
  */
 typedef struct bh_hub bh_hub;
 
@@ -545,9 +546,25 @@ typedef void (*bh_event_callback)(void *user_data, const struct bh_event *event)
 
 /**
  * Releases what a callback's `user_data` points to. It is called exactly once, also when the function that was given it
- * fails. It must not call functions of this library that wait.
+ * fails, on the thread that ends the callback or on one of the library's. It must be quick, and must not wait: functions
+ * of this library that would return BH_STATUS_WOULD_DEADLOCK, and those that free do not wait for what they end. In the
+ * child of a fork() it is not called for what the parent had set up.
  */
 typedef void (*bh_drop_callback)(void *user_data);
+
+#if !defined(_WIN32)
+/**
+ * What the event loop of a program waits for: a file descriptor, for poll(), select() and the like.
+ */
+typedef int32_t bh_descriptor;
+#endif
+
+#if defined(_WIN32)
+/**
+ * On Windows the HANDLE of an event, for WaitForMultipleObjects() and the like.
+ */
+typedef void *bh_descriptor;
+#endif
 
 /**
  * Settings of a session. Begin with BH_SESSION_OPTIONS_INIT and set what is to differ. Texts are borrowed for the call.
@@ -647,7 +664,8 @@ BH_API bh_status bh_check_version(uint32_t abi, uint32_t major, uint32_t minor, 
 BH_API bh_status bh_error_status(const struct bh_error *error);
 
 /**
- * What went wrong, for people: one line of UTF-8, never NULL. The text lives as long as the error.
+ * What went wrong, for people: UTF-8, never NULL. With BH_STATUS_RPC it is what was answered. The text lives as long
+ * as the error.
  *
  * Threads: any; never waits.
  */
@@ -742,7 +760,7 @@ BH_API const char *bh_registration_file(const struct bh_registration *registrati
 BH_API bh_status bh_unregister(struct bh_registration *registration, struct bh_error **error);
 
 /**
- * Starts a hub. It needs no instance and no directory to exist. It takes nothing of the process but two threads: no
+ * Starts a hub. It needs no instance and no directory to exist. It takes nothing of the process but some threads: no
  * signals, no standard streams, no logger.
  *
  * @param options  may be NULL: as BH_HUB_OPTIONS_INIT.
@@ -788,9 +806,11 @@ bh_status bh_hub_stop(const struct bh_hub *hub,
 
 /**
  * Stops a hub, if it was not, and frees it. NULL is fine. Its threads end with the last handle that needs them: free its
- * sessions, queues and subscriptions too, in any order. In the child of a fork() it only lets go of the handle.
+ * sessions, queues and subscriptions too, in any order. In the child of a fork() it only lets go of the handle. In a log
+ * callback and in a `drop_user_data` it does not wait: what runs is cut off.
  *
- * Threads: any, also in callbacks; waits as bh_hub_stop() does.
+ * Threads: any, also in callbacks; waits as bh_hub_stop() does, and, if it was the last handle of the hub, for its threads
+ * to end.
  */
 BH_API
 void bh_hub_free(struct bh_hub *hub);
@@ -898,21 +918,20 @@ bh_status bh_events_next(const struct bh_events *events,
                          struct bh_error **error);
 
 /**
- * A descriptor for poll(), select() or an event loop: it is readable when there may be an event. Then call
- * bh_events_next() with a time-out of 0 until it returns BH_STATUS_TIMEOUT. It belongs to the queue: do not read from it
- * and do not close it.
+ * A descriptor for an event loop: it is readable (on Windows: set) when there may be an event, or the hub has ended. Then
+ * call bh_events_next() with a time-out of 0 until it returns something else than BH_STATUS_OK. It belongs to the queue and
+ * lives as long: do not read from it, reset it or close it.
  *
  * @param events      must not be NULL.
  * @param descriptor  must not be NULL; receives the descriptor, the same each time.
  * @param error       may be NULL; on failure receives an error, which the caller frees.
- * @return BH_STATUS_OK, BH_STATUS_UNSUPPORTED on Windows, BH_STATUS_IO, BH_STATUS_INVALID_ARGUMENT,
- *         BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
+ * @return BH_STATUS_OK, BH_STATUS_IO, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
  *
  * Threads: any; never waits.
  */
 BH_API
 bh_status bh_events_descriptor(const struct bh_events *events,
-                               int32_t *descriptor,
+                               bh_descriptor *descriptor,
                                struct bh_error **error);
 
 /**
@@ -1016,12 +1035,14 @@ bh_status bh_session_close(const struct bh_session *session,
                            struct bh_error **error);
 
 /**
- * Ends a session, if it was not, and frees it. NULL is fine. In the child of a fork() it only lets go of the handle.
+ * Ends a session, if it was not, and frees it. NULL is fine. In the child of a fork() it only lets go of the handle. In a
+ * log callback and in a `drop_user_data` it does not wait.
  *
  * Threads: any, also in callbacks; waits as bh_session_close() does, and, if it was the last handle of its hub, for the
  * hub's threads to end.
  */
-BH_API void bh_session_free(struct bh_session *session);
+BH_API
+void bh_session_free(struct bh_session *session);
 
 /**
  * Calls a tool and waits for its result.
@@ -1153,17 +1174,20 @@ bh_status bh_session_receive(const struct bh_session *session,
                              struct bh_error **error);
 
 /**
- * A descriptor that is readable when there may be a message; as bh_events_descriptor(), with bh_session_receive().
+ * A descriptor that is ready when there may be a message, or the session has ended; as bh_events_descriptor(), with
+ * bh_session_receive(). It belongs to the session.
  *
  * @param session     must not be NULL.
  * @param descriptor  must not be NULL; receives the descriptor, the same each time.
  * @param error       may be NULL; on failure receives an error, which the caller frees.
- * @return BH_STATUS_OK, BH_STATUS_UNSUPPORTED on Windows, BH_STATUS_IO, BH_STATUS_INVALID_ARGUMENT,
- *         BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
+ * @return BH_STATUS_OK, BH_STATUS_IO, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
  *
  * Threads: any; never waits.
  */
-BH_API bh_status bh_session_descriptor(const struct bh_session *session, int32_t *descriptor, struct bh_error **error);
+BH_API
+bh_status bh_session_descriptor(const struct bh_session *session,
+                                bh_descriptor *descriptor,
+                                struct bh_error **error);
 
 /**
  * Calls `callback` for every message of the session from now on, instead of bh_session_receive(). The rules for callbacks
@@ -1176,7 +1200,7 @@ BH_API bh_status bh_session_descriptor(const struct bh_session *session, int32_t
  * @param drop_user_data  may be NULL; called once with `user_data` when the callback will not be called any more.
  * @param subscription    must not be NULL; receives what ends the calls: bh_subscription_free().
  * @param error           may be NULL; on failure receives an error, which the caller frees.
- * @return BH_STATUS_OK, BH_STATUS_BUSY when there is a callback already or a thread is receiving,
+ * @return BH_STATUS_OK, BH_STATUS_BUSY when there is a callback already or a thread is receiving, BH_STATUS_CLOSED,
  *         BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
  *
  * Threads: any; never waits.
@@ -1218,16 +1242,20 @@ BH_API void bh_cancel_free(struct bh_cancel *cancel);
 /**
  * Ends a subscription and frees it. NULL is fine. When this returns, its callback is not running and will not be called
  * again, and `drop_user_data` has been called. If it is called by a callback of the same hub, it does not wait for
- * itself: no further call begins, and `drop_user_data` is called soon after that callback returns.
+ * itself: no further call begins, and `drop_user_data` is called soon after that callback returns. In a log callback and
+ * in a `drop_user_data` it does not wait either.
  *
- * Threads: any; waits for a callback that is running.
+ * Threads: any; waits for a callback that is running, so do not hold a lock that it takes; if it was the last handle of its
+ * hub, waits for the hub's threads to end.
  */
-BH_API void bh_subscription_free(struct bh_subscription *subscription);
+BH_API
+void bh_subscription_free(struct bh_subscription *subscription);
 
 /**
  * Is the hub of the MCP client on standard input and output, as `brummer-hub --mcp`, until standard input ends, standard
  * output is closed, or `stop` is fired. Nothing else in the process may use these two meanwhile: one line of other output
- * breaks the conversation. Signals stay the program's: handle them by firing `stop` on another thread.
+ * breaks the conversation. What it has read of standard input is gone. Signals stay the program's: handle them by firing
+ * `stop` on another thread.
  *
  * @param hub_options      may be NULL: as BH_HUB_OPTIONS_INIT.
  * @param session_options  may be NULL: as BH_SESSION_OPTIONS_INIT. `client_name`, `client_version`, `capabilities_json` and
@@ -1235,10 +1263,10 @@ BH_API void bh_subscription_free(struct bh_subscription *subscription);
  * @param stop             may be NULL.
  * @param error            may be NULL; on failure receives an error, which the caller frees.
  * @return BH_STATUS_OK at the end, also when `stop` was fired; BH_STATUS_IO when standard input cannot be read,
- *         BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_UTF8, BH_STATUS_INVALID_HANDLE, BH_STATUS_UNSUPPORTED,
- *         BH_STATUS_WOULD_DEADLOCK in a log callback.
+ *         BH_STATUS_BUSY when another thread is doing it, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_UTF8,
+ *         BH_STATUS_INVALID_HANDLE, BH_STATUS_UNSUPPORTED, BH_STATUS_WOULD_DEADLOCK in a log callback.
  *
- * Threads: any, one in the process; waits for the end.
+ * Threads: any, one in the process at a time; waits for the end.
  */
 BH_API
 bh_status bh_run_stdio(const struct bh_hub_options *hub_options,
@@ -1251,7 +1279,8 @@ bh_status bh_run_stdio(const struct bh_hub_options *hub_options,
  * callback ends it. Without this function the library logs nothing anywhere.
  *
  * The callback is called on the thread on which something happens, possibly on several at the same time. It must be
- * quick, and must not wait: functions that would return BH_STATUS_WOULD_DEADLOCK.
+ * quick, and must not wait: functions that would return BH_STATUS_WOULD_DEADLOCK, and those that free do not wait for
+ * what they end. What such functions log is not told. In the child of a fork() it is not called.
  *
  * @param level           the most that is told: one of bh_log_level.
  * @param callback        may be NULL: nothing is told any more.
@@ -1259,9 +1288,11 @@ bh_status bh_run_stdio(const struct bh_hub_options *hub_options,
  * @param drop_user_data  may be NULL; called once with `user_data` when the callback will not be called any more.
  * @param error           may be NULL; on failure receives an error, which the caller frees.
  * @return BH_STATUS_OK, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_WOULD_DEADLOCK in a log callback, BH_STATUS_UNSUPPORTED when
- *         the library is linked statically into a Rust program that logs by itself.
+ *         the library is linked statically into a Rust program that logs by itself, BH_STATUS_FORKED in the child of a
+ *         fork() when the parent had set a callback.
  *
- * Threads: any, one at a time; waits for log callbacks that are running.
+ * Threads: any; waits until the former callback is not running any more and its `drop_user_data` has been called, so do
+ * not hold a lock that it takes.
  */
 BH_API
 bh_status bh_set_log_callback(int32_t level,

@@ -32,7 +32,7 @@ static void test_version(void) {
 
 static void test_registration(void) {
     uint16_t port;
-    int listener = listening(&port);
+    listener socket_ = listening(&port);
     bh_registration *registration = announce("mine", port);
     char file[4096], text[1024];
     FILE *opened;
@@ -48,7 +48,7 @@ static void test_registration(void) {
     OK(bh_unregister(registration, &error));
     CHECK(access(file, F_OK) != 0);
     OK(bh_unregister(NULL, &error));
-    close(listener);
+    close_listener(socket_);
 }
 
 static void test_list(void) {
@@ -147,6 +147,7 @@ static void test_two_hubs(void) {
 
 int main(int count, char **arguments) {
     CHECK(count == 2);
+    begin();
     data_dir = arguments[1];
     test_version();
     test_registration();

@@ -6,11 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+#endif
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "brummer_hub.h"
 
 /* Nothing here takes long; under valgrind on a busy machine it takes longer. */
 #define PATIENCE 120000
+
+/* No program takes longer than that, in seconds: whoever started it has given up on it. */
+#define LIFETIME 600
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
@@ -19,6 +32,28 @@
             exit(1);                                                                                                   \
         }                                                                                                              \
     } while (0)
+
+/* The beginning of each program. It ends with whoever started it, or at the latest after a while. */
+static inline void begin(void) {
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+#ifndef _WIN32
+    alarm(LIFETIME);
+#endif
+}
+
+/* Waits until a descriptor is ready; 0 if it is not in time. */
+static inline int is_ready(bh_descriptor descriptor, int milliseconds) {
+#ifdef _WIN32
+    return WaitForSingleObject(descriptor, (DWORD)milliseconds) == WAIT_OBJECT_0;
+#else
+    struct pollfd ready;
+    ready.fd = descriptor;
+    ready.events = POLLIN;
+    return poll(&ready, 1, milliseconds) == 1;
+#endif
+}
 
 static inline void expect_status(const char *file, int line, bh_status wanted, bh_status found, bh_error *error) {
     if (found != wanted) {

@@ -34,6 +34,7 @@ int main(int count, char **arguments) {
     bh_hub *hub;
     bh_session *session;
     CHECK(count == 2);
+    begin();
     hub = start_hub(arguments[1]);
     session = open_session(hub);
     while (fgets(line, sizeof line, stdin)) {

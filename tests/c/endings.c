@@ -96,8 +96,11 @@ static void *receive_for_ever(void *argument) {
     bh_string *message = NULL;
     bh_event *event = NULL;
     counter_raise(&it->started);
-    it->status = it->session ? bh_session_receive(it->session, BH_FOREVER, &message, NULL)
-                             : bh_events_next(it->events, BH_FOREVER, &event, NULL);
+    do {
+        /* Busy while the other thread is looking. */
+        it->status = it->session ? bh_session_receive(it->session, BH_FOREVER, &message, NULL)
+                                 : bh_events_next(it->events, BH_FOREVER, &event, NULL);
+    } while (it->status == BH_STATUS_BUSY);
     bh_string_free(message);
     bh_event_free(event);
     return NULL;
@@ -136,6 +139,7 @@ static void test_free_while_receiving(void) {
 
 int main(int count, char **arguments) {
     CHECK(count == 2);
+    begin();
     data_dir = arguments[1];
     test_cancel();
     test_end_during_call(STOP_HUB);

@@ -5,16 +5,18 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <poll.h>
-
 #include "shop.h"
+
+static void ignore_message(void *user_data, const char *message, size_t length) {
+    (void)user_data, (void)message, (void)length;
+}
 
 static void test_messages(void) {
     bh_hub *hub = start_with_shop(data_dir);
     bh_session *session = open_session(hub);
+    bh_subscription *subscription = NULL;
     bh_string *message = NULL;
-    struct pollfd ready;
-    int descriptor = -1, again = -2;
+    bh_descriptor descriptor, again;
     STATUS(TIMEOUT, bh_session_receive(session, 0, &message, &error));
     STATUS(TIMEOUT, bh_session_receive(session, 20, &message, &error));
     CHECK(message == NULL);
@@ -22,12 +24,10 @@ static void test_messages(void) {
     OK(bh_session_descriptor(session, &again, &error));
     CHECK(descriptor == again);
     OK(bh_session_send(session, "{\"jsonrpc\":\"2.0\",\n\"id\":\"mine\",\"method\":\"ping\"}", &error));
-    ready.fd = descriptor;
-    ready.events = POLLIN;
     for (;;) {
         bh_error *error = NULL;
         bh_status status;
-        CHECK(poll(&ready, 1, PATIENCE) == 1);
+        CHECK(is_ready(descriptor, PATIENCE));
         status = bh_session_receive(session, 0, &message, &error);
         if (status == BH_STATUS_OK) {
             break;
@@ -40,7 +40,7 @@ static void test_messages(void) {
     /* It may be readable once more, but becomes quiet. */
     do {
         STATUS(TIMEOUT, bh_session_receive(session, 0, &message, &error));
-    } while (poll(&ready, 1, 0) == 1);
+    } while (is_ready(descriptor, 0));
     /* What an instance says during a call, in order. */
     OK(bh_session_call_tool(session, "shop", "talk", "{\"count\":3}", PATIENCE, NULL, NULL, &error));
     for (int number = 0; number < 3; number++) {
@@ -53,7 +53,9 @@ static void test_messages(void) {
     CHECK(bh_session_missed(session) == 0);
     OK(bh_session_close(session, &error));
     STATUS(CLOSED, bh_session_receive(session, BH_FOREVER, &message, &error));
-    CHECK(poll(&ready, 1, PATIENCE) == 1);
+    STATUS(CLOSED, bh_session_on_message(session, ignore_message, NULL, NULL, &subscription, &error));
+    CHECK(subscription == NULL);
+    CHECK(is_ready(descriptor, PATIENCE));
     bh_session_free(session);
     bh_hub_free(hub);
 }
@@ -65,7 +67,7 @@ static void test_missed(void) {
     echo(session, "shop", "although nobody reads");
     for (;;) {
         bh_string *message = NULL;
-        bh_status status = bh_session_receive(session, 0, &message, NULL);
+        bh_status status = bh_session_receive(session, 20, &message, NULL);
         bh_string_free(message);
         if (status == BH_STATUS_TIMEOUT && bh_session_missed(session) > 0) {
             break;
@@ -74,6 +76,61 @@ static void test_missed(void) {
     }
     bh_session_free(session);
     bh_hub_free(hub);
+}
+
+/* As a program with a loop of its own does: it waits for the descriptor and takes what is there, until the end. */
+static void *loop_over_session(void *argument) {
+    const bh_session *session = argument;
+    bh_descriptor descriptor;
+    bh_status status;
+    OK(bh_session_descriptor(session, &descriptor, &error));
+    for (;;) {
+        bh_string *message = NULL;
+        CHECK(is_ready(descriptor, PATIENCE));
+        status = bh_session_receive(session, 0, &message, NULL);
+        bh_string_free(message);
+        if (status != BH_STATUS_OK && status != BH_STATUS_TIMEOUT) {
+            CHECK(status == BH_STATUS_CLOSED);
+            return NULL;
+        }
+    }
+}
+
+static void *loop_over_events(void *argument) {
+    const bh_events *events = argument;
+    bh_descriptor descriptor;
+    bh_status status;
+    OK(bh_events_descriptor(events, &descriptor, &error));
+    for (;;) {
+        bh_event *event = NULL;
+        CHECK(is_ready(descriptor, PATIENCE));
+        status = bh_events_next(events, 0, &event, NULL);
+        bh_event_free(event);
+        if (status != BH_STATUS_OK && status != BH_STATUS_TIMEOUT) {
+            CHECK(status == BH_STATUS_CLOSED);
+            return NULL;
+        }
+    }
+}
+
+/* The end wakes loops, too. */
+static void test_end_of_loops(void) {
+    for (int turn = 0; turn < 20; turn++) {
+        bh_hub *hub = start_hub(data_dir);
+        bh_session *session = open_session(hub);
+        bh_events *events = NULL;
+        pthread_t one, other;
+        OK(bh_hub_events(hub, &events, &error));
+        CHECK(pthread_create(&one, NULL, loop_over_session, session) == 0);
+        CHECK(pthread_create(&other, NULL, loop_over_events, events) == 0);
+        OK(bh_session_close(session, &error));
+        pthread_join(one, NULL);
+        OK(bh_hub_stop(hub, &error));
+        pthread_join(other, NULL);
+        bh_events_free(events);
+        bh_session_free(session);
+        bh_hub_free(hub);
+    }
 }
 
 typedef struct {
@@ -137,16 +194,15 @@ static void test_event_queue(void) {
     bh_event *event = NULL;
     bh_registration *registration;
     uint16_t port;
-    int listener = listening(&port), descriptor = -1, seen = 0;
-    struct pollfd ready;
+    listener socket_ = listening(&port);
+    bh_descriptor descriptor;
+    int seen = 0;
     OK(bh_hub_wait_settled(hub, PATIENCE, &error));
     OK(bh_hub_events(hub, &events, &error));
     OK(bh_events_descriptor(events, &descriptor, &error));
-    ready.fd = descriptor;
-    ready.events = POLLIN;
     registration = announce("queued", port);
     while (!seen) {
-        CHECK(poll(&ready, 1, PATIENCE) == 1);
+        CHECK(is_ready(descriptor, PATIENCE));
         for (;;) {
             bh_error *error = NULL;
             bh_status status = bh_events_next(events, 0, &event, &error);
@@ -166,7 +222,7 @@ static void test_event_queue(void) {
         }
     }
     OK(bh_unregister(registration, &error));
-    close(listener);
+    close_listener(socket_);
     OK(bh_hub_stop(hub, &error));
     /* What was queued can still be taken; then it has ended. */
     for (;;) {
@@ -216,7 +272,7 @@ static void on_watcher_drop(void *user_data) {
 
 static void test_event_callback(int stop) {
     uint16_t port;
-    int listener = listening(&port);
+    listener socket_ = listening(&port);
     bh_registration *registration;
     watcher it = {NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 0};
     it.hub = start_hub(data_dir);
@@ -227,7 +283,7 @@ static void test_event_callback(int stop) {
     counter_wait(&it.dropped, 1);
     CHECK(counter_get(&it.told) == 1);
     OK(bh_unregister(registration, &error));
-    close(listener);
+    close_listener(socket_);
     bh_hub_free(it.hub);
     CHECK(counter_get(&it.dropped) == 1);
 }
@@ -243,7 +299,7 @@ static void on_last(void *user_data, const bh_event *event) {
 
 static void test_free_in_callback(void) {
     uint16_t port;
-    int listener = listening(&port);
+    listener socket_ = listening(&port);
     bh_registration *registration;
     watcher it = {NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 0};
     it.hub = start_hub(data_dir);
@@ -252,12 +308,57 @@ static void test_free_in_callback(void) {
     registration = announce("last", port);
     counter_wait(&it.dropped, 1);
     OK(bh_unregister(registration, &error));
-    close(listener);
+    close_listener(socket_);
+}
+
+/* The last handle is freed when the user data of a callback is released. */
+static void on_last_event(void *user_data, const bh_event *event) {
+    watcher *it = user_data;
+    (void)event;
+    counter_wait(&it->subscribed, 1);
+    bh_subscription_free(it->subscription);
+    it->subscription = NULL;
+}
+
+static void on_last_drop(void *user_data) {
+    watcher *it = user_data;
+    bh_hub *other = NULL;
+    STATUS(WOULD_DEADLOCK, bh_hub_start(NULL, &other, &error));
+    STATUS(WOULD_DEADLOCK, bh_hub_wait_settled(it->hub, BH_FOREVER, &error));
+    bh_hub_free(it->hub);
+    counter_raise(&it->dropped);
+}
+
+static void test_free_in_drop(void) {
+    for (int turn = 0; turn < 20; turn++) {
+        uint16_t port;
+        listener socket_ = listening(&port);
+        bh_registration *registration;
+        watcher it = {NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 0};
+        it.hub = start_hub(data_dir);
+        OK(bh_hub_on_event(it.hub, on_last_event, &it, on_last_drop, &it.subscription, &error));
+        counter_raise(&it.subscribed);
+        registration = announce("dropped", port);
+        counter_wait(&it.dropped, 1);
+        OK(bh_unregister(registration, &error));
+        close_listener(socket_);
+    }
+}
+
+/* A file that every hub warns of. */
+static const char *write_bad_file(void) {
+    static char file[4096];
+    FILE *bad;
+    snprintf(file, sizeof file, "%s/instances/bad name.json", data_dir);
+    bad = fopen(file, "w");
+    CHECK(bad != NULL);
+    fputs("{}", bad);
+    fclose(bad);
+    return file;
 }
 
 typedef struct {
     counter lines, warned, dropped;
-    const bh_hub *hub;
 } logged;
 
 static void on_log(void *user_data, int32_t level, const char *target, const char *message) {
@@ -278,16 +379,10 @@ static void on_log_drop(void *user_data) {
 }
 
 static void test_log(void) {
-    logged it = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, NULL};
-    char file[4096];
-    FILE *bad;
+    logged it = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT};
+    const char *file = write_bad_file();
     bh_hub *hub;
     int lines;
-    snprintf(file, sizeof file, "%s/instances/bad name.json", data_dir);
-    bad = fopen(file, "w");
-    CHECK(bad != NULL);
-    fputs("{}", bad);
-    fclose(bad);
     STATUS(INVALID_ARGUMENT, bh_set_log_callback(9, on_log, &it, on_log_drop, &error));
     CHECK(counter_get(&it.dropped) == 1);
     OK(bh_set_log_callback(BH_LOG_LEVEL_INFO, on_log, &it, on_log_drop, &error));
@@ -301,17 +396,130 @@ static void test_log(void) {
     remove(file);
 }
 
+typedef struct {
+    counter entered, go_on, left, dropped;
+} slow;
+
+static void on_slow_log(void *user_data, int32_t level, const char *target, const char *message) {
+    slow *it = user_data;
+    (void)level, (void)target, (void)message;
+    counter_raise(&it->entered);
+    counter_wait(&it->go_on, 1);
+    counter_raise(&it->left);
+}
+
+static void on_slow_drop(void *user_data) {
+    slow *it = user_data;
+    CHECK(counter_get(&it->entered) == counter_get(&it->left));
+    counter_raise(&it->dropped);
+}
+
+static void *end_log(void *argument) {
+    slow *it = argument;
+    OK(bh_set_log_callback(BH_LOG_LEVEL_OFF, NULL, NULL, NULL, &error));
+    CHECK(counter_get(&it->left) > 0 && counter_get(&it->dropped) == 1);
+    return NULL;
+}
+
+/* Who ends the log waits for a callback that is running. */
+static void test_slow_log(void) {
+    slow it = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT};
+    const char *file = write_bad_file();
+    pthread_t thread;
+    bh_hub *hub;
+    OK(bh_set_log_callback(BH_LOG_LEVEL_WARN, on_slow_log, &it, on_slow_drop, &error));
+    hub = start_hub(data_dir);
+    counter_wait(&it.entered, 1);
+    CHECK(pthread_create(&thread, NULL, end_log, &it) == 0);
+    counter_raise(&it.go_on);
+    pthread_join(thread, NULL);
+    bh_hub_free(hub);
+    remove(file);
+}
+
+static void count_line(void *user_data, int32_t level, const char *target, const char *message) {
+    (void)level, (void)target, (void)message;
+    CHECK(counter_get(user_data) == 0);
+}
+
+static void count_drop(void *user_data) { counter_raise(user_data); }
+
+#define REPLACEMENTS 100
+
+static void *replace_log(void *argument) {
+    counter *dropped = argument;
+    for (int turn = 0; turn < REPLACEMENTS; turn++) {
+        OK(bh_set_log_callback(BH_LOG_LEVEL_TRACE, count_line, &dropped[turn], count_drop, &error));
+    }
+    return NULL;
+}
+
+/* Several threads set it, while others log: each is released once, and not called after that. */
+static void test_log_of_many(void) {
+    static counter dropped[2][REPLACEMENTS];
+    pthread_t threads[2];
+    for (int at = 0; at < 2; at++) {
+        for (int turn = 0; turn < REPLACEMENTS; turn++) {
+            pthread_mutex_init(&dropped[at][turn].mutex, NULL);
+            pthread_cond_init(&dropped[at][turn].changed, NULL);
+        }
+        CHECK(pthread_create(&threads[at], NULL, replace_log, dropped[at]) == 0);
+    }
+    for (int turn = 0; turn < 5; turn++) {
+        bh_hub_free(start_with_shop(data_dir));
+    }
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    OK(bh_set_log_callback(BH_LOG_LEVEL_OFF, NULL, NULL, NULL, &error));
+    for (int turn = 0; turn < REPLACEMENTS; turn++) {
+        CHECK(counter_get(&dropped[0][turn]) == 1 && counter_get(&dropped[1][turn]) == 1);
+    }
+}
+
+/* The last handles are freed by a log callback, on whatever thread of the library it is. */
+static void on_last_line(void *user_data, int32_t level, const char *target, const char *message) {
+    watcher *it = user_data;
+    (void)level, (void)target, (void)message;
+    counter_wait(&it->subscribed, 1);
+    if (counter_get(&it->told) == 0) {
+        counter_raise(&it->told);
+        bh_subscription_free(it->subscription);
+        bh_hub_free(it->hub);
+        counter_raise(&it->dropped);
+    }
+}
+
+static void ignore_event(void *user_data, const bh_event *event) { (void)user_data, (void)event; }
+
+static void test_free_in_log(void) {
+    watcher it = {NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 0};
+    const char *file = write_bad_file();
+    OK(bh_set_log_callback(BH_LOG_LEVEL_WARN, on_last_line, &it, NULL, &error));
+    it.hub = start_hub(data_dir);
+    OK(bh_hub_on_event(it.hub, ignore_event, NULL, NULL, &it.subscription, &error));
+    counter_raise(&it.subscribed);
+    counter_wait(&it.dropped, 1);
+    OK(bh_set_log_callback(BH_LOG_LEVEL_OFF, NULL, NULL, NULL, &error));
+    remove(file);
+}
+
 int main(int count, char **arguments) {
     CHECK(count == 2);
+    begin();
     data_dir = arguments[1];
     test_messages();
+    test_end_of_loops();
     test_missed();
     test_questions();
     test_event_queue();
     test_event_callback(0);
     test_event_callback(1);
     test_free_in_callback();
+    test_free_in_drop();
     test_log();
+    test_slow_log();
+    test_log_of_many();
+    test_free_in_log();
     puts("all as it should be");
     return 0;
 }

@@ -10,7 +10,7 @@ static void test_null(const char *data_dir) {
     bh_session *session = open_session(hub);
     bh_events *events = NULL;
     bh_string *text = NULL;
-    int32_t number = 0;
+    bh_descriptor descriptor;
     OK(bh_hub_events(hub, &events, &error));
     /* Without a place for the error. */
     CHECK(bh_hub_start(NULL, NULL, NULL) == BH_STATUS_INVALID_ARGUMENT);
@@ -25,7 +25,7 @@ static void test_null(const char *data_dir) {
     STATUS(INVALID_ARGUMENT, bh_events_next(NULL, 0, NULL, &error));
     STATUS(INVALID_ARGUMENT, bh_events_next(events, 0, NULL, &error));
     STATUS(INVALID_ARGUMENT, bh_events_descriptor(events, NULL, &error));
-    STATUS(INVALID_ARGUMENT, bh_events_descriptor(NULL, &number, &error));
+    STATUS(INVALID_ARGUMENT, bh_events_descriptor(NULL, &descriptor, &error));
     STATUS(INVALID_ARGUMENT, bh_session_open(hub, NULL, NULL, &error));
     STATUS(INVALID_ARGUMENT, bh_session_open(NULL, NULL, &session, &error));
     STATUS(INVALID_ARGUMENT, bh_session_call_tool(session, NULL, NULL, NULL, 0, NULL, NULL, &error));
@@ -142,6 +142,8 @@ static void test_options(const char *data_dir) {
     bh_registration *registration = NULL;
     bh_session *session = NULL;
     bh_hub *hub = NULL;
+    char file[4096];
+    FILE *made;
     /* A newer program: what this library does not know must not be asked for. */
     newer.known.size = sizeof newer;
     newer.known.data_dir = data_dir;
@@ -164,13 +166,20 @@ static void test_options(const char *data_dir) {
     register_options.labels_json = "{\"a\":1}";
     STATUS(INVALID_JSON, bh_register(&register_options, &registration, &error));
     register_options.labels_json = NULL;
-    register_options.data_dir = "/dev/null/no/directory";
+    /* Where a file is, there can be no directory. */
+    snprintf(file, sizeof file, "%s/file", data_dir);
+    made = fopen(file, "w");
+    CHECK(made != NULL);
+    fclose(made);
+    register_options.data_dir = file;
     STATUS(IO, bh_register(&register_options, &registration, &error));
+    remove(file);
     CHECK(registration == NULL && session == NULL);
 }
 
 int main(int count, char **arguments) {
     CHECK(count == 2);
+    begin();
     test_null(arguments[1]);
     test_handles(arguments[1]);
     test_texts(arguments[1]);

@@ -2,10 +2,19 @@
 #ifndef SHOP_H
 #define SHOP_H
 
+#ifdef _WIN32
+#include <winsock2.h>
+#include <io.h>
+typedef SOCKET listener;
+#define access _access
+#define F_OK 0
+#else
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+typedef int listener;
+#endif
 
 #include "check.h"
 
@@ -13,17 +22,33 @@
 static const char *data_dir;
 
 /* A socket that listens, and its port. */
-static inline int listening(uint16_t *port) {
+static inline listener listening(uint16_t *port) {
     struct sockaddr_in address;
+    listener socket_;
+#ifdef _WIN32
+    int length = sizeof address;
+    WSADATA data;
+    CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0);
+#else
     socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+#endif
+    socket_ = socket(AF_INET, SOCK_STREAM, 0);
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CHECK(listener >= 0 && bind(listener, (struct sockaddr *)&address, sizeof address) == 0);
-    CHECK(listen(listener, 16) == 0 && getsockname(listener, (struct sockaddr *)&address, &length) == 0);
+    CHECK(bind(socket_, (struct sockaddr *)&address, sizeof address) == 0);
+    CHECK(listen(socket_, 16) == 0 && getsockname(socket_, (struct sockaddr *)&address, &length) == 0);
     *port = ntohs(address.sin_port);
-    return listener;
+    return socket_;
+}
+
+static inline void close_listener(listener socket_) {
+#ifdef _WIN32
+    closesocket(socket_);
+    WSACleanup();
+#else
+    close(socket_);
+#endif
 }
 
 static inline bh_registration *announce(const char *name, uint16_t port) {

@@ -14,7 +14,7 @@ use crate::root;
 const HEADER: &str = "include/brummer_hub.h";
 
 /// The sources that it is made from, in the order in which a reader wants to meet them.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "status",
     "version",
     "error",
@@ -22,6 +22,7 @@ const SOURCES: [&str; 13] = [
     "registration",
     "hub",
     "instances",
+    "bell",
     "events",
     "session",
     "session/options",

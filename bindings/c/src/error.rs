@@ -52,7 +52,8 @@ pub unsafe extern "C" fn bh_error_status(error: *const bh_error) -> bh_status {
     unsafe { get(error, bh_status::InvalidHandle, |error| error.status) }
 }
 
-/// What went wrong, for people: one line of UTF-8, never NULL. The text lives as long as the error.
+/// What went wrong, for people: UTF-8, never NULL. With BH_STATUS_RPC it is what was answered. The text lives as long
+/// as the error.
 ///
 /// Threads: any; never waits.
 #[unsafe(no_mangle)]

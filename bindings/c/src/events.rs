@@ -9,6 +9,7 @@ use std::{
 use engine::hub::{HubEvent, HubEvents};
 
 use crate::{
+    bell::bh_descriptor,
     error::bh_error,
     ffi::{
         Borrowed, DropFn, Failure, Opaque, UserData, boundary, boundary_void, get, give, inside, retire,
@@ -121,7 +122,9 @@ impl Source for Told {
 pub type bh_event_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, event: *const bh_event)>;
 
 /// Releases what a callback's `user_data` points to. It is called exactly once, also when the function that was given it
-/// fails. It must not call functions of this library that wait.
+/// fails, on the thread that ends the callback or on one of the library's. It must be quick, and must not wait: functions
+/// of this library that would return BH_STATUS_WOULD_DEADLOCK, and those that free do not wait for what they end. In the
+/// child of a fork() it is not called for what the parent had set up.
 pub type bh_drop_callback = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// Calls `callback` for everything that happens to instances from now on.
@@ -241,21 +244,20 @@ pub unsafe extern "C" fn bh_events_next(
     unsafe { boundary(error, next) }
 }
 
-/// A descriptor for poll(), select() or an event loop: it is readable when there may be an event. Then call
-/// bh_events_next() with a time-out of 0 until it returns BH_STATUS_TIMEOUT. It belongs to the queue: do not read from it
-/// and do not close it.
+/// A descriptor for an event loop: it is readable (on Windows: set) when there may be an event, or the hub has ended. Then
+/// call bh_events_next() with a time-out of 0 until it returns something else than BH_STATUS_OK. It belongs to the queue and
+/// lives as long: do not read from it, reset it or close it.
 ///
 /// @param events      must not be NULL.
 /// @param descriptor  must not be NULL; receives the descriptor, the same each time.
 /// @param error       may be NULL; on failure receives an error, which the caller frees.
-/// @return BH_STATUS_OK, BH_STATUS_UNSUPPORTED on Windows, BH_STATUS_IO, BH_STATUS_INVALID_ARGUMENT,
-///         BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
+/// @return BH_STATUS_OK, BH_STATUS_IO, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
 ///
 /// Threads: any; never waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bh_events_descriptor(
     events: *const bh_events,
-    descriptor: *mut i32,
+    descriptor: *mut bh_descriptor,
     error: *mut *mut bh_error,
 ) -> bh_status {
     let get = || {
@@ -264,9 +266,9 @@ pub unsafe extern "C" fn bh_events_descriptor(
         if descriptor.is_null() {
             return Err(Failure::argument("`descriptor` must not be NULL"));
         }
-        let number = events.descriptor()?;
-        // SAFETY: not null, and the header asks for a place for a number.
-        unsafe { descriptor.write(number) };
+        let found = events.descriptor()?;
+        // SAFETY: not null, and the header asks for a place for a descriptor.
+        unsafe { descriptor.write(found) };
         Ok(())
     };
     // SAFETY: the contract of `error` is the same.

@@ -6,6 +6,7 @@ mod exclusive;
 mod handle;
 mod options;
 mod text;
+mod waiting;
 
 pub(crate) use self::{
     boundary::{Failure, boundary, boundary_void, get},
@@ -14,4 +15,5 @@ pub(crate) use self::{
     handle::{Borrowed, Opaque, give, inside, retire},
     options::{Options, read_options},
     text::{c_string, optional_text, text, wait_time},
+    waiting::{must_not_wait, without_waiting},
 };

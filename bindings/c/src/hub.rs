@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A hub: it finds the MCP servers of this machine and keeps a connection to each. Any number of them may run in one
-/// process; each has two threads of its own.
+/// process; each has threads of its own.
 #[derive(Debug)]
 pub struct bh_hub {
     _private: (),
@@ -89,7 +89,7 @@ pub(crate) unsafe fn hub_config(options: *const bh_hub_options) -> Result<HubCon
     Ok(config)
 }
 
-/// Starts a hub. It needs no instance and no directory to exist. It takes nothing of the process but two threads: no
+/// Starts a hub. It needs no instance and no directory to exist. It takes nothing of the process but some threads: no
 /// signals, no standard streams, no logger.
 ///
 /// @param options  may be NULL: as BH_HUB_OPTIONS_INIT.
@@ -169,9 +169,11 @@ pub unsafe extern "C" fn bh_hub_stop(hub: *const bh_hub, error: *mut *mut bh_err
 }
 
 /// Stops a hub, if it was not, and frees it. NULL is fine. Its threads end with the last handle that needs them: free its
-/// sessions, queues and subscriptions too, in any order. In the child of a fork() it only lets go of the handle.
+/// sessions, queues and subscriptions too, in any order. In the child of a fork() it only lets go of the handle. In a log
+/// callback and in a `drop_user_data` it does not wait: what runs is cut off.
 ///
-/// Threads: any, also in callbacks; waits as bh_hub_stop() does.
+/// Threads: any, also in callbacks; waits as bh_hub_stop() does, and, if it was the last handle of the hub, for its threads
+/// to end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bh_hub_free(hub: *mut bh_hub) {
     boundary_void(|| {

@@ -15,6 +15,7 @@
 #![allow(non_camel_case_types, reason = "the names are those of the C header")]
 #![allow(clippy::missing_safety_doc, reason = "the text is that of the C header, and says what is allowed")]
 
+pub mod bell;
 pub mod cancel;
 pub mod error;
 pub mod events;
@@ -26,6 +27,7 @@ mod mailbox;
 pub mod registration;
 mod running;
 pub mod session;
+mod signals;
 pub mod status;
 pub mod stdio;
 pub mod string;

@@ -3,11 +3,15 @@
 use std::{
     ffi::{c_char, c_void},
     fmt::{self, Write},
-    ptr,
-    sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::SeqCst},
+    process,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 use engine::Status;
+use tokio::sync::{oneshot, watch};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -18,8 +22,8 @@ use tracing::{
 use crate::{
     error::bh_error,
     events::bh_drop_callback,
-    ffi::{Failure, UserData, boundary, c_string},
-    running::{may_wait, without_waiting},
+    ffi::{Failure, UserData, boundary, c_string, must_not_wait, without_waiting},
+    running::may_wait,
     status::bh_status,
 };
 
@@ -50,15 +54,26 @@ pub type bh_log_callback = Option<
 type LogFn =
     unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char);
 
-/// Where lines go.
+/// Where lines go. Each line has a reference to it for as long as the program is called.
 struct Sink {
     callback: LogFn,
     user_data: UserData,
+    /// Goes with the sink, after the user data: who replaces the sink waits for that.
+    _gone: oneshot::Sender<()>,
 }
 
-/// The one sink of the process, or NULL. Who uses it raises `SPEAKING` first; who replaces it waits for that to be 0.
-static SINK: AtomicPtr<Sink> = AtomicPtr::new(ptr::null_mut());
-static SPEAKING: AtomicUsize = AtomicUsize::new(0);
+/// The sink in use, and what tells that it is no longer.
+struct Current {
+    sink: Arc<Sink>,
+    gone: oneshot::Receiver<()>,
+}
+
+/// The one sink of the process.
+static CURRENT: LazyLock<watch::Sender<Option<Current>>> = LazyLock::new(|| watch::Sender::new(None));
+
+/// The process that the sink is of, once there was one. In a fork of it neither the program's callback nor what is here
+/// may be in a state to be used.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 /// The highest level that is told, as a number of `bh_log_level`.
 static LEVEL: AtomicUsize = AtomicUsize::new(0);
@@ -118,23 +133,19 @@ impl Subscriber for Lines {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Calls the program. What is logged within the callback itself is not told.
+/// Calls the program. What is logged within its callbacks is not told.
 fn tell(level: Level, target: &str, line: Line) {
-    let call = || {
-        SPEAKING.fetch_add(1, SeqCst);
-        let sink = SINK.load(SeqCst);
-        if !sink.is_null() {
-            let (target, message) = (c_string(target), c_string(line.message + &line.fields));
-            // SAFETY: `SPEAKING` was raised before the sink was seen, so that who replaces it waits for us.
-            let sink = unsafe { &*sink };
-            let user_data = sink.user_data.pointer();
-            // SAFETY: the program gave this function to be called with this pointer and two texts.
-            unsafe { (sink.callback)(user_data, number(level), target.as_ptr(), message.as_ptr()) };
-        }
-        SPEAKING.fetch_sub(1, SeqCst);
-    };
-    // `None`: a callback that logs by calling the library.
-    let _ = without_waiting(call);
+    if must_not_wait() || PROCESS.load(SeqCst) != process::id() {
+        return;
+    }
+    let sink = CURRENT.borrow().as_ref().map(|current| Arc::clone(&current.sink));
+    let Some(sink) = sink else { return };
+    let (target, message) = (c_string(target), c_string(line.message + &line.fields));
+    without_waiting(|| {
+        let user_data = sink.user_data.pointer();
+        // SAFETY: the program gave this function to be called with this pointer and two texts.
+        unsafe { (sink.callback)(user_data, number(level), target.as_ptr(), message.as_ptr()) };
+    });
 }
 
 /// The text of an event: its message, then its fields.
@@ -159,7 +170,8 @@ impl Visit for Line {
 /// callback ends it. Without this function the library logs nothing anywhere.
 ///
 /// The callback is called on the thread on which something happens, possibly on several at the same time. It must be
-/// quick, and must not wait: functions that would return BH_STATUS_WOULD_DEADLOCK.
+/// quick, and must not wait: functions that would return BH_STATUS_WOULD_DEADLOCK, and those that free do not wait for
+/// what they end. What such functions log is not told. In the child of a fork() it is not called.
 ///
 /// @param level           the most that is told: one of bh_log_level.
 /// @param callback        may be NULL: nothing is told any more.
@@ -167,9 +179,11 @@ impl Visit for Line {
 /// @param drop_user_data  may be NULL; called once with `user_data` when the callback will not be called any more.
 /// @param error           may be NULL; on failure receives an error, which the caller frees.
 /// @return BH_STATUS_OK, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_WOULD_DEADLOCK in a log callback, BH_STATUS_UNSUPPORTED when
-///         the library is linked statically into a Rust program that logs by itself.
+///         the library is linked statically into a Rust program that logs by itself, BH_STATUS_FORKED in the child of a
+///         fork() when the parent had set a callback.
 ///
-/// Threads: any, one at a time; waits for log callbacks that are running.
+/// Threads: any; waits until the former callback is not running any more and its `drop_user_data` has been called, so do
+/// not hold a lock that it takes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bh_set_log_callback(
     level: i32,
@@ -183,22 +197,36 @@ pub unsafe extern "C" fn bh_set_log_callback(
         may_wait()?;
         let level = usize::try_from(level).ok().filter(|level| *level <= 5);
         let level = level.ok_or_else(|| Failure::argument("`level` is no bh_log_level"))?;
-        let sink = callback.map(|callback| Box::new(Sink { callback, user_data }));
-        if sink.is_some() && !INSTALLED.swap(true, SeqCst) {
+        let own = process::id();
+        let (gone, told) = oneshot::channel();
+        let sink = callback.map(|callback| Arc::new(Sink { callback, user_data, _gone: gone }));
+        let level = if sink.is_some() { level } else { 0 };
+        let current = sink.map(|sink| Current { sink, gone: told });
+        match PROCESS.load(SeqCst) {
+            0 if current.is_some() => PROCESS.store(own, SeqCst),
+            0 => return Ok(()),
+            process if process == own => {}
+            _ => {
+                let text = "the process that this one was forked from has the log callback";
+                return Err(Failure::new(Status::Forked, text));
+            }
+        }
+        if current.is_some() && !INSTALLED.swap(true, SeqCst) {
             tracing::subscriber::set_global_default(Lines).map_err(|_| {
                 INSTALLED.store(false, SeqCst);
                 Failure::new(Status::Unsupported, "the program has a logger for Rust already")
             })?;
         }
-        LEVEL.store(if sink.is_some() { level } else { 0 }, SeqCst);
+        let mut former = None;
+        CURRENT.send_modify(|place| {
+            LEVEL.store(level, SeqCst);
+            former = std::mem::replace(place, current);
+        });
         tracing::callsite::rebuild_interest_cache();
-        let former = SINK.swap(sink.map_or(ptr::null_mut(), Box::into_raw), SeqCst);
-        while SPEAKING.load(SeqCst) != 0 {
-            std::thread::yield_now();
-        }
-        if !former.is_null() {
-            // SAFETY: it came from `Box::into_raw`, nobody speaks with it any more, and only this thread took it out.
-            drop(unsafe { Box::from_raw(former) });
+        if let Some(Current { sink, gone }) = former {
+            drop(sink);
+            // It is an error that tells: whoever still used the sink has let go of it.
+            let _ = gone.blocking_recv();
         }
         Ok(())
     };

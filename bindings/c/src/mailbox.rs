@@ -5,9 +5,8 @@
 //!                                  └─bell──▶ poll() of the program
 //! ```
 //!
-//! The bell is a pair of sockets, made when it is first asked for. The task writes a byte after what it has queued; the
-//! program's thread empties it when it finds the queue empty, and then looks once more. So the descriptor is readable
-//! whenever something is queued, and at times when nothing is.
+//! The task rings the bell after what it has queued; the program's thread empties it when it finds the queue empty, and
+//! then looks once more. So the descriptor is ready whenever something is queued, and at times when nothing is.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,8 +14,8 @@ use engine::Status;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::bell::Bell;
 use crate::{
+    bell::{Bell, bh_descriptor},
     ffi::{Exclusive, Failure},
     running::Running,
 };
@@ -48,7 +47,7 @@ impl<T: Send + 'static> Mailbox<T> {
     pub(crate) fn fill(running: &Arc<Running>, mut supply: impl Supply<Item = T>) -> Self {
         let (sender, queue) = mpsc::channel(QUEUE);
         let (bell, closed) = (Arc::new(Bell::default()), CancellationToken::new());
-        let (ringing, stop) = (Arc::clone(&bell), closed.clone());
+        let (ringing, ended, stop) = (Arc::clone(&bell), Arc::clone(&bell), closed.clone());
         let fill = async move {
             while let Some(item) = supply.next().await {
                 if sender.send(item).await.is_err() {
@@ -57,10 +56,13 @@ impl<T: Send + 'static> Mailbox<T> {
                 ringing.ring();
             }
             drop(sender);
-            ringing.ring();
         };
         // It ends with the mailbox, with its source, which is the hub's, or at the latest with the runtime.
-        drop(running.runtime().spawn(async move { stop.run_until_cancelled(fill).await }));
+        drop(running.runtime().spawn(async move {
+            stop.run_until_cancelled(fill).await;
+            // Who polls is told of the end.
+            ended.ring();
+        }));
         Self { running: Arc::clone(running), queue: Exclusive::new(Some(queue)), bell, closed }
     }
 
@@ -102,6 +104,11 @@ impl<T: Send + 'static> Mailbox<T> {
         Failure::closed(what)
     }
 
+    /// Whether it was ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
     /// Takes the queue for good.
     pub(crate) fn divert(&self) -> Result<mpsc::Receiver<T>, Failure> {
         let mut queue = self.queue.take();
@@ -109,10 +116,10 @@ impl<T: Send + 'static> Mailbox<T> {
         queue.ok_or_else(|| Failure::new(Status::Busy, "somebody is receiving already"))
     }
 
-    /// A descriptor that is readable when [`next`](Self::next) would not wait.
-    pub(crate) fn descriptor(&self) -> Result<i32, Failure> {
+    /// What is ready when [`next`](Self::next) would not wait.
+    pub(crate) fn descriptor(&self) -> Result<bh_descriptor, Failure> {
         self.running.check()?;
-        self.bell.descriptor()
+        Ok(self.bell.descriptor()?)
     }
 
     /// Ends it; who waits is told.
@@ -140,71 +147,5 @@ async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> 
     match limit {
         None => Some(future.await),
         Some(limit) => timeout(limit, future).await.ok(),
-    }
-}
-
-#[cfg(unix)]
-mod bell {
-    use std::{
-        io::{Read, Write},
-        os::{fd::AsRawFd, unix::net::UnixStream},
-        sync::OnceLock,
-    };
-
-    use crate::ffi::Failure;
-
-    /// Two ends of a socket, once somebody wants to know.
-    #[derive(Debug, Default)]
-    pub(super) struct Bell(OnceLock<(UnixStream, UnixStream)>);
-
-    impl Bell {
-        pub(super) fn ring(&self) {
-            if let Some((_, inner)) = self.0.get() {
-                // A full socket is readable already.
-                let _ = (&*inner).write(&[1]);
-            }
-        }
-
-        pub(super) fn empty(&self) {
-            let mut bytes = [0; 256];
-            if let Some((outer, _)) = self.0.get() {
-                while matches!((&*outer).read(&mut bytes), Ok(read) if read > 0) {}
-            }
-        }
-
-        pub(super) fn descriptor(&self) -> Result<i32, Failure> {
-            if self.0.get().is_none() {
-                let (outer, inner) = UnixStream::pair()?;
-                outer.set_nonblocking(true)?;
-                inner.set_nonblocking(true)?;
-                // Another thread may have been faster; then its pair is used.
-                let _ = self.0.set((outer, inner));
-                // Something may have been queued before there was a bell.
-                self.ring();
-            }
-            self.0.get().map(|(outer, _)| outer.as_raw_fd()).ok_or_else(Failure::timeout)
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod bell {
-    use engine::Status;
-
-    use crate::ffi::Failure;
-
-    /// Windows waits for handles, not for descriptors. The calls are those of a bell.
-    #[derive(Debug, Default)]
-    pub(super) struct Bell;
-
-    impl Bell {
-        pub(super) fn ring(&self) {}
-
-        pub(super) fn empty(&self) {}
-
-        pub(super) fn descriptor(&self) -> Result<i32, Failure> {
-            let text = "this system has no descriptors to poll; wait with a time-out, or use a callback";
-            Err(Failure::new(Status::Unsupported, text))
-        }
     }
 }

@@ -5,7 +5,6 @@
 //! threads and waits for them.
 
 use std::{
-    cell::Cell,
     process,
     sync::Arc,
     thread::{self, JoinHandle, ThreadId},
@@ -20,7 +19,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{ffi::Failure, subscription::Job};
+use crate::{
+    ffi::{Failure, must_not_wait},
+    signals,
+    subscription::Job,
+};
 
 /// Callbacks that wait for the thread of callbacks. When it is full, events wait in queues of their own, which count
 /// what they lose.
@@ -29,31 +32,9 @@ const JOBS: usize = 64;
 /// How long the end of the runtime waits for files that are being read or written.
 const LAST_FILES: Duration = Duration::from_secs(1);
 
-thread_local! {
-    /// Whether this thread is in a callback that must not wait.
-    static MUST_NOT_WAIT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Forbids this thread to wait while `callback` runs; `None` when it is forbidden already.
-pub(crate) fn without_waiting(callback: impl FnOnce()) -> Option<()> {
-    /// Allows it again, also after a panic.
-    struct Allow;
-    impl Drop for Allow {
-        fn drop(&mut self) {
-            MUST_NOT_WAIT.set(false);
-        }
-    }
-    if MUST_NOT_WAIT.replace(true) {
-        return None;
-    }
-    let _allow = Allow;
-    callback();
-    Some(())
-}
-
 /// Whether this thread may wait for the hub.
 pub(crate) fn may_wait() -> Result<(), Failure> {
-    if MUST_NOT_WAIT.get() || Handle::try_current().is_ok() {
+    if must_not_wait() || Handle::try_current().is_ok() {
         let text = "this would wait for its own caller; do it on another thread";
         return Err(Failure::new(Status::WouldDeadlock, text));
     }
@@ -79,10 +60,17 @@ impl Running {
     /// Starts the threads and the hub.
     pub(crate) fn start(config: HubConfig) -> Result<Arc<Self>, Failure> {
         may_wait()?;
-        let runtime = Builder::new_current_thread().enable_all().thread_name("brummer-files").build()?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .thread_name("brummer-files")
+            .on_thread_start(signals::leave_to_program)
+            .build()?;
         let (handle, end) = (runtime.handle().clone(), CancellationToken::new());
+        // Until everything has started.
+        let undo = end.clone().drop_guard();
         let ended = end.clone();
         let main = thread::Builder::new().name("brummer-hub".to_owned()).spawn(move || {
+            signals::leave_to_program();
             runtime.block_on(ended.cancelled());
             runtime.shutdown_timeout(LAST_FILES);
         })?;
@@ -91,12 +79,12 @@ impl Running {
             while let Some(job) = queue.blocking_recv() {
                 job.run();
             }
-        });
-        let callbacks = callbacks.inspect_err(|_| end.cancel())?;
+        })?;
         let hub = {
             let _context = handle.enter();
             Hub::start(config)
         };
+        undo.disarm();
         Ok(Arc::new(Self {
             hub,
             runtime: handle,
@@ -176,8 +164,9 @@ impl Drop for Running {
         self.jobs = None;
         let own = thread::current().id();
         for thread in self.threads.drain(..) {
-            // The thread of callbacks frees the last handle when a callback does: it ends after that.
-            if thread.thread().id() != own {
+            // The thread of callbacks frees the last handle when a callback does: it ends after that. And a callback that
+            // must not wait may be what the threads wait for.
+            if thread.thread().id() != own && !must_not_wait() {
                 let _ = thread.join();
             }
         }

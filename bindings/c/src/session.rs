@@ -143,7 +143,8 @@ pub unsafe extern "C" fn bh_session_close(
     unsafe { boundary(error, close) }
 }
 
-/// Ends a session, if it was not, and frees it. NULL is fine. In the child of a fork() it only lets go of the handle.
+/// Ends a session, if it was not, and frees it. NULL is fine. In the child of a fork() it only lets go of the handle. In a
+/// log callback and in a `drop_user_data` it does not wait.
 ///
 /// Threads: any, also in callbacks; waits as bh_session_close() does, and, if it was the last handle of its hub, for the
 /// hub's threads to end.

@@ -130,9 +130,11 @@ async fn order(mut source: impl Source, target: Arc<Target>, jobs: mpsc::Sender<
 
 /// Ends a subscription and frees it. NULL is fine. When this returns, its callback is not running and will not be called
 /// again, and `drop_user_data` has been called. If it is called by a callback of the same hub, it does not wait for
-/// itself: no further call begins, and `drop_user_data` is called soon after that callback returns.
+/// itself: no further call begins, and `drop_user_data` is called soon after that callback returns. In a log callback and
+/// in a `drop_user_data` it does not wait either.
 ///
-/// Threads: any; waits for a callback that is running.
+/// Threads: any; waits for a callback that is running, so do not hold a lock that it takes; if it was the last handle of its
+/// hub, waits for the hub's threads to end.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bh_subscription_free(subscription: *mut bh_subscription) {
     boundary_void(|| {

@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use super::without_waiting;
+
 /// `void (*)(void *user_data)`, or NULL.
 pub(crate) type DropFn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
@@ -31,7 +33,7 @@ impl Drop for UserData {
     fn drop(&mut self) {
         if let Some(release) = self.release {
             // SAFETY: the program gave this function to be called once with this pointer.
-            unsafe { release(self.pointer) };
+            without_waiting(|| unsafe { release(self.pointer) });
         }
     }
 }

@@ -4,6 +4,9 @@
 //! takes one of its own for as long as it works, so an object lives until the last call on it has returned, even when
 //! the handle is freed meanwhile. A freed handle is kept for a while, marked, so that using or freeing it again is
 //! noticed instead of corrupting memory.
+//!
+//! Nobody waits for anybody here: whoever is the last to look at a handle that was freed drops the handle's reference. So
+//! a thread that is held up in the middle, or that a fork has left behind in the other process, holds up nothing.
 
 use std::{
     any::Any,
@@ -22,8 +25,11 @@ use engine::Status;
 /// Marks a handle in use. Any number that is unlikely to stand in memory by chance.
 const LIVE: u64 = 0x6272_756d_6d65_7231;
 
-/// Marks a handle that was freed.
+/// Marks a handle that was freed, and may still have users.
 const FREED: u64 = 0x6465_6164_6465_6164;
+
+/// Marks a handle that was freed and that nobody looks into any more.
+const EMPTY: u64 = 0x6465_6164_6465_6165;
 
 /// Freed handles that are remembered, of 40 bytes each.
 const REMEMBERED: usize = 1024;
@@ -36,14 +42,41 @@ static NEXT_FREED: AtomicUsize = AtomicUsize::new(0);
 /// What a handle points to. The same for every kind, so that a handle of the wrong kind is noticed too.
 struct Handle {
     mark: AtomicU64,
-    /// Threads that are taking their reference at this moment.
-    entering: AtomicUsize,
+    /// Who may look at `object`: the program, until it frees the handle, and threads that are taking their reference.
+    users: AtomicUsize,
     object: UnsafeCell<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
-// SAFETY: `object` is only read between `entering` going up and down while `mark` is LIVE, and only written by the one
-// thread that has turned `mark` to FREED, after `entering` has become 0 (see `reference` and `retire`).
+// SAFETY: `object` is `Send` and `Sync`. It is only read by one of `users`, and only written by the last of them, when
+// `users` has become 0, from where it never rises again.
 unsafe impl Sync for Handle {}
+
+/// One of a handle's users.
+struct User<'a>(&'a Handle);
+
+impl<'a> User<'a> {
+    /// `None` when the last user has left.
+    fn enter(handle: &'a Handle) -> Option<Self> {
+        let one_more = |users: usize| (users > 0).then_some(users + 1);
+        handle.users.fetch_update(SeqCst, SeqCst, one_more).is_ok().then_some(Self(handle))
+    }
+
+    fn object(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        // SAFETY: it is not written before this user has left.
+        unsafe { (*self.0.object.get()).clone() }
+    }
+}
+
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        if self.0.users.fetch_sub(1, SeqCst) == 1 {
+            // SAFETY: this was the last user, and there will be no other.
+            drop(unsafe { (*self.0.object.get()).take() });
+            // The last that is done with the handle: from here on it may be given back.
+            self.0.mark.store(EMPTY, SeqCst);
+        }
+    }
+}
 
 /// A type that C has handles of.
 pub(crate) trait Opaque {
@@ -57,7 +90,7 @@ pub(crate) trait Opaque {
 pub(crate) fn give<T: Opaque>(object: Arc<T::Object>) -> *mut T {
     let handle = Handle {
         mark: AtomicU64::new(LIVE),
-        entering: AtomicUsize::new(0),
+        users: AtomicUsize::new(1),
         object: UnsafeCell::new(Some(object)),
     };
     Box::into_raw(Box::new(handle)).cast()
@@ -79,14 +112,12 @@ pub(crate) unsafe fn inside<T: Opaque>(handle: *const T) -> Result<Arc<T::Object
     }
     // SAFETY: not null, aligned, and by the contract of this function a handle that is alive or remembered.
     let handle = unsafe { &*handle };
-    handle.entering.fetch_add(1, SeqCst);
+    // Looked at before anything is written: it may be no handle at all.
     let object = match handle.mark.load(SeqCst) {
-        // SAFETY: `entering` was raised before `mark` was seen LIVE, so that who frees it waits for us before it writes.
-        LIVE => unsafe { (*handle.object.get()).clone() }.ok_or("was freed"),
-        FREED => Err("was freed"),
+        LIVE => User::enter(handle).and_then(|user| user.object()).ok_or("was freed"),
+        FREED | EMPTY => Err("was freed"),
         _ => Err("is no handle"),
     };
-    handle.entering.fetch_sub(1, SeqCst);
     let object = object.map_err(bad)?;
     object.downcast().map_err(|_| bad("is a handle of another kind"))
 }
@@ -108,16 +139,15 @@ pub(crate) unsafe fn retire<T: Opaque>(handle: *mut T) -> Result<Option<Arc<T::O
     if handle.mark.compare_exchange(LIVE, FREED, SeqCst, SeqCst).is_err() {
         return Err(Failure::new(Status::InvalidHandle, format!("this {} was freed", T::NAME)));
     }
-    // Each of them is a few instructions away from its end.
-    while handle.entering.load(SeqCst) != 0 {
-        std::hint::spin_loop();
-    }
-    // SAFETY: this thread turned the mark, nobody is entering, and who enters from now on sees FREED and stays out.
-    drop(unsafe { (*handle.object.get()).take() });
+    // The program is no user any more.
+    drop(User(handle));
     let place = NEXT_FREED.fetch_add(1, SeqCst) % REMEMBERED;
     let oldest = FREED_HANDLES[place].swap(raw, SeqCst);
-    if !oldest.is_null() {
-        // SAFETY: it came from `Box::into_raw` in `give`, and was put here once, when its mark was turned.
+    // SAFETY: NULL, or a handle that was put here once, when its mark was turned, and not given back yet.
+    let unused = unsafe { oldest.as_ref() }.is_some_and(|oldest| oldest.mark.load(SeqCst) == EMPTY);
+    // One that a thread is still looking into, so many frees later, is left to it.
+    if unused {
+        // SAFETY: it came from `Box::into_raw` in `give`, nobody else has it any more, and nobody looks into it.
         drop(unsafe { Box::from_raw(oldest) });
     }
     Ok(Some(object))
@@ -179,6 +209,27 @@ mod tests {
             assert!(retire(number).unwrap().is_some());
             assert_eq!(status(retire(number)), Some(Status::InvalidHandle));
             assert_eq!(status(inside(number.cast_const())), Some(Status::InvalidHandle));
+        }
+    }
+
+    #[test]
+    fn a_user_that_never_leaves_holds_up_nobody() {
+        let object = Arc::new(7);
+        let number = give::<Number>(Arc::clone(&object));
+        // SAFETY: the handle is from `give`; it outlives what is done with it here.
+        unsafe {
+            // As in the child of a fork, if another thread of the parent was just here.
+            let left = User::enter(&*number.cast::<Handle>().cast_const()).unwrap();
+            assert_eq!(retire(number).unwrap().as_deref(), Some(&7));
+            assert_eq!(status(inside(number.cast_const())), Some(Status::InvalidHandle));
+            for _ in 0..=REMEMBERED {
+                assert!(retire(give::<Number>(Arc::new(8))).unwrap().is_some());
+            }
+            // It is still there to be left.
+            assert_eq!(Arc::strong_count(&object), 2);
+            drop(left);
+            assert_eq!(Arc::strong_count(&object), 1);
+            drop(Box::from_raw(number.cast::<Handle>()));
         }
     }
 

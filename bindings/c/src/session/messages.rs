@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::bh_session;
 use crate::{
+    bell::bh_descriptor,
     error::bh_error,
     events::bh_drop_callback,
     ffi::{Failure, UserData, boundary, c_string, give, inside, text, wait_time},
@@ -80,19 +81,19 @@ pub unsafe extern "C" fn bh_session_receive(
     unsafe { boundary(error, receive) }
 }
 
-/// A descriptor that is readable when there may be a message; as bh_events_descriptor(), with bh_session_receive().
+/// A descriptor that is ready when there may be a message, or the session has ended; as bh_events_descriptor(), with
+/// bh_session_receive(). It belongs to the session.
 ///
 /// @param session     must not be NULL.
 /// @param descriptor  must not be NULL; receives the descriptor, the same each time.
 /// @param error       may be NULL; on failure receives an error, which the caller frees.
-/// @return BH_STATUS_OK, BH_STATUS_UNSUPPORTED on Windows, BH_STATUS_IO, BH_STATUS_INVALID_ARGUMENT,
-///         BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
+/// @return BH_STATUS_OK, BH_STATUS_IO, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
 ///
 /// Threads: any; never waits.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bh_session_descriptor(
     session: *const bh_session,
-    descriptor: *mut i32,
+    descriptor: *mut bh_descriptor,
     error: *mut *mut bh_error,
 ) -> bh_status {
     let get = || {
@@ -101,9 +102,9 @@ pub unsafe extern "C" fn bh_session_descriptor(
         if descriptor.is_null() {
             return Err(Failure::argument("`descriptor` must not be NULL"));
         }
-        let number = session.mailbox.descriptor()?;
-        // SAFETY: not null, and the header asks for a place for a number.
-        unsafe { descriptor.write(number) };
+        let found = session.mailbox.descriptor()?;
+        // SAFETY: not null, and the header asks for a place for a descriptor.
+        unsafe { descriptor.write(found) };
         Ok(())
     };
     // SAFETY: the contract of `error` is the same.
@@ -144,7 +145,7 @@ impl Source for Told {
 /// @param drop_user_data  may be NULL; called once with `user_data` when the callback will not be called any more.
 /// @param subscription    must not be NULL; receives what ends the calls: bh_subscription_free().
 /// @param error           may be NULL; on failure receives an error, which the caller frees.
-/// @return BH_STATUS_OK, BH_STATUS_BUSY when there is a callback already or a thread is receiving,
+/// @return BH_STATUS_OK, BH_STATUS_BUSY when there is a callback already or a thread is receiving, BH_STATUS_CLOSED,
 ///         BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_HANDLE, BH_STATUS_FORKED.
 ///
 /// Threads: any; never waits.
@@ -161,7 +162,10 @@ pub unsafe extern "C" fn bh_session_on_message(
     let subscribe = || {
         // SAFETY: the header asks for a session or NULL.
         let session = unsafe { inside(session) }?;
-        session.running.check()?;
+        session.running.check_open()?;
+        if session.mailbox.is_closed() {
+            return Err(Failure::closed("session"));
+        }
         let callback = callback.ok_or_else(|| Failure::argument("`callback` must not be NULL"))?;
         if subscription.is_null() {
             return Err(Failure::argument("`subscription` must not be NULL"));
