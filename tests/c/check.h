@@ -33,12 +33,22 @@
         }                                                                                                              \
     } while (0)
 
+#ifdef _WIN32
+static DWORD WINAPI end_late(void *unused) {
+    (void)unused;
+    Sleep(LIFETIME * 1000);
+    ExitProcess(1);
+}
+#endif
+
 /* The beginning of each program. It ends with whoever started it, or at the latest after a while. */
 static inline void begin(void) {
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-#ifndef _WIN32
+#ifdef _WIN32
+    CloseHandle(CreateThread(NULL, 0, end_late, NULL, 0, NULL));
+#else
     alarm(LIFETIME);
 #endif
 }
@@ -52,6 +62,15 @@ static inline int is_ready(bh_descriptor descriptor, int milliseconds) {
     ready.fd = descriptor;
     ready.events = POLLIN;
     return poll(&ready, 1, milliseconds) == 1;
+#endif
+}
+
+/* Lets other threads go on, in a loop that looks for something. */
+static inline void let_others_run(void) {
+#ifdef _WIN32
+    Sleep(1);
+#else
+    poll(NULL, 0, 1);
 #endif
 }
 

@@ -118,6 +118,7 @@ static void test_free_while_receiving(void) {
     counter_wait(&it.started, 1);
     while (bh_session_receive(session, 0, &message, NULL) != BH_STATUS_BUSY) {
         CHECK(message == NULL);
+        let_others_run();
     }
     bh_session_free(session);
     pthread_join(thread, NULL);

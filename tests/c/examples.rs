@@ -130,3 +130,27 @@ async fn pkg_config_finds_the_library_wherever_it_is() {
     succeeds(build.arg(format!("-Wl,-rpath,{}", moved.join("lib").display()))).await;
     lists_and_calls(&home, &program).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn the_documentation_says_how_to_link() {
+    let (home, _shop) = shop().await;
+    let text = std::fs::read_to_string(repository().join("docs/C.md")).unwrap();
+    let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("cc call.c ")).collect();
+    assert_eq!(lines.len(), 2);
+    let directory = tempfile::tempdir().unwrap();
+    for line in lines {
+        let line = line.split('#').next().unwrap().replace("/usr/local", prefix().to_str().unwrap());
+        if line.contains("pkg-config") && !has("pkg-config") {
+            continue;
+        }
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{} \"$0\" -o \"$1\" {line}", compilers()[0]));
+        shell.arg(repository().join("examples/c/call.c")).arg(directory.path().join("call"));
+        shell.env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig"));
+        succeeds(&mut shell).await;
+        let mut program = at_home(&home, directory.path().join("call"));
+        let list = succeeds(program.env("LD_LIBRARY_PATH", prefix().join("lib"))).await;
+        assert!(list.starts_with("shop "), "{list}");
+    }
+}

@@ -10,6 +10,12 @@
 
 #include "check.h"
 
+/* The end in a child: what it has of its parent's is lost to it, and a program that it becomes has no use for it. */
+static void become_another(void) {
+    execlp("true", "true", (char *)NULL);
+    _exit(1);
+}
+
 /* The end of a child, which must be a good one. */
 static void expect_good_end(pid_t child) {
     int status = 0;
@@ -47,7 +53,7 @@ static void test_fork_in_the_middle(void) {
         if (child == 0) {
             begin();
             bh_cancel_free(cancel);
-            _exit(0);
+            become_another();
         }
         expect_good_end(child);
     }
@@ -129,9 +135,7 @@ int main(int count, char **arguments) {
         bh_hub_free(hub);
         /* Logged, but not to the parent's callback. */
         bh_hub_free(hub);
-        /* What it let go of is lost to it; a child that starts another program has no use for it. */
-        execlp("true", "true", (char *)NULL);
-        _exit(1);
+        become_another();
     }
     expect_good_end(child);
     /* The parent's are as they were. */

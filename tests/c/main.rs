@@ -2,7 +2,8 @@
 //! compilers of this machine, and run.
 //!
 //! A C compiler must be there. Everything else (a second compiler, valgrind, CMake, pkg-config, a C++ compiler, Python) is
-//! used if it is, and named if it is not; with `BRUMMER_ALL_TOOLS` in the environment it must be there too.
+//! used if it is, and named if it is not; with `BRUMMER_ALL_TOOLS` in the environment it must be there too. What needs a
+//! library that was built in another way (for the thread sanitizer, for Windows) is told where it is, or left out by name.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
@@ -12,3 +13,4 @@ mod examples;
 mod programs;
 mod support;
 mod vectors;
+mod windows;

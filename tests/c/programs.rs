@@ -1,17 +1,20 @@
 //! The test programs in C: with each compiler, both libraries, and under the tools that find what does not show.
 
-use std::path::PathBuf;
+use std::{io::Read, path::PathBuf, process::Stdio};
 
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::Command,
+};
 
 use crate::{
     build::{Linkage, Program, RACING_LIBRARY, compile, compilers, has, output, prefix, run, succeeds},
-    support::{repository, shop},
+    support::{expect, repository, shop},
 };
 
 /// Programs that end with this line when all is as it should be.
 const PROGRAMS: [&str; 5] = ["calls", "endings", "listening", "misuse", "forked"];
-const GOOD: &str = "all as it should be\n";
+pub(crate) const GOOD: &str = "all as it should be\n";
 
 fn source(name: &str) -> PathBuf {
     repository().join("tests/c").join(format!("{name}.c"))
@@ -118,22 +121,23 @@ async fn the_thread_sanitizer_finds_no_race() {
     }
 }
 
+/// A request that is answered at once.
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"instances_list"}}"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_can_be_the_hub_of_its_client() {
-    use std::{io::Write, process::Stdio};
-
     let program = build(compilers()[0], "stdio", Linkage::Shared, &[]).await;
     let (home, _shop) = shop().await;
-    let (reader, mut writer) = std::io::pipe().unwrap();
     let mut command = Command::new(&program.path);
-    command.arg(home.data()).stdin(reader).stdout(Stdio::piped());
-    writeln!(
-        writer,
-        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"instances_list"}}}}"#
-    )
-    .unwrap();
-    drop(writer);
-    let said = output(&mut command).await;
+    command.arg(home.data()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // One of its threads is told that the other does it.
+    let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert_eq!(expect("a word", errors.next_line()).await.unwrap().as_deref(), Some("busy"));
+    input.write_all(format!("{LIST}\n").as_bytes()).await.unwrap();
+    drop(input);
+    let said = expect("the end", child.wait_with_output()).await.unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
     assert_eq!(
         answer.pointer("/result/structuredContent/instances/0/name"),
@@ -141,6 +145,51 @@ async fn a_program_can_be_the_hub_of_its_client() {
         "{answer}"
     );
     assert!(said.status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_does_not_end_the_program() {
+    let program = build(compilers()[0], "stdio", Linkage::Shared, &[]).await;
+    let (home, _shop) = shop().await;
+    // Where it is in the middle of writing is left to chance, so more than once.
+    for _ in 0..20 {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new(&program.path);
+        command.arg(home.data()).stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().unwrap();
+        drop(command);
+        let mut input = child.stdin.take().unwrap();
+        let many = format!("{LIST}\n").repeat(20);
+        input.write_all(many.as_bytes()).await.unwrap();
+        let reader = tokio::task::spawn_blocking(move || {
+            let mut reader = reader;
+            reader.read_exact(&mut [0]).unwrap();
+        });
+        expect("an answer", reader).await.unwrap();
+        // Until it does not read any more.
+        while input.write_all(many.as_bytes()).await.is_ok() {}
+        let said = expect("the end", child.wait_with_output()).await.unwrap();
+        assert!(said.status.success(), "{}: {}", said.status, String::from_utf8_lossy(&said.stderr));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn a_program_ends_with_who_started_it() {
+    let program = build(compilers()[0], "driver", Linkage::Shared, &[]).await;
+    let (home, _shop) = shop().await;
+    let script = "exec 3<&0; \"$0\" \"$1\" <&3 & wait";
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(&program.path).arg(home.data());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut answers = BufReader::new(child.stdout.take().unwrap()).lines();
+    input.write_all(b"list\n").await.unwrap();
+    assert!(expect("an answer", answers.next_line()).await.unwrap().unwrap().starts_with("OK\t"));
+    child.kill().await.unwrap();
+    // Its input is still open.
+    assert_eq!(expect("the end", answers.next_line()).await.unwrap(), None);
+    drop(input);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,15 +205,20 @@ async fn only_the_interface_is_exported() {
     let others: Vec<_> = exported.iter().filter(|name| !name.starts_with("bh_")).collect();
     assert!(others.is_empty(), "{others:?}");
     // Everything in the header is there, and nothing else.
-    let header = std::fs::read_to_string(repository().join("include/brummer_hub.h")).unwrap();
-    let names = header.split("\nBH_API").skip(1).filter_map(|code| code.split('(').next());
-    let mut declared: Vec<_> = names.filter_map(|name| name.rsplit([' ', '*']).next()).collect();
-    declared.sort_unstable();
     let mut exported = exported.clone();
     exported.sort_unstable();
-    assert_eq!(exported, declared);
+    assert_eq!(exported, declared());
     let dynamic = succeeds(Command::new("readelf").arg("-d").arg(&library)).await;
     assert!(dynamic.contains("soname: [libbrummer_hub.so.1]"), "{dynamic}");
+}
+
+/// The functions of the header, sorted.
+pub(crate) fn declared() -> Vec<String> {
+    let header = std::fs::read_to_string(repository().join("include/brummer_hub.h")).unwrap();
+    let names = header.split("\nBH_API").skip(1).filter_map(|code| code.split('(').next());
+    let mut declared: Vec<_> = names.filter_map(|name| name.rsplit([' ', '*', '\n']).next()).collect();
+    declared.sort_unstable();
+    declared.into_iter().map(str::to_owned).collect()
 }
 
 /// Whether a compiler has the libraries of its sanitizers.
