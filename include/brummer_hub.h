@@ -214,11 +214,11 @@ enum bh_log_level
      */
     BH_LOG_LEVEL_WARN = 2,
     /**
-     * Also instances that come and go.
+     * Also what did not go as it should, and is done without, such as an instance that does not list its tools.
      */
     BH_LOG_LEVEL_INFO = 3,
     /**
-     * Also every decision.
+     * Also what helps to find out why something was done.
      */
     BH_LOG_LEVEL_DEBUG = 4,
     /**
@@ -807,7 +807,7 @@ bh_status bh_hub_stop(const struct bh_hub *hub,
 /**
  * Stops a hub, if it was not, and frees it. NULL is fine. Its threads end with the last handle that needs them: free its
  * sessions, queues and subscriptions too, in any order. In the child of a fork() it only lets go of the handle. In a log
- * callback and in a `drop_user_data` it does not wait: what runs is cut off.
+ * callback and in a `drop_user_data` it does not wait.
  *
  * Threads: any, also in callbacks; waits as bh_hub_stop() does, and, if it was the last handle of the hub, for its threads
  * to end.

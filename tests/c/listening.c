@@ -476,30 +476,70 @@ static void test_log_of_many(void) {
     }
 }
 
-/* The last handles are freed by a log callback, on whatever thread of the library it is. */
-static void on_last_line(void *user_data, int32_t level, const char *target, const char *message) {
-    watcher *it = user_data;
+/* What a log callback frees, on whatever thread of the library it is. */
+typedef struct {
+    bh_hub *hub;
+    bh_session *session;
+    bh_subscription *subscription;
+    counter ready, freed;
+} freed_by_log;
+
+static void on_line_that_frees(void *user_data, int32_t level, const char *target, const char *message) {
+    freed_by_log *it = user_data;
     (void)level, (void)target, (void)message;
-    counter_wait(&it->subscribed, 1);
-    if (counter_get(&it->told) == 0) {
-        counter_raise(&it->told);
+    counter_wait(&it->ready, 1);
+    if (counter_get(&it->freed) == 0) {
         bh_subscription_free(it->subscription);
+        bh_session_free(it->session);
         bh_hub_free(it->hub);
-        counter_raise(&it->dropped);
+        counter_raise(&it->freed);
     }
 }
 
 static void ignore_event(void *user_data, const bh_event *event) { (void)user_data, (void)event; }
 
+/* The last handles are freed by a log callback. */
 static void test_free_in_log(void) {
-    watcher it = {NULL, NULL, COUNTER_INIT, COUNTER_INIT, COUNTER_INIT, 0};
+    freed_by_log it = {NULL, NULL, NULL, COUNTER_INIT, COUNTER_INIT};
     const char *file = write_bad_file();
-    OK(bh_set_log_callback(BH_LOG_LEVEL_WARN, on_last_line, &it, NULL, &error));
+    OK(bh_set_log_callback(BH_LOG_LEVEL_WARN, on_line_that_frees, &it, NULL, &error));
     it.hub = start_hub(data_dir);
+    it.session = open_session(it.hub);
     OK(bh_hub_on_event(it.hub, ignore_event, NULL, NULL, &it.subscription, &error));
-    counter_raise(&it.subscribed);
-    counter_wait(&it.dropped, 1);
+    counter_raise(&it.ready);
+    counter_wait(&it.freed, 1);
     OK(bh_set_log_callback(BH_LOG_LEVEL_OFF, NULL, NULL, NULL, &error));
+    remove(file);
+}
+
+static void *hang_until_end(void *argument) {
+    const bh_session *session = argument;
+    STATUS(CLOSED, bh_session_call_tool(session, "shop", "hang", NULL, BH_FOREVER, NULL, NULL, &error));
+    return NULL;
+}
+
+/* It does not wait, but what others wait for has ended all the same. */
+static void test_end_in_log(int free_hub) {
+    freed_by_log it = {NULL, NULL, NULL, COUNTER_INIT, COUNTER_INIT};
+    bh_hub *hub = start_with_shop(data_dir);
+    bh_session *session = open_session(hub);
+    const char *file;
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, hang_until_end, session) == 0);
+    expect_hanging(session);
+    it.hub = free_hub ? hub : NULL;
+    it.session = free_hub ? NULL : session;
+    counter_raise(&it.ready);
+    OK(bh_set_log_callback(BH_LOG_LEVEL_WARN, on_line_that_frees, &it, NULL, &error));
+    file = write_bad_file();
+    pthread_join(thread, NULL);
+    OK(bh_set_log_callback(BH_LOG_LEVEL_OFF, NULL, NULL, NULL, &error));
+    CHECK(counter_get(&it.freed) == 1);
+    if (free_hub) {
+        bh_session_free(session);
+    } else {
+        bh_hub_free(hub);
+    }
     remove(file);
 }
 
@@ -520,6 +560,8 @@ int main(int count, char **arguments) {
     test_slow_log();
     test_log_of_many();
     test_free_in_log();
+    test_end_in_log(1);
+    test_end_in_log(0);
     puts("all as it should be");
     return 0;
 }

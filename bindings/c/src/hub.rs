@@ -170,7 +170,7 @@ pub unsafe extern "C" fn bh_hub_stop(hub: *const bh_hub, error: *mut *mut bh_err
 
 /// Stops a hub, if it was not, and frees it. NULL is fine. Its threads end with the last handle that needs them: free its
 /// sessions, queues and subscriptions too, in any order. In the child of a fork() it only lets go of the handle. In a log
-/// callback and in a `drop_user_data` it does not wait: what runs is cut off.
+/// callback and in a `drop_user_data` it does not wait.
 ///
 /// Threads: any, also in callbacks; waits as bh_hub_stop() does, and, if it was the last handle of the hub, for its threads
 /// to end.
@@ -179,8 +179,8 @@ pub unsafe extern "C" fn bh_hub_free(hub: *mut bh_hub) {
     boundary_void(|| {
         // SAFETY: the header asks for a hub or NULL.
         let Some(running) = (unsafe { retire(hub) })? else { return Ok(()) };
-        let stopped = if running.is_here() { running.wait(None, running.hub.stop()) } else { Ok(()) };
+        running.end(running.hub.stop());
         let_go(running, |running: &Arc<Running>| running.is_here());
-        stopped
+        Ok(())
     });
 }

@@ -37,9 +37,9 @@ pub enum bh_log_level {
     Error = 1,
     /// Also what it had to refuse or put right, such as a bad doorbell file.
     Warn = 2,
-    /// Also instances that come and go.
+    /// Also what did not go as it should, and is done without, such as an instance that does not list its tools.
     Info = 3,
-    /// Also every decision.
+    /// Also what helps to find out why something was done.
     Debug = 4,
     /// Everything.
     Trace = 5,

@@ -5,8 +5,10 @@
 //! threads and waits for them.
 
 use std::{
+    pin::pin,
     process,
     sync::Arc,
+    task::{Context, Waker},
     thread::{self, JoinHandle, ThreadId},
     time::Duration,
 };
@@ -129,6 +131,19 @@ impl Running {
                 Some(limit) => timeout(limit, future).await.map_err(|_| Failure::timeout()),
             }
         })
+    }
+
+    /// Ends something and waits for that; where this thread must not wait, it only begins. In a fork it does nothing.
+    pub(crate) fn end(&self, ending: impl Future<Output = ()>) {
+        if !self.is_here() {
+            return;
+        }
+        if may_wait().is_ok() {
+            return self.runtime.block_on(ending);
+        }
+        let _context = self.runtime.enter();
+        // Both `Hub::stop` and `Client::close` say that it is over before they first wait.
+        let _ = pin!(ending).poll(&mut Context::from_waker(Waker::noop()));
     }
 
     /// Where tasks are started.

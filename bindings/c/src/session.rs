@@ -153,13 +153,9 @@ pub unsafe extern "C" fn bh_session_free(session: *mut bh_session) {
     boundary_void(|| {
         // SAFETY: the header asks for a session or NULL.
         let Some(session) = (unsafe { retire(session) })? else { return Ok(()) };
-        let closed = if session.running.is_here() {
-            session.running.wait(None, session.client.close())
-        } else {
-            Ok(())
-        };
+        session.running.end(session.client.close());
         session.mailbox.close();
         let_go(session, |session| session.running.is_here());
-        closed
+        Ok(())
     });
 }
