@@ -39,7 +39,8 @@
  *   function, and uses the standard streams only in bh_run_stdio(). Its threads take no signals, and none is sent SIGPIPE;
  *   only the thread of callbacks has the signal mask of the thread that started the hub.
  * - Callbacks are called on the hub's thread of callbacks, one after the other, and may call every function. They must not
- *   throw C++ exceptions or longjmp() out of themselves. Log callbacks have rules of their own: bh_set_log_callback().
+ *   throw C++ exceptions or longjmp() out of themselves. They may come until the hub, or the subscription, is freed: do
+ *   that before the program ends. Log callbacks have rules of their own: bh_set_log_callback().
  * - fork(). The threads of a hub are not in the child. There, functions on a hub from before, and on its sessions, queues
  *   and subscriptions, return BH_STATUS_FORKED, freeing only lets go of them, and no callback is called. A child that goes
  *   on (rather than to exec another program) should be forked before the first hub is started.
@@ -74,10 +75,10 @@
 
 /** Initial values of a bh_register_options. */
 #define BH_REGISTER_OPTIONS_INIT \
-    {sizeof(struct bh_register_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0}
+    {sizeof(struct bh_register_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0}
 
 /** Initial values of a bh_session_options. */
-#define BH_SESSION_OPTIONS_INIT {sizeof(struct bh_session_options), NULL, NULL, NULL, NULL, 0, 0, 0}
+#define BH_SESSION_OPTIONS_INIT {sizeof(struct bh_session_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0}
 
 /** Whether the library fits this header: see bh_check_version(). `error` is a bh_error ** or NULL. */
 #define BH_CHECK_ABI(error) bh_check_version(BH_ABI_VERSION, BH_VERSION_MAJOR, BH_VERSION_MINOR, error)
@@ -435,6 +436,10 @@ typedef struct bh_register_options {
      * Loopback port of the MCP server, read from the bound listener. Must be set.
      */
     uint16_t port;
+    /**
+     * For later versions: 0.
+     */
+    uint16_t reserved;
 } bh_register_options;
 
 /**
@@ -603,6 +608,10 @@ typedef struct bh_session_options {
      * 1: the program makes the handshake itself, or sends requests that need none. 0: the library does.
      */
     int32_t manual_handshake;
+    /**
+     * For later versions: 0.
+     */
+    uint32_t reserved;
 } bh_session_options;
 
 /**

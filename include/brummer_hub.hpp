@@ -96,6 +96,8 @@ inline std::string take(bh_string *text) {
 
 inline char const *or_null(std::string const &text) { return text.empty() ? nullptr : text.c_str(); }
 
+inline std::string or_empty(char const *text) { return text ? text : ""; }
+
 } // namespace detail
 
 /** Ends calls that wait, from another thread. */
@@ -299,8 +301,10 @@ class Registration {
         detail::check(bh_register, &options, &registration);
         handle_.reset(registration);
     }
-    std::string id() const { return bh_registration_id(handle_.get()); }
-    std::string file() const { return bh_registration_file(handle_.get()); }
+    std::string id() const { return detail::or_empty(bh_registration_id(handle_.get())); }
+    std::string file() const { return detail::or_empty(bh_registration_file(handle_.get())); }
+    /** Ends it now, and says if that failed. */
+    void end() { detail::check(bh_unregister, handle_.release()); }
 
   private:
     detail::Own<bh_registration> handle_;

@@ -30,6 +30,70 @@ static void test_version(void) {
     CHECK(strcmp(bh_event_kind_name(BH_EVENT_KIND_GONE), "gone") == 0);
 }
 
+/* What programs that were compiled before rely on, where pointers have 64 bits. It changes with BH_ABI_VERSION only. */
+static void test_binary_interface(void) {
+    CHECK(BH_ABI_VERSION == 1);
+    CHECK(BH_STATUS_OK == 0 && BH_STATUS_INVALID_ARGUMENT == 1 && BH_STATUS_INVALID_HANDLE == 2);
+    CHECK(BH_STATUS_INVALID_UTF8 == 3 && BH_STATUS_INVALID_JSON == 4 && BH_STATUS_TIMEOUT == 5);
+    CHECK(BH_STATUS_CANCELLED == 6 && BH_STATUS_CLOSED == 7 && BH_STATUS_RPC == 8 && BH_STATUS_TOOL == 9);
+    CHECK(BH_STATUS_IO == 10 && BH_STATUS_BUSY == 11 && BH_STATUS_WOULD_DEADLOCK == 12 && BH_STATUS_FORKED == 13);
+    CHECK(BH_STATUS_UNSUPPORTED == 14 && BH_STATUS_VERSION == 15 && BH_STATUS_PANIC == 16);
+    CHECK(BH_STATUS_TOO_MANY == 17 && BH_FOREVER == -1);
+    CHECK(BH_STATE_DISCOVERED == 1 && BH_STATE_CONNECTING == 2 && BH_STATE_ACTIVE == 3 && BH_STATE_RETRYING == 4);
+    CHECK(BH_STATE_DEAD == 5);
+    CHECK(BH_EVENT_KIND_APPEARED == 1 && BH_EVENT_KIND_STATE_CHANGED == 2 && BH_EVENT_KIND_ALIAS_CHANGED == 3);
+    CHECK(BH_EVENT_KIND_GONE == 4 && BH_EVENT_KIND_MISSED == 5);
+    CHECK(BH_LOG_LEVEL_OFF == 0 && BH_LOG_LEVEL_ERROR == 1 && BH_LOG_LEVEL_WARN == 2 && BH_LOG_LEVEL_INFO == 3);
+    CHECK(BH_LOG_LEVEL_DEBUG == 4 && BH_LOG_LEVEL_TRACE == 5);
+    CHECK(BH_TOOLS_MODE_CONNECTED == 0 && BH_TOOLS_MODE_ALL == 1 && BH_TOOLS_MODE_HUB == 2);
+    CHECK(sizeof(bh_status) == 4);
+#define AT(type, member, place) CHECK(offsetof(type, member) == (place))
+    if (sizeof(void *) == 8) {
+        AT(bh_hub_options, size, 0);
+        AT(bh_hub_options, data_dir, 8);
+        AT(bh_hub_options, ping_interval_ms, 16);
+        AT(bh_hub_options, give_up_after_ms, 20);
+        AT(bh_hub_options, call_timeout_ms, 24);
+        AT(bh_hub_options, max_message_bytes, 28);
+        AT(bh_register_options, size, 0);
+        AT(bh_register_options, data_dir, 8);
+        AT(bh_register_options, name, 16);
+        AT(bh_register_options, path, 24);
+        AT(bh_register_options, endpoint, 32);
+        AT(bh_register_options, id, 40);
+        AT(bh_register_options, version, 48);
+        AT(bh_register_options, labels_json, 56);
+        AT(bh_register_options, pid, 64);
+        AT(bh_register_options, port, 68);
+        AT(bh_register_options, reserved, 70);
+        AT(bh_session_options, size, 0);
+        AT(bh_session_options, working_directory, 8);
+        AT(bh_session_options, client_name, 16);
+        AT(bh_session_options, client_version, 24);
+        AT(bh_session_options, capabilities_json, 32);
+        AT(bh_session_options, tools, 40);
+        AT(bh_session_options, name_budget, 44);
+        AT(bh_session_options, manual_handshake, 48);
+        AT(bh_session_options, reserved, 52);
+        AT(bh_instance, id, 0);
+        AT(bh_instance, alias, 8);
+        AT(bh_instance, name, 16);
+        AT(bh_instance, path, 24);
+        AT(bh_instance, endpoint, 32);
+        AT(bh_instance, started, 40);
+        AT(bh_instance, version, 48);
+        AT(bh_instance, connected_at, 56);
+        AT(bh_instance, era, 64);
+        AT(bh_instance, protocol_version, 72);
+        AT(bh_instance, last_error, 80);
+        AT(bh_instance, latency_ms, 88);
+        AT(bh_instance, state, 96);
+        AT(bh_instance, pid, 100);
+        AT(bh_instance, port, 104);
+        AT(bh_instance, has_package_json, 106);
+    }
+}
+
 static void test_registration(void) {
     uint16_t port;
     listener socket_ = listening(&port);
@@ -150,6 +214,7 @@ int main(int count, char **arguments) {
     begin();
     data_dir = arguments[1];
     test_version();
+    test_binary_interface();
     test_registration();
     test_list();
     test_calls();

@@ -154,12 +154,18 @@ static void test_options(const char *data_dir) {
     session_options.tools = 7;
     STATUS(INVALID_ARGUMENT, bh_session_open(hub, &session_options, &session, &error));
     session_options.tools = BH_TOOLS_MODE_ALL;
+    session_options.reserved = 1;
+    STATUS(UNSUPPORTED, bh_session_open(hub, &session_options, &session, &error));
+    session_options.reserved = 0;
     session_options.size = 0;
     STATUS(INVALID_ARGUMENT, bh_session_open(hub, &session_options, &session, &error));
     bh_hub_free(hub);
     register_options.data_dir = data_dir;
     STATUS(INVALID_ARGUMENT, bh_register(&register_options, &registration, &error));
     register_options.port = 9;
+    register_options.reserved = 1;
+    STATUS(UNSUPPORTED, bh_register(&register_options, &registration, &error));
+    register_options.reserved = 0;
     register_options.id = "../../escape";
     STATUS(INVALID_ARGUMENT, bh_register(&register_options, &registration, &error));
     register_options.id = NULL;

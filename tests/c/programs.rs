@@ -73,6 +73,19 @@ async fn the_headers_compile_in_every_language_they_are_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_wrapper_for_cpp_owns_and_throws() {
+    for (compiler, flag) in [("g++", "-fsanitize=address,undefined"), ("clang++", "-Wshadow")] {
+        if has(compiler) {
+            let flag = if sanitizes(compiler, flag).await { flag } else { "-Wshadow" };
+            let source = repository().join("tests/c/wrapper.cpp");
+            let program = compile(compiler, &source, Linkage::Shared, &["-std=c++17", flag]).await;
+            let (home, _shop) = shop().await;
+            assert_eq!(run(&[], &program, &[home.data().as_os_str()]).await, GOOD, "{compiler}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[cfg(target_os = "linux")]
 async fn valgrind_finds_no_error_and_no_leak() {
     if !has("valgrind") {
@@ -222,7 +235,6 @@ pub(crate) fn declared() -> Vec<String> {
 }
 
 /// Whether a compiler has the libraries of its sanitizers.
-#[cfg(target_os = "linux")]
 async fn sanitizes(compiler: &str, flag: &str) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("empty.c");

@@ -81,6 +81,19 @@ impl Windows {
         succeeds(command.args(flags).arg("-o").arg(self.at(name))).await;
     }
 
+    /// Builds the examples by CMake, and takes one of them.
+    async fn build_by_cmake(&self, linkage: &str, name: &str) {
+        let build = self.at(linkage);
+        let mut configure = Command::new("cmake");
+        configure.arg("-S").arg(repository().join("examples")).arg("-B").arg(&build);
+        configure.arg("-DCMAKE_SYSTEM_NAME=Windows").arg(format!("-DSTATIC={linkage}"));
+        configure.arg(format!("-DCMAKE_C_COMPILER={CC}")).arg(format!("-DCMAKE_CXX_COMPILER={CXX}"));
+        configure.arg(format!("-DCMAKE_PREFIX_PATH={}", self.prefix.display()));
+        succeeds(&mut configure).await;
+        succeeds(Command::new("cmake").arg("--build").arg(&build)).await;
+        fs::copy(build.join("call.exe"), self.at(name)).unwrap();
+    }
+
     /// A program, to be run in a project's directory.
     fn program(&self, name: &str) -> Command {
         let mut command = Command::new("wine");
@@ -143,13 +156,21 @@ async fn programs_for_windows_work() {
         windows.compile(CC, &format!("tests/c/{name}.c"), &format!("{name}.exe"), &flags).await;
     }
 
+    let mut examples = vec!["call.exe", "static.exe"];
+    if has("cmake") && has("make") {
+        for (linkage, name) in [("OFF", "cmake.exe"), ("ON", "cmake-static.exe")] {
+            windows.build_by_cmake(linkage, name).await;
+            examples.push(name);
+        }
+    }
+
     let stage = Stage::start().await;
     // The first program makes Wine's own files, which takes a while.
     assert_eq!(succeeds(&mut windows.program("call.exe")).await, "");
     windows.announce(&stage).await;
     let list = succeeds(&mut windows.program("call.exe")).await;
     assert!(list.starts_with("shop ") && list.contains(" active "), "{list}");
-    for program in ["call.exe", "static.exe"] {
+    for program in examples {
         let words = ["shop", "echo", r#"{"message":"from Windows"}"#];
         let result = succeeds(windows.program(program).args(words)).await;
         assert!(result.contains(r#""text":"from Windows""#), "{result}");

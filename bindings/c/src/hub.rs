@@ -1,6 +1,6 @@
 //! Starting and stopping hubs.
 
-use std::{ffi::c_char, path::Path, sync::Arc, time::Duration};
+use std::{ffi::c_char, mem::offset_of, path::Path, sync::Arc, time::Duration};
 
 use engine::{HubConfig, discovery::Directories};
 
@@ -48,6 +48,7 @@ pub struct bh_hub_options {
 // SAFETY: it is `repr(C)`, begins with `size`, and zero is a number and NULL.
 unsafe impl Options for bh_hub_options {
     const NAME: &'static str = "hub options";
+    const END: usize = offset_of!(Self, max_message_bytes) + size_of::<u32>();
 }
 
 /// The directories that a program asks for.

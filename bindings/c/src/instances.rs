@@ -1,10 +1,6 @@
 //! Instances as C sees them.
 
-use std::{
-    ffi::{CString, c_char},
-    ptr,
-    sync::Arc,
-};
+use std::{ffi::c_char, ptr, sync::Arc};
 
 use engine::{
     instance::{Instance, InstanceState},
@@ -86,12 +82,27 @@ pub struct bh_instance {
     pub has_package_json: u8,
 }
 
+/// Texts that stay where they are, wherever this is moved. Not as `CString`: that would be the only one to point to its text
+/// each time that it is moved.
+#[derive(Debug, Default)]
+struct Texts(Vec<Vec<u8>>);
+
+impl Texts {
+    fn keep(&mut self, text: Option<String>) -> *const c_char {
+        let Some(text) = text else { return ptr::null() };
+        let text = c_string(text).into_bytes_with_nul();
+        let pointer = text.as_ptr().cast();
+        self.0.push(text);
+        pointer
+    }
+}
+
 /// A [`bh_instance`] with the texts that it points to.
 #[derive(Debug)]
 pub(crate) struct InstanceView {
     shown: bh_instance,
     /// Never changed: `shown` points into them.
-    _texts: Vec<CString>,
+    _texts: Texts,
 }
 
 // SAFETY: the pointers lead into `_texts`, which belong to the view, and nothing of it is ever changed.
@@ -104,17 +115,8 @@ impl InstanceView {
         let entry = InstanceEntry::of(instance, false);
         let status = instance.status();
         let doorbell = &instance.found.doorbell;
-        let mut texts = Vec::with_capacity(11);
-        // What a `CString` points to stays where it is when the `CString` itself is moved.
-        let mut keep = |text: Option<String>| match text {
-            None => ptr::null(),
-            Some(text) => {
-                let text = c_string(text);
-                let pointer = text.as_ptr();
-                texts.push(text);
-                pointer
-            }
-        };
+        let mut texts = Texts::default();
+        let mut keep = |text| texts.keep(text);
         let shown = bh_instance {
             id: keep(Some(entry.id)),
             alias: keep(Some(entry.alias)),
@@ -245,4 +247,24 @@ pub unsafe extern "C" fn bh_hub_instances_json(
     };
     // SAFETY: the contract of `error` is the same.
     unsafe { boundary(error, list) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CStr;
+
+    use super::*;
+
+    #[test]
+    fn texts_stay_where_they_are() {
+        let mut texts = Texts::default();
+        let pointers = ["one", "two"].map(|text| texts.keep(Some(text.to_owned())));
+        assert!(texts.keep(None).is_null());
+        let moved = Arc::new(texts);
+        for (pointer, text) in pointers.into_iter().zip(["one", "two"]) {
+            // SAFETY: `moved` has the texts.
+            assert_eq!(unsafe { CStr::from_ptr(pointer) }.to_str().unwrap(), text);
+        }
+        drop(moved);
+    }
 }

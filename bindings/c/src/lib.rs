@@ -10,7 +10,7 @@
 //! ```
 //!
 //! There is no logic of the hub here: convert, call, convert back. A function that waits does so on the caller's
-//! thread, for tasks on the runtime's thread; neither of the two threads ever waits for C, but for callbacks.
+//! thread, for tasks on the runtime's thread; neither of its threads ever waits for C, but for callbacks.
 
 #![allow(non_camel_case_types, reason = "the names are those of the C header")]
 #![allow(clippy::missing_safety_doc, reason = "the text is that of the C header, and says what is allowed")]

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::{CString, c_char},
+    mem::offset_of,
     path::PathBuf,
     ptr,
     sync::Arc,
@@ -64,11 +65,14 @@ pub struct bh_register_options {
     pub pid: u32,
     /// Loopback port of the MCP server, read from the bound listener. Must be set.
     pub port: u16,
+    /// For later versions: 0.
+    pub reserved: u16,
 }
 
 // SAFETY: it is `repr(C)`, begins with `size`, and zero is a number and NULL.
 unsafe impl Options for bh_register_options {
     const NAME: &'static str = "registration options";
+    const END: usize = offset_of!(Self, reserved) + size_of::<u16>();
 }
 
 /// Reads what to announce.
@@ -80,6 +84,9 @@ unsafe fn registration_options(options: *const bh_register_options) -> Result<Re
     // SAFETY: the contract is the same.
     let given = unsafe { read_options(options) }?;
     let given = given.ok_or_else(|| Failure::argument("`options` must not be NULL"))?;
+    if given.reserved != 0 {
+        return Err(Failure::reserved());
+    }
     if given.port == 0 {
         return Err(Failure::argument("`port` must be set"));
     }

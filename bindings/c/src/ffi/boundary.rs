@@ -32,6 +32,14 @@ impl Failure {
         Self::new(Status::InvalidArgument, message)
     }
 
+    /// A newer program uses what was reserved.
+    pub(crate) fn reserved() -> Self {
+        Self::new(
+            Status::Unsupported,
+            "`reserved` is not 0: this version of the library does not know what it says",
+        )
+    }
+
     pub(crate) fn timeout() -> Self {
         Self::new(Status::Timeout, "nothing came within the time given")
     }

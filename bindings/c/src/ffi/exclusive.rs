@@ -2,6 +2,7 @@
 
 use std::{
     cell::UnsafeCell,
+    marker::PhantomData,
     ops::{Deref, DerefMut},
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -16,9 +17,9 @@ pub(crate) struct Exclusive<T> {
 // SAFETY: the value is only reached through `Taken`, of which `take` makes one at a time.
 unsafe impl<T: Send> Sync for Exclusive<T> {}
 
-/// The only access to the value, until it is dropped.
+/// The only access to the value, until it is dropped. It can be shared between threads only if the value can.
 #[derive(Debug)]
-pub(crate) struct Taken<'a, T>(&'a Exclusive<T>);
+pub(crate) struct Taken<'a, T>(&'a Exclusive<T>, PhantomData<&'a mut T>);
 
 impl<T> Exclusive<T> {
     pub(crate) fn new(value: T) -> Self {
@@ -27,7 +28,7 @@ impl<T> Exclusive<T> {
 
     /// Takes it, unless somebody has it.
     pub(crate) fn take(&self) -> Option<Taken<'_, T>> {
-        (!self.taken.swap(true, Ordering::Acquire)).then_some(Taken(self))
+        (!self.taken.swap(true, Ordering::Acquire)).then(|| Taken(self, PhantomData))
     }
 }
 

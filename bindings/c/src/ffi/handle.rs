@@ -203,7 +203,7 @@ mod tests {
             assert_eq!(status(retire(number.cast::<Other>())), Some(Status::InvalidHandle));
             assert_eq!(status(inside(ptr::null::<Number>())), Some(Status::InvalidArgument));
             assert_eq!(status(inside(number.cast_const().byte_add(1))), Some(Status::InvalidHandle));
-            let not_one = [0_u64; 8];
+            let not_one = [const { AtomicU64::new(0) }; 8];
             assert_eq!(status(inside(not_one.as_ptr().cast::<Number>())), Some(Status::InvalidHandle));
             assert!(retire(ptr::null_mut::<Number>()).unwrap().is_none());
             assert!(retire(number).unwrap().is_some());

@@ -14,6 +14,9 @@ use super::Failure;
 pub(crate) unsafe trait Options: Copy {
     /// What messages call it.
     const NAME: &'static str;
+    /// Where its last member ends: that is its end. What a compiler leaves free there a program may fill with anything, and a
+    /// later version would take that for a member.
+    const END: usize;
 }
 
 /// Reads options: what the program does not know is zero, what this library does not know must be.
@@ -22,6 +25,7 @@ pub(crate) unsafe trait Options: Copy {
 ///
 /// `options` is NULL or points to as many bytes as its `size` says.
 pub(crate) unsafe fn read_options<T: Options>(options: *const T) -> Result<Option<T>, Failure> {
+    const { assert!(T::END == size_of::<T>(), "options must not end with room that nothing is in") };
     if options.is_null() {
         return Ok(None);
     }
@@ -58,6 +62,8 @@ pub(crate) unsafe fn read_options<T: Options>(options: *const T) -> Result<Optio
 
 #[cfg(test)]
 mod tests {
+    use std::mem::offset_of;
+
     use super::*;
 
     #[derive(Clone, Copy, Debug)]
@@ -71,6 +77,7 @@ mod tests {
     // SAFETY: it is `repr(C)`, begins with `size`, and has only numbers.
     unsafe impl Options for Grown {
         const NAME: &'static str = "grown options";
+        const END: usize = offset_of!(Self, new) + size_of::<u64>();
     }
 
     fn read(words: &[usize]) -> Result<Option<Grown>, Status> {

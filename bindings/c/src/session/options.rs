@@ -1,6 +1,6 @@
 //! Settings of a session.
 
-use std::{ffi::c_char, path::PathBuf};
+use std::{ffi::c_char, mem::offset_of, path::PathBuf};
 
 use engine::{
     client::{ClientConfig, Opening},
@@ -42,11 +42,14 @@ pub struct bh_session_options {
     pub name_budget: u32,
     /// 1: the program makes the handshake itself, or sends requests that need none. 0: the library does.
     pub manual_handshake: i32,
+    /// For later versions: 0.
+    pub reserved: u32,
 }
 
 // SAFETY: it is `repr(C)`, begins with `size`, and zero is a number and NULL.
 unsafe impl Options for bh_session_options {
     const NAME: &'static str = "session options";
+    const END: usize = offset_of!(Self, reserved) + size_of::<u32>();
 }
 
 /// Reads the settings of a session.
@@ -88,6 +91,9 @@ pub(super) unsafe fn client_config(options: *const bh_session_options) -> Result
 ///
 /// The texts of the options are texts.
 unsafe fn session_config(options: &bh_session_options) -> Result<SessionConfig, Failure> {
+    if options.reserved != 0 {
+        return Err(Failure::reserved());
+    }
     let mut config = without_directory();
     // SAFETY: the contract is the same.
     if let Some(directory) = unsafe { optional_text("working_directory", options.working_directory) }? {
