@@ -30,7 +30,8 @@
  *   leaves the library (BH_STATUS_PANIC; Rust writes a line about it to standard error).
  * - Handles. NULL where a handle must not be NULL is BH_STATUS_INVALID_ARGUMENT. A handle of another kind, or one that was
  *   freed, is BH_STATUS_INVALID_HANDLE; freeing one again does nothing but log it. The latter is noticed for the last 1,024
- *   handles that were freed, which are kept for that (40 KiB). A pointer that never was a handle is not noticed.
+ *   handles that were freed, which are kept for that (40 KiB). A pointer that never was a handle is not noticed. Functions
+ *   that return no status give 0, NULL or an empty text for such handles, unless they say something else.
  * - Texts are UTF-8 that ends with a NUL. Others are BH_STATUS_INVALID_UTF8. Paths are UTF-8 too.
  * - Times are in milliseconds: 0 does not wait, BH_FOREVER waits without a limit.
  * - Threads. Every function may be called on any thread, and a handle used on several at the same time; a handle may

@@ -81,4 +81,29 @@ mod tests {
     fn the_header_is_what_the_sources_say() {
         run(&["--check".to_owned()]).unwrap();
     }
+
+    #[test]
+    fn every_function_says_what_it_must() {
+        let header = normal(&fs::read_to_string(root().join(HEADER)).unwrap());
+        let parts: Vec<_> = header.split("\nBH_API").collect();
+        assert!(parts.len() > 50);
+        for pair in parts.windows(2) {
+            let comment = pair[0].rsplit("/**").next().unwrap();
+            let declaration = pair[1].split(';').next().unwrap();
+            let (name, parameters) = declaration.split_once('(').unwrap();
+            assert!(comment.trim_end().ends_with("*/"), "{name} has no text");
+            assert!(comment.contains(" * Threads: "), "{name} does not say which threads may call it");
+            if !name.contains("bh_status ") || !declaration.contains("**error") {
+                continue;
+            }
+            assert!(comment.contains(" * @return "), "{name} does not say what it returns");
+            for parameter in parameters.trim_end_matches(')').split(',') {
+                let word = parameter.rsplit([' ', '*']).next().unwrap();
+                assert!(
+                    comment.contains(&format!(" * @param {word} ")),
+                    "{name} does not say what `{word}` is"
+                );
+            }
+        }
+    }
 }

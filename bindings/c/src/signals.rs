@@ -48,6 +48,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has no signals")]
     fn signals_are_for_other_threads_and_defects_are_not_hidden() {
         std::thread::spawn(|| {
             leave_to_program();

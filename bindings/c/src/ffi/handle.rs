@@ -57,8 +57,9 @@ struct User<'a>(&'a Handle);
 impl<'a> User<'a> {
     /// `None` when the last user has left.
     fn enter(handle: &'a Handle) -> Option<Self> {
-        let one_more = |users: usize| (users > 0).then_some(users + 1);
-        handle.users.fetch_update(SeqCst, SeqCst, one_more).is_ok().then_some(Self(handle))
+        let one_more = |users: usize| if users > 0 { Some(users + 1) } else { None };
+        // A `User` only when it has entered: it leaves when it is dropped.
+        handle.users.fetch_update(SeqCst, SeqCst, one_more).ok().map(|_| Self(handle))
     }
 
     fn object(&self) -> Option<Arc<dyn Any + Send + Sync>> {
@@ -229,6 +230,9 @@ mod tests {
             assert_eq!(Arc::strong_count(&object), 2);
             drop(left);
             assert_eq!(Arc::strong_count(&object), 1);
+            // Who saw it live, and comes now, is too late.
+            assert!(User::enter(&*number.cast::<Handle>().cast_const()).is_none());
+            assert_eq!((*number.cast::<Handle>()).users.load(SeqCst), 0);
             drop(Box::from_raw(number.cast::<Handle>()));
         }
     }
@@ -236,13 +240,13 @@ mod tests {
     #[test]
     fn one_of_many_threads_frees_it_and_none_sees_less_than_all_of_it() {
         for _ in 0..50 {
-            let handle = give::<Number>(Arc::new(7)) as usize;
+            let handle = AtomicPtr::new(give::<Number>(Arc::new(7)));
             let freed = AtomicUsize::new(0);
             std::thread::scope(|scope| {
                 for thread in 0..4 {
-                    let freed = &freed;
+                    let (handle, freed) = (&handle, &freed);
                     scope.spawn(move || {
-                        let handle = handle as *mut Number;
+                        let handle = handle.load(SeqCst);
                         for turn in 0..50 {
                             // SAFETY: it is from `give`, and too few are freed here for it to be forgotten.
                             unsafe {
