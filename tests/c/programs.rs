@@ -172,6 +172,8 @@ async fn a_client_that_goes_away_does_not_end_the_program() {
         let mut child = command.kill_on_drop(true).spawn().unwrap();
         drop(command);
         let mut input = child.stdin.take().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert_eq!(expect("a word", errors.next_line()).await.unwrap().as_deref(), Some("busy"));
         let many = format!("{LIST}\n").repeat(20);
         input.write_all(many.as_bytes()).await.unwrap();
         let reader = tokio::task::spawn_blocking(move || {
@@ -181,8 +183,8 @@ async fn a_client_that_goes_away_does_not_end_the_program() {
         expect("an answer", reader).await.unwrap();
         // Until it does not read any more.
         while input.write_all(many.as_bytes()).await.is_ok() {}
-        let said = expect("the end", child.wait_with_output()).await.unwrap();
-        assert!(said.status.success(), "{}: {}", said.status, String::from_utf8_lossy(&said.stderr));
+        let status = expect("the end", child.wait()).await.unwrap();
+        assert!(status.success(), "{status}: {:?}", errors.next_line().await);
     }
 }
 
