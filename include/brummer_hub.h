@@ -216,11 +216,11 @@ enum bh_log_level
      */
     BH_LOG_LEVEL_WARN = 2,
     /**
-     * Also what did not go as it should, and is done without, such as an instance that does not list its tools.
+     * Also instances that come and go, and what they should have answered.
      */
     BH_LOG_LEVEL_INFO = 3,
     /**
-     * Also what helps to find out why something was done.
+     * Also every decision.
      */
     BH_LOG_LEVEL_DEBUG = 4,
     /**

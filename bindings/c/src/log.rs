@@ -2,7 +2,6 @@
 
 use std::{
     ffi::{c_char, c_void},
-    fmt::{self, Write},
     process,
     sync::{
         Arc, LazyLock,
@@ -10,14 +9,9 @@ use std::{
     },
 };
 
-use engine::Status;
+use engine::{Status, log::Lines};
 use tokio::sync::{oneshot, watch};
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    level_filters::LevelFilter,
-    span,
-};
+use tracing::{Level, level_filters::LevelFilter};
 
 use crate::{
     error::bh_error,
@@ -37,9 +31,9 @@ pub enum bh_log_level {
     Error = 1,
     /// Also what it had to refuse or put right, such as a bad doorbell file.
     Warn = 2,
-    /// Also what did not go as it should, and is done without, such as an instance that does not list its tools.
+    /// Also instances that come and go, and what they should have answered.
     Info = 3,
-    /// Also what helps to find out why something was done.
+    /// Also every decision.
     Debug = 4,
     /// Everything.
     Trace = 5,
@@ -102,68 +96,19 @@ fn filter() -> LevelFilter {
     }
 }
 
-/// Hands events to the sink. Spans are not kept: the events of this library say by themselves what they are about.
-struct Lines;
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= filter()
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(filter())
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
-        event.record(&mut line);
-        tell(*event.metadata().level(), event.metadata().target(), line);
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
 /// Calls the program. What is logged within its callbacks is not told.
-fn tell(level: Level, target: &str, line: Line) {
+fn tell(level: Level, target: &'static str, line: String) {
     if must_not_wait() || PROCESS.load(SeqCst) != process::id() {
         return;
     }
     let sink = CURRENT.borrow().as_ref().map(|current| Arc::clone(&current.sink));
     let Some(sink) = sink else { return };
-    let (target, message) = (c_string(target), c_string(line.message + &line.fields));
+    let (target, message) = (c_string(target), c_string(line));
     without_waiting(|| {
         let user_data = sink.user_data.pointer();
         // SAFETY: the program gave this function to be called with this pointer and two texts.
         unsafe { (sink.callback)(user_data, number(level), target.as_ptr(), message.as_ptr()) };
     });
-}
-
-/// The text of an event: its message, then its fields.
-#[derive(Default)]
-struct Line {
-    message: String,
-    fields: String,
-}
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing into a text cannot fail.
-        let _ = if field.name() == "message" {
-            write!(self.message, "{value:?}")
-        } else {
-            write!(self.fields, " {}={value:?}", field.name())
-        };
-    }
 }
 
 /// Sets what is told of the library's doings, for all hubs of the process. A second call replaces the first; NULL as the
@@ -212,7 +157,7 @@ pub unsafe extern "C" fn bh_set_log_callback(
             }
         }
         if current.is_some() && !INSTALLED.swap(true, SeqCst) {
-            tracing::subscriber::set_global_default(Lines).map_err(|_| {
+            tracing::subscriber::set_global_default(Lines::new(filter, tell)).map_err(|_| {
                 INSTALLED.store(false, SeqCst);
                 Failure::new(Status::Unsupported, "the program has a logger for Rust already")
             })?;

@@ -24,7 +24,7 @@ export declare class LogListener {
  *
  * - `error`: what makes the hub fail.
  * - `warn`: also what it had to refuse or put right, such as a file that announces nonsense. A healthy hub says nothing here.
- * - `info`: also instances that come and go.
+ * - `info`: also instances that come and go, and what they should have answered.
  * - `debug`: also every decision. `trace`: everything.
  *
  * A listener that is more than a thousand lines behind misses some, and is told so.
