@@ -1,7 +1,7 @@
 //! What goes through: progress, cancellation, pages, resources, prompts, completion, logging, and what nobody knows yet.
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::support::{Answer, Behaviour, Call, Fake, Home, Hub, HubOptions, Instance, event, result};
 
@@ -272,6 +272,31 @@ async fn the_log_level_is_set_in_the_instance_now_and_after_a_later_connection()
         json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params }).to_string(),
     );
     assert_eq!(hub.notification(mark, "notifications/message").await.params(), params);
+}
+
+#[tokio::test]
+async fn a_log_level_is_answered_once_the_instance_has_taken_it() {
+    let home = Home::new();
+    let (taken, gate) = watch::channel(false);
+    let behaviour = Behaviour::default().on("logging/setLevel", move |call| {
+        let mut gate = gate.clone();
+        async move {
+            gate.wait_for(|open| *open).await.unwrap();
+            result(&call, "{}")
+        }
+    });
+    let (hub, fake) = connected(&home, behaviour).await;
+    let mark = hub.mark();
+    let level = json!({ "level": "error" });
+    let asked = hub.ask("logging/setLevel", level.clone()).await;
+    fake.saw("the level", |seen| seen.method() == "logging/setLevel").await;
+    assert_eq!(hub.request("ping", Value::Null).await.ok(), json!({}));
+    assert!(!hub.since(mark).iter().any(|line| line.answers(&asked)), "a call now would find the old level");
+    taken.send_replace(true);
+    assert_eq!(hub.answer(&asked).await.ok(), json!({}));
+    // One that keeps it to itself does not keep the client waiting for ever.
+    taken.send_replace(false);
+    assert_eq!(hub.request("logging/setLevel", level).await.ok(), json!({}));
 }
 
 #[tokio::test]

@@ -23,11 +23,15 @@ use super::{
 use crate::{
     frame::{Frame, Object},
     instance::Instance,
+    protocol::method,
     upstream::{ExchangeError, ExchangeReason, Sent},
 };
 
 /// How long an instance may take to tell its lists before the others are listed without it.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long instances may take to take a log level before the client is answered all the same.
+const LEVEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pages of one list; an instance that has more is in a loop.
 const MAX_PAGES: usize = 1000;
@@ -58,6 +62,8 @@ pub(super) enum Done {
     Listening(Box<Listening>),
     /// The log level was set at an instance; the request that wanted it can go on.
     Leveled { to: ReplyTo, frame: Frame, at: Box<Instance>, level: Level },
+    /// The instances have taken the client's log level, or took too long.
+    LevelTaken { to: ReplyTo },
     /// Whose task a request is about, if anybody knows it.
     Owned { to: ReplyTo, frame: Frame, owner: Option<Box<Instance>> },
     /// The directories of the client, with links resolved.
@@ -98,6 +104,14 @@ impl Asking {
         let ask = Ask { instance: instance.clone(), caller: self.caller, method, params, answer };
         self.asks.send(ask).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Sets the log level at several instances. Requests of the client go on connections of their own: one that is sent
+    /// before the level is taken may be served before it.
+    pub(super) async fn log_level(&self, instances: &[Instance], params: &str) {
+        // What an instance answers is of no interest: it may not know the level, or log messages at all.
+        let asked = instances.iter().map(|it| self.request(it, method::LOGGING_SET_LEVEL, params.to_owned()));
+        let _ = timeout(LEVEL_TIMEOUT, join_all(asked)).await;
     }
 
     /// All pages of a list. The last frame may be an error of the instance.
@@ -198,6 +212,7 @@ impl SessionTask {
             Done::ListsChanged(kind, caller) => self.tell_listens_of(kind.changed(), Some(caller)),
             Done::Listening(listening) => self.acknowledge(*listening),
             Done::Leveled { to, frame, at, level } => self.on_leveled(&frame, &to, &at, level),
+            Done::LevelTaken { to } => self.answer_result(&to, "{}"),
             Done::Owned { to, frame, owner } => self.on_task_owner(&frame, &to, owner.as_deref()),
             Done::Roots(roots) => self.set_roots(roots),
             Done::Nothing => {}
@@ -213,6 +228,7 @@ impl Done {
             | Self::Tool { to, .. }
             | Self::Answer { to, .. }
             | Self::Leveled { to, .. }
+            | Self::LevelTaken { to }
             | Self::Owned { to, .. }
             | Self::Nobody { to, .. } => Some(to),
             Self::Listening(listening) => Some(&listening.to),

@@ -286,11 +286,16 @@ impl SessionTask {
         let listens = |link: &Link| {
             link.caller == Caller::Greeted && (link.manners.logs || link.era.is_some_and(Era::is_modern))
         };
-        let links: Vec<_> = self.links.iter().filter(|(_, link)| listens(link)).map(|(id, _)| id).collect();
-        for link in links {
-            self.send_log_level(link);
-        }
-        self.answer_result(to, "{}");
+        let listening = self.links.iter().filter(|(_, link)| listens(link));
+        let instances: Vec<_> = listening.map(|(_, link)| link.instance.clone()).collect();
+        let (Some(params), false) = (self.log_level.clone(), instances.is_empty()) else {
+            return self.answer_result(to, "{}");
+        };
+        let (asking, reply) = (self.asking(Caller::Greeted), to.clone());
+        self.start_job(to, async move {
+            asking.log_level(&instances, &params).await;
+            Done::LevelTaken { to: reply }
+        });
     }
 }
 
