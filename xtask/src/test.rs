@@ -38,6 +38,10 @@ const STEPS: [Step; 8] = [
 const OPTIONAL_TOOLS: [&str; 8] =
     ["gcc", "clang", "g++", "valgrind", "cmake", "pkg-config", "python3", "readelf"];
 
+/// What these tests do if they are told where a library is that was built for it: docs/C.md.
+const OPTIONAL_LIBRARIES: [(&str, &str); 2] =
+    [("BRUMMER_TSAN_LIBRARY", "the thread sanitizer"), ("BRUMMER_WINDOWS_PREFIX", "programs for Windows")];
+
 /// Says what is left out on this machine: the tests that pass by themselves say nothing.
 fn name_missing_tools() {
     let paths = env::var_os("PATH").unwrap_or_default();
@@ -50,6 +54,11 @@ fn name_missing_tools() {
         );
     } else if cfg!(not(unix)) {
         eprintln!("== the tests of the C interface run on Unix only");
+    }
+    for (variable, what) in OPTIONAL_LIBRARIES {
+        if cfg!(unix) && env::var_os(variable).is_none() {
+            eprintln!("== {variable} is not set: left out of the tests of the C interface: {what}");
+        }
     }
 }
 
