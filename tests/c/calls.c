@@ -220,6 +220,5 @@ int main(int count, char **arguments) {
     test_calls();
     test_many_threads();
     test_two_hubs();
-    puts("all as it should be");
-    return 0;
+    return end();
 }

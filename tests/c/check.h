@@ -14,6 +14,7 @@
 #include <unistd.h>
 #endif
 #ifdef __linux__
+#include <dirent.h>
 #include <sys/prctl.h>
 #endif
 
@@ -41,6 +42,22 @@ static DWORD WINAPI end_late(void *unused) {
 }
 #endif
 
+/* How many threads there are, where the system tells. */
+static inline int threads(void) {
+    int count = 0;
+#ifdef __linux__
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    while (readdir(tasks) != NULL) {
+        count++;
+    }
+    closedir(tasks);
+#endif
+    return count;
+}
+
+static int threads_at_begin;
+
 /* The beginning of each program. It ends with whoever started it, or at the latest after a while. */
 static inline void begin(void) {
 #ifdef __linux__
@@ -51,6 +68,7 @@ static inline void begin(void) {
 #else
     alarm(LIFETIME);
 #endif
+    threads_at_begin = threads();
 }
 
 /* Waits until a descriptor is ready; 0 if it is not in time. */
@@ -72,6 +90,16 @@ static inline void let_others_run(void) {
 #else
     poll(NULL, 0, 1);
 #endif
+}
+
+/* The end of each program: the threads of the library end with the last handles, or soon after. */
+static inline int end(void) {
+    for (int waited = 0; threads() > threads_at_begin; waited++) {
+        CHECK(waited < PATIENCE);
+        let_others_run();
+    }
+    puts("all as it should be");
+    return 0;
 }
 
 static inline void expect_status(const char *file, int line, bh_status wanted, bh_status found, bh_error *error) {

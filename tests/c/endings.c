@@ -148,6 +148,5 @@ int main(int count, char **arguments) {
     test_end_during_call(FREE_SESSION);
     test_end_during_call(FREE_HUB);
     test_free_while_receiving();
-    puts("all as it should be");
-    return 0;
+    return end();
 }

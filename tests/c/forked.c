@@ -150,6 +150,5 @@ int main(int count, char **arguments) {
     bh_events_free(events);
     bh_session_free(session);
     bh_hub_free(hub);
-    puts("all as it should be");
-    return 0;
+    return end();
 }

@@ -190,6 +190,5 @@ int main(int count, char **arguments) {
     test_handles(arguments[1]);
     test_texts(arguments[1]);
     test_options(arguments[1]);
-    puts("all as it should be");
-    return 0;
+    return end();
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Programs that end with this line when all is as it should be.
-const PROGRAMS: [&str; 5] = ["calls", "endings", "listening", "misuse", "forked"];
+const PROGRAMS: [&str; 6] = ["calls", "endings", "listening", "logging", "misuse", "forked"];
 pub(crate) const GOOD: &str = "all as it should be\n";
 
 fn source(name: &str) -> PathBuf {
@@ -129,7 +129,7 @@ async fn the_thread_sanitizer_finds_no_race() {
         eprintln!("{RACING_LIBRARY} is not set: the thread sanitizer is left out");
         return;
     }
-    for name in ["calls", "endings", "listening", "misuse"] {
+    for name in ["calls", "endings", "listening", "logging", "misuse"] {
         all_good("clang", name, Linkage::Racing, &["-fsanitize=thread"], &[]).await;
     }
 }

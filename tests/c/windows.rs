@@ -29,7 +29,7 @@ const CC: &str = "x86_64-w64-mingw32-gcc";
 const CXX: &str = "x86_64-w64-mingw32-g++";
 
 /// Programs of the directory that hold on Windows too. There is no fork.
-const PROGRAMS: [&str; 4] = ["calls", "endings", "listening", "misuse"];
+const PROGRAMS: [&str; 5] = ["calls", "endings", "listening", "logging", "misuse"];
 
 /// Rust takes its random numbers from a library that Wine before version 9 does not have.
 const RANDOM: &str = "#include <windows.h>\n#include <ntsecapi.h>\n\
