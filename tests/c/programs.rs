@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use crate::{
-    build::{Linkage, Program, RACING_LIBRARY, compile, compilers, has, output, prefix, run, succeeds},
+    build::{Linkage, Program, RACING_LIBRARY, compile, compilers, has, output, run},
     support::{expect, repository, shop},
 };
 
@@ -123,7 +123,6 @@ async fn the_sanitizers_find_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[cfg(target_os = "linux")]
 async fn the_thread_sanitizer_finds_no_race() {
     if std::env::var_os(RACING_LIBRARY).is_none() {
         eprintln!("{RACING_LIBRARY} is not set: the thread sanitizer is left out");
@@ -210,6 +209,8 @@ async fn a_program_ends_with_who_started_it() {
 #[tokio::test(flavor = "multi_thread")]
 #[cfg(target_os = "linux")]
 async fn only_the_interface_is_exported() {
+    use crate::build::{prefix, succeeds};
+
     let library = prefix().join("lib/libbrummer_hub.so.1");
     if !has("nm") || !has("readelf") {
         return;
