@@ -8,8 +8,10 @@ use std::{
 };
 
 use anyhow::Context;
+use brummer_hub::log::is_fit;
 use clap::ValueEnum;
-use tracing::level_filters::LevelFilter;
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::output;
 
@@ -59,10 +61,14 @@ pub(crate) fn start(options: &LogOptions) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt().with_max_level(options.level).log_internal_errors(false);
     match &options.file {
         // Each line is one append, so hubs that share a file do not mix their lines.
-        Some(path) => builder.with_ansi(false).with_writer(Arc::new(open(path)?)).init(),
-        None => builder.with_ansi(output::colour(&io::stderr())).with_writer(io::stderr).init(),
+        Some(path) => install(builder.with_ansi(false).with_writer(Arc::new(open(path)?)).finish()),
+        None => install(builder.with_ansi(output::colour(&io::stderr())).with_writer(io::stderr).finish()),
     }
     Ok(())
+}
+
+fn install(subscriber: impl Subscriber + Send + Sync + 'static) {
+    subscriber.with(filter_fn(is_fit)).init();
 }
 
 /// Opens the log for appending; a new one is readable by its owner only.

@@ -10,7 +10,14 @@ use tracing::{
     span,
 };
 
-/// Hands each event to `tell`: its level, the module that says it, and its text, fields included.
+/// Whether an event may go into a log. Of the crates that are used here only warnings may: what they say below that has the
+/// arguments of calls in it, which nobody is to find in a log.
+#[must_use]
+pub fn is_fit(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("brummer") || *metadata.level() <= Level::WARN
+}
+
+/// Hands each event that [is fit](is_fit) to `tell`: its level, the module that says it, and its text, fields included.
 ///
 /// `most` says how much is wanted. When its answer changes, `tracing::callsite::rebuild_interest_cache` has to be called.
 /// Spans are not kept: the events of this library say by themselves what they are about.
@@ -42,7 +49,7 @@ where
     Tell: Fn(Level, &'static str, String) + 'static,
 {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= (self.most)()
+        *metadata.level() <= (self.most)() && is_fit(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -104,6 +111,8 @@ mod tests {
             let _span = tracing::info_span!("around").entered();
             tracing::warn!(port = 7, name = %"shop", "it is \"lost\"");
             tracing::debug!("not wanted");
+            tracing::info!(target: "rmcp::service", "the arguments of a call");
+            tracing::warn!(target: "rmcp::service", "a warning of others");
             tracing::info!("last");
         });
         let told: Vec<_> = lines.iter().collect();
@@ -111,6 +120,7 @@ mod tests {
             told,
             [
                 (Level::WARN, module_path!(), r#"it is "lost" port=7 name=shop"#.to_owned()),
+                (Level::WARN, "rmcp::service", "a warning of others".to_owned()),
                 (Level::INFO, module_path!(), "last".to_owned()),
             ]
         );

@@ -199,3 +199,19 @@ async fn a_reader_that_went_away_stops_nothing() {
     assert!(tokio::time::timeout(Duration::ZERO, child.wait()).await.is_err(), "it goes on");
     client.hub.end_quietly().await;
 }
+
+#[tokio::test]
+async fn what_calls_carry_is_not_logged() {
+    let home = Home::new();
+    let directory = project(&home, &[("dev", WAIT)], &[]);
+    let log = home.path().join("run.log");
+    let arguments = ["--log-level", "trace", "--log-file", log.to_str().unwrap()];
+    let run = Run::start(command(&home, &directory, &arguments));
+    let client = Client::of(&home, &directory).await;
+    client.tool("logs_search", json!({ "query": "hunter2-argument" })).await;
+    client.hub.end_quietly().await;
+    drop(run);
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("brummer"), "something is logged at this level:\n{logged}");
+    assert!(!logged.contains("hunter2"), "{logged}");
+}
