@@ -100,6 +100,8 @@ async fn valgrind_finds_no_error_and_no_leak() {
         "--leak-check=full",
         "--errors-for-leak-kinds=definite,possible",
         "--show-leak-kinds=definite,possible",
+        // Valgrind runs one thread at a time; else two that never rest keep the others from their turn.
+        "--fair-sched=try",
         // What the child of a fork leaves behind is its parent's.
         "--child-silent-after-fork=yes",
     ];

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { Hub, onLog, serveInstance } from "../../../npm/brummer-hub/index.mjs";
-import { deferred, directory, program, within } from "./support.mjs";
+import { deferred, directory, program, root, within } from "./support.mjs";
 
 /** A place with a file that announces nonsense. */
 function nonsense(t) {
@@ -67,7 +67,7 @@ test("listening keeps no program alive, and a worker hears as well", async (t) =
     import { Worker } from "node:worker_threads";
     api.onLog(({ message }) => console.log("main", /odd/.test(message)));
     const worker = new Worker(\`
-      const api = require(${JSON.stringify(path.resolve("npm/brummer-hub/index.js"))});
+      const api = require(${JSON.stringify(path.join(root, "npm/brummer-hub/index.js"))});
       api.onLog(({ message }) => require("node:worker_threads").parentPort.postMessage(message));
       setInterval(() => {}, 1000);
       require("node:worker_threads").parentPort.postMessage("ready");\`, { eval: true });
