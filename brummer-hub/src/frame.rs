@@ -219,36 +219,40 @@ impl Frame {
     /// A response without an id gets one; a notification is returned as it is.
     #[must_use]
     pub fn with_id(&self, id: &str) -> Parts {
-        let span = match &self.kind {
-            Kind::Request { id, .. } | Kind::Response { id: Some(id), .. } => id.clone(),
-            Kind::Response { id: None, .. } => return self.with_added_id(id),
-            Kind::Notification { .. } => return Parts::whole(self.bytes.clone()),
-        };
-        Parts([
-            self.bytes.slice(..span.start),
-            Bytes::copy_from_slice(id.as_bytes()),
-            self.bytes.slice(span.end..),
-        ])
+        let Some((span, id)) = self.id_edit(id) else { return Parts::whole(self.bytes.clone()) };
+        Parts::of([self.bytes.slice(..span.start), id.into(), self.bytes.slice(span.end..)])
     }
 
-    fn with_added_id(&self, id: &str) -> Parts {
-        let start = self.bytes.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
-        // A null id further on would be a second one; it is rare enough to be cut out by its name and value.
-        let rest = members(&self.bytes).ok().and_then(|members| members.id);
-        match rest {
-            Some(null) => {
-                let span = self.span_of(null);
-                Parts([
-                    self.bytes.slice(..span.start),
-                    Bytes::copy_from_slice(id.as_bytes()),
-                    self.bytes.slice(span.end..),
-                ])
+    /// The same with other spans replaced as well, which must not overlap and may come in any order.
+    pub(crate) fn with_edits(&self, mut edits: Vec<Edit>, id: &str) -> Parts {
+        if edits.is_empty() {
+            return self.with_id(id);
+        }
+        edits.extend(self.id_edit(id));
+        parts::edited(&self.bytes, edits)
+    }
+
+    /// The same message with spans of it replaced, which must not overlap and may come in any order.
+    pub(crate) fn edited(&self, edits: Vec<Edit>) -> Parts {
+        parts::edited(&self.bytes, edits)
+    }
+
+    /// The edit that gives the message this id; `None` for a notification.
+    fn id_edit(&self, id: &str) -> Option<Edit> {
+        match &self.kind {
+            Kind::Request { id: span, .. } | Kind::Response { id: Some(span), .. } => {
+                Some((span.clone(), id.to_owned()))
             }
-            None => Parts([
-                self.bytes.slice(..start),
-                Bytes::from(format!("\"id\":{id},")),
-                self.bytes.slice(start..),
-            ]),
+            // A null id is replaced. It is rare enough to be looked for again.
+            Kind::Response { id: None, .. } => match members(&self.bytes).ok().and_then(|members| members.id)
+            {
+                Some(null) => Some((self.span_of(null), id.to_owned())),
+                None => {
+                    let start = self.bytes.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
+                    Some((start..start, format!("\"id\":{id},")))
+                }
+            },
+            Kind::Notification { .. } => None,
         }
     }
 

@@ -164,7 +164,7 @@ async fn write_lines(
     while messages.recv_many(&mut batch, WRITE_BATCH).await > 0 {
         for parts in batch.drain(..) {
             if parts.len() <= COPY_BYTES {
-                for part in &parts.0 {
+                for part in parts.pieces() {
                     text.extend_from_slice(part);
                 }
                 text.push(b'\n');
@@ -186,8 +186,8 @@ async fn write_lines(
 }
 
 async fn write_parts(output: &mut (impl AsyncWrite + Unpin), parts: &Parts) -> io::Result<()> {
-    let [first, second, third] = &parts.0;
-    let mut slices = [&first[..], second, third, b"\n"].map(IoSlice::new);
+    let pieces = parts.pieces().map(|piece| &piece[..]).chain([&b"\n"[..]]);
+    let mut slices: Vec<_> = pieces.map(IoSlice::new).collect();
     let mut left = &mut slices[..];
     IoSlice::advance_slices(&mut left, 0);
     while !left.is_empty() {
@@ -211,7 +211,7 @@ mod tests {
         let big = "x".repeat(COPY_BYTES * 3);
         for text in ["a", &big, "b"] {
             sender
-                .send(Parts([text.to_owned().into(), Bytes::from_static(b"1"), Bytes::new()]))
+                .send(Parts::of([text.to_owned().into(), Bytes::from_static(b"1"), Bytes::new()]))
                 .await
                 .unwrap();
         }

@@ -4,21 +4,54 @@ use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 
-/// A message ready to be written: consecutive pieces of text, of which some may be empty.
-#[derive(Clone, Debug)]
-pub struct Parts(pub [Bytes; 3]);
+/// A message ready to be written: consecutive pieces of text, none of them copied from the message it was made of.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// Most messages are what stands before an id, the id, and what stands after it.
+    first: [Bytes; 3],
+    rest: Vec<Bytes>,
+}
 
 impl Parts {
     /// A message in one piece.
     #[must_use]
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self([bytes.into(), Bytes::new(), Bytes::new()])
+        Self::of([bytes.into(), Bytes::new(), Bytes::new()])
+    }
+
+    /// A message in three pieces, of which some may be empty.
+    #[must_use]
+    pub const fn of(pieces: [Bytes; 3]) -> Self {
+        Self { first: pieces, rest: Vec::new() }
+    }
+
+    /// Adds a piece at the end.
+    pub fn push(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        if self.rest.is_empty()
+            && let Some(free) = self
+                .first
+                .iter()
+                .rposition(|piece| !piece.is_empty())
+                .map_or(Some(0), |last| (last + 1 < self.first.len()).then_some(last + 1))
+        {
+            self.first[free] = piece;
+        } else {
+            self.rest.push(piece);
+        }
+    }
+
+    /// The pieces in order; some may be empty.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        self.first.iter().chain(&self.rest)
     }
 
     /// Length of the whole in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
+        self.pieces().map(Bytes::len).sum()
     }
 
     /// Whether there is nothing to write.
@@ -30,11 +63,13 @@ impl Parts {
     /// The whole in one piece of memory.
     #[must_use]
     pub fn join(self) -> Bytes {
-        let [first, second, third] = self.0;
-        if second.is_empty() && third.is_empty() {
-            return first;
+        let [first, second, third] = &self.first;
+        if second.is_empty() && third.is_empty() && self.rest.is_empty() {
+            return first.clone();
         }
-        Bytes::from([first, second, third].concat())
+        let mut out = Vec::with_capacity(self.len());
+        self.pieces().for_each(|piece| out.extend_from_slice(piece));
+        out.into()
     }
 }
 
@@ -46,6 +81,22 @@ impl From<Bytes> for Parts {
 
 /// A span of a frame's text, and what is to stand there instead.
 pub(crate) type Edit = (Range<usize>, String);
+
+/// A text with spans replaced, without a copy of what stays. The spans must lie in the text and must not overlap; they
+/// may come in any order.
+pub(crate) fn edited(text: &Bytes, mut edits: Vec<Edit>) -> Parts {
+    edits.sort_by_key(|(span, _)| span.start);
+    let mut parts = Parts::default();
+    let mut kept = 0;
+    for (span, with) in edits {
+        debug_assert!(kept <= span.start, "edits must not overlap");
+        parts.push(text.slice(kept..span.start));
+        parts.push(with.into());
+        kept = span.end;
+    }
+    parts.push(text.slice(kept..));
+    parts
+}
 
 /// Replaces spans of a text. The spans must lie in the text, in ascending order, and must not overlap.
 #[must_use]
