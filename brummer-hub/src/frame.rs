@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 pub use self::parts::{Parts, splice};
 use self::scan::Members;
 pub(crate) use self::{
-    object::{Object, string},
+    object::{Member, Object, string},
     parts::Edit,
 };
 

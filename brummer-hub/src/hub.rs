@@ -32,7 +32,7 @@ mod paths;
 mod roster;
 mod supervisor;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// How long [`Hub::shutdown`] waits: a client that ends the hub kills it after some seconds at the latest.
 const SHUTDOWN: Duration = Duration::from_secs(2);

@@ -1,15 +1,14 @@
 //! One MCP client's conversation with the hub.
 //!
 //! ```text
-//!  client ──Input──▶ ┌─────────────┐ ──request──▶ Upstream (one per instance in use) ──HTTP──▶ instance
-//!                    │ SessionTask │ ◀─UpstreamEvent─┘
-//!  client ◀──Parts── └─────────────┘ ◀─Snapshot── hub     ◀─Ask/Done── jobs (merged lists, hub tools that wait)
+//!  client ──Input──▶ ┌───────┐ ──Event──▶ ┌──────┐
+//!                    │ shell │            │ core │      Upstream (one for each link) ──HTTP──▶ instance
+//!  client ◀──Parts── └───────┘ ◀──Effect─ └──────┘
 //! ```
 //!
-//! One task owns all state of the session: what the client said of itself, its requests in flight, the instance that
-//! it is connected to, the links to instances, and the questions that instances asked it. Requests run concurrently:
-//! the task only starts them and passes on what comes back, so a slow call holds up nothing. It never waits for a
-//! link or a job, and stops taking input while the client does not read its output; hence no cycle of full queues.
+//! The [`core`] owns all state of the session and takes every decision, without I/O: what the client said of itself, its
+//! requests in flight, what it is connected to, what instances listed and asked. The [`shell`] is the task around it.
+//! Requests run concurrently: the core only starts them and passes on what comes back, so a slow call holds up nothing.
 //!
 //! A session ends when its input ends (answers still due are awaited for at most a second), when nobody reads its
 //! output, or when it is stopped. Calls still running are then cancelled and the MCP sessions with instances closed.
@@ -22,32 +21,43 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Hub, frame::Parts};
 
-mod client;
-mod connect;
-mod handshake;
-pub(crate) mod hub_tools;
-mod input;
-mod jobs;
-mod level;
+mod asking;
+mod catalog;
+mod core;
+mod feeds;
 mod links;
+mod list_kind;
 mod lists;
-mod merge;
-mod modern;
-mod names;
-mod notify;
-mod questions;
+mod message;
+mod operations;
+mod own;
+mod owners;
+mod peer;
 mod quirks;
-mod resources;
-mod route;
-mod said;
-mod task;
-mod tasks;
+mod requests;
+mod routing;
+mod shell;
+mod shown;
+mod stage;
+mod talk;
+mod target;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tools;
 
-pub use hub_tools::InstanceEntry;
+pub use tools::InstanceEntry;
 
 /// Messages that wait between a session and its client, in each direction. Enough to keep both busy; the rest waits
 /// where it came from.
 const QUEUE: usize = 64;
+
+/// Waits for the deadline, if there is one.
+pub(crate) async fn until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
 
 /// How long a session whose input has ended waits for answers that are still due. MCP clients give a server about two
 /// seconds before they kill it.
@@ -291,8 +301,8 @@ impl Hub {
         let (outlet, output) = mpsc::channel(QUEUE);
         let (tasks, stop) = self.tasks();
         let stop = stop.child_token();
-        let task = task::SessionTask::new(self, config, inbox, outlet, stop.clone());
-        tasks.spawn(task.run());
+        let shell = shell::Shell::new(self, config, inbox, outlet, stop.clone());
+        tasks.spawn(shell.run());
         Session { input, output, stop }
     }
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Hub,
     frame::Parts,
-    session::{DRAIN, Input, SessionConfig},
+    session::{DRAIN, Input, SessionConfig, until},
 };
 
 #[doc(hidden)]
@@ -112,14 +112,6 @@ pub async fn serve_on(
     }
     session.cancel();
     result.unwrap_or(Ok(()))
-}
-
-/// Waits for the deadline, if there is one.
-pub(crate) async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Splits the input into lines. Ends with the input, or when nobody takes the lines.

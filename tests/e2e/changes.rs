@@ -9,7 +9,7 @@ const PROMPTS: &str = "notifications/prompts/list_changed";
 const RESOURCES: &str = "notifications/resources/list_changed";
 const UPDATED: &str = "notifications/resources/updated";
 
-/// What a client has not listed cannot change under it, so the hub tells of changes only who has.
+/// What a client was shown is what can change under it.
 async fn list_all(hub: &Hub) {
     for method in ["tools/list", "prompts/list", "resources/list"] {
         hub.request(method, Value::Null).await.ok();
@@ -19,7 +19,7 @@ async fn list_all(hub: &Hub) {
 #[tokio::test]
 async fn connecting_and_disconnecting_change_the_lists() {
     let home = Home::new();
-    let fake = Fake::start(Behaviour::default()).await;
+    let fake = Fake::start(Behaviour::default().all_growing()).await;
     let id = home.announce("changing", fake.port);
     let hub = Hub::start(&home, HubOptions::default()).await;
     hub.active(&id).await;
@@ -54,7 +54,7 @@ async fn a_change_in_the_connected_instance_is_passed_on_and_the_new_list_is_ser
 #[tokio::test]
 async fn changes_of_prompts_and_resources_are_passed_on() {
     let home = Home::new();
-    let fake = Fake::start(Behaviour::default()).await;
+    let fake = Fake::start(Behaviour::default().all_growing()).await;
     let id = home.announce("telling", fake.port);
     let hub = Hub::start(&home, HubOptions::default()).await;
     hub.connect(&id).await;
@@ -66,6 +66,33 @@ async fn changes_of_prompts_and_resources_are_passed_on() {
         fake.push(&session, json!({ "jsonrpc": "2.0", "method": method }).to_string());
         hub.notification(mark, method).await;
     }
+}
+
+/// Ten changes told at once are one for the client, and what has not changed is none.
+#[tokio::test]
+async fn what_has_not_changed_is_not_announced_and_a_burst_is_one_change() {
+    let home = Home::new();
+    let behaviour = Behaviour::default().growing("prompts/list", "prompts", "name", &json!({}));
+    let fake = Fake::start(behaviour).await;
+    let id = home.announce("telling", fake.port);
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    hub.connect(&id).await;
+    list_all(&hub).await;
+    let session = fake.client_session().await;
+    fake.listening(&session).await;
+    let mark = hub.mark();
+    let asked = || fake.seen().iter().filter(|seen| seen.method() == "tools/list").count();
+    let before = asked();
+    for method in [[TOOLS; 10], [PROMPTS; 10]].concat() {
+        fake.push(&session, json!({ "jsonrpc": "2.0", "method": method }).to_string());
+    }
+    hub.notification(mark, PROMPTS).await;
+    let prompts = hub.request("prompts/list", Value::Null).await.ok();
+    assert!(prompts["prompts"].as_array().unwrap().len() > 1);
+    assert!(asked() > before, "it was looked at");
+    let told = |method: &str| hub.since(mark).iter().filter(|line| line.notifies(method)).count();
+    assert_eq!(told(TOOLS), 0);
+    assert!((1..=3).contains(&told(PROMPTS)), "{}", told(PROMPTS));
 }
 
 #[tokio::test]

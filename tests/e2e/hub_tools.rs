@@ -38,7 +38,8 @@ async fn they_are_listed_first_with_schemas_and_names_that_every_client_accepts(
     assert_eq!(names, TOOLS.map(|(name, _)| name));
     for tool in tools {
         assert_json!(tool, "/inputSchema/type", "object");
-        assert_json!(tool, "/outputSchema/type", "object");
+        // What `instances_call` answers is what the instance says.
+        assert_eq!(tool.get("outputSchema").is_some(), tool["name"] != "instances_call", "{tool:#}");
         assert!(tool["description"].as_str().is_some_and(|text| text.len() > 20), "{tool:#}");
     }
 }

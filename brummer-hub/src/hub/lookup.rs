@@ -35,22 +35,35 @@ impl Snapshot {
         Lookup::Unknown
     }
 
-    /// The instance whose project directory contains `directory` most closely, if exactly one does.
-    pub(crate) fn nearest(&self, directory: &Path) -> Option<&Instance> {
-        let depth = |instance: &Instance| {
-            let real = instance.real_path.as_deref().and_then(|path| paths::contains(path, directory));
-            paths::contains(&instance.found.doorbell.path, directory).max(real)
+    /// The instances of the project whose directory contains `directory` most closely.
+    pub(crate) fn project_around(&self, directory: &Path) -> Vec<&Instance> {
+        let depth = |instance: &&Instance| {
+            paths_of(instance).filter_map(|path| paths::contains(path, directory)).max()
         };
-        let mut nearest = None;
-        for instance in &self.instances {
-            let Some(depth) = depth(instance) else { continue };
-            match &nearest {
-                Some((best, _)) if *best > depth => {}
-                Some((best, _)) if *best == depth => nearest = Some((depth, None)),
-                _ => nearest = Some((depth, Some(instance))),
-            }
+        let deepest = self.instances.iter().filter_map(|instance| depth(&instance)).max();
+        self.instances.iter().filter(|instance| deepest.is_some() && depth(instance) == deepest).collect()
+    }
+
+    /// The instances of the project below `directory`, if it is the only one there.
+    pub(crate) fn project_below(&self, directory: &Path) -> Vec<&Instance> {
+        let is_below =
+            |instance: &&Instance| paths_of(instance).any(|path| paths::contains(directory, path).is_some());
+        let below: Vec<_> = self.instances.iter().filter(is_below).collect();
+        match below.split_first() {
+            Some((first, others)) if others.iter().all(|other| is_same_path(first, other)) => below,
+            _ => Vec::new(),
         }
-        nearest.and_then(|(_, instance)| instance)
+    }
+
+    /// All instances of the project that this one is, or was, of.
+    pub(crate) fn project_of(&self, instance: &Instance) -> Vec<&Instance> {
+        self.instances.iter().filter(|other| is_same_path(other, instance)).collect()
+    }
+
+    /// The instances of the project in exactly this directory.
+    pub(crate) fn project_in(&self, directory: &Path) -> Vec<&Instance> {
+        let is_here = |instance: &&Instance| paths_of(instance).any(|path| paths::same(path, directory));
+        self.instances.iter().filter(is_here).collect()
     }
 
     /// The instance that took the place of a former one: same id, or same path and name (or only same path when no
@@ -77,6 +90,13 @@ impl Snapshot {
                 later().find(|instance| instance.generation == only.generation)
             })
     }
+}
+
+/// Its directory as it was announced, and with links resolved.
+fn paths_of(instance: &Instance) -> impl Iterator<Item = &Path> {
+    [Some(&*instance.found.doorbell.path), instance.real_path.as_deref().map(|path| &**path)]
+        .into_iter()
+        .flatten()
 }
 
 fn is_same_path(one: &Instance, other: &Instance) -> bool {
@@ -121,8 +141,12 @@ mod tests {
         }
     }
 
+    fn ids(found: &[&Instance]) -> Vec<String> {
+        found.iter().map(|instance| instance.id().to_string()).collect()
+    }
+
     #[test]
-    fn the_nearest_is_the_deepest_and_only_one() {
+    fn the_project_around_is_the_deepest() {
         let mut linked = instance(4, "linked", "linked", "/link", "linked");
         linked.real_path = Some(std::sync::Arc::new("/real/place".into()));
         let snapshot = snapshot([
@@ -133,13 +157,19 @@ mod tests {
             instance(6, "twin-2", "twin-2", "/t", "two"),
             linked,
         ]);
-        let nearest = |directory: &str| id(snapshot.nearest(Path::new(directory)));
-        assert_eq!(nearest("/w/app/src"), Some("app"));
-        assert_eq!(nearest("/w/app-dev"), Some("app-dev"));
-        assert_eq!(nearest("/w/other"), Some("root"));
-        assert_eq!(nearest("/t/src"), None, "two contain it alike");
-        assert_eq!(nearest("/real/place/src"), Some("linked"));
-        assert_eq!(nearest("/elsewhere"), None);
+        let around = |directory: &str| ids(&snapshot.project_around(Path::new(directory)));
+        assert_eq!(around("/w/app/src"), ["app"]);
+        assert_eq!(around("/w/app-dev"), ["app-dev"]);
+        assert_eq!(around("/w/other"), ["root"]);
+        assert_eq!(around("/t/src"), ["twin-1", "twin-2"], "two of one project");
+        assert_eq!(around("/real/place/src"), ["linked"]);
+        assert!(around("/elsewhere").is_empty());
+        let below = |directory: &str| ids(&snapshot.project_below(Path::new(directory)));
+        assert!(below("/w").is_empty() && below("/").is_empty(), "several projects");
+        assert_eq!(below("/real"), ["linked"]);
+        assert_eq!(below("/t"), ["twin-1", "twin-2"]);
+        assert_eq!(ids(&snapshot.project_in(Path::new("/real/place"))), ["linked"]);
+        assert!(snapshot.project_in(Path::new("/real")).is_empty());
     }
 
     #[test]

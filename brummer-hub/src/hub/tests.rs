@@ -13,19 +13,19 @@ mod live;
 mod roster;
 mod server;
 
-pub(super) fn found(id: &str, path: &str, name: &str) -> Found {
+pub(crate) fn found(id: &str, path: &str, name: &str) -> Found {
     let mut doorbell = Doorbell::new(InstanceId::parse(id).unwrap(), 1, path, 4000);
     doorbell.name = name.to_owned();
     Found { doorbell, file: format!("/doorbells/{id}.json").into(), modified: SystemTime::UNIX_EPOCH }
 }
 
-pub(super) fn instance(generation: u64, id: &str, alias: &str, path: &str, name: &str) -> Instance {
+pub(crate) fn instance(generation: u64, id: &str, alias: &str, path: &str, name: &str) -> Instance {
     let mut instance = Instance::detached(Generation(generation), Arc::new(found(id, path, name)));
     instance.alias = Arc::from(alias);
     instance.state = InstanceState::Active;
     instance
 }
 
-pub(super) fn snapshot(instances: impl IntoIterator<Item = Instance>) -> Snapshot {
+pub(crate) fn snapshot(instances: impl IntoIterator<Item = Instance>) -> Snapshot {
     Snapshot { instances: instances.into_iter().collect(), settled: true }
 }

@@ -1,59 +1,79 @@
-//! Links of a session: its own connections to the instances it uses, and the requests in flight on them.
+//! Links of a session: its own connections to the instances that it uses, each to one life of an instance and on behalf of
+//! one caller.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::BTreeMap,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::client::{Caller, ReplyTo, canonical};
-use super::level::Level;
+use super::{list_kind::ListKind, message::Level, peer::Caller};
 use crate::{
-    config::Limits,
-    frame::Frame,
     instance::{Generation, Instance},
     protocol::Era,
-    upstream::{
-        ExchangeError, Hello, LinkId, Purpose, Sent, Upstream, UpstreamEvent, UpstreamOptions, Welcome,
-    },
+    upstream::{LinkId, Welcome},
 };
-
-/// Tasks whose progress is passed on at a time; the older ones go without.
-const MAX_TASK_TOKENS: usize = 64;
 
 /// One connection of this session to one life of an instance.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) instance: Instance,
-    pub(super) upstream: Upstream,
     /// On whose behalf it was opened.
     pub(super) caller: Caller,
-    /// What the instance speaks, once it has answered.
-    pub(super) era: Option<Era>,
-    pub(super) manners: Manners,
-    /// The level that was set for a caller without a handshake.
+    /// What the instance said of itself, once it has answered.
+    pub(super) manners: Option<Manners>,
+    /// The level of log messages that was set for a caller without a handshake.
     pub(super) level: Option<Level>,
-    stop: CancellationToken,
 }
 
-/// What the instance's `initialize` result says about how to treat it.
-#[derive(Clone, Debug, Default)]
+impl Link {
+    /// Whether the instance is known to speak a revision without a handshake here.
+    pub(super) fn is_modern(&self) -> bool {
+        self.manners
+            .as_ref()
+            .map(|manners| manners.era)
+            .or_else(|| self.instance.status().era)
+            .is_some_and(Era::is_modern)
+    }
+
+    /// Whether it is the released Go program, whose results need mending.
+    pub(super) fn is_sloppy(&self) -> bool {
+        self.manners.as_ref().is_some_and(|manners| manners.sloppy)
+    }
+}
+
+/// What the instance's answer to the handshake says about how to treat it.
+#[derive(Clone, Debug)]
 pub(super) struct Manners {
+    pub(super) era: Era,
     /// It takes `logging/setLevel`.
     pub(super) logs: bool,
-    /// It is the released Go program, whose results need mending.
+    /// It has tools, prompts, resources.
+    pub(super) tools: bool,
+    pub(super) prompts: bool,
+    pub(super) resources: bool,
+    /// It is the released Go program.
     pub(super) sloppy: bool,
     /// Its `serverInfo`, as JSON text.
     pub(super) server_info: Option<Arc<str>>,
 }
 
 impl Manners {
+    /// Whether it says that it has lists of this kind.
+    pub(super) const fn has(&self, kind: ListKind) -> bool {
+        match kind {
+            ListKind::Tools => self.tools,
+            ListKind::Prompts => self.prompts,
+            ListKind::Resources | ListKind::Templates => self.resources,
+            ListKind::Tasks => false,
+        }
+    }
+
     pub(super) fn of(welcome: &Welcome) -> Self {
-        #[derive(Deserialize)]
+        #[derive(Deserialize, Default)]
         struct Said<'a> {
             #[serde(default)]
             capabilities: Capabilities,
@@ -63,149 +83,68 @@ impl Manners {
         #[derive(Deserialize, Default)]
         struct Capabilities {
             logging: Option<serde::de::IgnoredAny>,
+            tools: Option<serde::de::IgnoredAny>,
+            prompts: Option<serde::de::IgnoredAny>,
+            resources: Option<serde::de::IgnoredAny>,
         }
         #[derive(Deserialize, Default)]
         struct Server {
             #[serde(default)]
             name: String,
         }
-        let Ok(said) = serde_json::from_str::<Said<'_>>(&welcome.result) else { return Self::default() };
+        let said = serde_json::from_str::<Said<'_>>(&welcome.result).unwrap_or_default();
         let server = said.server.map(RawValue::get).filter(|text| text.starts_with('{'));
         let named: Server = server.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let Capabilities { logging, tools, prompts, resources } = said.capabilities;
         Self {
-            logs: said.capabilities.logging.is_some(),
+            era: welcome.era,
+            logs: logging.is_some(),
+            tools: tools.is_some(),
+            prompts: prompts.is_some(),
+            resources: resources.is_some(),
             sloppy: named.name == "brummer-mcp",
             server_info: server.map(Into::into),
         }
     }
 }
 
-/// A request that an instance has still to answer.
+/// Pause before a link that failed is opened again for what is wanted there; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A link that failed and has not been well since.
 #[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) request: u64,
-    pub(super) link: LinkId,
-    pub(super) asker: Asker,
-    /// The progress token that the request was sent with, in canonical form.
-    token: Option<Box<str>>,
+struct Rest {
+    attempts: u32,
+    /// Until when it is not opened again of the session's own accord.
+    until: Option<Instant>,
 }
 
-/// Who gets the answer.
-#[derive(Debug)]
-pub(super) enum Asker {
-    /// The client; `shape` says how its result must be edited on the way.
-    ///
-    /// `token` is the client's own text for the progress token. `said` is its request, kept when the instance may ask
-    /// something that the client can only be asked in an answer.
-    Client { reply: ReplyTo, token: Option<Box<str>>, shape: Shape, said: Option<Box<Frame>> },
-    /// A client that was asked something in an answer, and will come back with this state.
-    Suspended { state: Box<str> },
-    /// A job of this session. `client` is the request that the job works on, for progress.
-    Job { answer: oneshot::Sender<Result<Frame, ExchangeError>>, token: Option<Box<str>> },
-    /// Nobody.
-    Nobody,
-}
-
-impl Asker {
-    /// The progress token as the one who waits knows it.
-    fn token(&self) -> Option<&str> {
-        match self {
-            Self::Client { token, .. } | Self::Job { token, .. } => token.as_deref(),
-            Self::Suspended { .. } | Self::Nobody => None,
-        }
-    }
-}
-
-/// How a result is edited before the client gets it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Shape {
-    /// Not at all.
-    Raw,
-    /// A list of this kind; on its first page the hub's own items come first.
-    List { kind: super::lists::ListKind, first_page: bool },
-    /// The answer to `tools/call`.
-    Tool,
-    /// The answer to a call that went through the hub's `instances_call`.
-    Called,
-    /// The answer to `prompts/get`.
-    Prompt,
-    /// The answer to `resources/subscribe` or `unsubscribe` for this URI (JSON text).
-    Subscription { uri: Box<str>, on: bool },
-    /// The answer to `resources/read`.
-    Resource,
-}
-
-/// Opens links, and knows every one that is open.
-#[derive(Debug)]
+/// Every link that is open, and those that failed.
+#[derive(Debug, Default)]
 pub(super) struct Links {
     open: BTreeMap<LinkId, Link>,
-    by_instance: HashMap<(Generation, Caller), LinkId>,
-    next_link: u64,
-    next_request: u64,
-    pending: HashMap<u64, Pending>,
-    /// Progress tokens of requests in flight, by what they mean, and whose they are.
-    tokens: HashMap<Box<str>, u64>,
-    /// Progress tokens that live on with the task that their request has created, oldest first.
-    task_tokens: VecDeque<(LinkId, Box<str>)>,
-    events: mpsc::Sender<UpstreamEvent>,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-    limits: Limits,
+    by_instance: BTreeMap<(Generation, Caller), LinkId>,
+    resting: BTreeMap<(Generation, Caller), Rest>,
+    last: u64,
 }
 
 impl Links {
-    pub(super) fn new(
-        events: mpsc::Sender<UpstreamEvent>,
-        tasks: TaskTracker,
-        stop: CancellationToken,
-        limits: Limits,
-    ) -> Self {
-        Self {
-            open: BTreeMap::new(),
-            by_instance: HashMap::new(),
-            next_link: 0,
-            next_request: 0,
-            pending: HashMap::new(),
-            tokens: HashMap::new(),
-            task_tokens: VecDeque::new(),
-            events,
-            tasks,
-            stop,
-            limits,
-        }
+    /// Notes a new link.
+    pub(super) fn add(&mut self, instance: Instance, caller: Caller) -> LinkId {
+        self.last += 1;
+        let id = LinkId(self.last);
+        self.by_instance.insert((instance.generation, caller), id);
+        self.open.insert(id, Link { instance, caller, manners: None, level: None });
+        id
     }
 
-    /// The link to an instance, opened now if need be. Requests may be sent on it at once.
-    pub(super) fn to(
-        &mut self,
-        instance: &Instance,
-        caller: Caller,
-        hello: impl FnOnce() -> Hello,
-    ) -> LinkId {
-        if let Some(id) = self.id_of(instance.generation, caller) {
-            return id;
-        }
-        self.next_link += 1;
-        let id = LinkId(self.next_link);
-        let stop = self.stop.child_token();
-        let options = UpstreamOptions {
-            link: id,
-            instance: instance.id().clone(),
-            port: instance.found.doorbell.port,
-            endpoint: instance.found.doorbell.endpoint.clone(),
-            hello: hello(),
-            known: instance.status().era,
-            limits: self.limits,
-            purpose: Purpose::Conversation,
-            gate: None,
-        };
-        let upstream = Upstream::open(options, self.events.clone(), &self.tasks, stop.clone());
-        let (instance, manners) = (instance.clone(), Manners::default());
-        let generation = instance.generation;
-        let link = Link { instance, upstream, caller, era: None, manners, level: None, stop };
-        self.open.insert(id, link);
-        self.by_instance.insert((generation, caller), id);
-        id
+    pub(super) fn remove(&mut self, id: LinkId) -> Option<Link> {
+        let link = self.open.remove(&id)?;
+        self.by_instance.remove(&(link.instance.generation, link.caller));
+        Some(link)
     }
 
     pub(super) fn get(&self, id: LinkId) -> Option<&Link> {
@@ -217,127 +156,62 @@ impl Links {
     }
 
     /// The link of a caller to an instance, if it is open.
-    pub(super) fn of(&self, generation: Generation, caller: Caller) -> Option<&Link> {
-        self.open.get(&self.id_of(generation, caller)?)
-    }
-
     pub(super) fn id_of(&self, generation: Generation, caller: Caller) -> Option<LinkId> {
         self.by_instance.get(&(generation, caller)).copied()
     }
 
-    /// Requests in flight, in no order, and the links that they are on.
-    pub(super) fn pending(&self) -> impl Iterator<Item = (LinkId, &Pending)> {
-        self.pending.values().map(|pending| (pending.link, pending))
-    }
-
-    /// Who waits for a request in flight.
-    pub(super) fn asker(&self, request: u64) -> Option<&Asker> {
-        self.pending.get(&request).map(|pending| &pending.asker)
-    }
-
-    /// Takes out who waits for a request, which stays in flight; somebody else is to be [set](Self::set_asker).
-    pub(super) fn take_asker(&mut self, request: u64) -> Option<(LinkId, Asker)> {
-        let pending = self.pending.get_mut(&request)?;
-        Some((pending.link, std::mem::replace(&mut pending.asker, Asker::Nobody)))
-    }
-
-    /// Notes who waits for a request in flight from now on.
-    pub(super) fn set_asker(&mut self, request: u64, asker: Asker) {
-        if let Some(pending) = self.pending.get_mut(&request) {
-            pending.asker = asker;
-        }
+    pub(super) fn of(&self, generation: Generation, caller: Caller) -> Option<&Link> {
+        self.get(self.id_of(generation, caller)?)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
         self.open.iter().map(|(id, link)| (*id, link))
     }
 
-    /// Forgets a link. Its connection is closed, and what was in flight on it is given back to be answered.
-    pub(super) fn close(&mut self, id: LinkId) -> Option<(Link, Vec<Asker>)> {
-        let link = self.open.remove(&id)?;
-        self.by_instance.remove(&(link.instance.generation, link.caller));
-        self.task_tokens.retain(|(at, _)| *at != id);
-        link.stop.cancel();
-        let mut orphans: Vec<u64> = self
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.link == id)
-            .map(|(request, _)| *request)
-            .collect();
-        orphans.sort_unstable();
-        let askers =
-            orphans.into_iter().filter_map(|request| self.finish(request)).map(|pending| pending.asker);
-        let askers = askers.collect();
-        Some((link, askers))
+    /// The links that were opened on behalf of a caller.
+    pub(super) fn of_caller(&self, caller: Caller) -> Vec<LinkId> {
+        self.iter().filter(|(_, link)| link.caller == caller).map(|(id, _)| id).collect()
     }
 
-    /// Sends a request under a number of the hub's own. `Err` gives the asker back: the link is gone or overloaded.
-    pub(super) fn request(&mut self, link: LinkId, frame: &Frame, asker: Asker) -> Result<u64, Asker> {
-        self.next_request += 1;
-        let id = self.next_request;
-        let Some(open) = self.open.get(&link) else { return Err(asker) };
-        let body = frame.with_id(&id.to_string()).join();
-        if open.upstream.request(id, body).is_err() {
-            return Err(asker);
+    /// A link could not be opened, or not opened again: it rests for a while.
+    pub(super) fn failed(&mut self, id: LinkId, now: Instant) {
+        let Some(link) = self.open.get(&id) else { return };
+        let key = (link.instance.generation, link.caller);
+        let rest = self.resting.entry(key).or_insert(Rest { attempts: 0, until: None });
+        let pause = FIRST_PAUSE.saturating_mul(1 << rest.attempts.min(10)).min(LONGEST_PAUSE);
+        rest.attempts += 1;
+        rest.until = Some(now + pause);
+    }
+
+    /// The instance has answered the handshake.
+    pub(super) fn welcomed(&mut self, generation: Generation, caller: Caller) {
+        self.resting.remove(&(generation, caller));
+    }
+
+    /// Whether it is to be left alone for now, unless the client wants something there.
+    pub(super) fn rests(&self, generation: Generation, caller: Caller) -> bool {
+        self.resting.get(&(generation, caller)).is_some_and(|rest| rest.until.is_some())
+    }
+
+    /// When the next rest is over.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.resting.values().filter_map(|rest| rest.until).min()
+    }
+
+    /// Whether a rest is over by now.
+    pub(super) fn wake(&mut self, now: Instant) -> bool {
+        let mut woken = false;
+        for rest in self.resting.values_mut() {
+            if rest.until.is_some_and(|until| until <= now) {
+                rest.until = None;
+                woken = true;
+            }
         }
-        let token: Option<Box<str>> = asker.token().map(|token| canonical(token).into());
-        if let Some(token) = &token {
-            self.tokens.insert(token.clone(), id);
-        }
-        self.pending.insert(id, Pending { request: id, link, asker, token });
-        Ok(id)
+        woken
     }
 
-    /// Takes a request out of flight: it was answered, has failed or is no longer wanted.
-    pub(super) fn finish(&mut self, request: u64) -> Option<Pending> {
-        let pending = self.pending.remove(&request)?;
-        if let Some(token) = &pending.token
-            && self.tokens.get(token) == Some(&request)
-        {
-            self.tokens.remove(token);
-        }
-        Some(pending)
+    /// Forgets the rests of instances and callers for which `keep` does not hold.
+    pub(super) fn retain(&mut self, keep: impl Fn(Generation, Caller) -> bool) {
+        self.resting.retain(|(generation, caller), _| keep(*generation, *caller));
     }
-
-    /// A request has created a task, and its progress token (as the client wrote it) lives as long (2025-11-25, tasks §
-    /// Task Progress Notifications).
-    pub(super) fn keep_token(&mut self, link: LinkId, token: Box<str>) {
-        if self.task_tokens.len() >= MAX_TASK_TOKENS {
-            self.task_tokens.pop_front();
-        }
-        self.task_tokens.push_back((link, token));
-    }
-
-    /// The client's own text for a progress token, if progress under it is still wanted and comes from where it should.
-    pub(super) fn expected_token(&self, link: LinkId, token: &str) -> Option<&str> {
-        let canonical_token = canonical(token);
-        let Some(request) = self.tokens.get(&*canonical_token) else {
-            let of_task =
-                |(at, known): &&(LinkId, Box<str>)| *at == link && canonical(known) == canonical_token;
-            return self.task_tokens.iter().rev().find(of_task).map(|(_, known)| &**known);
-        };
-        let pending = self.pending.get(request)?;
-        pending.asker.token().filter(|_| pending.link == link)
-    }
-}
-
-/// Says what went wrong with an instance, in the `data` of an error (`sent`: whether the request may have run).
-pub(super) fn failure_data(instance: &Instance, error: &ExchangeError) -> String {
-    serde_json::json!({
-        "instance": instance.id().as_str(),
-        "alias": &*instance.alias,
-        "reason": error.to_string(),
-        "sent": match error.sent { Sent::No => "no", Sent::Yes => "yes", Sent::Unknown => "unknown" },
-    })
-    .to_string()
-}
-
-/// The same for people.
-pub(super) fn failure_text(instance: &Instance, error: &ExchangeError) -> String {
-    let sent = match error.sent {
-        Sent::No => "; the request was not sent",
-        Sent::Unknown => "; the request may have run",
-        Sent::Yes => "",
-    };
-    format!("instance `{}` ({}): {error}{sent}", instance.alias, instance.found.doorbell.name)
 }

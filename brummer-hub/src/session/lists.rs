@@ -1,207 +1,200 @@
-//! The four lists of MCP, and how the hub's own items get into the list of one instance.
+//! The lists that callers are shown: asked for where they are wanted, shown when they are asked for, announced when they
+//! change.
 
-use std::borrow::Cow;
+use std::{collections::BTreeSet, time::Instant};
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::hub_tools;
+use super::{
+    catalog::{Catalog, Failure, ListKey, Naming, Standing},
+    feeds::Feeds,
+    list_kind::ListKind,
+    message::{self, without},
+    own,
+    peer::Caller,
+    requests::{Ticket, Waiter},
+    shown::Shown,
+    stage::Stage,
+    talk::Talk,
+};
 use crate::{
-    frame::{Edit, Frame},
-    protocol::method,
+    frame::Frame,
+    instance::{Generation, Instance},
+    protocol::{Era, code},
 };
 
-/// Which list.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) enum ListKind {
-    Tools,
-    Prompts,
-    Resources,
-    Templates,
-    /// Tasks of 2025-11-25, where a list of them is part of the revision.
-    Tasks,
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    pub(super) catalog: Catalog,
+    /// What each caller was shown, or told to have changed.
+    shown: Shown,
 }
 
-/// The resource that shows the instances.
-pub(super) const INSTANCES_URI: &str = "brummer://instances";
+/// The callers that are told of changes, and of which.
+fn watchers(talk: &Talk, feeds: &Feeds) -> BTreeSet<Caller> {
+    let listening = ListKind::WATCHED.into_iter().flat_map(|kind| feeds.list_watchers(kind));
+    listening.chain(talk.peer.is_ready().then_some(Caller::Greeted)).collect()
+}
 
-const INSTANCES_RESOURCE: &str = r#"{"uri":"brummer://instances","name":"instances","title":"Running instances","description":"Every dev server and process manager that the hub has found, with its state. Can be subscribed to.","mimeType":"application/json"}"#;
+/// Whether a caller is told of changes of a list of this kind, so that it is asked for again when it fails.
+pub(super) fn watches(talk: &Talk, feeds: &Feeds, caller: Caller, kind: ListKind) -> bool {
+    match caller {
+        Caller::Greeted => kind != ListKind::Tasks && talk.peer.identity().is_some(),
+        Caller::Claimed(_) => feeds.watches_list(caller, kind),
+    }
+}
 
-impl ListKind {
-    pub(super) fn of_method(name: &str) -> Option<Self> {
-        match name {
-            method::TOOLS_LIST => Some(Self::Tools),
-            method::PROMPTS_LIST => Some(Self::Prompts),
-            method::RESOURCES_LIST => Some(Self::Resources),
-            method::RESOURCES_TEMPLATES_LIST => Some(Self::Templates),
-            method::TASKS_LIST => Some(Self::Tasks),
+impl Lists {
+    /// Asks for a list, unless it is being asked for.
+    pub(super) fn want(&mut self, talk: &mut Talk, key: ListKey, instance: &Instance, now: Instant) {
+        self.catalog.want(key, instance, now, || {
+            talk.ask(instance, key.caller, key.kind.method(), "{}".to_owned(), Waiter::List(key))
+        });
+    }
+
+    /// Answers with a list.
+    pub(super) fn show(&mut self, talk: &mut Talk, stage: Stage<'_>, ticket: Ticket, kind: ListKind) {
+        let caller = talk.caller(ticket);
+        let is_modern = caller != Caller::Greeted;
+        let own = own::items(kind, is_modern);
+        let (view, naming) = (stage.listed(caller, kind), stage.naming(caller));
+        let only = match (naming, view.as_slice()) {
+            (Naming::Own, [only]) => Some(ListKey { generation: only.generation, caller, kind }),
             _ => None,
+        };
+        // What is connected alone speaks for itself.
+        if let Some(key) = only
+            && kind != ListKind::Tools
+            && self.catalog.items(key).next().is_none()
+            && let Some(failure) = self.catalog.failure(key).cloned()
+        {
+            let instance = view.first().map(|it| (*it).clone());
+            return match (failure, instance) {
+                (Failure::Exchange(error), Some(instance)) => {
+                    talk.answer_failure(ticket, &instance, &error);
+                }
+                (Failure::Answer(frame), _) if frame.result().is_none() => {
+                    talk.answer_with(ticket, &frame, Vec::new());
+                }
+                _ => talk.answer_error(
+                    ticket,
+                    code::INTERNAL_ERROR,
+                    "the instance answered without a list",
+                    None,
+                ),
+            };
+        }
+        let foreign: Vec<Generation> = if is_modern && kind == ListKind::Tools {
+            let legacy = view.iter().filter(|it| !speaks_modern(talk, it, caller));
+            legacy.map(|it| it.generation).collect()
+        } else {
+            Vec::new()
+        };
+        let directory = self.catalog.directory(&view, naming, caller, kind);
+        let mut items = own.into_owned();
+        for entry in &directory.entries {
+            if !items.is_empty() {
+                items.push(',');
+            }
+            // Tasks of 2025-11-25 are not for clients without a handshake, which would take the hint for theirs.
+            if foreign.contains(&entry.generation) {
+                items.push_str(&without(&entry.text(), &["execution"]));
+            } else {
+                items.push_str(&entry.text());
+            }
+        }
+        self.shown.show(caller, kind, self.catalog.digests(&view, caller, kind));
+        match only.and_then(|key| self.catalog.only_page(key)) {
+            Some(page) => {
+                let (frame, array) = (page.frame.clone(), page.array.clone());
+                talk.answer_with(ticket, &frame, vec![(array, format!("[{items}]"))]);
+            }
+            None => talk.answer_result(ticket, &format!(r#"{{"{}":[{items}]}}"#, kind.member())),
         }
     }
 
-    pub(super) fn method(self) -> &'static str {
-        match self {
-            Self::Tools => method::TOOLS_LIST,
-            Self::Prompts => method::PROMPTS_LIST,
-            Self::Resources => method::RESOURCES_LIST,
-            Self::Templates => method::RESOURCES_TEMPLATES_LIST,
-            Self::Tasks => method::TASKS_LIST,
+    /// Asks for the lists that a caller is told of, where they are not known or not true any more.
+    pub(super) fn tend(&mut self, talk: &mut Talk, stage: Stage<'_>, feeds: &Feeds, now: Instant) {
+        let mut wanted = Vec::new();
+        for caller in watchers(talk, feeds) {
+            for instance in stage.instances(caller) {
+                let manners =
+                    talk.links.of(instance.generation, caller).and_then(|link| link.manners.as_ref());
+                for kind in ListKind::WATCHED {
+                    let key = ListKey { generation: instance.generation, caller, kind };
+                    let is_due = match self.catalog.standing(key) {
+                        Standing::Stale => !self.catalog.is_asking(key),
+                        // What a client has never asked for is asked for only where the instance says that it is there.
+                        Standing::Missing => {
+                            !self.catalog.is_asking(key)
+                                && (self.shown.was_listed(caller, kind)
+                                    || caller != Caller::Greeted
+                                    || stage.naming(caller) == Naming::Own
+                                        && manners.is_some_and(|manners| manners.has(kind)))
+                        }
+                        Standing::Partial | Standing::Complete | Standing::Failed => false,
+                    };
+                    if is_due && watches(talk, feeds, caller, kind) {
+                        wanted.push((key, instance.clone()));
+                    }
+                }
+            }
+        }
+        for (key, instance) in wanted {
+            if !talk.links.rests(key.generation, key.caller) {
+                self.want(talk, key, &instance, now);
+            }
         }
     }
 
-    /// The notification that tells that it has changed. Templates have none of their own, and tasks none at all.
-    pub(super) fn changed(self) -> &'static str {
-        match self {
-            Self::Tools => method::TOOLS_LIST_CHANGED,
-            Self::Prompts => method::PROMPTS_LIST_CHANGED,
-            Self::Resources | Self::Templates | Self::Tasks => method::RESOURCES_LIST_CHANGED,
+    /// From here on a caller can be told of changes; what is there is none.
+    pub(super) fn begin_to_tell(&mut self, stage: Stage<'_>, caller: Caller) {
+        let view = stage.instances(caller);
+        for kind in ListKind::WATCHED {
+            self.shown.begin(caller, kind, view.iter().map(|instance| instance.generation));
         }
     }
 
-    /// The member of the result that holds the items.
-    pub(super) fn member(self) -> &'static str {
-        match self {
-            Self::Tools => "tools",
-            Self::Prompts => "prompts",
-            Self::Resources => "resources",
-            Self::Templates => "resourceTemplates",
-            Self::Tasks => "tasks",
+    /// Tells each caller which lists have changed since it was shown or told them.
+    /// Whether the client with a handshake has to come for its tools again.
+    pub(super) fn announce(&mut self, talk: &mut Talk, stage: Stage<'_>, feeds: &Feeds) -> bool {
+        let mut new_tools = false;
+        for caller in watchers(talk, feeds) {
+            let mut changed: Vec<ListKind> = Vec::new();
+            for kind in ListKind::WATCHED {
+                let view = stage.listed(caller, kind);
+                let is_news = self.shown.changed(caller, kind, self.catalog.digests(&view, caller, kind));
+                if is_news
+                    && watches(talk, feeds, caller, kind)
+                    && !changed.iter().any(|other| other.changed() == kind.changed())
+                {
+                    changed.push(kind);
+                }
+            }
+            for kind in changed {
+                let told = message::notification(kind.changed(), None);
+                if caller == Caller::Greeted {
+                    new_tools |= kind == ListKind::Tools;
+                    talk.emit(told);
+                } else if let Ok(frame) = Frame::parse(told.join()) {
+                    for message in feeds.list_changed(caller, kind, &frame) {
+                        talk.emit(message);
+                    }
+                }
+            }
         }
+        new_tools
     }
 
-    /// The hub's own items: JSON texts, separated by commas.
-    pub(super) fn own_items(self) -> &'static str {
-        match self {
-            Self::Tools => hub_tools::definitions(),
-            Self::Resources => INSTANCES_RESOURCE,
-            Self::Prompts | Self::Templates | Self::Tasks => "",
-        }
-    }
-
-    /// A whole result with these items (JSON texts, separated by commas).
-    pub(super) fn result(self, items: &str) -> String {
-        format!(r#"{{"{}":[{items}]}}"#, self.member())
+    /// A caller is forgotten, and what it was shown.
+    pub(super) fn forget(&mut self, caller: Caller) {
+        self.catalog.retain(|key| key.caller != caller);
+        self.shown.forget(caller);
     }
 }
 
-/// The notifications that tell a client that its lists have changed.
-pub(super) const LISTS_CHANGED: [&str; 3] =
-    [method::TOOLS_LIST_CHANGED, method::PROMPTS_LIST_CHANGED, method::RESOURCES_LIST_CHANGED];
-
-/// One page of a list as an instance sent it.
-#[derive(Debug)]
-pub(super) struct Page<'a> {
-    /// The array of items, as JSON text.
-    pub(super) array: &'a str,
-    pub(super) items: Vec<&'a RawValue>,
-    /// Present unless this is the last page; an empty string is a cursor too (pagination § Guidelines).
-    pub(super) next_cursor: Option<Cow<'a, str>>,
-}
-
-/// Reads a page; `None` when the frame is no result with such a list.
-pub(super) fn page(frame: &Frame, kind: ListKind) -> Option<Page<'_>> {
-    #[derive(Deserialize)]
-    struct Fields<'a> {
-        #[serde(borrow, default)]
-        tools: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        prompts: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        resources: Option<&'a RawValue>,
-        #[serde(borrow, default, rename = "resourceTemplates")]
-        templates: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        tasks: Option<&'a RawValue>,
-        #[serde(borrow, default, rename = "nextCursor")]
-        next_cursor: Option<Cow<'a, str>>,
-    }
-    let fields: Fields<'_> = frame.peek_result()?;
-    let array = match kind {
-        ListKind::Tools => fields.tools,
-        ListKind::Prompts => fields.prompts,
-        ListKind::Resources => fields.resources,
-        ListKind::Templates => fields.templates,
-        ListKind::Tasks => fields.tasks,
-    }?
-    .get();
-    let items = serde_json::from_str(array).ok()?;
-    Some(Page { array, items, next_cursor: fields.next_cursor })
-}
-
-/// The member of an item that names it, as JSON text and as what it means.
-pub(super) fn key_of<'a>(item: &'a RawValue, member: &str) -> Option<(&'a str, String)> {
-    #[derive(Deserialize)]
-    struct Keys<'a> {
-        #[serde(borrow, default)]
-        name: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        uri: Option<&'a RawValue>,
-        #[serde(borrow, default, rename = "uriTemplate")]
-        template: Option<&'a RawValue>,
-        #[serde(borrow, default, rename = "taskId")]
-        task: Option<&'a RawValue>,
-    }
-    let keys: Keys<'a> = serde_json::from_str(item.get()).ok()?;
-    let raw = match member {
-        "name" => keys.name,
-        "uri" => keys.uri,
-        "taskId" => keys.task,
-        _ => keys.template,
-    }?
-    .get();
-    Some((raw, serde_json::from_str(raw).ok()?))
-}
-
-/// The edits that put the hub's own items in front of the first page of an instance, and rename what would clash.
-pub(super) fn first_page_edits(frame: &Frame, kind: ListKind, alias: &str) -> Option<Vec<Edit>> {
-    let page = page(frame, kind)?;
-    let start = frame.span_of(page.array).start + 1;
-    let own = kind.own_items();
-    let separator = if own.is_empty() || page.items.is_empty() { "" } else { "," };
-    let mut edits = vec![(start..start, format!("{own}{separator}"))];
-    edits.extend(clash_edits(frame, &page, kind, alias));
-    Some(edits)
-}
-
-/// The edits for any page: a tool with the name of one of the hub's own is listed as `<alias>__<name>`.
-pub(super) fn clash_edits(frame: &Frame, page: &Page<'_>, kind: ListKind, alias: &str) -> Vec<Edit> {
-    if kind != ListKind::Tools {
-        return Vec::new();
-    }
-    page.items
-        .iter()
-        .filter_map(|item| key_of(item, "name"))
-        .filter(|(_, name)| hub_tools::Tool::named(name).is_some())
-        .map(|(raw, name)| (frame.span_of(raw), format!("\"{}\"", clash_name(alias, &name))))
-        .collect()
-}
-
-/// How a tool is listed that has the name of one of the hub's own.
-pub(super) fn clash_name(alias: &str, name: &str) -> String {
-    format!("{alias}__{}", name.replace('/', "_"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::frame::splice;
-
-    fn edited(result: &str) -> serde_json::Value {
-        let frame = Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)).unwrap();
-        let edits = first_page_edits(&frame, ListKind::Tools, "web").unwrap();
-        let text = splice(frame.bytes(), edits.into_iter().map(|(span, with)| (span, with.into())));
-        serde_json::from_slice::<serde_json::Value>(&text).unwrap()["result"].clone()
-    }
-
-    #[test]
-    fn own_tools_come_first_and_clashes_are_renamed() {
-        let result =
-            edited(r#"{"nextCursor":"","tools":[{"name":"a"},{"name":"instances_list","x":1.0}],"y":2}"#);
-        let names: Vec<_> =
-            result["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-        assert_eq!(names[0], "instances_list");
-        assert_eq!(names[names.len() - 2..], ["a", "web__instances_list"]);
-        assert_eq!((&result["nextCursor"], &result["y"]), (&"".into(), &2.into()));
-        assert_eq!(edited(r#"{"tools":[ ]}"#)["tools"].as_array().unwrap().len(), 6);
+/// Whether an instance is known to speak a revision without a handshake to this caller.
+pub(super) fn speaks_modern(talk: &Talk, instance: &Instance, caller: Caller) -> bool {
+    match talk.links.of(instance.generation, caller) {
+        Some(link) => link.is_modern(),
+        None => instance.status().era.is_some_and(Era::is_modern),
     }
 }

@@ -25,6 +25,12 @@ fn with_resources() -> Behaviour {
     )
 }
 
+/// And has one more tool each time it is asked for them.
+fn with_growing_tools() -> Behaviour {
+    let tool = json!({ "inputSchema": { "type": "object" } });
+    with_resources().growing("tools/list", "tools", "name", &tool)
+}
+
 #[tokio::test]
 async fn the_acknowledgement_comes_first_and_says_what_is_honoured() {
     let home = Home::new();
@@ -81,11 +87,13 @@ async fn ids_keep_their_json_type_and_several_listens_each_get_a_message_of_thei
 #[tokio::test]
 async fn nothing_comes_that_was_not_asked_for() {
     let home = Home::new();
-    let (hub, fake) = silent(&home, with_resources()).await;
+    let behaviour = with_resources().growing("prompts/list", "prompts", "name", &json!({}));
+    let (hub, fake) = silent(&home, behaviour).await;
     let all = [UPDATED, TOOLS, PROMPTS, "notifications/resources/list_changed", "notifications/message"];
     hub.modern("resources/list", Value::Null).await.ok();
     let mark = hub.mark();
     let (prompts, _) = hub.modern_listen(json!({ "promptsListChanged": true })).await;
+    fake.saw("the list that is listened for", |seen| seen.method() == "prompts/list").await;
     let (uri, honoured) = hub.modern_listen(json!({ "resourceSubscriptions": ["x://a"] })).await;
     assert_eq!(honoured, json!({ "resourceSubscriptions": ["x://a"] }));
     let session = fake.saw("the subscription", is_subscribe("x://a")).await.session.unwrap();
@@ -208,12 +216,13 @@ async fn instances_that_come_and_go_are_a_change_of_the_list_and_end_no_listen()
 #[tokio::test]
 async fn changes_of_a_modern_instance_reach_those_who_asked_under_their_own_id() {
     let home = Home::new();
-    let (hub, fake) = silent(&home, with_resources().modern()).await;
+    let (hub, fake) = silent(&home, with_growing_tools().modern()).await;
     hub.modern("resources/list", Value::Null).await.ok();
     let (listen, honoured) =
         hub.modern_listen(json!({ "resourceSubscriptions": ["x://a"], "toolsListChanged": true })).await;
     assert_eq!(honoured, json!({ "resourceSubscriptions": ["x://a"], "toolsListChanged": true }));
     let upstream = fake.listen_to("x://a").await;
+    hub.modern("tools/list", Value::Null).await.ok();
     let mark = hub.mark();
     upstream.tell(UPDATED, json!({ "uri": "x://a", "more": { "1.0": 1.0 } })).await;
     let line = hub.heard(mark, &listen, UPDATED).await;
@@ -263,7 +272,7 @@ async fn a_listen_stream_that_ends_or_breaks_is_opened_again() {
 #[tokio::test]
 async fn a_legacy_client_subscribes_through_the_listen_of_a_modern_instance() {
     let home = Home::new();
-    let (hub, fake) = connected(&home, with_resources().modern()).await;
+    let (hub, fake) = connected(&home, with_growing_tools().modern()).await;
     assert_eq!(hub.request("resources/subscribe", json!({ "uri": "x://a" })).await.ok(), json!({}));
     let stream = fake.listen_to("x://a").await;
     let mark = hub.mark();

@@ -319,14 +319,15 @@ async fn a_resource_that_is_in_no_list_is_asked_of_the_only_instance() {
 }
 
 #[tokio::test]
-async fn a_method_that_the_hub_does_not_know_is_for_the_connected_instance() {
+async fn a_method_that_the_hub_does_not_know_is_for_the_instance_that_knows_it() {
     let behaviour = Behaviour::default().always("vendor/anything", json!({ "vendor": 1.5 }));
     for behaviour in [behaviour.clone(), behaviour.modern()] {
         let home = Home::new();
         let (hub, _fake) = connected(&home, behaviour).await;
         let legacy = hub.request("vendor/anything", json!({ "x": 1 })).await;
         assert_json!(legacy.ok(), "/vendor", 1.5);
-        // A client without a session is connected to none.
-        assert_eq!(hub.modern("vendor/anything", json!({ "x": 1 })).await.err().code, -32601);
+        // A client without a session is shown all, of which this one knows it.
+        assert_json!(hub.modern("vendor/anything", json!({ "x": 1 })).await.ok(), "/vendor", 1.5);
+        assert_eq!(hub.modern("vendor/nothing", json!({ "x": 1 })).await.err().code, -32601);
     }
 }

@@ -1,6 +1,13 @@
 //! What a fake instance is asked and how it answers.
 
-use std::{collections::HashMap, future::Future, sync::Arc};
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{
     body::{Body, Bytes},
@@ -145,6 +152,28 @@ impl Behaviour {
     pub(crate) fn always(self, method: &str, value: impl std::fmt::Display) -> Self {
         let value = value.to_string();
         self.on(method, move |call| std::future::ready(result(&call, &value)))
+    }
+
+    /// Answers a list with one item more each time it is asked for. `item` is one with its key left out.
+    pub(crate) fn growing(self, method: &str, member: &'static str, key: &'static str, item: &Value) -> Self {
+        let (asked, item) = (Arc::new(AtomicUsize::new(0)), item.clone());
+        self.on(method, move |call| {
+            let many = asked.fetch_add(1, Ordering::Relaxed) + 1;
+            let items = (0..many).map(|number| {
+                let mut item = item.clone();
+                item[key] = format!("x://{number}").into();
+                item
+            });
+            let items: Vec<_> = items.collect();
+            std::future::ready(result(&call, json!({ member: items })))
+        })
+    }
+
+    /// Has one more tool, prompt and resource each time it is asked for them.
+    pub(crate) fn all_growing(self) -> Self {
+        self.growing("tools/list", "tools", "name", &json!({ "inputSchema": { "type": "object" } }))
+            .growing("prompts/list", "prompts", "name", &json!({}))
+            .growing("resources/list", "resources", "uri", &json!({ "name": "it" }))
     }
 
     /// Adds a tool, listed with a schema that allows anything.

@@ -1,23 +1,23 @@
-//! What a request says of itself and its client (2026-07-28, basic § `_meta`).
+//! Clients without a handshake (from 2026-07-28 on): every request says which revision it is of and what its client can
+//! do (basic § `_meta`). Nothing that such a client sends changes what it is listed.
 
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, json, value::RawValue};
 
-use super::fit::separator;
+use super::{Caller, Refusal, legacy};
 use crate::{
-    frame::{Frame, Parts},
+    frame::Frame,
     protocol::{Era, ModernVersion, code, meta, method},
-    session::{
-        client::{self, Caller, has_meta, in_order},
-        level::Level,
-        links::Links,
-        task::SessionTask,
-    },
+    session::message::{Level, has_meta, in_order, separator},
     upstream::{Declared, Hello},
 };
 
 /// Different capabilities that one client may claim at a time. One set is the rule; each has connections of its own.
 const MAX_CALLERS: usize = 8;
+
+/// How long the answer to `server/discover` may be kept, in milliseconds. All that can change in it are the extensions of
+/// instances.
+const TTL: u64 = 60_000;
 
 /// What a request claims.
 #[derive(Clone, Debug)]
@@ -30,32 +30,18 @@ pub(in crate::session) struct Claim {
     pub(in crate::session) cacheable: bool,
 }
 
-/// Why a request is not even looked at.
-#[derive(Debug)]
-pub(in crate::session) enum Refusal {
-    Params(String),
-    Version { requested: String },
-    Crowded,
-}
-
-impl Refusal {
-    pub(super) fn answer(&self, id: &str) -> Parts {
-        match self {
-            Self::Params(text) => client::error(Some(id), code::INVALID_PARAMS, text, None),
-            Self::Version { requested } => {
-                let supported = ModernVersion::ALL.map(ModernVersion::as_str);
-                let data = serde_json::json!({"supported": supported, "requested": requested}).to_string();
-                let text = "this revision of MCP is not spoken here without a handshake";
-                client::error(Some(id), code::UNSUPPORTED_VERSION, text, Some(&data))
-            }
-            Self::Crowded => {
-                let text = format!(
-                    "requests with {MAX_CALLERS} different `clientCapabilities` are in use; finish some of them first"
-                );
-                client::error(Some(id), code::INTERNAL_ERROR, &text, None)
-            }
-        }
-    }
+/// What these revisions have no more (2026-07-28, changelog).
+pub(super) fn is_gone(name: &str) -> bool {
+    matches!(
+        name,
+        method::INITIALIZE
+            | method::PING
+            | method::LOGGING_SET_LEVEL
+            | method::RESOURCES_SUBSCRIBE
+            | method::RESOURCES_UNSUBSCRIBE
+            | method::TASKS_LIST
+            | method::TASKS_RESULT
+    )
 }
 
 /// The members of `_meta` that a request must or may have.
@@ -95,81 +81,11 @@ fn metadata(frame: &Frame) -> Option<&str> {
 }
 
 fn missing(what: &str) -> Refusal {
-    Refusal::Params(format!("`params._meta` needs {what}"))
-}
-
-impl SessionTask {
-    /// Reads what a request claims. `None`: it does not say by itself which revision it is of.
-    pub(in crate::session) fn claim(&mut self, frame: &Frame) -> Option<Result<Claim, Refusal>> {
-        let text = metadata(frame);
-        let cacheable = fit_for_keeping(frame.method().unwrap_or_default());
-        if let Some((known, claim)) = &self.callers.recent
-            && text == Some(known)
-        {
-            return Some(Ok(Claim { cacheable, ..claim.clone() }));
-        }
-        let is_of_these = matches!(frame.method(), Some(method::DISCOVER | method::LISTEN));
-        let Some(text) = text else { return is_of_these.then(|| Err(missing("to be an object"))) };
-        let Ok(said) = serde_json::from_str::<Said<'_>>(text) else {
-            return Some(Err(missing("to have each of its members once")));
-        };
-        if said.version.is_none() && !is_of_these {
-            return None;
-        }
-        let claim = self.check(&said, cacheable);
-        if let Ok(claim) = &claim {
-            self.callers.recent = Some((text.into(), claim.clone()));
-        }
-        Some(claim)
-    }
-
-    /// In the order of the specification's errors: metadata there, revision known, level known (2026-07-28, basic §
-    /// `_meta` and versioning § Protocol Version Negotiation).
-    fn check(&mut self, said: &Said<'_>, cacheable: bool) -> Result<Claim, Refusal> {
-        let version = said.version.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
-        let version = version.ok_or_else(|| missing(&format!("the string `{}`", meta::PROTOCOL_VERSION)))?;
-        let capabilities = said.capabilities.map(RawValue::get).filter(|text| text.starts_with('{'));
-        let capabilities =
-            capabilities.ok_or_else(|| missing(&format!("the object `{}`", meta::CLIENT_CAPABILITIES)))?;
-        let Some(known) = ModernVersion::parse(&version) else {
-            return Err(Refusal::Version { requested: version });
-        };
-        let log_level = match said.log_level {
-            None => None,
-            Some(raw) => Some(
-                serde_json::from_str(raw.get())
-                    .map_err(|_| Refusal::Params(format!("`{}` {}", meta::LOG_LEVEL, Level::CHOICES)))?,
-            ),
-        };
-        let info = said.client_info.map(RawValue::get).filter(|text| text.starts_with('{'));
-        let (caller, declared) = self.caller(known, capabilities, info).ok_or(Refusal::Crowded)?;
-        Ok(Claim { caller, declared, log_level, cacheable })
-    }
-
-    /// Whose request this is, by what it claims. `None`: too many are in use.
-    fn caller(
-        &mut self,
-        version: ModernVersion,
-        capabilities: &str,
-        info: Option<&str>,
-    ) -> Option<(Caller, Declared)> {
-        if let Some(found) = self.callers.find(version, capabilities, info) {
-            return Some(found);
-        }
-        if self.callers.known.len() >= MAX_CALLERS {
-            let idle = self.callers.known.iter().map(|known| known.caller).find(|caller| {
-                !self.links.is_busy(*caller) && !self.listens.has(*caller) && !self.suspensions.has(*caller)
-            })?;
-            self.callers.known.retain(|known| known.caller != idle);
-            self.callers.recent = None;
-            self.close_links_of(idle);
-        }
-        Some(self.callers.add(version, capabilities, info))
-    }
+    Refusal::new(code::INVALID_PARAMS, format!("`params._meta` needs {what}"))
 }
 
 /// Whether results of this method are given `ttlMs` and `cacheScope`.
-fn fit_for_keeping(name: &str) -> bool {
+fn is_cacheable(name: &str) -> bool {
     // `server/discover` is answered by the hub itself, which knows better how long.
     matches!(
         name,
@@ -183,7 +99,7 @@ fn fit_for_keeping(name: &str) -> bool {
 
 /// The clients that requests have claimed to be of, least recently heard first.
 #[derive(Debug, Default)]
-pub(in crate::session) struct Callers {
+pub(super) struct Callers {
     known: Vec<Known>,
     next: u32,
     /// The metadata that was read last, and what it said: most requests say the same as the one before.
@@ -200,6 +116,91 @@ struct Known {
 }
 
 impl Callers {
+    /// Reads what a request claims. `None`: it does not say by itself which revision it is of.
+    pub(super) fn claim(
+        &mut self,
+        frame: &Frame,
+        in_use: impl Fn(Caller) -> bool,
+        forget: &mut Option<Caller>,
+    ) -> Option<Result<Claim, Refusal>> {
+        let text = metadata(frame);
+        let cacheable = is_cacheable(frame.method().unwrap_or_default());
+        if let Some((known, claim)) = &self.recent
+            && text == Some(known)
+        {
+            return Some(Ok(Claim { cacheable, ..claim.clone() }));
+        }
+        let is_of_these = matches!(frame.method(), Some(method::DISCOVER | method::LISTEN));
+        let Some(text) = text else { return is_of_these.then(|| Err(missing("to be an object"))) };
+        let Ok(said) = serde_json::from_str::<Said<'_>>(text) else {
+            return Some(Err(missing("to have each of its members once")));
+        };
+        if said.version.is_none() && !is_of_these {
+            return None;
+        }
+        let claim = self.check(&said, cacheable, in_use, forget);
+        if let Ok(claim) = &claim {
+            self.recent = Some((text.into(), claim.clone()));
+        }
+        Some(claim)
+    }
+
+    /// In the order of the specification's errors: metadata there, revision known, level known (2026-07-28, basic §
+    /// `_meta` and versioning § Protocol Version Negotiation).
+    fn check(
+        &mut self,
+        said: &Said<'_>,
+        cacheable: bool,
+        in_use: impl Fn(Caller) -> bool,
+        forget: &mut Option<Caller>,
+    ) -> Result<Claim, Refusal> {
+        let version = said.version.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
+        let version = version.ok_or_else(|| missing(&format!("the string `{}`", meta::PROTOCOL_VERSION)))?;
+        let capabilities = said.capabilities.map(RawValue::get).filter(|text| text.starts_with('{'));
+        let capabilities =
+            capabilities.ok_or_else(|| missing(&format!("the object `{}`", meta::CLIENT_CAPABILITIES)))?;
+        let Some(known) = ModernVersion::parse(&version) else {
+            let supported = ModernVersion::ALL.map(ModernVersion::as_str);
+            let data = json!({"supported": supported, "requested": version}).to_string();
+            let text = "this revision of MCP is not spoken here without a handshake".to_owned();
+            return Err(Refusal { code: code::UNSUPPORTED_VERSION, text, data: Some(data) });
+        };
+        let log_level = match said.log_level {
+            None => None,
+            Some(raw) => Some(serde_json::from_str(raw.get()).map_err(|_| {
+                let text = format!("`{}` {}", meta::LOG_LEVEL, Level::CHOICES);
+                Refusal::new(code::INVALID_PARAMS, text)
+            })?),
+        };
+        let info = said.client_info.map(RawValue::get).filter(|text| text.starts_with('{'));
+        let (caller, declared) = match self.find(known, capabilities, info) {
+            Some(found) => found,
+            None => {
+                if self.known.len() >= MAX_CALLERS {
+                    self.make_room(in_use, forget)?;
+                }
+                self.add(known, capabilities, info)
+            }
+        };
+        Ok(Claim { caller, declared, log_level, cacheable })
+    }
+
+    fn make_room(
+        &mut self,
+        in_use: impl Fn(Caller) -> bool,
+        forget: &mut Option<Caller>,
+    ) -> Result<(), Refusal> {
+        let idle = self.known.iter().position(|known| !in_use(known.caller)).ok_or_else(|| {
+            let text = format!(
+                "requests with {MAX_CALLERS} different `clientCapabilities` are in use; finish some of them first"
+            );
+            Refusal::new(code::INTERNAL_ERROR, text)
+        })?;
+        *forget = Some(self.known.remove(idle).caller);
+        self.recent = None;
+        Ok(())
+    }
+
     fn find(
         &mut self,
         version: ModernVersion,
@@ -238,20 +239,13 @@ impl Callers {
     }
 
     /// As whom to open connections for this caller.
-    pub(in crate::session) fn hello(&self, caller: Caller) -> Option<&Hello> {
+    pub(super) fn hello(&self, caller: Caller) -> Option<&Hello> {
         self.known.iter().find(|known| known.caller == caller).map(|known| &known.hello)
     }
 }
 
 /// A client may leave out its name; a legacy instance must be told one.
 const UNNAMED: &str = r#"{"name":"unknown","version":""}"#;
-
-impl Links {
-    /// Whether requests of this caller are in flight.
-    fn is_busy(&self, caller: Caller) -> bool {
-        self.pending().any(|(link, _)| self.get(link).is_some_and(|open| open.caller == caller))
-    }
-}
 
 /// `params` (JSON text of an object) of a request of the hub's own on behalf of a caller: with what its client says of
 /// itself.
@@ -266,4 +260,20 @@ pub(in crate::session) fn with_meta(params: &str, hello: &Hello) -> String {
         meta::CLIENT_CAPABILITIES,
         separator(rest),
     )
+}
+
+/// The result of `server/discover`.
+pub(super) fn discovered(extensions: Map<String, Value>) -> String {
+    let mut capabilities = legacy::capabilities();
+    if !extensions.is_empty() {
+        capabilities["extensions"] = Value::Object(extensions);
+    }
+    let result = json!({
+        "supportedVersions": ModernVersion::ALL.map(ModernVersion::as_str),
+        "capabilities": capabilities,
+        "instructions": legacy::INSTRUCTIONS_ALL,
+        "ttlMs": TTL,
+        "cacheScope": "private",
+    });
+    result.to_string()
 }

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::listens::MAX_LISTENS;
+use super::feeds::MAX_LISTENS;
 use crate::{
     Hub, HubConfig,
     discovery::Directories,

@@ -6,25 +6,23 @@
 //! The state is a random handle into this table: it can neither be guessed nor be used twice, nor for another request,
 //! whose digest is kept with it.
 //!
-//! The table starts no timers: it says [when](Suspensions::deadline) something in it is due next, and the session's loop
-//! waits for that. What leaves the table leaves nothing behind that waits.
+//! The table says [when](Suspensions::deadline) something in it is due next. What leaves the table leaves nothing behind
+//! that waits.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     hash::{BuildHasher as _, RandomState},
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use tokio::time::Instant;
 
 use crate::{
     frame::Frame,
     instance::Instance,
-    session::client::{Caller, in_order},
+    session::{message::in_order, peer::Caller},
     upstream::{ExchangeError, LinkId},
 };
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 /// How long further questions of the same call are waited for, so that the client is asked all at once.
 const COMPANIONS: Duration = Duration::from_millis(20);
@@ -36,23 +34,23 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const MAX_SUSPENDED: usize = 64;
 
 /// Questions of one call that may be open at a time.
-pub(super) const MAX_QUESTIONS: usize = 32;
+pub(in crate::session) const MAX_QUESTIONS: usize = 32;
 
 /// A question of an instance.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(in crate::session) struct Question {
     /// The instance's id for it, as JSON text.
-    pub(super) id: Box<str>,
-    pub(super) method: Box<str>,
+    pub(in crate::session) id: Box<str>,
+    pub(in crate::session) method: Box<str>,
     /// JSON text, fit for the client.
-    pub(super) params: Option<Box<str>>,
+    pub(in crate::session) params: Option<Box<str>>,
 }
 
 /// A question that the client knows, under this key.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) key: String,
-    pub(super) question: Question,
+pub(in crate::session) struct Asked {
+    pub(in crate::session) key: String,
+    pub(in crate::session) question: Question,
 }
 
 /// How a call ended that nobody waited for.
@@ -64,9 +62,9 @@ pub(in crate::session) enum Outcome {
 
 /// What a suspended call is about to do.
 #[derive(Debug)]
-pub(super) enum Held {
+pub(in crate::session) enum Held {
     /// It runs at the instance.
-    Running { request: u64, link: LinkId },
+    Running { number: u64, link: LinkId },
     /// It is over.
     Over { outcome: Outcome, link: LinkId },
     /// The instance refused it until a URL has been visited (2025-11-25, `-32042`): it has not run, and is sent again.
@@ -75,11 +73,11 @@ pub(super) enum Held {
 
 /// A call whose client has been asked something.
 #[derive(Debug)]
-pub(super) struct Suspended {
-    pub(super) held: Held,
-    pub(super) caller: Caller,
-    pub(super) digest: u64,
-    pub(super) asked: Vec<Asked>,
+pub(in crate::session) struct Suspended {
+    pub(in crate::session) held: Held,
+    pub(in crate::session) caller: Caller,
+    pub(in crate::session) digest: u64,
+    pub(in crate::session) asked: Vec<Asked>,
     /// When its client has been away for too long.
     until: Instant,
 }
@@ -104,17 +102,17 @@ pub(in crate::session) struct Suspensions {
 
 impl Suspensions {
     /// Whether a call of this caller is suspended.
-    pub(super) fn has(&self, caller: Caller) -> bool {
+    pub(in crate::session) fn has(&self, caller: Caller) -> bool {
         self.suspended.values().any(|it| it.caller == caller)
     }
 
     /// Whether no other call can be asking or suspended.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::session) fn is_full(&self) -> bool {
         self.asking.len() + self.suspended.len() >= MAX_SUSPENDED
     }
 
     /// Notes a question of a request. `false`: too many are open.
-    pub(super) fn ask(&mut self, request: u64, question: Question) -> bool {
+    pub(in crate::session) fn ask(&mut self, request: u64, question: Question, now: Instant) -> bool {
         if self.of(request).is_some() {
             let asked = self.keyed(question);
             let suspended = self.of(request).filter(|it| it.asked.len() < MAX_QUESTIONS);
@@ -123,9 +121,7 @@ impl Suspensions {
         let is_full = self.is_full();
         let asking = match self.asking.entry(request) {
             Entry::Vacant(_) if is_full => return false,
-            entry => {
-                entry.or_insert_with(|| Asking { questions: Vec::new(), until: Instant::now() + COMPANIONS })
-            }
+            entry => entry.or_insert_with(|| Asking { questions: Vec::new(), until: now + COMPANIONS }),
         };
         let fits = asking.questions.len() < MAX_QUESTIONS;
         if fits {
@@ -135,20 +131,27 @@ impl Suspensions {
     }
 
     /// What a request has asked and its client does not know yet.
-    pub(super) fn take_questions(&mut self, request: u64) -> Vec<Asked> {
+    pub(in crate::session) fn take_questions(&mut self, request: u64) -> Vec<Asked> {
         let questions = self.asking.remove(&request).map(|asking| asking.questions).unwrap_or_default();
         questions.into_iter().map(|question| self.keyed(question)).collect()
     }
 
-    pub(super) fn keyed(&mut self, question: Question) -> Asked {
+    pub(in crate::session) fn keyed(&mut self, question: Question) -> Asked {
         self.next_key += 1;
         Asked { key: format!("question-{}", self.next_key), question }
     }
 
     /// Suspends a call. The state under which it is found again.
-    pub(super) fn suspend(&mut self, held: Held, caller: Caller, digest: u64, asked: Vec<Asked>) -> String {
+    pub(in crate::session) fn suspend(
+        &mut self,
+        held: Held,
+        caller: Caller,
+        digest: u64,
+        asked: Vec<Asked>,
+        now: Instant,
+    ) -> String {
         let state = format!("brummer-{}", uuid::Uuid::new_v4());
-        let until = Instant::now() + PATIENCE;
+        let until = now + PATIENCE;
         self.suspended.insert(state.as_str().into(), Suspended { held, caller, digest, asked, until });
         state
     }
@@ -160,20 +163,18 @@ impl Suspensions {
     }
 
     /// The requests whose clients are to be asked now.
-    pub(super) fn due(&self) -> Vec<u64> {
-        let now = Instant::now();
+    pub(in crate::session) fn due(&self, now: Instant) -> Vec<u64> {
         let due = self.asking.iter().filter(|(_, asking)| asking.until <= now);
         due.map(|(request, _)| *request).collect()
     }
 
     /// Takes out the calls whose clients have not come back.
-    pub(super) fn take_expired(&mut self) -> Vec<Suspended> {
-        let now = Instant::now();
+    pub(in crate::session) fn take_expired(&mut self, now: Instant) -> Vec<Suspended> {
         self.suspended.extract_if(|_, it| it.until <= now).map(|(_, suspended)| suspended).collect()
     }
 
     /// Takes a suspended call out if this is its state and its request; each state is good once.
-    pub(super) fn resume(&mut self, state: &str, digest: u64) -> Option<Suspended> {
+    pub(in crate::session) fn resume(&mut self, state: &str, digest: u64) -> Option<Suspended> {
         if self.suspended.get(state)?.digest != digest {
             return None;
         }
@@ -181,14 +182,14 @@ impl Suspensions {
     }
 
     /// Every suspended call, as the session ends.
-    pub(super) fn drain(&mut self) -> Vec<Suspended> {
+    pub(in crate::session) fn drain(&mut self) -> Vec<Suspended> {
         self.suspended.drain().map(|(_, suspended)| suspended).collect()
     }
 
     /// The suspended call that runs as this request.
-    fn of(&mut self, request: u64) -> Option<&mut Suspended> {
+    fn of(&mut self, number: u64) -> Option<&mut Suspended> {
         let runs =
-            |it: &&mut Suspended| matches!(it.held, Held::Running { request: runs, .. } if runs == request);
+            |it: &&mut Suspended| matches!(it.held, Held::Running { number: runs, .. } if runs == number);
         self.suspended.values_mut().find(runs)
     }
 
@@ -211,7 +212,7 @@ impl Suspensions {
     }
 
     /// The instance at the end of a link withdraws a question (id as JSON text).
-    pub(super) fn withdraw(&mut self, requests: &[u64], id: &str) {
+    pub(in crate::session) fn withdraw(&mut self, requests: &[u64], id: &str) {
         for request in requests {
             if let Some(asking) = self.asking.get_mut(request) {
                 asking.questions.retain(|question| *question.id != *id);
@@ -223,7 +224,7 @@ impl Suspensions {
     }
 
     /// What makes a request the same when it is sent again: its method, its name or URI, and its arguments by value.
-    pub(super) fn digest(&self, frame: &Frame) -> u64 {
+    pub(in crate::session) fn digest(&self, frame: &Frame) -> u64 {
         #[derive(Deserialize, Default)]
         struct Same<'a> {
             #[serde(borrow, default)]
@@ -241,9 +242,13 @@ impl Suspensions {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
-
     use super::*;
+
+    /// One moment for all that happens at once.
+    fn now() -> Instant {
+        static NOW: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        *NOW
+    }
 
     fn call(params: &str) -> Frame {
         Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#))
@@ -255,7 +260,7 @@ mod tests {
     }
 
     fn suspend(all: &mut Suspensions, held: Held, digest: u64) -> String {
-        all.suspend(held, Caller::Claimed(1), digest, Vec::new())
+        all.suspend(held, Caller::Claimed(1), digest, Vec::new(), now())
     }
 
     #[test]
@@ -276,17 +281,20 @@ mod tests {
     #[test]
     fn questions_are_collected_keyed_and_bounded() {
         let mut all = Suspensions::default();
-        assert!(all.ask(7, question("0")) && all.ask(7, question("1")));
+        assert!(all.ask(7, question("0"), now()) && all.ask(7, question("1"), now()));
         all.withdraw(&[7], "0");
         let asked = all.take_questions(7);
         assert_eq!(asked.iter().map(|asked| &*asked.question.id).collect::<Vec<_>>(), ["1"]);
         assert!(all.take_questions(7).is_empty());
-        suspend(&mut all, Held::Running { request: 9, link: LinkId(1) }, 0);
+        suspend(&mut all, Held::Running { number: 9, link: LinkId(1) }, 0);
         for request in [8, 9] {
             for number in 0..MAX_QUESTIONS {
-                assert!(all.ask(request, question(&number.to_string())));
+                assert!(all.ask(request, question(&number.to_string()), now()));
             }
-            assert!(!all.ask(request, question("x")), "of a call that asks, and of one that is suspended");
+            assert!(
+                !all.ask(request, question("x"), now()),
+                "of a call that asks, and of one that is suspended"
+            );
         }
     }
 
@@ -298,37 +306,34 @@ mod tests {
             if number % 2 == 0 {
                 suspend(&mut all, Held::Refused, number);
             } else {
-                assert!(all.ask(number, question("0")));
+                assert!(all.ask(number, question("0"), now()));
             }
         }
-        assert!(all.is_full() && !all.ask(1000, question("0")));
-        assert!(all.ask(1, question("1")), "one that asks already may ask more");
+        assert!(all.is_full() && !all.ask(1000, question("0"), now()));
+        assert!(all.ask(1, question("1"), now()), "one that asks already may ask more");
         all.forget(1);
-        assert!(all.ask(1000, question("0")));
+        assert!(all.ask(1000, question("0"), now()));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_next_deadline_is_of_what_is_still_there() {
-        let (mut all, begun) = (Suspensions::default(), Instant::now());
+    #[test]
+    fn the_next_deadline_is_of_what_is_still_there() {
+        let (mut all, begun) = (Suspensions::default(), now());
         assert_eq!(all.deadline(), None);
         let first = suspend(&mut all, Held::Refused, 1);
-        advance(Duration::from_secs(1)).await;
-        let second = suspend(&mut all, Held::Refused, 2);
-        assert!(all.ask(7, question("0")));
-        assert_eq!(all.deadline(), Some(begun + Duration::from_secs(1) + COMPANIONS));
-        assert!(all.due().is_empty());
-        advance(COMPANIONS / 2).await;
-        assert!(all.ask(7, question("1")), "a companion does not put it off");
-        advance(COMPANIONS / 2).await;
-        assert_eq!(all.due(), [7]);
+        let later = begun + Duration::from_secs(1);
+        let second = all.suspend(Held::Refused, Caller::Claimed(1), 2, Vec::new(), later);
+        assert!(all.ask(7, question("0"), later));
+        assert_eq!(all.deadline(), Some(later + COMPANIONS));
+        assert!(all.due(later).is_empty());
+        assert!(all.ask(7, question("1"), later + COMPANIONS / 2), "a companion does not put it off");
+        assert_eq!(all.due(later + COMPANIONS), [7]);
         assert_eq!(all.take_questions(7).len(), 2);
         assert_eq!(all.deadline(), Some(begun + PATIENCE));
         assert!(all.resume(&first, 1).is_some());
-        assert_eq!(all.deadline(), Some(begun + Duration::from_secs(1) + PATIENCE), "nothing is left of it");
-        advance(PATIENCE - COMPANIONS - Duration::from_millis(1)).await;
-        assert!(all.take_expired().is_empty());
-        advance(Duration::from_millis(1)).await;
-        assert_eq!(all.take_expired().iter().map(|it| it.digest).collect::<Vec<_>>(), [2]);
+        assert_eq!(all.deadline(), Some(later + PATIENCE), "nothing is left of it");
+        assert!(all.take_expired(later + PATIENCE - Duration::from_millis(1)).is_empty());
+        let expired = all.take_expired(later + PATIENCE);
+        assert_eq!(expired.iter().map(|it| it.digest).collect::<Vec<_>>(), [2]);
         assert!(all.resume(&second, 2).is_none() && all.deadline().is_none());
     }
 }

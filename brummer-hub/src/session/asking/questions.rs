@@ -1,15 +1,14 @@
-//! What instances ask the client (sampling, elicitation, roots, …), and the hub's own question for its roots.
+//! What instances ask a client with a handshake (sampling, elicitation, roots, …), and the hub's own question for its roots.
 //!
 //! Every instance numbers its requests from 0 or 1, so each gets a number of the session's own on the way to the
-//! client, and its own id back with the answer. The same holds for the progress tokens that it puts on them.
+//! client, and its own id back with the answer. The same holds for the progress tokens that it puts on them. What is
+//! asked before the client is ready waits until it is (lifecycle § Initialization).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use serde_json::value::RawValue;
-
-use super::client::{Meta, WithMeta};
 use crate::{
-    frame::{Frame, Parts, splice},
+    frame::{Frame, Parts},
+    session::message::progress_token,
     upstream::LinkId,
 };
 
@@ -17,7 +16,7 @@ use crate::{
 const MAX_OPEN: usize = 256;
 
 /// What an instance is told that asks too much.
-pub(super) const NO_MORE_QUESTIONS: &str = "the client takes no more questions now";
+pub(in crate::session) const NO_MORE_QUESTIONS: &str = "the client takes no more questions now";
 
 /// Ids of questions are strings, so that they never equal a number that the client itself uses, as some clients mix
 /// the two up.
@@ -34,15 +33,17 @@ struct Question {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Questions {
+pub(in crate::session) struct Questions {
     next: u64,
     open: HashMap<u64, Question>,
     roots: Option<u64>,
+    /// What is told once the client is ready: the number, and the message.
+    waiting: VecDeque<(u64, Parts)>,
 }
 
 /// Whom a response of the client is for.
 #[derive(Debug)]
-pub(super) enum Answered {
+pub(in crate::session) enum Answered {
     /// An instance: the response with its own id.
     Instance(LinkId, Parts),
     /// The hub, which asked for the roots.
@@ -51,26 +52,43 @@ pub(super) enum Answered {
     Nobody,
 }
 
+/// What becomes of a question.
+#[derive(Debug)]
+pub(in crate::session) enum Told {
+    /// The client is told now.
+    Now(Parts),
+    /// The client is told when it is ready.
+    Waits,
+    /// Too many are open.
+    Refused,
+}
+
 impl Questions {
-    /// The question of an instance as the client gets it; `None` when too many are open.
-    pub(super) fn ask(&mut self, link: LinkId, frame: &Frame) -> Option<Parts> {
+    /// Takes a question of an instance.
+    pub(in crate::session) fn ask(&mut self, link: LinkId, frame: &Frame, ready: bool) -> Told {
         if self.open.len() >= MAX_OPEN {
-            return None;
+            return Told::Refused;
         }
         let number = self.number();
         let id = frame.id().unwrap_or_default().into();
-        let token = token_of(frame);
-        let asked = frame.with_id(&own_id(number));
-        let asked = match token {
-            None => asked,
-            Some(token) => retoken(asked, token, number),
-        };
+        let token = progress_token(frame);
+        let edits = token.map(|token| (frame.span_of(token), own_id(number))).into_iter().collect();
+        let asked = frame.with_edits(edits, &own_id(number));
         self.open.insert(number, Question { link, id, token: token.map(Into::into) });
-        Some(asked)
+        if ready {
+            return Told::Now(asked);
+        }
+        self.waiting.push_back((number, asked));
+        Told::Waits
+    }
+
+    /// The client is ready: what it is to be told now.
+    pub(in crate::session) fn release(&mut self) -> impl Iterator<Item = Parts> {
+        std::mem::take(&mut self.waiting).into_iter().map(|(_, asked)| asked)
     }
 
     /// The hub's own question. The id as JSON text.
-    pub(super) fn ask_for_roots(&mut self) -> String {
+    pub(in crate::session) fn ask_for_roots(&mut self) -> String {
         let number = self.number();
         self.roots = Some(number);
         own_id(number)
@@ -81,7 +99,7 @@ impl Questions {
         self.next
     }
 
-    pub(super) fn answered(&mut self, response: &Frame) -> Answered {
+    pub(in crate::session) fn answered(&mut self, response: &Frame) -> Answered {
         let Some(number) = response.id().and_then(own_number) else { return Answered::Nobody };
         if self.roots == Some(number) {
             self.roots = None;
@@ -93,34 +111,36 @@ impl Questions {
         }
     }
 
-    /// The instance withdraws its question `id` (JSON text). The client's id for it, as JSON text.
-    pub(super) fn withdraw(&mut self, link: LinkId, id: &str) -> Option<String> {
+    /// The instance withdraws its question `id` (JSON text). The client's id for it, as JSON text, if it knows it.
+    pub(in crate::session) fn withdraw(&mut self, link: LinkId, id: &str) -> Option<String> {
         let found = self.open.iter().find(|(_, question)| question.link == link && *question.id == *id);
         let number = *found?.0;
-        self.open.remove(&number);
-        Some(own_id(number))
+        self.take_back(number)
     }
 
-    /// The link is gone: nobody waits for the answers to its questions. The client's ids for them, as JSON text.
-    pub(super) fn withdraw_all(&mut self, link: LinkId) -> Vec<String> {
-        let mut numbers: Vec<_> = self
-            .open
-            .iter()
-            .filter(|(_, question)| question.link == link)
-            .map(|(number, _)| *number)
-            .collect();
+    /// The link is gone: nobody waits for the answers to its questions. The client's ids for those that it knows, as JSON
+    /// text.
+    pub(in crate::session) fn withdraw_all(&mut self, link: LinkId) -> Vec<String> {
+        let theirs = self.open.iter().filter(|(_, question)| question.link == link);
+        let mut numbers: Vec<_> = theirs.map(|(number, _)| *number).collect();
         numbers.sort_unstable();
-        numbers
-            .into_iter()
-            .map(|number| {
-                self.open.remove(&number);
-                own_id(number)
-            })
-            .collect()
+        numbers.into_iter().filter_map(|number| self.take_back(number)).collect()
+    }
+
+    fn take_back(&mut self, number: u64) -> Option<String> {
+        self.open.remove(&number);
+        let untold = self.waiting.iter().position(|(waiting, _)| *waiting == number);
+        match untold {
+            Some(at) => {
+                self.waiting.remove(at);
+                None
+            }
+            None => Some(own_id(number)),
+        }
     }
 
     /// Whose progress the client reports under this token (JSON text), and the instance's token for it.
-    pub(super) fn progress(&self, token: &str) -> Option<(LinkId, &str)> {
+    pub(in crate::session) fn progress(&self, token: &str) -> Option<(LinkId, &str)> {
         let question = self.open.get(&own_number(token)?)?;
         Some((question.link, question.token.as_deref()?))
     }
@@ -134,19 +154,6 @@ fn own_number(id: &str) -> Option<u64> {
     id.strip_prefix('"')?.strip_suffix('"')?.strip_prefix(PREFIX)?.parse().ok()
 }
 
-fn token_of(frame: &Frame) -> Option<&str> {
-    let WithMeta { meta } = frame.peek()?;
-    let Meta { progress_token } = meta?;
-    progress_token.map(RawValue::get)
-}
-
-/// The same question with a progress token of the session's own, which is the question's id.
-fn retoken(asked: Parts, token: &str, number: u64) -> Parts {
-    let Ok(frame) = Frame::parse(asked.clone().join()) else { return asked };
-    let Some(found) = token_of(&frame).filter(|found| *found == token) else { return asked };
-    Parts::whole(splice(frame.bytes(), [(frame.span_of(found), own_id(number).into())]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,13 +162,17 @@ mod tests {
         Frame::parse(text.to_owned()).unwrap()
     }
 
+    fn told(asked: Told) -> Frame {
+        let Told::Now(parts) = asked else { panic!("{asked:?}") };
+        Frame::parse(parts.join()).unwrap()
+    }
+
     #[test]
     fn each_instance_gets_its_own_id_back() {
         let mut questions = Questions::default();
         let asked =
             frame(r#"{"jsonrpc":"2.0","id":0,"method":"elicitation/create","params":{"message":"?"}}"#);
-        let first = frame(std::str::from_utf8(&questions.ask(LinkId(1), &asked).unwrap().join()).unwrap());
-        let second = frame(std::str::from_utf8(&questions.ask(LinkId(2), &asked).unwrap().join()).unwrap());
+        let [first, second] = [1, 2].map(|link| told(questions.ask(LinkId(link), &asked, true)));
         assert_ne!(first.id(), second.id());
         let answer = frame(&format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, second.id().unwrap()));
         let Answered::Instance(LinkId(2), parts) = questions.answered(&answer) else { panic!() };
@@ -176,13 +187,26 @@ mod tests {
         let mut questions = Questions::default();
         let text =
             r#"{"jsonrpc":"2.0","id":"a","method":"m","params":{"_meta":{"progressToken":1.0,"k":2}}}"#;
-        let asked = questions.ask(LinkId(7), &frame(text)).unwrap().join();
+        let asked = told(questions.ask(LinkId(7), &frame(text), true));
         assert_eq!(
-            asked,
+            asked.bytes(),
             r#"{"jsonrpc":"2.0","id":"brummer-1","method":"m","params":{"_meta":{"progressToken":"brummer-1","k":2}}}"#
         );
         assert_eq!(questions.progress("\"brummer-1\""), Some((LinkId(7), "1.0")));
         assert_eq!(questions.progress("1.0"), None);
         assert_eq!(questions.withdraw_all(LinkId(7)), ["\"brummer-1\""]);
+    }
+
+    #[test]
+    fn what_is_asked_too_early_waits_and_can_be_withdrawn() {
+        let mut questions = Questions::default();
+        let question = |id: u8| frame(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#));
+        for id in [1, 2] {
+            assert!(matches!(questions.ask(LinkId(1), &question(id), false), Told::Waits));
+        }
+        assert_eq!(questions.withdraw(LinkId(1), "1"), None, "the client has never heard of it");
+        let told: Vec<_> = questions.release().map(Parts::join).collect();
+        assert_eq!(told, [r#"{"jsonrpc":"2.0","id":"brummer-2","method":"roots/list"}"#]);
+        assert!(questions.release().next().is_none());
     }
 }

@@ -1,16 +1,11 @@
 //! What messages need before a client without a handshake gets them: members that its revision requires, error codes
-//! that it allows. Texts are spliced, never printed again.
+//! that it allows. Texts are edited, never printed again.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::claim::Claim;
+use super::{Claim, SERVER_INFO};
 use crate::{
-    frame::{Edit, Frame, Kind, Object, splice},
+    frame::{Edit, Frame, Kind, Object, Parts},
     protocol::{code, meta},
-    session::handshake::SERVER_INFO,
+    session::message::{error_of, separator},
 };
 
 /// A result (JSON text of an object) of the hub's own, with what the revision requires of it.
@@ -27,24 +22,15 @@ pub(in crate::session) fn own_result(result: &str, claim: &Claim) -> String {
 /// Lists of running programs change at any moment, and belong to this user.
 const KEEPING: &str = r#""ttlMs":0,"cacheScope":"private","#;
 
-/// An answer of an instance, fit for the client. `said_by`: the name and version of a legacy instance, which stands in
-/// for the `serverInfo` that a modern one writes itself; `None` when the instance is modern.
-pub(in crate::session) fn fitted<'a>(
-    frame: &'a Frame,
-    claim: &Claim,
-    said_by: Option<&str>,
-) -> Cow<'a, Frame> {
-    let edits = match (frame.kind(), said_by) {
+/// What an answer of an instance needs to be fit for the client. `said_by`: the name and version of a legacy instance,
+/// which stands in for the `serverInfo` that a modern one writes itself; `None` when the instance is modern.
+pub(in crate::session) fn edits(frame: &Frame, claim: &Claim, said_by: Option<&str>) -> Vec<Edit> {
+    match (frame.kind(), said_by) {
         (Kind::Response { ok: true, .. }, Some(said_by)) => result_edits(frame, claim, said_by),
         (Kind::Response { ok: true, .. }, None) => missing_edits(frame, claim),
         (Kind::Response { ok: false, .. }, _) => code_edit(frame).into_iter().collect(),
         _ => Vec::new(),
-    };
-    if edits.is_empty() {
-        return Cow::Borrowed(frame);
     }
-    let text = splice(frame.bytes(), edits.into_iter().map(|(span, with)| (span, Cow::Owned(with))));
-    Frame::parse(text).map_or(Cow::Borrowed(frame), Cow::Owned)
 }
 
 fn result_edits(frame: &Frame, claim: &Claim, said_by: &str) -> Vec<Edit> {
@@ -103,20 +89,6 @@ fn missing_edits(frame: &Frame, claim: &Claim) -> Vec<Edit> {
     result.edits(frame.bytes(), &missing.join(","), |_| false)
 }
 
-/// What must stand between something new and the rest of an object.
-pub(super) fn separator(rest: &str) -> &'static str {
-    if rest.trim_start().starts_with('}') { "" } else { "," }
-}
-
-/// An object (JSON text) without some of its members; the others stay as they are written.
-pub(in crate::session) fn without(object: &str, names: &[&str]) -> String {
-    let Some(read) = Object::read(object) else { return object.to_owned() };
-    let edits = read.edits(object.as_bytes(), "", |name| names.contains(&name));
-    let edits = edits.into_iter().map(|(span, with)| (span, with.into()));
-    String::from_utf8(splice(object.as_bytes(), edits).into())
-        .expect("members were cut out of text as a whole")
-}
-
 /// The code of a missing resource is another since 2026-07-28 (resources § Error Handling).
 fn code_edit(frame: &Frame) -> Option<Edit> {
     let raw = error_of(frame)?.code?.get();
@@ -124,32 +96,8 @@ fn code_edit(frame: &Frame) -> Option<Edit> {
         .then(|| (frame.span_of(raw), code::INVALID_PARAMS.to_string()))
 }
 
-/// The members of an error that are looked at.
-#[derive(Deserialize)]
-pub(super) struct ErrorMembers<'a> {
-    #[serde(borrow, default)]
-    pub(super) code: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    pub(super) data: Option<&'a RawValue>,
-}
-
-/// The error in a response.
-pub(super) fn error_of(frame: &Frame) -> Option<ErrorMembers<'_>> {
-    #[derive(Deserialize)]
-    struct Failed<'a> {
-        #[serde(borrow)]
-        error: ErrorMembers<'a>,
-    }
-    serde_json::from_slice::<Failed<'_>>(frame.bytes()).ok().map(|failed| failed.error)
-}
-
-/// The code of the error in a response.
-pub(in crate::session) fn error_code(frame: &Frame) -> Option<i32> {
-    error_of(frame)?.code?.get().parse().ok()
-}
-
 /// A notification as part of the listen with this id (JSON text).
-pub(super) fn subscribed(frame: &Frame, id: &str) -> bytes::Bytes {
+pub(in crate::session) fn subscribed(frame: &Frame, id: &str) -> Parts {
     let member = format!("\"{}\":{id}", meta::SUBSCRIPTION_ID);
     let params = frame.params().and_then(Object::read);
     let edits = match &params {
@@ -162,13 +110,13 @@ pub(super) fn subscribed(frame: &Frame, id: &str) -> bytes::Bytes {
             None => params.edits(frame.bytes(), &format!("\"_meta\":{{{member}}}"), |_| false),
         },
     };
-    splice(frame.bytes(), edits.into_iter().map(|(span, with)| (span, with.into())))
+    frame.edited(edits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::client::Caller;
+    use crate::session::peer::Caller;
 
     const PEER: &str = r#"{"name":"peer","version":"1"}"#;
 
@@ -183,6 +131,10 @@ mod tests {
 
     fn answer(result: &str) -> Frame {
         Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)).unwrap()
+    }
+
+    fn fitted(frame: &Frame, claim: &Claim, said_by: Option<&str>) -> Frame {
+        Frame::parse(frame.edited(edits(frame, claim, said_by)).join()).unwrap()
     }
 
     fn fit(result: &str, cacheable: bool) -> String {
@@ -219,9 +171,9 @@ mod tests {
     #[test]
     fn results_of_modern_instances_get_only_what_they_lack() {
         let frame = answer(r#"{"resultType":"input_required"}"#);
-        assert!(matches!(fitted(&frame, &claim(false), None), Cow::Borrowed(_)));
+        assert!(edits(&frame, &claim(false), None).is_empty());
         let frame = answer(r#"{"ttlMs":7,"contents":[],"cacheScope":"public"}"#);
-        let told = fitted(&frame, &claim(true), None).into_owned();
+        let told = fitted(&frame, &claim(true), None);
         assert_eq!(
             told.result(),
             Some(r#"{"resultType":"complete","ttlMs":7,"contents":[],"cacheScope":"public"}"#)
@@ -234,7 +186,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"error":{"message":"no","code":-32002,"data":{"uri":"a"}}}"#,
         );
         let frame = frame.unwrap();
-        let told = fitted(&frame, &claim(false), Some(PEER)).into_owned();
+        let told = fitted(&frame, &claim(false), Some(PEER));
         assert_eq!(
             told.bytes(),
             r#"{"jsonrpc":"2.0","id":1,"error":{"message":"no","code":-32602,"data":{"uri":"a"}}}"#
@@ -245,7 +197,7 @@ mod tests {
     fn notifications_carry_the_id_of_their_listen() {
         let told = |text: &str| {
             let text = subscribed(&Frame::parse(text.to_owned()).unwrap(), "\"7\"");
-            serde_json::from_slice::<serde_json::Value>(&text).unwrap()
+            serde_json::from_slice::<serde_json::Value>(&text.join()).unwrap()
         };
         for (text, others) in [
             (r#"{"jsonrpc":"2.0","method":"m"}"#, 0),
@@ -258,13 +210,6 @@ mod tests {
             assert_eq!(told["params"]["_meta"][meta::SUBSCRIPTION_ID], "7", "{text}");
             assert_eq!(told["params"].as_object().unwrap().len(), others + 1, "{text}");
         }
-    }
-
-    #[test]
-    fn members_are_taken_out_and_the_rest_stays_as_written() {
-        assert_eq!(without(r#"{"a":1.0,"task":{},"b":"\u0041"}"#, &["task"]), r#"{"a":1.0,"b":"\u0041"}"#);
-        assert_eq!(without(r#"{"a": 1}"#, &["task"]), r#"{"a": 1}"#);
-        assert_eq!(without(r#"{"task":1}"#, &["task"]), "{}");
     }
 
     #[test]

@@ -1,0 +1,208 @@
+//! One page of a list as an instance sent it, and its items.
+
+use std::{borrow::Cow, collections::HashSet, hash::BuildHasher as _, ops::Range};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    frame::{Frame, Object},
+    session::list_kind::ListKind,
+};
+
+/// A page, with what was found in it.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct Page {
+    pub(in crate::session) frame: Frame,
+    /// Where the array of items stands in the frame.
+    pub(in crate::session) array: Range<usize>,
+    pub(in crate::session) items: Vec<Item>,
+    /// Present unless this is the last page; an empty string is a cursor too (pagination § Guidelines).
+    pub(in crate::session) next: Option<Box<str>>,
+    /// What is wrong with items that were left out or mended, in words.
+    pub(in crate::session) faults: Vec<String>,
+    /// Pages of the same items have the same.
+    pub(in crate::session) digest: u64,
+}
+
+/// One item of a list.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct Item {
+    /// Its name, URI, template or id: what tells it apart.
+    pub(in crate::session) key: Box<str>,
+    /// Where it stands in the frame.
+    span: Range<usize>,
+    /// Where its key stands within the item.
+    key_span: Range<usize>,
+    /// The item without what clients refuse, where it has such.
+    mended: Option<Box<str>>,
+}
+
+impl Item {
+    /// The item as JSON text.
+    pub(in crate::session) fn text<'a>(&'a self, frame: &'a Frame) -> &'a str {
+        match &self.mended {
+            Some(text) => text,
+            None => std::str::from_utf8(&frame.bytes()[self.span.clone()])
+                .expect("the span is of a JSON value, and frames are UTF-8"),
+        }
+    }
+
+    /// The item under another key, as JSON text.
+    pub(in crate::session) fn listed_as<'a>(&'a self, frame: &'a Frame, key: &str) -> Cow<'a, str> {
+        let text = self.text(frame);
+        if key == &*self.key {
+            return Cow::Borrowed(text);
+        }
+        let Range { start, end } = self.key_span;
+        format!("{}{}{}", &text[..start], super::super::message::quoted(key), &text[end..]).into()
+    }
+}
+
+impl Page {
+    /// Reads a page; `None` when the frame is no result with such a list.
+    pub(in crate::session) fn read(frame: Frame, kind: ListKind) -> Option<Self> {
+        let result = frame.result()?;
+        let members = Object::read(result)?;
+        let array = members.get(kind.member())?;
+        let next = members.get("nextCursor").and_then(crate::frame::string).map(Into::into);
+        let raw: Vec<&RawValue> = serde_json::from_str(array).ok()?;
+        let (mut items, mut faults, mut seen) = (Vec::with_capacity(raw.len()), Vec::new(), HashSet::new());
+        for (at, raw) in raw.into_iter().enumerate() {
+            match item(&frame, raw.get(), kind) {
+                Ok((item, fault)) => {
+                    faults.extend(fault);
+                    // Of two items of one name the first counts, as it does for most clients.
+                    if seen.insert(item.key.clone()) {
+                        items.push(item);
+                    } else {
+                        faults.push(format!(
+                            "there are two of the name `{}`; the second is left out",
+                            item.key
+                        ));
+                    }
+                }
+                Err(why) => faults.push(format!("item {at} is left out: {why}")),
+            }
+        }
+        let digest = foldhash::fast::FixedState::default().hash_one(array);
+        let array = frame.span_of(array);
+        Some(Self { array, items, next, faults, digest, frame })
+    }
+
+    /// Whether it says the same as another one.
+    pub(in crate::session) fn is_same(&self, frame: &Frame) -> bool {
+        self.frame.result() == frame.result()
+    }
+}
+
+/// The member that tells an item apart.
+const fn key_name(kind: ListKind) -> &'static str {
+    match kind {
+        ListKind::Tools | ListKind::Prompts => "name",
+        ListKind::Resources => "uri",
+        ListKind::Templates => "uriTemplate",
+        ListKind::Tasks => "taskId",
+    }
+}
+
+/// Members that may be absent from an item, but not null.
+const OPTIONAL: [&str; 10] = [
+    "title",
+    "description",
+    "outputSchema",
+    "annotations",
+    "execution",
+    "icons",
+    "arguments",
+    "mimeType",
+    "size",
+    "_meta",
+];
+
+/// What the official clients refuse in an item, and with it the whole list: members that are null where a value is
+/// expected are left out, an item that lacks what it must have is.
+fn item(frame: &Frame, text: &str, kind: ListKind) -> Result<(Item, Option<String>), String> {
+    let members = Object::read(text).ok_or("it is not an object")?;
+    let name = key_name(kind);
+    let raw = members.get(name).ok_or_else(|| format!("it has no `{name}`"))?;
+    let key = crate::frame::string(raw).ok_or_else(|| format!("its `{name}` is not a string"))?;
+    if key.is_empty() {
+        return Err(format!("its `{name}` is empty"));
+    }
+    if kind == ListKind::Tools {
+        let schema = members.get("inputSchema").ok_or_else(|| format!("`{key}` has no `inputSchema`"))?;
+        if !schema.starts_with('{') {
+            return Err(format!("the `inputSchema` of `{key}` is not an object"));
+        }
+    }
+    if matches!(kind, ListKind::Resources | ListKind::Templates)
+        && members.get("name").and_then(crate::frame::string).is_none()
+    {
+        return Err(format!("`{key}` has no `name`"));
+    }
+    let is_null =
+        |member: &&crate::frame::Member<'_>| member.value == "null" && OPTIONAL.contains(&&*member.name);
+    let nulls: Vec<&str> = members.iter().filter(is_null).map(|member| &*member.name).collect();
+    let span = frame.span_of(text);
+    if nulls.is_empty() {
+        let start = raw.as_ptr() as usize - text.as_ptr() as usize;
+        let item = Item { key: key.into(), span, key_span: start..start + raw.len(), mended: None };
+        return Ok((item, None));
+    }
+    let fault = format!("`{key}` has members that are null, which are left out: {}", nulls.join(", "));
+    let mended: Box<str> = super::super::message::without(text, &nulls).into();
+    let start = Object::read(&mended)
+        .and_then(|members| Some(members.get(name)?.as_ptr() as usize - mended.as_ptr() as usize))
+        .ok_or("it cannot be mended")?;
+    let item = Item { key: key.into(), span, key_span: start..start + raw.len(), mended: Some(mended) };
+    Ok((item, Some(fault)))
+}
+
+/// The description and title of a tool, for a search.
+#[derive(Deserialize)]
+pub(in crate::session) struct Described<'a> {
+    #[serde(borrow, default)]
+    pub(in crate::session) description: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(in crate::session) title: Option<Cow<'a, str>>,
+    #[serde(borrow, default, rename = "inputSchema")]
+    pub(in crate::session) schema: Option<&'a RawValue>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(kind: ListKind, result: &str) -> Page {
+        let frame = Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)).unwrap();
+        Page::read(frame, kind).unwrap()
+    }
+
+    fn texts(page: &Page) -> Vec<&str> {
+        page.items.iter().map(|item| item.text(&page.frame)).collect()
+    }
+
+    #[test]
+    fn items_stay_as_they_were_written() {
+        let one = r#"{ "name" : "a\u0062", "inputSchema":{}, "x":1.0 }"#;
+        let page = page(ListKind::Tools, &format!(r#"{{"tools":[{one}],"nextCursor":""}}"#));
+        assert_eq!(texts(&page), [one]);
+        assert_eq!((&*page.items[0].key, page.next.as_deref()), ("ab", Some("")));
+        assert_eq!(
+            page.items[0].listed_as(&page.frame, "web__ab"),
+            r#"{ "name" : "web__ab", "inputSchema":{}, "x":1.0 }"#
+        );
+    }
+
+    #[test]
+    fn a_bad_item_spoils_nothing() {
+        let page = page(
+            ListKind::Tools,
+            r#"{"tools":[1,{"name":"a","inputSchema":{},"title":null},{"name":""},{"inputSchema":{}},{"name":"b"},{"name":"c","inputSchema":[]},{"name":"a","inputSchema":{}},{"name":"d","description":null,"inputSchema":{}}]}"#,
+        );
+        assert_eq!(texts(&page), [r#"{"name":"a","inputSchema":{}}"#, r#"{"name":"d","inputSchema":{}}"#]);
+        assert_eq!(page.faults.len(), 8, "{:?}", page.faults);
+        assert_eq!(page.items[1].listed_as(&page.frame, "x"), r#"{"name":"x","inputSchema":{}}"#);
+    }
+}

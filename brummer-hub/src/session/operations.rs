@@ -1,0 +1,391 @@
+//! Work on a request of the client that takes several steps: lists that are waited for, a resource that nobody listed, a
+//! task whose owner is unknown, a level, a listen.
+//!
+//! Each is a small machine that owns the requests it has sent, by their numbers. It hears their answers and its deadline,
+//! and says what it has come to. Dropping one gives back what it still waits for, to be cancelled.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use super::{
+    catalog::ListKey,
+    feeds::{Filter, Watched},
+    list_kind::ListKind,
+    message::{Level, error_code},
+    peer::Caller,
+    requests::{Shape, Ticket},
+};
+use crate::{
+    frame::Frame,
+    instance::Instance,
+    protocol::code,
+    upstream::{ExchangeError, LinkId},
+};
+
+/// How long instances may take to take a log level before the client is answered all the same.
+const LEVEL_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long an instance may take to accept a subscription before the listen begins without it.
+const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a client may take to come for its new list of tools before it is told that it is connected.
+const REFRESH_LIMIT: Duration = Duration::from_millis(500);
+
+/// An answer to a request of an operation, and on which link it came.
+pub(super) type Answer = (LinkId, Result<Frame, ExchangeError>);
+
+#[derive(Debug)]
+pub(super) struct Operation {
+    kind: Kind,
+    /// The requests that have no answer yet.
+    waiting: BTreeMap<u64, Instance>,
+    until: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Lists come, each within its patience.
+    Lists { missing: BTreeMap<ListKey, Instant>, then: Then },
+    /// All are asked for a resource; the first that has it counts.
+    Read { uri: String, last: Option<(Instance, Answer)> },
+    /// One after the other is asked, until one knows the method.
+    Method { frame: Frame, rest: VecDeque<Instance> },
+    /// All are asked for a task; the one that knows it is its owner.
+    Task { frame: Frame, task: String },
+    /// All take a level.
+    Level,
+    /// One takes a level, and then the request that wants it goes on.
+    Raise { frame: Frame, said: Frame, instance: Instance, shape: Shape, level: Level },
+    /// All are subscribed to; what is accepted is honoured.
+    Listen { caller: Caller, opening: Box<Opening>, asked: BTreeMap<u64, Watched> },
+    /// The client is about to come for its new list of tools.
+    Refresh { result: String },
+}
+
+/// What lists are waited for.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// They are shown.
+    Show(ListKind),
+    /// They may tell where this request goes.
+    Route(Frame),
+    /// The client connects to these instances, and is told their tools. `whole`: to all of their project.
+    Connect { instances: Vec<Instance>, whole: bool },
+    /// The client is told the tools of these instances that fit the query.
+    Tools { instances: Vec<Instance>, query: String },
+}
+
+/// A listen that is about to be acknowledged.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) filter: Filter,
+    /// What the instances have accepted.
+    pub(super) watched: Vec<Watched>,
+    /// What another listen of the same caller has subscribed to already.
+    pub(super) shared: Vec<Watched>,
+}
+
+/// How an operation goes on.
+#[derive(Debug)]
+pub(super) enum Progress {
+    /// It waits for more.
+    Waits,
+    /// Another instance is to be asked the same.
+    Ask(Box<(Instance, Frame)>),
+    /// It is over: what it has come to, and what is left of it.
+    Over(Box<(Outcome, Leftover)>),
+}
+
+/// What an operation has come to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Lists(Then),
+    /// An instance has answered.
+    Answered {
+        from: Instance,
+        answer: Answer,
+        shape: Shape,
+    },
+    /// Nobody has the resource.
+    NoResource(String),
+    /// Whose task the request is about; `None`: nobody knows it.
+    Task {
+        frame: Frame,
+        task: String,
+        owner: Option<Instance>,
+    },
+    /// The result, as JSON text.
+    Result(String),
+    /// The level is set on the link; the request goes on.
+    Raised {
+        link: LinkId,
+        frame: Frame,
+        said: Frame,
+        instance: Instance,
+        shape: Shape,
+        level: Level,
+    },
+    Listening(Box<Opening>),
+}
+
+/// What a dropped operation leaves: requests that nobody waits for any more, and lists.
+#[derive(Debug, Default)]
+pub(super) struct Leftover {
+    pub(super) numbers: Vec<u64>,
+    pub(super) lists: Vec<ListKey>,
+    /// What was subscribed to for a listen that is not to be.
+    pub(super) accepted: Option<(Caller, Vec<Watched>)>,
+}
+
+impl Operation {
+    fn new(kind: Kind, until: Option<Instant>) -> Self {
+        Self { kind, waiting: BTreeMap::new(), until }
+    }
+
+    /// Waits for these lists, for each until then.
+    pub(super) fn lists(missing: BTreeMap<ListKey, Instant>, then: Then) -> Self {
+        Self::new(Kind::Lists { missing, then }, None)
+    }
+
+    pub(super) fn read(uri: String) -> Self {
+        Self::new(Kind::Read { uri, last: None }, None)
+    }
+
+    pub(super) fn method(frame: Frame, rest: VecDeque<Instance>) -> Self {
+        Self::new(Kind::Method { frame, rest }, None)
+    }
+
+    pub(super) fn task(frame: Frame, task: String) -> Self {
+        Self::new(Kind::Task { frame, task }, None)
+    }
+
+    pub(super) fn level(now: Instant) -> Self {
+        Self::new(Kind::Level, Some(now + LEVEL_LIMIT))
+    }
+
+    pub(super) fn raise(frame: Frame, said: Frame, instance: Instance, shape: Shape, level: Level) -> Self {
+        Self::new(Kind::Raise { frame, said, instance, shape, level }, None)
+    }
+
+    pub(super) fn listen(caller: Caller, opening: Opening, now: Instant) -> Self {
+        let kind = Kind::Listen { caller, opening: opening.into(), asked: BTreeMap::new() };
+        Self::new(kind, Some(now + SUBSCRIBE_LIMIT))
+    }
+
+    pub(super) fn refresh(result: String, now: Instant) -> Self {
+        Self::new(Kind::Refresh { result }, Some(now + REFRESH_LIMIT))
+    }
+
+    /// An instance was asked, under this number.
+    pub(super) fn asked(&mut self, number: u64, instance: Instance) {
+        self.waiting.insert(number, instance);
+    }
+
+    /// An instance was asked for this subscription.
+    pub(super) fn subscribing(&mut self, number: u64, instance: Instance, watched: Watched) {
+        self.asked(number, instance);
+        if let Kind::Listen { asked, .. } = &mut self.kind {
+            asked.insert(number, watched);
+        }
+    }
+
+    /// Whether there is nothing to wait for at all.
+    pub(super) fn is_idle(&self) -> bool {
+        match &self.kind {
+            Kind::Lists { missing, .. } => missing.is_empty(),
+            Kind::Refresh { .. } => false,
+            _ => self.waiting.is_empty(),
+        }
+    }
+
+    /// What it has come to, or who is to be asked next, if that is decided now.
+    fn on_answer(&mut self, number: u64, answer: Answer) -> Option<Result<Outcome, (Instance, Frame)>> {
+        let from = self.waiting.remove(&number)?;
+        let is_over = self.waiting.is_empty();
+        let is_good = answer.1.as_ref().is_ok_and(|frame| frame.result().is_some());
+        // One that does not know the method says nothing about what was asked.
+        let is_deaf = !is_good
+            && answer.1.as_ref().is_ok_and(|frame| error_code(frame) == Some(code::METHOD_NOT_FOUND));
+        let over = match &mut self.kind {
+            Kind::Read { .. } if is_good => Outcome::Answered { from, answer, shape: Shape::Resource },
+            Kind::Read { last, .. } => {
+                if !is_deaf {
+                    *last = Some((from, answer));
+                }
+                if !is_over {
+                    return None;
+                }
+                self.give_up()
+            }
+            Kind::Method { frame, rest } => match rest.pop_front() {
+                Some(next) if is_deaf => return Some(Err((next, frame.clone()))),
+                _ => Outcome::Answered { from, answer, shape: Shape::Raw },
+            },
+            Kind::Task { frame, task } if is_good => {
+                Outcome::Task { frame: frame.clone(), task: std::mem::take(task), owner: Some(from) }
+            }
+            Kind::Listen { opening, asked, .. } => {
+                let watched = asked.remove(&number).filter(|_| is_good);
+                opening.watched.extend(watched);
+                if !is_over {
+                    return None;
+                }
+                self.give_up()
+            }
+            // An instance without log messages refuses, and there is nothing to be done about it.
+            Kind::Raise { frame, said, instance, shape, level } => Outcome::Raised {
+                link: answer.0,
+                frame: frame.clone(),
+                said: said.clone(),
+                instance: instance.clone(),
+                shape: shape.clone(),
+                level: *level,
+            },
+            Kind::Lists { .. } | Kind::Level | Kind::Task { .. } | Kind::Refresh { .. } if !is_over => {
+                return None;
+            }
+            Kind::Lists { .. } | Kind::Level | Kind::Task { .. } | Kind::Refresh { .. } => self.give_up(),
+        };
+        Some(Ok(over))
+    }
+
+    /// What it comes to with what it has.
+    fn give_up(&mut self) -> Outcome {
+        match &mut self.kind {
+            Kind::Lists { then, .. } => Outcome::Lists(std::mem::replace(then, Then::Show(ListKind::Tools))),
+            Kind::Read { uri, last } => match last.take() {
+                Some((from, answer)) => Outcome::Answered { from, answer, shape: Shape::Resource },
+                None => Outcome::NoResource(std::mem::take(uri)),
+            },
+            Kind::Task { frame, task } => {
+                Outcome::Task { frame: frame.clone(), task: std::mem::take(task), owner: None }
+            }
+            Kind::Listen { opening, .. } => Outcome::Listening(std::mem::replace(
+                opening,
+                Opening { filter: Filter::default(), watched: Vec::new(), shared: Vec::new() }.into(),
+            )),
+            Kind::Refresh { result } => Outcome::Result(std::mem::take(result)),
+            Kind::Level | Kind::Method { .. } | Kind::Raise { .. } => Outcome::Result("{}".to_owned()),
+        }
+    }
+
+    fn leftover(self) -> Leftover {
+        let (lists, accepted) = match self.kind {
+            Kind::Lists { missing, .. } => (missing.into_keys().collect(), None),
+            Kind::Listen { caller, opening, .. } => (Vec::new(), Some((caller, opening.watched))),
+            _ => (Vec::new(), None),
+        };
+        Leftover { numbers: self.waiting.into_keys().collect(), lists, accepted }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.kind {
+            Kind::Lists { missing, .. } => missing.values().min().copied(),
+            _ => self.until,
+        }
+    }
+}
+
+/// Every operation, by the request of the client that it works on.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    running: BTreeMap<Ticket, Operation>,
+}
+
+impl Operations {
+    pub(super) fn begin(&mut self, ticket: Ticket, operation: Operation) {
+        self.running.insert(ticket, operation);
+    }
+
+    /// Ends an operation with what it has, and gives back what it still waits for.
+    pub(super) fn finish(&mut self, ticket: Ticket) -> Option<(Outcome, Leftover)> {
+        let mut operation = self.running.remove(&ticket)?;
+        let outcome = operation.give_up();
+        Some((outcome, operation.leftover()))
+    }
+
+    /// Drops an operation.
+    pub(super) fn drop(&mut self, ticket: Ticket) -> Leftover {
+        self.running.remove(&ticket).map(Operation::leftover).unwrap_or_default()
+    }
+
+    /// A request of an operation is over.
+    pub(super) fn on_answer(&mut self, ticket: Ticket, number: u64, answer: Answer) -> Progress {
+        let decided = self.running.get_mut(&ticket).and_then(|operation| operation.on_answer(number, answer));
+        match decided {
+            None => Progress::Waits,
+            Some(Err(next)) => Progress::Ask(next.into()),
+            Some(Ok(outcome)) => Progress::Over((outcome, self.drop(ticket)).into()),
+        }
+    }
+
+    /// Another instance was asked on behalf of an operation.
+    pub(super) fn asked(&mut self, ticket: Ticket, number: u64, instance: Instance) {
+        if let Some(operation) = self.running.get_mut(&ticket) {
+            operation.asked(number, instance);
+        }
+    }
+
+    /// A list has come, or is not waited for any more. The operations that have all of theirs now, and those that may be
+    /// able to tell already where their request goes.
+    pub(super) fn on_list(&mut self, key: ListKey) -> (Vec<Ticket>, Vec<(Ticket, Frame)>) {
+        let (mut over, mut hopeful) = (Vec::new(), Vec::new());
+        for (ticket, operation) in &mut self.running {
+            if let Kind::Lists { missing, then } = &mut operation.kind
+                && missing.remove(&key).is_some()
+            {
+                match then {
+                    _ if missing.is_empty() => over.push(*ticket),
+                    Then::Route(frame) => hopeful.push((*ticket, frame.clone())),
+                    _ => {}
+                }
+            }
+        }
+        (over, hopeful)
+    }
+
+    /// The client has been shown its tools.
+    pub(super) fn on_refreshed(&mut self) -> Vec<Ticket> {
+        let waits = |(ticket, operation): (&Ticket, &Operation)| {
+            matches!(operation.kind, Kind::Refresh { .. }).then_some(*ticket)
+        };
+        self.running.iter().filter_map(waits).collect()
+    }
+
+    /// When something is due next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.running.values().filter_map(Operation::deadline).min()
+    }
+
+    /// The operations that have waited long enough.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Ticket> {
+        let mut due = Vec::new();
+        for (ticket, operation) in &mut self.running {
+            if let Kind::Lists { missing, .. } = &mut operation.kind {
+                let before = missing.len();
+                missing.retain(|_, until| *until > now);
+                if missing.is_empty() && before > 0 {
+                    due.push(*ticket);
+                }
+            } else if operation.until.is_some_and(|until| until <= now) {
+                due.push(*ticket);
+            }
+        }
+        due
+    }
+
+    /// Whether an operation waits for this list.
+    pub(super) fn waits_for(&self, key: ListKey) -> bool {
+        self.running.values().any(|operation| match &operation.kind {
+            Kind::Lists { missing, .. } => missing.contains_key(&key),
+            _ => false,
+        })
+    }
+
+    /// How many listens are being opened.
+    pub(super) fn opening_listens(&self) -> usize {
+        self.running.values().filter(|operation| matches!(operation.kind, Kind::Listen { .. })).count()
+    }
+}

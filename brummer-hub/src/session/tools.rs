@@ -1,0 +1,457 @@
+//! The hub's own tools: find instances, connect to one, see how it is, use one without connecting.
+//!
+//! What they say is made here; what they do is said to the core as a [`Call`].
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+
+use super::{
+    catalog::{Described, Item},
+    message::{self, text_of},
+    own::{INSTANCES_URI, Tool},
+};
+use crate::{
+    frame::Frame,
+    hub::{Lookup, Snapshot},
+    instance::{Generation, Instance, InstanceState},
+    protocol::method,
+};
+
+mod entry;
+
+pub use entry::InstanceEntry;
+use entry::{health_of, listing_text};
+
+/// What is known to a tool when it is called.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) connected: &'a [Instance],
+    /// The instances that the client's directories point to.
+    pub(super) suggested: Vec<&'a Instance>,
+    pub(super) is_modern: bool,
+}
+
+/// What a call of one of the tools comes to.
+#[derive(Debug)]
+pub(super) enum Call {
+    /// This result (JSON text).
+    Result(String),
+    /// The client connects to these instances: `whole`, to all of their project.
+    Connect { instances: Vec<Instance>, whole: bool },
+    /// The client disconnects.
+    Disconnect,
+    /// The tools of these instances are told that fit the query.
+    Tools { instances: Vec<Instance>, query: String },
+    /// This request is sent to an instance, and its answer is the answer.
+    Forward { instance: Instance, call: Frame },
+}
+
+/// Arguments of all tools; each reads the ones that it has.
+#[derive(Debug)]
+struct Arguments<'a> {
+    instance: Option<Cow<'a, str>>,
+    query: Option<Cow<'a, str>>,
+    tool: Option<Cow<'a, str>>,
+    arguments: Option<Cow<'a, str>>,
+}
+
+/// An object that a model wrote: as it is, as a text that holds it, or as nothing at all.
+fn object(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    let text = raw.map_or("null", RawValue::get);
+    match text.as_bytes().first()? {
+        b'{' => Some(text.into()),
+        b'n' => Some("{}".into()),
+        b'"' => {
+            let inner = crate::frame::string(text)?;
+            let inner = inner.trim();
+            if inner.is_empty() || inner == "null" {
+                return Some("{}".into());
+            }
+            let is_object = inner.starts_with('{') && serde_json::from_str::<&RawValue>(inner).is_ok();
+            is_object.then(|| inner.to_owned().into())
+        }
+        _ => None,
+    }
+}
+
+impl<'a> Arguments<'a> {
+    /// # Errors
+    ///
+    /// A text that names what does not fit.
+    fn read(text: &'a str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Raw<'a> {
+            #[serde(default, borrow)]
+            instance: Option<&'a RawValue>,
+            #[serde(default, borrow)]
+            instance_id: Option<&'a RawValue>,
+            #[serde(default, borrow)]
+            query: Option<&'a RawValue>,
+            #[serde(default, borrow)]
+            tool: Option<&'a RawValue>,
+            #[serde(default, borrow)]
+            arguments: Option<&'a RawValue>,
+        }
+        let string = |name: &str, raw: Option<&'a RawValue>| match raw.filter(|raw| raw.get() != "null") {
+            None => Ok(None),
+            Some(raw) => match text_of(Some(raw)) {
+                Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+                None => Err(format!("`{name}` must be a string")),
+            },
+        };
+        let raw: Raw<'a> = serde_json::from_str(text)
+            .map_err(|_| "`arguments` must be an object that has each member once".to_owned())?;
+        let arguments =
+            object(raw.arguments).ok_or("`arguments` must be an object, the arguments of the tool")?;
+        Ok(Self {
+            instance: string("instance_id", raw.instance_id)?.or(string("instance", raw.instance)?),
+            query: string("query", raw.query)?,
+            tool: string("tool", raw.tool)?,
+            arguments: Some(arguments),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct CallParams<'a> {
+    #[serde(default, borrow)]
+    arguments: Option<&'a RawValue>,
+}
+
+/// What of a call is passed on to the tool that it asks for: everything that is not about the tool itself.
+#[derive(Deserialize)]
+struct Carried<'a> {
+    #[serde(rename = "_meta", default, borrow)]
+    meta: Option<&'a RawValue>,
+    #[serde(rename = "inputResponses", default, borrow)]
+    responses: Option<&'a RawValue>,
+    #[serde(rename = "requestState", default, borrow)]
+    state: Option<&'a RawValue>,
+}
+
+impl Carried<'_> {
+    /// The members with their names, each after a comma.
+    fn text(&self) -> String {
+        let Self { meta, responses, state } = self;
+        [("_meta", meta), ("inputResponses", responses), ("requestState", state)]
+            .into_iter()
+            .filter_map(|(name, raw)| Some(format!(",\"{name}\":{}", raw.as_ref()?.get())))
+            .collect()
+    }
+}
+
+/// Calls a tool of the hub. What it comes to; a call that does not fit is answered with an error for the model.
+pub(super) fn call(tool: Tool, frame: &Frame, at: &Surroundings<'_>) -> Call {
+    let raw = frame.peek::<CallParams<'_>>().and_then(|params| params.arguments);
+    let outcome = match object(raw) {
+        None => Err("`arguments` must be an object that has each member once".to_owned()),
+        Some(text) => Arguments::read(&text)
+            .map_err(|error| format!("{}: {error}", tool.name()))
+            .and_then(|arguments| at.call(tool, &arguments, frame)),
+    };
+    outcome.unwrap_or_else(|text| Call::Result(tool_error(&text)))
+}
+
+impl Surroundings<'_> {
+    fn call(&self, tool: Tool, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, String> {
+        match tool {
+            Tool::List => {
+                let entries = self.entries();
+                Ok(Call::Result(tool_result(&listing_text(&entries), &json!({ "instances": entries }))))
+            }
+            Tool::Connect => self.connect(arguments),
+            Tool::Disconnect if self.is_modern => {
+                let text = "Nothing to disconnect: the tools of all instances are listed at all times.";
+                Ok(Call::Result(tool_result(text, &json!({"disconnected": null}))))
+            }
+            Tool::Disconnect => Ok(Call::Disconnect),
+            Tool::Health => self.health(arguments).map(Call::Result),
+            Tool::Tools => self.tools(arguments),
+            Tool::Call => self.forward(arguments, frame),
+        }
+    }
+
+    fn entries(&self) -> Vec<InstanceEntry> {
+        let entry = |it: &Instance| InstanceEntry::of(it, self.is_connected(it.generation));
+        self.snapshot.instances.iter().map(entry).collect()
+    }
+
+    fn is_connected(&self, generation: Generation) -> bool {
+        !self.is_modern && self.connected.iter().any(|it| it.generation == generation)
+    }
+
+    fn connect(&self, arguments: &Arguments<'_>) -> Result<Call, String> {
+        let wanted = arguments.instance.as_deref().ok_or_else(|| {
+            format!("instances_connect needs `instance_id`. {}", candidates(self.snapshot.instances.iter()))
+        })?;
+        let here = self.snapshot.project_in(std::path::Path::new(wanted));
+        if !here.is_empty() {
+            let active: Vec<_> = here.iter().filter(|it| it.state == InstanceState::Active).collect();
+            if active.is_empty() {
+                here.first().map_or(Ok(()), |first| active_one(first).map(|_| ()))?;
+            }
+            let instances = active.into_iter().map(|it| (*it).clone()).collect();
+            return Ok(Call::Connect { instances, whole: true });
+        }
+        let instance = active_one(find(self.snapshot, wanted)?)?.clone();
+        Ok(Call::Connect { instances: vec![instance], whole: false })
+    }
+
+    fn health(&self, arguments: &Arguments<'_>) -> Result<String, String> {
+        let instances = match arguments.instance.as_deref() {
+            Some(wanted) => vec![find(self.snapshot, wanted)?],
+            None => self.snapshot.instances.iter().collect(),
+        };
+        let (lines, health): (Vec<_>, Vec<_>) = instances.into_iter().map(health_of).unzip();
+        let text = if lines.is_empty() { "No instance is running.".to_owned() } else { lines.join("\n") };
+        Ok(tool_result(&text, &json!({ "instances": health })))
+    }
+
+    fn tools(&self, arguments: &Arguments<'_>) -> Result<Call, String> {
+        let query = arguments.query.as_deref().unwrap_or_default().to_owned();
+        let instances = match arguments.instance.as_deref() {
+            // A search without an instance is one over all.
+            None if !query.is_empty() => self.snapshot.active().cloned().collect(),
+            wanted => self.meant(wanted)?.into_iter().cloned().collect(),
+        };
+        Ok(Call::Tools { instances, query })
+    }
+
+    fn forward(&self, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, String> {
+        let tool = arguments.tool.as_deref();
+        let tool = tool.ok_or("instances_call needs `tool`, the name of a tool of the instance")?;
+        let instance = match self.meant(arguments.instance.as_deref())?.as_slice() {
+            [only] => (*only).clone(),
+            several => {
+                return Err(format!(
+                    "which instance? Give `instance_id`. {}",
+                    candidates(several.iter().copied())
+                ));
+            }
+        };
+        let given = arguments.arguments.as_deref().unwrap_or("{}");
+        let carried = frame.peek::<Carried<'_>>().map(|carried| carried.text()).unwrap_or_default();
+        let params = format!(r#"{{"name":{},"arguments":{given}{carried}}}"#, message::quoted(tool));
+        Ok(Call::Forward { instance, call: message::request(method::TOOLS_CALL, &params) })
+    }
+
+    /// The active instances that are meant: the one named, else those that are connected, else the only one, else those
+    /// of the working directory. Never a guess.
+    fn meant(&self, wanted: Option<&str>) -> Result<Vec<&Instance>, String> {
+        if let Some(wanted) = wanted {
+            return Ok(vec![active_one(find(self.snapshot, wanted)?)?]);
+        }
+        let connected = self.snapshot.instances.iter().filter(|it| self.is_connected(it.generation));
+        let connected: Vec<_> = connected.collect();
+        let default = match self.snapshot.instances.as_slice() {
+            _ if !connected.is_empty() => connected,
+            [only] => vec![only],
+            _ => self.suggested.clone(),
+        };
+        if default.is_empty() {
+            let candidates = candidates(self.snapshot.instances.iter());
+            return Err(format!("which instance? Give `instance_id`. {candidates}"));
+        }
+        default.into_iter().map(active_one).collect()
+    }
+
+    /// The resource `brummer://instances`.
+    pub(super) fn resource(&self) -> String {
+        let text = json!({ "instances": self.entries() }).to_string();
+        let contents = json!([{"uri": INSTANCES_URI, "mimeType": "application/json", "text": text}]);
+        json!({ "contents": contents }).to_string()
+    }
+}
+
+/// What the client is told that has connected to instances. `tools`: the names of theirs, under which they are listed;
+/// `failures`: why those of some could not be had.
+pub(super) fn connected(
+    instances: &[Instance],
+    tools: &[String],
+    failures: &[String],
+    is_modern: bool,
+) -> String {
+    let named = |it: &Instance| format!("`{}` ({})", it.alias, it.found.doorbell.path.display());
+    let names: Vec<_> = instances.iter().map(named).collect();
+    let (names, many, listed) = (names.join(" and "), tools.len(), tools.join(", "));
+    let mut text = if is_modern {
+        format!(
+            "There is no need to connect: the tools of all instances are listed at all times, with the alias of their \
+             instance and `__` in front. {names} has {many}: {listed}"
+        )
+    } else {
+        format!("Connected to {names}. {many} tools are available now: {listed}")
+    };
+    for failure in failures {
+        text.push_str(&format!("\nIts tools could not be listed yet, and are asked for again: {failure}"));
+    }
+    let entries: Vec<_> = instances.iter().map(|it| InstanceEntry::of(it, !is_modern)).collect();
+    tool_result(&text, &json!({"instance": entries.first(), "instances": entries, "tools": tools}))
+}
+
+/// What the client is told that has disconnected.
+pub(super) fn disconnected(former: &[Instance]) -> String {
+    let names: Vec<_> = former.iter().map(|it| format!("`{}`", it.alias)).collect();
+    match former.first() {
+        Some(first) => {
+            let text = format!("Disconnected from {}.", names.join(" and "));
+            tool_result(&text, &json!({"disconnected": first.id().as_str()}))
+        }
+        None => tool_result("No instance was connected.", &json!({"disconnected": null})),
+    }
+}
+
+fn find<'a>(snapshot: &'a Snapshot, wanted: &str) -> Result<&'a Instance, String> {
+    match snapshot.find(wanted) {
+        Lookup::Found(instance) => Ok(instance),
+        Lookup::Ambiguous(several) => {
+            Err(format!("`{wanted}` could be several instances. {}", candidates(several.into_iter())))
+        }
+        Lookup::Unknown => {
+            Err(format!("no instance is called `{wanted}`. {}", candidates(snapshot.instances.iter())))
+        }
+    }
+}
+
+fn active_one(instance: &Instance) -> Result<&Instance, String> {
+    if instance.state == InstanceState::Active {
+        return Ok(instance);
+    }
+    let status = instance.status();
+    let why = status.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    Err(format!("instance `{}` is not active but {}{why}", instance.alias, instance.state))
+}
+
+/// What could have been meant.
+fn candidates<'a>(instances: impl Iterator<Item = &'a Instance>) -> String {
+    let names: Vec<_> = instances
+        .map(|it| format!("{} (id {}, {})", it.alias, it.id(), it.found.doorbell.path.display()))
+        .collect();
+    if names.is_empty() {
+        "No instance is running.".to_owned()
+    } else {
+        format!("Candidates: {}", names.join("; "))
+    }
+}
+
+/// The tools of instances that fit a query, best first, and why those of some could not be had.
+pub(super) fn matching<'a>(
+    found: &[(Instance, Vec<(&'a Frame, &'a Item)>)],
+    query: &str,
+    failures: &[String],
+) -> String {
+    if found.is_empty() || found.iter().all(|(_, items)| items.is_empty()) && !failures.is_empty() {
+        return tool_error(&failures.join("\n"));
+    }
+    let words: Vec<String> = query.split_whitespace().map(str::to_lowercase).collect();
+    let mut ranked = Vec::new();
+    for (instance, items) in found {
+        for (frame, item) in items {
+            let text = item.text(frame);
+            if let Some(score) = score(text, &item.key, &words) {
+                ranked.push((score, instance, text, &*item.key));
+            }
+        }
+    }
+    // The order of the instance among those that fit alike.
+    ranked.sort_by_key(|(score, ..)| std::cmp::Reverse(*score));
+    let about = if query.is_empty() { String::new() } else { format!(" that mention `{query}`") };
+    let several = found.len() > 1;
+    let names: Vec<_> = found.iter().map(|(instance, _)| format!("`{}`", instance.alias)).collect();
+    let mut text = format!("{} tools of {}{about}", ranked.len(), names.join(", "));
+    if let [(instance, _)] = found {
+        text.push_str(&format!(". Call one by `instances_call` with `instance_id` \"{}\"", instance.alias));
+    }
+    let mut tools = Vec::new();
+    for (_, instance, tool, key) in &ranked {
+        let called = if several { format!("{}__{key}", instance.alias) } else { (*key).to_owned() };
+        text.push_str(&format!("\n- {called}{}", described(tool)));
+        tools.push(*tool);
+    }
+    for failure in failures {
+        text.push_str(&format!("\n{failure}"));
+    }
+    let owners: Vec<_> = ranked.iter().map(|(_, instance, ..)| &*instance.alias).collect();
+    let id = found.first().map(|(instance, _)| instance.id().as_str());
+    format!(
+        r#"{{"content":[{{"type":"text","text":{}}}],"structuredContent":{{"instance_id":{},"tools":[{}],"instances":{}}}}}"#,
+        message::quoted(&text),
+        json!(id),
+        tools.join(","),
+        json!(owners),
+    )
+}
+
+/// How well a tool fits the words of a query; `None`: it lacks one of them.
+fn score(text: &str, name: &str, words: &[String]) -> Option<usize> {
+    let (text, name) = (text.to_lowercase(), name.to_lowercase());
+    let mut score = 0;
+    for word in words {
+        if name == *word {
+            score += 8;
+        } else if name.contains(word.as_str()) {
+            score += 4;
+        } else if text.contains(word.as_str()) {
+            score += 1;
+        } else {
+            return None;
+        }
+    }
+    Some(score)
+}
+
+/// What a tool does and which arguments it takes, for a model that sees text only.
+fn described(tool: &str) -> String {
+    let Ok(Described { description, title, schema }) = serde_json::from_str(tool) else {
+        return String::new();
+    };
+    let about = description.or(title).map(|about| format!(": {}", about.trim())).unwrap_or_default();
+    let schema = schema.map(|schema| format!("\n  input schema: {}", schema.get())).unwrap_or_default();
+    format!("{about}{schema}")
+}
+
+pub(super) fn tool_result(text: &str, structured: &Value) -> String {
+    json!({"content": [{"type": "text", "text": text}], "structuredContent": structured}).to_string()
+}
+
+pub(super) fn tool_error(text: &str) -> String {
+    json!({"content": [{"type": "text", "text": text}], "isError": true}).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_taken_for_what_they_mean() {
+        let read = |text| {
+            let raw: &RawValue = serde_json::from_str(text).unwrap();
+            object(Some(raw)).map(Cow::into_owned)
+        };
+        for (text, means) in [
+            (r#"{"a":1.0}"#, Some(r#"{"a":1.0}"#)),
+            (r#""{\"a\":1.0}""#, Some(r#"{"a":1.0}"#)),
+            ("\"\"", Some("{}")),
+            ("null", Some("{}")),
+            ("[1]", None),
+            ("7", None),
+            ("\"text\"", None),
+            (r#""{\"a\":""#, None),
+        ] {
+            assert_eq!(read(text).as_deref(), means, "{text}");
+        }
+        assert_eq!(object(None).as_deref(), Some("{}"));
+    }
+
+    #[test]
+    fn the_better_fit_comes_first() {
+        let words = |query: &str| query.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let text = r#"{"name":"logs_search","description":"Searches the log"}"#;
+        let score = |query| score(text, "logs_search", &words(query));
+        assert!(score("logs_search") > score("search") && score("search") > score("the"));
+        assert_eq!((score("search nothing"), score("")), (None, Some(0)));
+    }
+}
