@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Hub,
+    budget::{Account, Budget},
+    config::Limits,
     frame::Parts,
     session::{DRAIN, Input, SessionConfig},
 };
@@ -29,7 +31,7 @@ use crate::{
 pub mod lines;
 mod streams;
 
-use lines::{Line, LineSplitter};
+use lines::{Line, LineSplitter, READ_BYTES};
 
 /// Up to this size a message is copied together with its neighbours; above, it is written without a copy.
 const COPY_BYTES: usize = 16 * 1024;
@@ -78,10 +80,10 @@ pub async fn serve_on(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
-    let limit = hub.config().limits.max_message_bytes;
+    let limits = hub.config().limits;
     let (inbox, outlet, session) = hub.session(config).into_parts();
     let read = async {
-        let result = read_lines(input, limit, &inbox).await;
+        let result = read_lines(input, &limits, &inbox).await;
         drop(inbox);
         result
     };
@@ -122,34 +124,41 @@ pub(crate) async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// Splits the input into lines. Ends with the input, or when nobody takes the lines.
+/// Splits the input into lines. Ends with the input, or when nobody takes the lines. What a line is over
+/// [`READ_BYTES`] is paid for before it is read.
 async fn read_lines(
     mut input: impl AsyncRead + Unpin,
-    limit: usize,
+    limits: &Limits,
     lines: &mpsc::Sender<Input>,
 ) -> io::Result<()> {
-    let mut splitter = LineSplitter::new(limit);
+    let budget = Budget::new(limits.max_buffered);
+    let mut account = Account::with(Some(&budget));
+    let mut splitter = LineSplitter::new(limits.max_message_bytes);
     loop {
         let read = input.read_buf(splitter.room()).await?;
-        while let Some(line) = splitter.next_line() {
-            if lines.send(line.into()).await.is_err() {
+        let ended = read == 0;
+        while let Some(line) = splitter.next_line().or_else(|| ended.then(|| splitter.last_line()).flatten())
+        {
+            let line = match line {
+                Line::Text(text) => {
+                    account.cover(text.len(), Some(text.len())).await;
+                    Input::Message(account.seal(text))
+                }
+                Line::TooLong { limit } => {
+                    account = Account::with(Some(&budget));
+                    Input::TooLong { limit }
+                }
+            };
+            if lines.send(line).await.is_err() {
                 return Ok(());
             }
         }
-        if read == 0 {
-            if let Some(last) = splitter.last_line() {
-                let _ = lines.send(last.into()).await;
-            }
+        if ended {
             return Ok(());
         }
-    }
-}
-
-impl From<Line> for Input {
-    fn from(line: Line) -> Self {
-        match line {
-            Line::Text(bytes) => Self::Message(bytes),
-            Line::TooLong { limit } => Self::TooLong { limit },
+        let held = splitter.held();
+        if held >= READ_BYTES {
+            account.cover(held + READ_BYTES, None).await;
         }
     }
 }

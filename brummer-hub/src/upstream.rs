@@ -13,6 +13,7 @@
 //! `resources/unsubscribe`, by which any owner subscribes. What that takes is in [`modern`].
 
 mod actor;
+mod body;
 mod connection;
 mod exchange;
 mod handshake;
@@ -41,9 +42,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{actor::Actor, connection::Dialer, headers::Route, wire::Wire};
+use self::{actor::Actor, body::Text, connection::Dialer, headers::Route, wire::Wire};
 
 use crate::{
+    budget::Budget,
     config::Limits,
     doorbell::InstanceId,
     frame::{Frame, Object},
@@ -89,6 +91,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) purpose: Purpose,
     /// Lets a few handshakes at a time through, where many begin at once.
     pub(crate) gate: Option<Arc<Semaphore>>,
+    /// Room for what the instance says, until the owner has dropped it; `None`: it is bounded by queues only.
+    pub(crate) budget: Option<Budget>,
 }
 
 /// What a connection tells its owner. Everything that an instance said on one stream comes in that order.
@@ -217,8 +221,8 @@ const COMMAND_QUEUE: usize = 1024;
 
 #[derive(Debug)]
 enum Command {
-    Request { id: u64, body: Bytes },
-    Send(Bytes),
+    Request { id: u64, body: Text },
+    Send(Text),
     Cancel { id: u64, notification: Bytes },
 }
 
@@ -236,7 +240,8 @@ impl Upstream {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let UpstreamOptions { link, instance, port, endpoint, hello, known, limits, purpose, gate } = options;
+        let UpstreamOptions { link, instance, port, endpoint, hello, known, limits, purpose, gate, budget } =
+            options;
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
         // A doorbell's endpoint begins with a slash; what is no path at all will be answered 404.
         let target = Uri::try_from(endpoint).unwrap_or_else(|error| {
@@ -249,6 +254,7 @@ impl Upstream {
             commands: commands.downgrade(),
             dialer: Dialer::new(port, limits.connect_timeout),
             limits,
+            budget,
             purpose,
             since: Instant::now(),
             last_heard: AtomicU64::new(0),
@@ -260,13 +266,14 @@ impl Upstream {
 
     /// Sends a request whose JSON text `body` carries the number `id`. Never waits: `Err` gives the body back when the
     /// connection is gone or its queue is full.
-    pub(crate) fn request(&self, id: u64, body: Bytes) -> Result<(), Bytes> {
+    pub(crate) fn request(&self, id: u64, body: impl Into<Text>) -> Result<(), Text> {
+        let body = body.into();
         self.commands.try_send(Command::Request { id, body }).map_err(|error| body_of(error.into_inner()))
     }
 
     /// Sends a notification or a response.
-    pub(crate) fn send(&self, body: Bytes) -> Result<(), Bytes> {
-        self.commands.try_send(Command::Send(body)).map_err(|error| body_of(error.into_inner()))
+    pub(crate) fn send(&self, body: impl Into<Text>) -> Result<(), Text> {
+        self.commands.try_send(Command::Send(body.into())).map_err(|error| body_of(error.into_inner()))
     }
 
     /// Tells the instance that request `id` is no longer wanted (`notification` says it in its words); neither its
@@ -278,10 +285,9 @@ impl Upstream {
     }
 }
 
-fn body_of(command: Command) -> Bytes {
+fn body_of(command: Command) -> Text {
     match command {
-        Command::Request { body, .. } | Command::Send(body) | Command::Cancel { notification: body, .. } => {
-            body
-        }
+        Command::Request { body, .. } | Command::Send(body) => body,
+        Command::Cancel { notification, .. } => notification.into(),
     }
 }

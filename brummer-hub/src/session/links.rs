@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::client::{Caller, ReplyTo, canonical};
 use super::level::Level;
 use crate::{
+    budget::Budget,
     config::Limits,
     frame::Frame,
     instance::{Generation, Instance},
@@ -151,6 +152,8 @@ pub(super) struct Links {
     tasks: TaskTracker,
     stop: CancellationToken,
     limits: Limits,
+    /// Room for what the instances say to the client.
+    budget: Budget,
 }
 
 impl Links {
@@ -172,6 +175,7 @@ impl Links {
             tasks,
             stop,
             limits,
+            budget: Budget::new(limits.max_buffered),
         }
     }
 
@@ -198,6 +202,7 @@ impl Links {
             limits: self.limits,
             purpose: Purpose::Conversation,
             gate: None,
+            budget: Some(self.budget.clone()),
         };
         let upstream = Upstream::open(options, self.events.clone(), &self.tasks, stop.clone());
         let (instance, manners) = (instance.clone(), Manners::default());
@@ -276,7 +281,7 @@ impl Links {
         self.next_request += 1;
         let id = self.next_request;
         let Some(open) = self.open.get(&link) else { return Err(asker) };
-        let body = frame.with_id(&id.to_string()).join();
+        let body = frame.with_id(&id.to_string());
         if open.upstream.request(id, body).is_err() {
             return Err(asker);
         }

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Command, ExchangeError, ExchangeReason, Hello, Sent, UpstreamEvent, UpstreamEventKind,
+    body::Text,
     connection::{Connection, Pool},
     exchange::{self, Fate, Finished, Posted},
     headers::Route,
@@ -95,8 +96,8 @@ enum Phase {
 /// What waits to be sent. `again`: the instance refused it unread when it was sent first.
 #[derive(Debug)]
 pub(super) enum Outgoing {
-    Request { call: Arc<Call>, body: Bytes, again: bool },
-    Message { body: Bytes, again: bool },
+    Request { call: Arc<Call>, body: Text, again: bool },
+    Message { body: Text, again: bool },
 }
 
 /// What a chore has come to.
@@ -224,7 +225,7 @@ impl Actor {
                 self.waiting.remove(at);
                 self.calls.remove(&id);
             }
-            None => self.dispatch(Outgoing::Message { body: notification, again: false }),
+            None => self.dispatch(Outgoing::Message { body: notification.into(), again: false }),
         }
     }
 
@@ -260,8 +261,9 @@ impl Actor {
         match outgoing {
             Outgoing::Request { call, mut body, again } => {
                 if self.hello.era.is_modern() {
-                    body =
-                        Frame::parse(body.clone()).ok().and_then(|frame| for_legacy(&frame)).unwrap_or(body);
+                    let text = body.into_bytes();
+                    let frame = Frame::parse(text.clone()).ok();
+                    body = frame.and_then(|frame| for_legacy(&frame)).unwrap_or(text).into();
                 }
                 self.exchanges.push(Box::pin(exchange::request(wire, route, call, body, connection, again)));
             }
@@ -298,7 +300,7 @@ impl Actor {
                 let notification = format!(
                     r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"timed out"}}}}"#
                 );
-                self.dispatch(Outgoing::Message { body: notification.into(), again: false });
+                self.dispatch(Outgoing::Message { body: Bytes::from(notification).into(), again: false });
             }
             Fate::Turn(turn) => {
                 if let Some(end) = self.on_turn(&call, &route, turn) {

@@ -5,12 +5,12 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::time::{sleep, timeout};
 
 use super::{
     ExchangeError, ExchangeReason, Sent, UpstreamEventKind,
+    body::Text,
     connection::Connection,
     headers::{Route, Transport},
     modern::{probe::wants_no_handshake, request::Turn},
@@ -49,7 +49,7 @@ pub(super) enum Fate {
     /// All has been told.
     Over,
     /// The instance does not know the session. The request has not run, and comes back.
-    Forgotten(Bytes),
+    Forgotten(Text),
     /// The time-out was told; the instance has to hear of it.
     TimedOut,
     /// An instance without a handshake has said something that is no answer yet.
@@ -59,7 +59,7 @@ pub(super) enum Fate {
 /// Why an exchange does not go on.
 pub(super) enum Stop {
     Failed(ExchangeError),
-    Forgotten(Bytes),
+    Forgotten(Text),
     TimedOut,
     Turn(Turn),
     Over,
@@ -85,7 +85,7 @@ pub(super) async fn request(
     wire: Arc<Wire>,
     route: Arc<Route>,
     call: Arc<Call>,
-    body: Bytes,
+    body: Text,
     connection: Option<Connection>,
     again: bool,
 ) -> Finished {
@@ -136,13 +136,13 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self, body: Bytes, connection: Option<Connection>) -> Result<Option<Connection>, Stop> {
+    async fn run(&mut self, body: Text, connection: Option<Connection>) -> Result<Option<Connection>, Stop> {
         let sent = self.wire.send(connection, self.route.post(body.clone()));
         let (connection, response) = self.patience.wait(sent).await??;
         if response.status() == StatusCode::NOT_FOUND && self.route.has_session() && !self.again {
             return Err(Stop::Forgotten(body));
         }
-        let opening = open(connection, response, self.wire.limits.max_message_bytes);
+        let opening = open(self.wire, connection, response);
         match self.patience.wait(opening).await?? {
             Opening::Messages(reply) => self.read(reply).await,
             Opening::Empty(connection) if self.route.transport == Transport::HttpSse => {
@@ -219,7 +219,7 @@ impl Exchange<'_> {
             let request = self.route.get(parser.last_id()).ok_or_else(lost)?;
             let opened = async {
                 let (connection, response) = self.wire.send(None, request).await?;
-                open(connection, response, self.wire.limits.max_message_bytes).await
+                open(self.wire, connection, response).await
             };
             match self.patience.wait(opened).await? {
                 Ok(Opening::Messages(mut reply)) => {
@@ -269,7 +269,7 @@ pub(super) struct Posted {
     pub(super) route: Arc<Route>,
     pub(super) connection: Option<Connection>,
     /// The message, when the instance does not know the session.
-    pub(super) forgotten: Option<Bytes>,
+    pub(super) forgotten: Option<Text>,
 }
 
 /// Sends a notification or response. Whatever the instance answers to it is of no interest: the Go program answers
@@ -277,7 +277,7 @@ pub(super) struct Posted {
 pub(super) async fn message(
     wire: Arc<Wire>,
     route: Arc<Route>,
-    body: Bytes,
+    body: Text,
     connection: Option<Connection>,
     again: bool,
 ) -> Posted {
@@ -286,7 +286,7 @@ pub(super) async fn message(
         if response.status() == StatusCode::NOT_FOUND && route.has_session() && !again {
             return Ok(Err(body));
         }
-        match open(connection, response, wire.limits.max_message_bytes).await? {
+        match open(&wire, connection, response).await? {
             Opening::Empty(connection) => Ok(Ok(Some(connection))),
             Opening::Refused(refusal) => {
                 tracing::debug!(status = refusal.status.as_u16(), "the instance refused a notification");
@@ -318,6 +318,8 @@ pub(super) async fn message(
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]

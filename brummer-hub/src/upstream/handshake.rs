@@ -147,7 +147,7 @@ async fn streamable(
 ) -> Result<Opened, Failure> {
     let (connection, response) = wire.send_repeatable(connection, base.post(initialize(hello))).await?;
     let headers = Headers::take(response.headers());
-    match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+    match open_reply(wire, connection, response).await? {
         Opening::Messages(mut reply) => {
             let (answer, early) = read_answer(&mut reply).await?;
             let welcome = welcome(&answer, headers.instance)?;
@@ -170,7 +170,7 @@ async fn streamable(
 async fn initialized(wire: &Wire, mut opened: Opened) -> Result<Opened, ExchangeError> {
     let request = opened.route.post(Bytes::from_static(INITIALIZED));
     let (connection, response) = wire.send(opened.connection.take(), request).await?;
-    opened.connection = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+    opened.connection = match open_reply(wire, connection, response).await? {
         Opening::Empty(connection) => Some(connection),
         Opening::Refused(refusal) => {
             tracing::debug!(

@@ -1,12 +1,12 @@
 //! Requests as the instance wants them: the header fields of a conversation are put together once and cloned.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Uri,
     header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
 
+use super::body::{Payload, Post, Text};
 use crate::protocol::{Era, ModernVersion};
 
 /// Session of the Streamable HTTP transport (2025-11-25, transports § Session Management).
@@ -99,30 +99,30 @@ impl Route {
     }
 
     /// Sends a message.
-    pub(super) fn post(&self, body: Bytes) -> Request<Full<Bytes>> {
-        self.request(Method::POST, self.post.clone(), body)
+    pub(super) fn post(&self, body: impl Into<Text>) -> Post {
+        self.request(Method::POST, self.post.clone(), body.into())
     }
 
     /// Opens a stream, or goes on with the one that broke after the event `after`. `None`: the id fits no header.
-    pub(super) fn get(&self, after: Option<&[u8]>) -> Option<Request<Full<Bytes>>> {
+    pub(super) fn get(&self, after: Option<&[u8]>) -> Option<Post> {
         let mut headers = self.post.clone();
         headers.remove(CONTENT_TYPE);
         headers.insert(ACCEPT, EVENT_STREAM);
         if let Some(id) = after {
             headers.insert(LAST_EVENT_ID, HeaderValue::from_bytes(id).ok()?);
         }
-        Some(self.request(Method::GET, headers, Bytes::new()))
+        Some(self.request(Method::GET, headers, Bytes::new().into()))
     }
 
     /// Ends the session.
-    pub(super) fn delete(&self) -> Request<Full<Bytes>> {
+    pub(super) fn delete(&self) -> Post {
         let mut headers = self.post.clone();
         headers.remove(CONTENT_TYPE);
-        self.request(Method::DELETE, headers, Bytes::new())
+        self.request(Method::DELETE, headers, Bytes::new().into())
     }
 
-    fn request(&self, method: Method, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body));
+    fn request(&self, method: Method, headers: HeaderMap, body: Text) -> Post {
+        let mut request = Request::new(Payload::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.target.clone();
         *request.headers_mut() = headers;

@@ -38,7 +38,7 @@ async fn open_at(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, Exc
         .unwrap_or_else(|_| Err(invalid("no endpoint event came".into())))?;
     let route = base.http_sse(target);
     let (connection, response) = wire.send(None, route.post(initialize(hello))).await?;
-    let connection = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+    let connection = match open_reply(wire, connection, response).await? {
         Opening::Refused(refusal) => return Err(refusal.error()),
         Opening::Empty(connection) => Some(connection),
         Opening::Messages(_) => None,
@@ -53,7 +53,7 @@ async fn open_at(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, Exc
 async fn find_endpoint(wire: &Wire, base: &Route) -> Result<(Reply, Uri), ExchangeError> {
     let request = base.get(None).ok_or_else(|| invalid("no request".into()))?;
     let (connection, response) = wire.send(None, request).await?;
-    let mut stream = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+    let mut stream = match open_reply(wire, connection, response).await? {
         Opening::Messages(reply) if reply.is_stream() => reply,
         Opening::Refused(refusal) => return Err(refusal.error()),
         Opening::Messages(_) | Opening::Empty(_) => return Err(invalid("it is no stream".into())),

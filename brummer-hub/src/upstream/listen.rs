@@ -145,7 +145,7 @@ impl Listener {
         let opened = async {
             let connection = wire.dialer.dial_to_listen().await?;
             let (connection, response) = wire.send(Some(connection), request).await?;
-            open(connection, response, wire.limits.max_message_bytes).await
+            open(wire, connection, response).await
         };
         match opened.await {
             Ok(Opening::Messages(mut reply)) if reply.is_stream() => {

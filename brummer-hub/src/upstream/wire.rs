@@ -13,8 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Response, body::Incoming};
 use tokio::{
     sync::mpsc,
     time::{Instant, Sleep},
@@ -22,9 +21,11 @@ use tokio::{
 
 use super::{
     Command, ExchangeError, ExchangeReason, LinkId, Purpose, Sent, UpstreamEvent, UpstreamEventKind,
+    body::Post,
     connection::{Connection, Dialer, SendError, broken},
 };
 use crate::{
+    budget::Budget,
     config::Limits,
     frame::{Frame, Kind, split_batch},
     protocol::method,
@@ -44,6 +45,7 @@ pub(super) struct Wire {
     pub(super) commands: mpsc::WeakSender<Command>,
     pub(super) dialer: Dialer,
     pub(super) limits: Limits,
+    pub(super) budget: Option<Budget>,
     pub(super) purpose: Purpose,
     pub(super) since: Instant,
     /// When the one stream of the HTTP+SSE transport last brought something, in milliseconds after `since`.
@@ -56,7 +58,7 @@ impl Wire {
     pub(super) fn send(
         &self,
         connection: Option<Connection>,
-        request: Request<Full<Bytes>>,
+        request: Post,
     ) -> impl Future<Output = Result<(Connection, Response<Incoming>), ExchangeError>> {
         self.send_on(connection, request, self.purpose == Purpose::Health)
     }
@@ -65,7 +67,7 @@ impl Wire {
     pub(super) fn send_repeatable(
         &self,
         connection: Option<Connection>,
-        request: Request<Full<Bytes>>,
+        request: Post,
     ) -> impl Future<Output = Result<(Connection, Response<Incoming>), ExchangeError>> {
         self.send_on(connection, request, true)
     }
@@ -73,7 +75,7 @@ impl Wire {
     async fn send_on(
         &self,
         connection: Option<Connection>,
-        mut request: Request<Full<Bytes>>,
+        mut request: Post,
         repeatable: bool,
     ) -> Result<(Connection, Response<Incoming>), ExchangeError> {
         if let Some(mut connection) = connection {
@@ -195,7 +197,7 @@ impl Wire {
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
         // A full queue means that the instance takes nothing in; one answer less does not matter then.
         if let Some(commands) = self.commands.upgrade() {
-            let _ = commands.try_send(Command::Send(answer.into()));
+            let _ = commands.try_send(Command::Send(Bytes::from(answer).into()));
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use futures_util::future::abortable;
 use tokio::sync::mpsc;
 
@@ -12,6 +11,7 @@ use crate::{
     protocol::{ModernVersion, code, method},
     upstream::{
         ExchangeError, ExchangeReason, Purpose, Sent,
+        body::Text,
         headers::Route,
         modern::{
             Modern, error,
@@ -46,7 +46,7 @@ impl Actor {
     pub(super) fn start_modern(&mut self, route: &Arc<Route>, outgoing: Outgoing) {
         match outgoing {
             Outgoing::Message { body, .. } => self.take_message(body),
-            Outgoing::Request { call, body, again } => match Frame::parse(body) {
+            Outgoing::Request { call, body, again } => match Frame::parse(body.into_bytes()) {
                 Ok(frame) => self.start_request(route, call, &frame, again),
                 Err(_) => self.refuse(call, code::INVALID_REQUEST, "the request is no message"),
             },
@@ -55,8 +55,8 @@ impl Actor {
 
     /// Nothing is sent but requests. An answer goes to the call whose question it answers; of notifications, none
     /// that a client may send means anything there (2026-07-28, changelog).
-    fn take_message(&mut self, body: Bytes) {
-        let (Some(modern), Ok(frame)) = (&self.modern, Frame::parse(body)) else { return };
+    fn take_message(&mut self, body: Text) {
+        let (Some(modern), Ok(frame)) = (&self.modern, Frame::parse(body.into_bytes())) else { return };
         if let Kind::Response { .. } = frame.kind()
             && let Some((call, question)) = frame.id().and_then(rounds::read_id)
             && let Some(answers) = modern.asked.get(&call)
@@ -90,7 +90,7 @@ impl Actor {
                 return self.after_listening(outcome);
             }
             method::TOOLS_CALL if !modern.manner.tools.borrow().is_known() => {
-                let outgoing = Outgoing::Request { call, body: frame.bytes().clone(), again };
+                let outgoing = Outgoing::Request { call, body: frame.bytes().clone().into(), again };
                 return self.list_first(route, outgoing);
             }
             _ => {}
@@ -160,13 +160,13 @@ impl Actor {
             Turn::Answered(retry) => self.retry(route, call, &retry),
             Turn::OtherVersion(body) => {
                 self.known = None;
-                self.on_forgotten(route, Outgoing::Request { call, body, again: true });
+                self.on_forgotten(route, Outgoing::Request { call, body: body.into(), again: true });
             }
             Turn::Mismatch(body) => {
                 if let Some(modern) = &self.modern {
                     modern.manner.tools.send_modify(mirror::Tools::doubt);
                 }
-                self.dispatch(Outgoing::Request { call, body, again: true });
+                self.dispatch(Outgoing::Request { call, body: body.into(), again: true });
             }
             Turn::Replaced => {}
         }

@@ -110,7 +110,7 @@ async fn ask(wire: &Wire, base: &Route, hello: &Hello) -> Result<Verdict, Exchan
         let (answering, response) = wire.send_repeatable(connection.take(), request).await?;
         let stated_id = Headers::take(response.headers()).instance;
         let answer;
-        (answer, connection) = match open(answering, response, wire.limits.max_message_bytes).await {
+        (answer, connection) = match open(wire, answering, response).await {
             Ok(Opening::Messages(reply)) => read_answer(reply).await?,
             Ok(Opening::Empty(connection)) => (None, Some(connection)),
             Ok(Opening::Refused(refusal)) => {

@@ -7,8 +7,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Request, StatusCode};
+use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
@@ -16,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     super::{
         ExchangeError, ExchangeReason, Sent,
+        body::Post,
         connection::Connection,
         exchange::{Fate, Finished, Stop},
         headers::Route,
@@ -112,14 +112,10 @@ enum First {
 }
 
 impl Exchange<'_> {
-    async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-        connection: Option<Connection>,
-    ) -> Result<First, Stop> {
+    async fn send(&mut self, request: Post, connection: Option<Connection>) -> Result<First, Stop> {
         let sent = self.wire.send(connection, request);
         let (connection, response) = self.patience.wait(sent).await??;
-        let opening = open(connection, response, self.wire.limits.max_message_bytes);
+        let opening = open(self.wire, connection, response);
         match self.patience.wait(opening).await?? {
             Opening::Messages(reply) => Ok(First::Messages(reply)),
             Opening::Empty(_) => Err(invalid("it accepted the request without an answer".into()).into()),

@@ -21,7 +21,7 @@ async fn nobody_listens() {
     assert!(matches!(error.reason, ExchangeReason::Refused { .. }));
     let upstream = owner.upstream.clone().unwrap();
     assert!(owner.end().await.is_empty());
-    assert!(upstream.request(2, "x".into()).is_err() && upstream.send("x".into()).is_err());
+    assert!(upstream.request(2, "x").is_err() && upstream.send("x").is_err());
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn too_many_waiting_requests_are_refused() {
     let upstream = owner.upstream.clone().unwrap();
     let mut refused = 0;
     for id in 1..=1100 {
-        let mut body = request(id, "tools/call");
+        let mut body = crate::upstream::body::Text::from(request(id, "tools/call"));
         while let Err(back) = upstream.request(id, body) {
             (body, refused) = (back, refused + 1);
             tokio::task::yield_now().await;

@@ -32,6 +32,7 @@ fn wire() -> Wire {
         dialer: Dialer::new(1, LIMIT),
         purpose: Purpose::Conversation,
         limits,
+        budget: None,
         since: Instant::now(),
         last_heard: AtomicU64::new(0),
     }
