@@ -16,6 +16,7 @@ mod actor;
 mod body;
 mod connection;
 mod exchange;
+mod fault;
 mod handshake;
 mod headers;
 mod legacy_sse;
@@ -195,6 +196,8 @@ pub(crate) enum ExchangeReason {
     Gone,
     #[error("it takes no more requests now")]
     Busy,
+    #[error("the hub has a fault, which its log names; the connection to the instance was opened anew")]
+    Fault,
     #[error("{0}")]
     Io(String),
 }
@@ -260,7 +263,9 @@ impl Upstream {
             last_heard: AtomicU64::new(0),
         };
         let base = Route::new(port, target);
-        tasks.spawn(Actor::new(Arc::new(wire), base, (hello, known, gate), queue, stop).run());
+        let wire = Arc::new(wire);
+        let actor = Actor::new(Arc::clone(&wire), base, (hello, known, gate), queue, stop);
+        tasks.spawn(fault::watched(wire, actor.run()));
         Self { commands }
     }
 

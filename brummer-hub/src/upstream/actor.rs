@@ -38,6 +38,7 @@ use super::{
     body::Text,
     connection::{Connection, Pool},
     exchange::{self, Fate, Finished, Posted},
+    fault,
     headers::Route,
     listen::{Heard, Listener},
     modern::{
@@ -48,7 +49,10 @@ use super::{
     reply::Reply,
     wire::{Call, Wire},
 };
-use crate::{frame::Frame, protocol::Era};
+use crate::{
+    frame::Frame,
+    protocol::{Era, method},
+};
 
 /// Requests that are out at a time, each with a TCP connection of its own: macOS gives a process 256 descriptors.
 const MAX_IN_FLIGHT: usize = 128;
@@ -112,6 +116,8 @@ enum Chore {
     /// The list of tools has been read.
     Listed(Option<Connection>),
     Done,
+    /// It panicked, which has been logged.
+    Faulted,
 }
 
 struct Conversation {
@@ -156,6 +162,23 @@ impl Actor {
             gate,
             sweep: Box::pin(sleep(Duration::ZERO)),
         }
+    }
+
+    /// Runs a request's exchange.
+    fn exchange(
+        &mut self,
+        route: Arc<Route>,
+        call: Arc<Call>,
+        exchange: impl Future<Output = Finished> + Send + 'static,
+    ) {
+        let wire = Arc::clone(&self.wire);
+        self.exchanges.push(Box::pin(fault::exchange(wire, route, call, exchange)));
+    }
+
+    /// Runs what else is to be done.
+    fn chore(&mut self, chore: impl Future<Output = Chore> + Send + 'static) {
+        let wire = Arc::clone(&self.wire);
+        self.chores.push(Box::pin(async move { fault::chore(&wire, chore).await.unwrap_or(Chore::Faulted) }));
     }
 
     pub(super) async fn run(mut self) {
@@ -244,10 +267,10 @@ impl Actor {
                 let call = Arc::clone(call);
                 self.calls.remove(&call.id);
                 let wire = Arc::clone(&self.wire);
-                self.chores.push(Box::pin(async move {
+                self.chore(async move {
                     wire.end(&call, ExchangeError { sent: Sent::No, reason: ExchangeReason::Busy }).await;
                     Chore::Done
-                }));
+                });
             }
         }
     }
@@ -265,13 +288,14 @@ impl Actor {
                     let frame = Frame::parse(text.clone()).ok();
                     body = frame.and_then(|frame| for_legacy(&frame)).unwrap_or(text).into();
                 }
-                self.exchanges.push(Box::pin(exchange::request(wire, route, call, body, connection, again)));
+                let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+                self.exchange(at, of, exchange::request(wire, route, call, body, connection, again));
             }
             Outgoing::Message { body, again } => {
                 self.posts += 1;
-                self.chores.push(Box::pin(async move {
+                self.chore(async move {
                     Chore::Posted(exchange::message(wire, route, body, connection, again).await)
-                }));
+                });
             }
         }
     }
@@ -296,11 +320,7 @@ impl Actor {
             }
             Fate::TimedOut => {
                 self.forget(&call);
-                let id = call.id;
-                let notification = format!(
-                    r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"timed out"}}}}"#
-                );
-                self.dispatch(Outgoing::Message { body: Bytes::from(notification).into(), again: false });
+                self.dispatch(Outgoing::Message { body: cancelled(call.id, "timed out"), again: false });
             }
             Fate::Turn(turn) => {
                 if let Some(end) = self.on_turn(&call, &route, turn) {
@@ -367,6 +387,7 @@ impl Actor {
                 self.on_listed();
             }
             Chore::Heard(_, Heard::NotOffered) | Chore::Done => {}
+            Chore::Faulted => return Some(End::Failed(fault::fault())),
         }
         None
     }
@@ -380,4 +401,11 @@ impl Actor {
             }
         }
     }
+}
+
+/// Tells an instance with a handshake that a request is no longer wanted.
+fn cancelled(id: u64, reason: &str) -> Text {
+    let method = method::CANCELLED;
+    format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{"requestId":{id},"reason":"{reason}"}}}}"#)
+        .into()
 }

@@ -15,3 +15,26 @@ mod rounds;
 mod script;
 mod sessions;
 mod streams;
+
+use std::sync::atomic::AtomicU64;
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{LinkId, Purpose, UpstreamEvent, connection::Dialer, wire::Wire};
+use crate::config::Limits;
+
+/// What a connection shares, without a connection.
+pub(super) fn wire(events: mpsc::Sender<UpstreamEvent>) -> Wire {
+    let limits = Limits::default();
+    Wire {
+        link: LinkId(1),
+        events,
+        commands: mpsc::channel(1).0.downgrade(),
+        dialer: Dialer::new(1, limits.connect_timeout),
+        purpose: Purpose::Conversation,
+        limits,
+        budget: None,
+        since: Instant::now(),
+        last_heard: AtomicU64::new(0),
+    }
+}

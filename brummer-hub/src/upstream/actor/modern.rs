@@ -101,8 +101,8 @@ impl Actor {
                 let (wire, route, manner) =
                     (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
                 let connection = self.pool.take();
-                self.exchanges
-                    .push(Box::pin(request::request(wire, route, manner, call, errand, connection)));
+                let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+                self.exchange(at, of, request::request(wire, route, manner, call, errand, connection));
             }
             None => self.refuse(call, code::INVALID_PARAMS, "`params` must be an object"),
         }
@@ -123,9 +123,9 @@ impl Actor {
                 let (wire, route, manner) =
                     (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
                 let connection = self.pool.take();
-                self.chores.push(Box::pin(async move {
-                    Chore::Listed(mirror::list(&wire, &route, &manner, connection).await)
-                }));
+                self.chore(
+                    async move { Chore::Listed(mirror::list(&wire, &route, &manner, connection).await) },
+                );
             }
         }
     }
@@ -178,7 +178,8 @@ impl Actor {
         let (sender, answers) = mpsc::channel(rounds::MAX_QUESTIONS);
         modern.asked.insert(call.id, sender);
         let (wire, route, manner) = (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
-        self.exchanges.push(Box::pin(rounds::ask(wire, route, manner, call, asked, answers)));
+        let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+        self.exchange(at, of, rounds::ask(wire, route, manner, call, asked, answers));
     }
 
     fn retry(&mut self, route: &Arc<Route>, call: Arc<Call>, retry: &Retry) {
@@ -192,7 +193,8 @@ impl Actor {
         };
         let (wire, route, manner) = (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
         let connection = self.pool.take();
-        self.exchanges.push(Box::pin(request::request(wire, route, manner, call, errand, connection)));
+        let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+        self.exchange(at, of, request::request(wire, route, manner, call, errand, connection));
     }
 
     fn refuse(&mut self, call: Arc<Call>, code: i32, message: &str) {
@@ -207,7 +209,7 @@ impl Actor {
             Err(error) => response(call.id, "error", &error),
         };
         let wire = Arc::clone(&self.wire);
-        self.chores.push(Box::pin(async move {
+        self.chore(async move {
             match frame {
                 Some(frame) => wire.pass(frame, &call, true).await,
                 None => {
@@ -216,17 +218,17 @@ impl Actor {
                 }
             }
             Chore::Done
-        }));
+        });
     }
 
     /// Opens the stream of changes; requests wait for a moment until it stands.
     pub(super) fn begin_to_listen(&mut self) {
         self.held = true;
         self.listen_anew(Duration::ZERO);
-        self.chores.push(Box::pin(async move {
+        self.chore(async move {
             tokio::time::sleep(LISTEN_FIRST).await;
             Chore::Settled
-        }));
+        });
     }
 
     fn listen_anew(&mut self, pause: Duration) {
@@ -238,7 +240,7 @@ impl Actor {
             Chore::Listening(id, stream, news)
         });
         modern.subscriptions.begin(id, handle, pause);
-        self.chores.push(Box::pin(async move { chore.await.unwrap_or(Chore::Done) }));
+        self.chore(async move { chore.await.unwrap_or(Chore::Done) });
     }
 
     pub(super) fn on_listening(&mut self, id: u64, stream: Option<Box<Stream>>, news: News) {
@@ -251,7 +253,7 @@ impl Actor {
                 Chore::Listening(id, stream, news)
             });
             modern.subscriptions.go_on(id, handle);
-            self.chores.push(Box::pin(async move { chore.await.unwrap_or(Chore::Done) }));
+            self.chore(async move { chore.await.unwrap_or(Chore::Done) });
         }
         self.after_listening(outcome);
         if self.held {

@@ -43,7 +43,7 @@ impl Actor {
     pub(super) fn shake_hands(&mut self, told: fn(Box<Welcome>) -> UpstreamEventKind) {
         let (wire, base, hello) = (Arc::clone(&self.wire), self.base.clone(), self.hello.clone());
         let (known, gate) = (self.known, self.gate.clone());
-        self.chores.push(Box::pin(async move {
+        self.chore(async move {
             // Held over the handshake. What holds it up must not hold up the others for long.
             let _permit = match gate {
                 Some(gate) => timeout(AT_THE_GATE, gate.acquire_owned()).await.ok(),
@@ -60,7 +60,7 @@ impl Actor {
                 wire.deliver_early(frame).await;
             }
             Chore::Opened(Ok(Box::new(Conversation { route, era, connection, stream })))
-        }));
+        });
     }
 
     pub(super) fn on_opened(&mut self, conversation: Conversation) -> Option<End> {
@@ -91,10 +91,10 @@ impl Actor {
         self.held = !settled.is_cancelled();
         self.listen(Box::new(listener), None);
         if self.held {
-            self.chores.push(Box::pin(async move {
+            self.chore(async move {
                 let _ = timeout(LISTEN_FIRST, settled.cancelled()).await;
                 Chore::Settled
-            }));
+            });
         } else {
             self.start_waiting();
         }
@@ -118,6 +118,6 @@ impl Actor {
             Chore::Heard(listener, heard)
         });
         self.listener = Some(handle);
-        self.chores.push(Box::pin(async move { heard.await.unwrap_or(Chore::Done) }));
+        self.chore(async move { heard.await.unwrap_or(Chore::Done) });
     }
 }
