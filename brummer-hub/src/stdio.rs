@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
@@ -134,6 +135,7 @@ async fn read_lines(
     let budget = Budget::new(limits.max_buffered);
     let mut account = Account::with(Some(&budget));
     let mut splitter = LineSplitter::new(limits.max_message_bytes);
+    let mut at_start = true;
     loop {
         let read = input.read_buf(splitter.room()).await?;
         let ended = read == 0;
@@ -141,6 +143,7 @@ async fn read_lines(
         {
             let line = match line {
                 Line::Text(text) => {
+                    let text = if std::mem::take(&mut at_start) { without_bom(text) } else { text };
                     account.cover(text.len(), Some(text.len())).await;
                     Input::Message(account.seal(text))
                 }
@@ -160,6 +163,14 @@ async fn read_lines(
         if held >= READ_BYTES {
             account.cover(held + READ_BYTES, None).await;
         }
+    }
+}
+
+/// Shells of Windows put a mark in front of what they pipe.
+fn without_bom(text: Bytes) -> Bytes {
+    match text.strip_prefix(b"\xef\xbb\xbf") {
+        Some(rest) => text.slice_ref(rest),
+        None => text,
     }
 }
 
@@ -210,9 +221,20 @@ async fn write_parts(output: &mut (impl AsyncWrite + Unpin), parts: &Parts) -> i
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let (lines, mut read) = mpsc::channel(8);
+        let input = &b"\xef\xbb\xbf{}\n\xef\xbb\xbf{}"[..];
+        read_lines(input, &Limits::default(), &lines).await.unwrap();
+        drop(lines);
+        let mut texts = Vec::new();
+        while let Some(Input::Message(text)) = read.recv().await {
+            texts.push(text);
+        }
+        assert_eq!(texts, [&b"{}"[..], b"\xef\xbb\xbf{}"]);
+    }
 
     #[tokio::test]
     async fn messages_of_all_sizes_come_out_as_lines() {

@@ -13,6 +13,7 @@
 //! `resources/unsubscribe`, by which any owner subscribes. What that takes is in [`modern`].
 
 mod actor;
+mod again;
 mod body;
 mod connection;
 mod exchange;
@@ -31,14 +32,17 @@ mod wire;
 pub(crate) use modern::{meta::Declared, probe::wants_no_handshake};
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::Uri;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -182,6 +186,10 @@ pub(crate) enum ExchangeReason {
     Status { status: u16, excerpt: Option<String> },
     #[error("the instance answered with content type `{found}`, which is not MCP")]
     ContentType { found: String },
+    #[error(
+        "the answer is compressed (`Content-Encoding: {found}`) although the request said `Accept-Encoding: identity`"
+    )]
+    Coding { found: String },
     #[error("the answer is over the limit of {limit} bytes")]
     TooLarge { limit: usize },
     #[error("the answer is no valid message: {why}")]
@@ -258,6 +266,9 @@ impl Upstream {
             dialer: Dialer::new(port, limits.connect_timeout),
             limits,
             budget,
+            closes: AtomicBool::new(false),
+            refuses_pings: AtomicBool::new(false),
+            standing: watch::Sender::new(false),
             purpose,
             since: Instant::now(),
             last_heard: AtomicU64::new(0),

@@ -82,6 +82,7 @@ impl LineSplitter {
         if std::mem::take(&mut self.skipping) {
             return Some(Line::TooLong { limit: self.limit });
         }
+        self.searched = 0;
         content(&self.buffer.split().freeze()).map(Line::Text)
     }
 }

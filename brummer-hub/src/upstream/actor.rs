@@ -17,7 +17,7 @@ mod opening;
 use std::{
     collections::{HashMap, VecDeque},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -34,7 +34,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Command, ExchangeError, ExchangeReason, Hello, Sent, UpstreamEvent, UpstreamEventKind,
+    Command, ExchangeError, ExchangeReason, Hello, Purpose, Sent, UpstreamEvent, UpstreamEventKind,
     body::Text,
     connection::{Connection, Pool},
     exchange::{self, Fate, Finished, Posted},
@@ -280,7 +280,7 @@ impl Actor {
             return self.start_modern(&route, outgoing);
         }
         let wire = Arc::clone(&self.wire);
-        let connection = self.pool.take();
+        let connection = self.pool.take(&self.wire.closes);
         match outgoing {
             Outgoing::Request { call, mut body, again } => {
                 if self.hello.era.is_modern() {
@@ -316,7 +316,8 @@ impl Actor {
         self.rest(connection);
         match fate {
             Fate::Forgotten(body) if call.is_open() => {
-                self.on_forgotten(&route, Outgoing::Request { call, body, again: true });
+                self.on_forgotten(&route);
+                self.dispatch(Outgoing::Request { call, body, again: true });
             }
             Fate::TimedOut => {
                 self.forget(&call);
@@ -326,6 +327,10 @@ impl Actor {
                 if let Some(end) = self.on_turn(&call, &route, turn) {
                     return Some(end);
                 }
+            }
+            Fate::Renew => {
+                self.forget(&call);
+                self.on_forgotten(&route);
             }
             Fate::Over | Fate::Forgotten(_) => self.forget(&call),
         }
@@ -353,7 +358,8 @@ impl Actor {
                 self.posts -= 1;
                 self.rest(connection);
                 if let Some(body) = forgotten {
-                    self.on_forgotten(&route, Outgoing::Message { body, again: true });
+                    self.on_forgotten(&route);
+                    self.dispatch(Outgoing::Message { body, again: true });
                 }
             }
             Chore::Heard(listener, Heard::Response(frame)) => {
@@ -393,7 +399,8 @@ impl Actor {
     }
 
     fn rest(&mut self, connection: Option<Connection>) {
-        if let Some(connection) = connection {
+        let keeps = self.wire.purpose == Purpose::Health || !self.wire.closes.load(Ordering::Relaxed);
+        if let Some(connection) = connection.filter(|_| keeps) {
             let was_empty = self.pool.is_empty();
             self.pool.put(connection);
             if was_empty && let Some(next) = self.pool.sweep() {

@@ -34,7 +34,7 @@ use super::{
 
 /// A server that closes a connection sooner than this after an answer always does so: it keeps none alive, or not for
 /// long.
-const HABIT: Duration = Duration::from_secs(2);
+pub(super) const HABIT: Duration = Duration::from_secs(2);
 
 /// How long one loopback address is tried alone. Windows takes two seconds to say that nobody listens.
 const HEAD_START: Duration = Duration::from_millis(50);
@@ -45,12 +45,21 @@ const LISTENING_BUFFER: usize = 1024;
 /// What a connection reads at a time at most: it is held beside what is paid for, and there may be many.
 const READ_BUFFER: usize = 64 * 1024;
 
+/// Header fields of one answer. Node takes 2,000; frameworks that trace or cache write some tens.
+const MAX_HEADERS: usize = 256;
+
 /// Idle connections that are kept; more than a client has calls in flight at a time.
 const MAX_POOLED: usize = 64;
 
 fn builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(READ_BUFFER);
+    builder
+        .max_buf_size(READ_BUFFER)
+        .max_headers(MAX_HEADERS)
+        // As much as Node's clients put up with.
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
     builder
 }
 
@@ -202,6 +211,11 @@ impl Connection {
         .await
     }
 
+    /// How long it has rested since its last exchange.
+    pub(super) fn rested(&self) -> Duration {
+        self.idle_since.elapsed()
+    }
+
     /// Whether another request can be sent, as far as is known without waiting.
     fn is_usable(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
@@ -227,15 +241,17 @@ impl Pool {
         }
     }
 
-    /// The connection that rested least, if it still stands.
-    pub(super) fn take(&mut self) -> Option<Connection> {
+    /// The connection that rested least, if it still stands. `closes` is noted when one was closed soon after its answer.
+    pub(super) fn take(&mut self, closes: &AtomicBool) -> Option<Connection> {
         match self {
             Self::Ready { idle, max_idle } => {
                 while let Some(mut connection) = idle.pop() {
-                    if connection.idle_since.elapsed() >= *max_idle {
+                    if connection.rested() >= *max_idle {
                         idle.clear();
                     } else if connection.is_usable() {
                         return Some(connection);
+                    } else if connection.rested() < HABIT {
+                        closes.store(true, Ordering::Relaxed);
                     }
                 }
                 None
@@ -269,7 +285,7 @@ impl Pool {
     /// Drops the connections that have rested for too long; when the next one will have, if there is one.
     pub(super) fn sweep(&mut self) -> Option<Instant> {
         let Self::Ready { idle, max_idle } = self else { return None };
-        let kept = idle.partition_point(|connection| connection.idle_since.elapsed() >= *max_idle);
+        let kept = idle.partition_point(|connection| connection.rested() >= *max_idle);
         idle.drain(..kept);
         idle.first().map(|connection| connection.idle_since + *max_idle)
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Method, Request, Uri,
-    header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT},
 };
 
 use super::body::{Payload, Post, Text};
@@ -22,6 +22,10 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// SDK servers answer 406 unless both are there.
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+
+/// Compression costs more than it saves within one machine, and its bound is not that of what comes out.
+const NOT_COMPRESSED: HeaderValue = HeaderValue::from_static("identity");
+const OURS: HeaderValue = HeaderValue::from_static(concat!("brummer-hub/", env!("CARGO_PKG_VERSION")));
 
 /// Where and with which header fields requests are sent.
 #[derive(Clone, Debug)]
@@ -46,12 +50,14 @@ pub(super) enum Transport {
 impl Route {
     /// How to reach an instance before anything is agreed.
     pub(super) fn new(port: u16, target: Uri) -> Self {
-        let mut post = HeaderMap::with_capacity(8);
+        let mut post = HeaderMap::with_capacity(12);
         // The name covers both loopback addresses, and passes the checks against DNS rebinding of the SDK servers.
         let host = HeaderValue::try_from(format!("localhost:{port}")).expect("a port is made of digits");
         post.insert(HOST, host);
         post.insert(CONTENT_TYPE, JSON);
         post.insert(ACCEPT, BOTH);
+        post.insert(ACCEPT_ENCODING, NOT_COMPRESSED);
+        post.insert(USER_AGENT, OURS);
         Self { target, post, transport: Transport::Streamable }
     }
 
@@ -67,6 +73,13 @@ impl Route {
     pub(super) fn at(&self, target: Uri) -> Self {
         let mut route = self.clone();
         route.target = target;
+        route
+    }
+
+    /// The same instance in a session of which nothing else is known.
+    pub(super) fn in_session(&self, session: HeaderValue) -> Self {
+        let mut route = self.clone();
+        route.post.insert(SESSION_ID, session);
         route
     }
 

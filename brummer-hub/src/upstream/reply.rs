@@ -4,14 +4,14 @@ use bytes::Bytes;
 use hyper::{
     HeaderMap, Response, StatusCode,
     body::{Body, Incoming},
-    header::{CONTENT_TYPE, LOCATION},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
 
 use super::{
     ExchangeError, ExchangeReason, Sent,
     connection::{Connection, broken},
     sse::{Event, Name, Parser},
-    wire::Wire,
+    wire::{Wire, parse},
 };
 use crate::budget::Account;
 use crate::frame::{Frame, Kind};
@@ -48,6 +48,10 @@ pub(super) async fn open(
     if body.is_end_stream() {
         return Ok(Opening::Empty(connection));
     }
+    if let Some(coding) = coding(&head.headers) {
+        let reason = ExchangeReason::Coding { found: coding };
+        return Err(ExchangeError { sent: Sent::Yes, reason });
+    }
     let form = match media_type(&head.headers) {
         MediaType::EventStream => Form::Undecided(Parser::new(limit)),
         MediaType::Other(_) if head.status == StatusCode::ACCEPTED => {
@@ -63,6 +67,12 @@ pub(super) async fn open(
     };
     let account = Account::with(wire.budget.as_ref());
     Ok(Opening::Messages(Reply { connection, body: Some(body), form, limit, account }))
+}
+
+/// How the body is compressed, if it is.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let found = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii())?;
+    if found.eq_ignore_ascii_case(b"identity") { None } else { excerpt(found) }
 }
 
 enum MediaType {
@@ -142,7 +152,7 @@ impl Reply {
                         *rest = chunk;
                         self.account.cover(length, None).await;
                     }
-                    Form::Undecided(parser) => match chunk.trim_ascii_start().first() {
+                    Form::Undecided(parser) => match without_bom(&chunk).trim_ascii_start().first() {
                         Some(b'{' | b'[') => {
                             self.form = Form::Json;
                             return self.document(chunk).await.map(Some);
@@ -168,9 +178,9 @@ impl Reply {
         match self.body.take() {
             Some(body) => {
                 let text = read(&mut self.connection, body, first, self.limit, &mut self.account).await?;
-                Ok((Name::Message, text))
+                Ok((Name::Message, without_bom(&text)))
             }
-            None => Ok((Name::Message, first)),
+            None => Ok((Name::Message, without_bom(&first))),
         }
     }
 
@@ -254,6 +264,12 @@ async fn read(
     }
 }
 
+/// A document without the mark that some editors and frameworks put first (RFC 8259 § 8.1 lets readers ignore it).
+fn without_bom(text: &Bytes) -> Bytes {
+    let rest = text.strip_prefix(b"\xef\xbb\xbf").map(|rest| text.slice_ref(rest));
+    rest.unwrap_or_else(|| text.clone())
+}
+
 pub(super) fn too_large(limit: usize) -> ExchangeError {
     ExchangeError { sent: Sent::Yes, reason: ExchangeReason::TooLarge { limit } }
 }
@@ -286,14 +302,12 @@ impl Refusal {
 
     /// The JSON-RPC response in it: that is the instance's answer then, whatever the status.
     pub(super) fn answer(&self) -> Option<Frame> {
-        let frame = Frame::parse(self.body.clone()).ok()?;
+        let frame = parse(&without_bom(&self.body)).ok()?;
         matches!(frame.kind(), Kind::Response { .. }).then_some(frame)
     }
 
-    /// Whether the server answered before it looked at the request. That is how a server that was started anew under a
-    /// session of its predecessor answers with the official TypeScript SDK ("Bad Request: Server not initialized").
-    pub(super) fn is_unread(&self, answer: &Frame) -> bool {
-        self.status == StatusCode::BAD_REQUEST && answer.id().is_none()
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// What to tell the user.

@@ -6,6 +6,7 @@ mod changes;
 mod detection;
 mod ends;
 mod fitting;
+mod habits;
 mod health;
 mod mirrored;
 mod modern;
@@ -16,9 +17,12 @@ mod script;
 mod sessions;
 mod streams;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use super::{LinkId, Purpose, UpstreamEvent, connection::Dialer, wire::Wire};
 use crate::config::Limits;
@@ -34,6 +38,9 @@ pub(super) fn wire(events: mpsc::Sender<UpstreamEvent>) -> Wire {
         purpose: Purpose::Conversation,
         limits,
         budget: None,
+        closes: AtomicBool::new(false),
+        refuses_pings: AtomicBool::new(false),
+        standing: watch::Sender::new(false),
         since: Instant::now(),
         last_heard: AtomicU64::new(0),
     }

@@ -64,7 +64,7 @@ impl Actor {
         };
         let mut in_time = timeout(CLOSE_LIMIT / 2, last_words).await.is_ok();
         if route.has_session() && route.transport == Transport::Streamable {
-            let ended = self.wire.send(self.pool.take(), route.delete());
+            let ended = self.wire.send(self.pool.take(&self.wire.closes), route.delete());
             in_time &= timeout(CLOSE_LIMIT / 2, ended).await.is_ok();
         }
         if !in_time {

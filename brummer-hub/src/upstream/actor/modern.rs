@@ -100,7 +100,7 @@ impl Actor {
             Some(errand) => {
                 let (wire, route, manner) =
                     (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
-                let connection = self.pool.take();
+                let connection = self.pool.take(&self.wire.closes);
                 let (at, of) = (Arc::clone(&route), Arc::clone(&call));
                 self.exchange(at, of, request::request(wire, route, manner, call, errand, connection));
             }
@@ -122,7 +122,7 @@ impl Actor {
                 modern.unlisted = Some(VecDeque::from([outgoing]));
                 let (wire, route, manner) =
                     (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
-                let connection = self.pool.take();
+                let connection = self.pool.take(&self.wire.closes);
                 self.chore(
                     async move { Chore::Listed(mirror::list(&wire, &route, &manner, connection).await) },
                 );
@@ -160,7 +160,8 @@ impl Actor {
             Turn::Answered(retry) => self.retry(route, call, &retry),
             Turn::OtherVersion(body) => {
                 self.known = None;
-                self.on_forgotten(route, Outgoing::Request { call, body: body.into(), again: true });
+                self.on_forgotten(route);
+                self.dispatch(Outgoing::Request { call, body: body.into(), again: true });
             }
             Turn::Mismatch(body) => {
                 if let Some(modern) = &self.modern {
@@ -192,7 +193,7 @@ impl Actor {
             return self.refuse(call, code::INVALID_PARAMS, "`params` must be an object");
         };
         let (wire, route, manner) = (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
-        let connection = self.pool.take();
+        let connection = self.pool.take(&self.wire.closes);
         let (at, of) = (Arc::clone(&route), Arc::clone(&call));
         self.exchange(at, of, request::request(wire, route, manner, call, errand, connection));
     }

@@ -1,6 +1,10 @@
 //! How a conversation begins, and begins anew.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::future::abortable;
 use tokio::time::timeout;
@@ -23,17 +27,18 @@ const AT_THE_GATE: Duration = Duration::from_millis(250);
 
 impl Actor {
     /// The instance answered 404 (2025-11-25, transports § Session Management): it has not run what was sent.
-    pub(super) fn on_forgotten(&mut self, route: &Arc<Route>, outgoing: Outgoing) {
+    pub(super) fn on_forgotten(&mut self, route: &Arc<Route>) {
         if matches!(&self.phase, Phase::Open(current) if Arc::ptr_eq(current, route)) {
             self.renew();
         }
-        self.dispatch(outgoing);
     }
 
     /// Opens a new session. All that is to be sent waits for it, and all that was refused for want of it.
     pub(super) fn renew(&mut self) {
         tracing::debug!(link = self.wire.link.0, "the conversation is opened anew");
         self.phase = Phase::Opening;
+        self.wire.closes.store(false, Ordering::Relaxed);
+        self.wire.standing.send_replace(false);
         if let Some(listener) = self.listener.take() {
             listener.abort();
         }

@@ -225,15 +225,6 @@ impl Subscriptions {
         self.failures = self.failures.saturating_add(1);
         pause
     }
-
-    /// Closes the streams.
-    pub(in crate::upstream) fn close(&mut self) {
-        let streams = [
-            self.standing.take().map(|standing| standing.stream),
-            self.opening.take().map(|opening| opening.stream),
-        ];
-        streams.iter().flatten().for_each(AbortHandle::abort);
-    }
 }
 
 /// What becomes of a stream.

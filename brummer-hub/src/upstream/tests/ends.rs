@@ -224,9 +224,9 @@ async fn the_end_cancels_what_is_in_flight() {
         let body = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1, "reason": "r"}});
         owner.upstream().cancel(1, body.to_string().into());
         if by_stop {
-            owner.stop.cancel()
+            owner.stop.cancel();
         } else {
-            drop(owner.upstream.take())
+            drop(owner.upstream.take());
         }
         let mut told = Vec::new();
         for _ in 0..2 {
