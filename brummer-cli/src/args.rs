@@ -21,7 +21,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use self::duration::parse_duration;
 use crate::logging::{LogLevel, LogOptions};
 
-/// Bytes in the unit of `--max-message-size`.
+/// Bytes in the unit of `--max-message-size` and `--max-buffered`.
 const MEBIBYTE: usize = 1024 * 1024;
 
 /// How long `register -- COMMAND` waits for the port: a dev server that compiles first takes most of a minute.
@@ -102,6 +102,14 @@ struct HubArgs {
     /// Largest message taken from a client or an instance, in MiB [default: 64]
     #[arg(long, value_name = "MIB", requires = "mcp", value_parser = clap::value_parser!(u16).range(1..=1024))]
     max_message_size: Option<u16>,
+    /// Most that is held for a client that does not read, or an instance that does not, in MiB [default: 64]
+    ///
+    /// Beside this, one message may be in transit. When it is used up, the others wait.
+    #[arg(long, value_name = "MIB", requires = "mcp", value_parser = clap::value_parser!(u16).range(1..=16384))]
+    max_buffered: Option<u16>,
+    /// How long an instance may take to open a conversation [default: 30s]
+    #[arg(long, value_name = "DURATION", requires = "mcp", value_parser = parse_duration)]
+    handshake_timeout: Option<Duration>,
 }
 
 /// Options of everything.
@@ -312,6 +320,12 @@ impl HubArgs {
         }
         if let Some(mebibytes) = self.max_message_size {
             hub.limits.max_message_bytes = usize::from(mebibytes) * MEBIBYTE;
+        }
+        if let Some(mebibytes) = self.max_buffered {
+            hub.limits.max_buffered = usize::from(mebibytes) * MEBIBYTE;
+        }
+        if let Some(time) = self.handshake_timeout {
+            hub.limits.initialize_timeout = time;
         }
         let mut session = SessionConfig::default();
         session.tools = self.tools;

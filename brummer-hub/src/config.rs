@@ -25,12 +25,16 @@ pub struct Limits {
     /// Until the TCP connection stands. Loopback answers at once or not at all, but Windows says only after two seconds
     /// that nobody listens, and that answer tells more than silence.
     pub connect_timeout: Duration,
-    /// Until `initialize` is answered. A dev server may still be compiling.
+    /// Until a conversation is open: the question which era of MCP the instance speaks, and `initialize`, together. A dev
+    /// server may still be compiling, or load a model first.
     pub initialize_timeout: Duration,
     /// Until a request that shows no progress is given up: the client's own time-out comes long before.
     pub call_timeout: Duration,
     /// The largest message taken from an instance or a client, in bytes.
     pub max_message_bytes: usize,
+    /// How many bytes of messages over 16 KiB a session holds in either direction, beside the one message in transit.
+    /// When they are used up, instances (or the client) wait, and memory does not grow.
+    pub max_buffered: usize,
     /// How long a TCP connection rests between two requests before it is closed. Node closes it after 5 s.
     pub max_idle: Duration,
 }
@@ -69,9 +73,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(3),
-            initialize_timeout: Duration::from_secs(10),
+            initialize_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(60 * 60),
             max_message_bytes: 64 * 1024 * 1024,
+            max_buffered: 64 * 1024 * 1024,
             max_idle: Duration::from_secs(4),
         }
     }

@@ -165,7 +165,9 @@ impl Doorbell {
         if bytes.len() > MAX_FILE_BYTES {
             return Err(DoorbellError::TooLarge { bytes: bytes.len() as u64 });
         }
-        let mut members: Map<String, Value> = serde_json::from_slice(bytes).map_err(DoorbellError::Json)?;
+        let mut members: Map<String, Value> =
+            serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+                .map_err(DoorbellError::Json)?;
 
         let id = validate::text(&mut members, "id")?.ok_or(DoorbellError::Missing { member: "id" })?;
         if id != named.as_str() {

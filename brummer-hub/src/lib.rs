@@ -56,6 +56,7 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod budget;
 pub mod client;
 pub mod config;
 pub mod discovery;

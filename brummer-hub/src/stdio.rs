@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
@@ -21,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Hub,
+    budget::{Account, Budget},
+    config::Limits,
     frame::Parts,
     session::{DRAIN, Input, SessionConfig, until},
 };
@@ -29,7 +32,7 @@ use crate::{
 pub mod lines;
 mod streams;
 
-use lines::{Line, LineSplitter};
+use lines::{Line, LineSplitter, READ_BYTES};
 
 /// Up to this size a message is copied together with its neighbours; above, it is written without a copy.
 const COPY_BYTES: usize = 16 * 1024;
@@ -78,10 +81,10 @@ pub async fn serve_on(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
-    let limit = hub.config().limits.max_message_bytes;
+    let limits = hub.config().limits;
     let (inbox, outlet, session) = hub.session(config).into_parts();
     let read = async {
-        let result = read_lines(input, limit, &inbox).await;
+        let result = read_lines(input, &limits, &inbox).await;
         drop(inbox);
         result
     };
@@ -114,35 +117,52 @@ pub async fn serve_on(
     result.unwrap_or(Ok(()))
 }
 
-/// Splits the input into lines. Ends with the input, or when nobody takes the lines.
+/// Splits the input into lines. Ends with the input, or when nobody takes the lines. What a line is over
+/// [`READ_BYTES`] is paid for before it is read.
 async fn read_lines(
     mut input: impl AsyncRead + Unpin,
-    limit: usize,
+    limits: &Limits,
     lines: &mpsc::Sender<Input>,
 ) -> io::Result<()> {
-    let mut splitter = LineSplitter::new(limit);
+    let budget = Budget::new(limits.max_buffered);
+    let mut account = Account::with(Some(&budget));
+    let mut splitter = LineSplitter::new(limits.max_message_bytes);
+    let mut at_start = true;
     loop {
         let read = input.read_buf(splitter.room()).await?;
-        while let Some(line) = splitter.next_line() {
-            if lines.send(line.into()).await.is_err() {
+        let ended = read == 0;
+        while let Some(line) = splitter.next_line().or_else(|| ended.then(|| splitter.last_line()).flatten())
+        {
+            let line = match line {
+                Line::Text(text) => {
+                    let text = if std::mem::take(&mut at_start) { without_bom(text) } else { text };
+                    account.cover(text.len(), Some(text.len())).await;
+                    Input::Message(account.seal(text))
+                }
+                Line::TooLong { limit } => {
+                    account = Account::with(Some(&budget));
+                    Input::TooLong { limit }
+                }
+            };
+            if lines.send(line).await.is_err() {
                 return Ok(());
             }
         }
-        if read == 0 {
-            if let Some(last) = splitter.last_line() {
-                let _ = lines.send(last.into()).await;
-            }
+        if ended {
             return Ok(());
+        }
+        let held = splitter.held();
+        if held >= READ_BYTES {
+            account.cover(held + READ_BYTES, None).await;
         }
     }
 }
 
-impl From<Line> for Input {
-    fn from(line: Line) -> Self {
-        match line {
-            Line::Text(bytes) => Self::Message(bytes),
-            Line::TooLong { limit } => Self::TooLong { limit },
-        }
+/// Shells of Windows put a mark in front of what they pipe.
+fn without_bom(text: Bytes) -> Bytes {
+    match text.strip_prefix(b"\xef\xbb\xbf") {
+        Some(rest) => text.slice_ref(rest),
+        None => text,
     }
 }
 
@@ -193,9 +213,20 @@ async fn write_parts(output: &mut (impl AsyncWrite + Unpin), parts: &Parts) -> i
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
+
+    #[tokio::test]
+    async fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let (lines, mut read) = mpsc::channel(8);
+        let input = &b"\xef\xbb\xbf{}\n\xef\xbb\xbf{}"[..];
+        read_lines(input, &Limits::default(), &lines).await.unwrap();
+        drop(lines);
+        let mut texts = Vec::new();
+        while let Some(Input::Message(text)) = read.recv().await {
+            texts.push(text);
+        }
+        assert_eq!(texts, [&b"{}"[..], b"\xef\xbb\xbf{}"]);
+    }
 
     #[tokio::test]
     async fn messages_of_all_sizes_come_out_as_lines() {

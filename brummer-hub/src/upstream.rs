@@ -13,8 +13,11 @@
 //! `resources/unsubscribe`, by which any owner subscribes. What that takes is in [`modern`].
 
 mod actor;
+mod again;
+mod body;
 mod connection;
 mod exchange;
+mod fault;
 mod handshake;
 mod headers;
 mod legacy_sse;
@@ -29,21 +32,25 @@ mod wire;
 pub(crate) use modern::{meta::Declared, probe::wants_no_handshake};
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::Uri;
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{actor::Actor, connection::Dialer, headers::Route, wire::Wire};
+use self::{actor::Actor, body::Text, connection::Dialer, headers::Route, wire::Wire};
 
 use crate::{
+    budget::Budget,
     config::Limits,
     doorbell::InstanceId,
     frame::{Frame, Object},
@@ -89,6 +96,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) purpose: Purpose,
     /// Lets a few handshakes at a time through, where many begin at once.
     pub(crate) gate: Option<Arc<Semaphore>>,
+    /// Room for what the instance says, until the owner has dropped it; `None`: it is bounded by queues only.
+    pub(crate) budget: Option<Budget>,
 }
 
 /// What a connection tells its owner. Everything that an instance said on one stream comes in that order.
@@ -177,6 +186,10 @@ pub(crate) enum ExchangeReason {
     Status { status: u16, excerpt: Option<String> },
     #[error("the instance answered with content type `{found}`, which is not MCP")]
     ContentType { found: String },
+    #[error(
+        "the answer is compressed (`Content-Encoding: {found}`) although the request said `Accept-Encoding: identity`"
+    )]
+    Coding { found: String },
     #[error("the answer is over the limit of {limit} bytes")]
     TooLarge { limit: usize },
     #[error("the answer is no valid message: {why}")]
@@ -191,6 +204,8 @@ pub(crate) enum ExchangeReason {
     Gone,
     #[error("it takes no more requests now")]
     Busy,
+    #[error("the hub has a fault, which its log names; the connection to the instance was opened anew")]
+    Fault,
     #[error("{0}")]
     Io(String),
 }
@@ -217,8 +232,8 @@ const COMMAND_QUEUE: usize = 1024;
 
 #[derive(Debug)]
 enum Command {
-    Request { id: u64, body: Bytes },
-    Send(Bytes),
+    Request { id: u64, body: Text },
+    Send(Text),
     Cancel { id: u64, notification: Bytes },
 }
 
@@ -236,7 +251,8 @@ impl Upstream {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let UpstreamOptions { link, instance, port, endpoint, hello, known, limits, purpose, gate } = options;
+        let UpstreamOptions { link, instance, port, endpoint, hello, known, limits, purpose, gate, budget } =
+            options;
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
         // A doorbell's endpoint begins with a slash; what is no path at all will be answered 404.
         let target = Uri::try_from(endpoint).unwrap_or_else(|error| {
@@ -249,24 +265,31 @@ impl Upstream {
             commands: commands.downgrade(),
             dialer: Dialer::new(port, limits.connect_timeout),
             limits,
+            budget,
+            closes: AtomicBool::new(false),
+            refuses_pings: AtomicBool::new(false),
+            standing: watch::Sender::new(false),
             purpose,
             since: Instant::now(),
             last_heard: AtomicU64::new(0),
         };
         let base = Route::new(port, target);
-        tasks.spawn(Actor::new(Arc::new(wire), base, (hello, known, gate), queue, stop).run());
+        let wire = Arc::new(wire);
+        let actor = Actor::new(Arc::clone(&wire), base, (hello, known, gate), queue, stop);
+        tasks.spawn(fault::watched(wire, actor.run()));
         Self { commands }
     }
 
     /// Sends a request whose JSON text `body` carries the number `id`. Never waits: `Err` gives the body back when the
     /// connection is gone or its queue is full.
-    pub(crate) fn request(&self, id: u64, body: Bytes) -> Result<(), Bytes> {
+    pub(crate) fn request(&self, id: u64, body: impl Into<Text>) -> Result<(), Text> {
+        let body = body.into();
         self.commands.try_send(Command::Request { id, body }).map_err(|error| body_of(error.into_inner()))
     }
 
     /// Sends a notification or a response.
-    pub(crate) fn send(&self, body: Bytes) -> Result<(), Bytes> {
-        self.commands.try_send(Command::Send(body)).map_err(|error| body_of(error.into_inner()))
+    pub(crate) fn send(&self, body: impl Into<Text>) -> Result<(), Text> {
+        self.commands.try_send(Command::Send(body.into())).map_err(|error| body_of(error.into_inner()))
     }
 
     /// Tells the instance that request `id` is no longer wanted (`notification` says it in its words); neither its
@@ -278,10 +301,9 @@ impl Upstream {
     }
 }
 
-fn body_of(command: Command) -> Bytes {
+fn body_of(command: Command) -> Text {
     match command {
-        Command::Request { body, .. } | Command::Send(body) | Command::Cancel { notification: body, .. } => {
-            body
-        }
+        Command::Request { body, .. } | Command::Send(body) => body,
+        Command::Cancel { notification, .. } => notification.into(),
     }
 }

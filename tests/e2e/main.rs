@@ -7,6 +7,8 @@ mod support;
 
 mod auto_connect;
 mod bad_frames;
+#[cfg(target_os = "linux")]
+mod buffers;
 mod changes;
 mod cli;
 mod concurrency;

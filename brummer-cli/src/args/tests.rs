@@ -30,7 +30,7 @@ fn mcp_without_options_is_the_default_hub() {
 #[test]
 fn every_option_of_mcp_arrives() {
     let line = "--mcp --tools all --name-budget 64 --no-auto-connect --ping-interval 500ms --give-up-after 2m \
-        --call-timeout 1h --max-message-size 8 --log-level debug --log-file /tmp/hub.log";
+        --call-timeout 1h --max-message-size 8 --max-buffered 16 --handshake-timeout 1m --log-level debug --log-file /tmp/hub.log";
     let invocation = parsed(line).unwrap();
     let Command::Mcp { hub, session } = invocation.command else { panic!("another command") };
     assert_eq!(session.tools, ToolsMode::All);
@@ -40,6 +40,8 @@ fn every_option_of_mcp_arrives() {
     assert_eq!(hub.health.give_up_after, Duration::from_secs(120));
     assert_eq!(hub.limits.call_timeout, Duration::from_secs(3600));
     assert_eq!(hub.limits.max_message_bytes, 8 * MEBIBYTE);
+    assert_eq!(hub.limits.max_buffered, 16 * MEBIBYTE);
+    assert_eq!(hub.limits.initialize_timeout, Duration::from_secs(60));
     assert_eq!(invocation.logs, LogOptions { level: LogLevel::Debug, file: Some("/tmp/hub.log".into()) });
 }
 
@@ -129,6 +131,7 @@ fn mistakes_are_named() {
         ("--mcp --ping-interval 5", "write `5s`"),
         ("--mcp --name-budget 5", "32..=128"),
         ("--mcp --max-message-size 0", "1..=1024"),
+        ("--mcp --max-buffered 0", "1..=16384"),
         ("register", "--port <PORT>"),
         ("register --port 0", "--port <PORT>"),
         ("register --port 70000", "--port <PORT>"),

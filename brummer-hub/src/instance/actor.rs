@@ -23,7 +23,7 @@ use crate::{
     frame::Kind,
     process::{self, Claim, Identity, Inspector},
     upstream::{
-        ExchangeError, ExchangeReason, Hello, LinkId, UpstreamEventKind, Welcome, wants_no_handshake,
+        ExchangeError, ExchangeReason, Hello, LinkId, Sent, UpstreamEventKind, Welcome, wants_no_handshake,
     },
 };
 
@@ -294,9 +294,17 @@ pub(super) fn foreign(welcome: &Welcome, found: &Found) -> Option<String> {
     welcome.stated_id.as_deref().filter(|stated| *stated != found.doorbell.id.as_str()).map(str::to_owned)
 }
 
-/// Whether an instance that refused a ping proved by that that it lives: one that wants to know who asks does.
+/// Whether an instance that gave no proper answer to a ping proved by that that it lives: an answer of any kind is life.
 const fn answered(error: &ExchangeError) -> bool {
-    matches!(error.reason, ExchangeReason::Status { status: 401 | 403, .. })
+    matches!(error.sent, Sent::Yes)
+        && matches!(
+            error.reason,
+            ExchangeReason::Status { .. }
+                | ExchangeReason::ContentType { .. }
+                | ExchangeReason::Coding { .. }
+                | ExchangeReason::TooLarge { .. }
+                | ExchangeReason::Invalid { .. }
+        )
 }
 
 pub(super) async fn later<T>(future: &mut Later<T>) -> T {

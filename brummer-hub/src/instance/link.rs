@@ -68,6 +68,7 @@ impl Link {
             limits,
             purpose: Purpose::Health,
             gate,
+            budget: None,
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let upstream = Upstream::open(options, sender, tasks, stop);

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     Hub,
+    budget::Budget,
     config::Limits,
     frame::Parts,
     hub::Snapshot,
@@ -75,6 +76,8 @@ pub(super) struct Shell {
     /// Ends links that do not end by themselves.
     cut: CancellationToken,
     limits: Limits,
+    /// Room for what the instances say to the client.
+    budget: Budget,
     /// What could not be done, and is told to the core next.
     failures: VecDeque<UpstreamEvent>,
     ended: bool,
@@ -105,6 +108,7 @@ impl Shell {
             event_sender,
             upstreams: TaskTracker::new(),
             cut: CancellationToken::new(),
+            budget: Budget::new(hub.config().limits.max_buffered),
             limits: hub.config().limits,
             failures: VecDeque::new(),
             ended: false,
@@ -243,6 +247,7 @@ impl Shell {
                     limits: self.limits,
                     purpose: Purpose::Conversation,
                     gate: None,
+                    budget: Some(self.budget.clone()),
                 };
                 let (events, stop) = (self.event_sender.clone(), self.cut.child_token());
                 let upstream = Upstream::open(options, events, &self.upstreams, stop);

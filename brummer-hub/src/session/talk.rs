@@ -27,7 +27,7 @@ pub(super) enum Effect {
     /// A new link. `known`: what the instance has been found to speak.
     Open { link: LinkId, instance: Box<Instance>, hello: Hello, known: Option<Era> },
     /// A request on a link.
-    Request { link: LinkId, number: u64, body: Bytes },
+    Request { link: LinkId, number: u64, body: Parts },
     /// A notification or an answer on a link.
     Send { link: LinkId, body: Bytes },
     /// A request on a link is no longer wanted; the message says it.
@@ -134,7 +134,7 @@ impl Talk {
         waiter: Waiter,
     ) -> u64 {
         let number = self.requests.send(link, waiter);
-        let body = frame.with_edits(edits, &number.to_string()).join();
+        let body = frame.with_edits(edits, &number.to_string());
         self.effects.push(Effect::Request { link, number, body });
         number
     }

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 /// Room for reading. A pipe holds 64 KiB on most systems, so this takes in what is there with one call.
-const READ_BYTES: usize = 64 * 1024;
+pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// Memory that is kept for the next lines. After a larger line it is given back.
 const KEPT_BYTES: usize = 4 * READ_BYTES;
@@ -71,11 +71,18 @@ impl LineSplitter {
         }
     }
 
+    /// Bytes of the unfinished line.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// What stands after the last line break once the input has ended.
     pub fn last_line(&mut self) -> Option<Line> {
-        if self.skipping {
+        if std::mem::take(&mut self.skipping) {
             return Some(Line::TooLong { limit: self.limit });
         }
+        self.searched = 0;
         content(&self.buffer.split().freeze()).map(Line::Text)
     }
 }

@@ -17,7 +17,7 @@ mod opening;
 use std::{
     collections::{HashMap, VecDeque},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -34,9 +34,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Command, ExchangeError, ExchangeReason, Hello, Sent, UpstreamEvent, UpstreamEventKind,
+    Command, ExchangeError, ExchangeReason, Hello, Purpose, Sent, UpstreamEvent, UpstreamEventKind,
+    body::Text,
     connection::{Connection, Pool},
     exchange::{self, Fate, Finished, Posted},
+    fault,
     headers::Route,
     listen::{Heard, Listener},
     modern::{
@@ -47,7 +49,10 @@ use super::{
     reply::Reply,
     wire::{Call, Wire},
 };
-use crate::{frame::Frame, protocol::Era};
+use crate::{
+    frame::Frame,
+    protocol::{Era, method},
+};
 
 /// Requests that are out at a time, each with a TCP connection of its own: macOS gives a process 256 descriptors.
 const MAX_IN_FLIGHT: usize = 128;
@@ -95,8 +100,8 @@ enum Phase {
 /// What waits to be sent. `again`: the instance refused it unread when it was sent first.
 #[derive(Debug)]
 pub(super) enum Outgoing {
-    Request { call: Arc<Call>, body: Bytes, again: bool },
-    Message { body: Bytes, again: bool },
+    Request { call: Arc<Call>, body: Text, again: bool },
+    Message { body: Text, again: bool },
 }
 
 /// What a chore has come to.
@@ -111,6 +116,8 @@ enum Chore {
     /// The list of tools has been read.
     Listed(Option<Connection>),
     Done,
+    /// It panicked, which has been logged.
+    Faulted,
 }
 
 struct Conversation {
@@ -155,6 +162,23 @@ impl Actor {
             gate,
             sweep: Box::pin(sleep(Duration::ZERO)),
         }
+    }
+
+    /// Runs a request's exchange.
+    fn exchange(
+        &mut self,
+        route: Arc<Route>,
+        call: Arc<Call>,
+        exchange: impl Future<Output = Finished> + Send + 'static,
+    ) {
+        let wire = Arc::clone(&self.wire);
+        self.exchanges.push(Box::pin(fault::exchange(wire, route, call, exchange)));
+    }
+
+    /// Runs what else is to be done.
+    fn chore(&mut self, chore: impl Future<Output = Chore> + Send + 'static) {
+        let wire = Arc::clone(&self.wire);
+        self.chores.push(Box::pin(async move { fault::chore(&wire, chore).await.unwrap_or(Chore::Faulted) }));
     }
 
     pub(super) async fn run(mut self) {
@@ -224,7 +248,7 @@ impl Actor {
                 self.waiting.remove(at);
                 self.calls.remove(&id);
             }
-            None => self.dispatch(Outgoing::Message { body: notification, again: false }),
+            None => self.dispatch(Outgoing::Message { body: notification.into(), again: false }),
         }
     }
 
@@ -243,10 +267,10 @@ impl Actor {
                 let call = Arc::clone(call);
                 self.calls.remove(&call.id);
                 let wire = Arc::clone(&self.wire);
-                self.chores.push(Box::pin(async move {
+                self.chore(async move {
                     wire.end(&call, ExchangeError { sent: Sent::No, reason: ExchangeReason::Busy }).await;
                     Chore::Done
-                }));
+                });
             }
         }
     }
@@ -256,20 +280,22 @@ impl Actor {
             return self.start_modern(&route, outgoing);
         }
         let wire = Arc::clone(&self.wire);
-        let connection = self.pool.take();
+        let connection = self.pool.take(&self.wire.closes);
         match outgoing {
             Outgoing::Request { call, mut body, again } => {
                 if self.hello.era.is_modern() {
-                    body =
-                        Frame::parse(body.clone()).ok().and_then(|frame| for_legacy(&frame)).unwrap_or(body);
+                    let text = body.into_bytes();
+                    let frame = Frame::parse(text.clone()).ok();
+                    body = frame.and_then(|frame| for_legacy(&frame)).unwrap_or(text).into();
                 }
-                self.exchanges.push(Box::pin(exchange::request(wire, route, call, body, connection, again)));
+                let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+                self.exchange(at, of, exchange::request(wire, route, call, body, connection, again));
             }
             Outgoing::Message { body, again } => {
                 self.posts += 1;
-                self.chores.push(Box::pin(async move {
+                self.chore(async move {
                     Chore::Posted(exchange::message(wire, route, body, connection, again).await)
-                }));
+                });
             }
         }
     }
@@ -290,20 +316,21 @@ impl Actor {
         self.rest(connection);
         match fate {
             Fate::Forgotten(body) if call.is_open() => {
-                self.on_forgotten(&route, Outgoing::Request { call, body, again: true });
+                self.on_forgotten(&route);
+                self.dispatch(Outgoing::Request { call, body, again: true });
             }
             Fate::TimedOut => {
                 self.forget(&call);
-                let id = call.id;
-                let notification = format!(
-                    r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"timed out"}}}}"#
-                );
-                self.dispatch(Outgoing::Message { body: notification.into(), again: false });
+                self.dispatch(Outgoing::Message { body: cancelled(call.id, "timed out"), again: false });
             }
             Fate::Turn(turn) => {
                 if let Some(end) = self.on_turn(&call, &route, turn) {
                     return Some(end);
                 }
+            }
+            Fate::Renew => {
+                self.forget(&call);
+                self.on_forgotten(&route);
             }
             Fate::Over | Fate::Forgotten(_) => self.forget(&call),
         }
@@ -331,7 +358,8 @@ impl Actor {
                 self.posts -= 1;
                 self.rest(connection);
                 if let Some(body) = forgotten {
-                    self.on_forgotten(&route, Outgoing::Message { body, again: true });
+                    self.on_forgotten(&route);
+                    self.dispatch(Outgoing::Message { body, again: true });
                 }
             }
             Chore::Heard(listener, Heard::Response(frame)) => {
@@ -365,12 +393,14 @@ impl Actor {
                 self.on_listed();
             }
             Chore::Heard(_, Heard::NotOffered) | Chore::Done => {}
+            Chore::Faulted => return Some(End::Failed(fault::fault())),
         }
         None
     }
 
     fn rest(&mut self, connection: Option<Connection>) {
-        if let Some(connection) = connection {
+        let keeps = self.wire.purpose == Purpose::Health || !self.wire.closes.load(Ordering::Relaxed);
+        if let Some(connection) = connection.filter(|_| keeps) {
             let was_empty = self.pool.is_empty();
             self.pool.put(connection);
             if was_empty && let Some(next) = self.pool.sweep() {
@@ -378,4 +408,11 @@ impl Actor {
             }
         }
     }
+}
+
+/// Tells an instance with a handshake that a request is no longer wanted.
+fn cancelled(id: u64, reason: &str) -> Text {
+    let method = method::CANCELLED;
+    format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{"requestId":{id},"reason":"{reason}"}}}}"#)
+        .into()
 }

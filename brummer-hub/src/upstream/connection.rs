@@ -16,9 +16,8 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::{Either, FutureExt, select};
-use http_body_util::Full;
 use hyper::{
-    Request, Response,
+    Response,
     body::{Body, Incoming},
     client::conn::http1,
 };
@@ -28,11 +27,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{ExchangeError, ExchangeReason, Purpose, Sent};
+use super::{
+    ExchangeError, ExchangeReason, Purpose, Sent,
+    body::{Payload, Post},
+};
 
 /// A server that closes a connection sooner than this after an answer always does so: it keeps none alive, or not for
 /// long.
-const HABIT: Duration = Duration::from_secs(2);
+pub(super) const HABIT: Duration = Duration::from_secs(2);
 
 /// How long one loopback address is tried alone. Windows takes two seconds to say that nobody listens.
 const HEAD_START: Duration = Duration::from_millis(50);
@@ -40,8 +42,26 @@ const HEAD_START: Duration = Duration::from_millis(50);
 /// What a standing stream reads at a time. Every instance has one, and hyper keeps the buffer while it stands.
 const LISTENING_BUFFER: usize = 1024;
 
+/// What a connection reads at a time at most: it is held beside what is paid for, and there may be many.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Header fields of one answer. Node takes 2,000; frameworks that trace or cache write some tens.
+const MAX_HEADERS: usize = 256;
+
 /// Idle connections that are kept; more than a client has calls in flight at a time.
 const MAX_POOLED: usize = 64;
+
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .max_buf_size(READ_BUFFER)
+        .max_headers(MAX_HEADERS)
+        // As much as Node's clients put up with.
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
+    builder
+}
 
 /// Where the instance listens, and on which of the two loopback addresses it answered last.
 #[derive(Debug)]
@@ -63,7 +83,7 @@ impl Dialer {
     /// Opens a connection, on the other loopback address when nobody listens on the first: servers that bind
     /// `localhost` take either.
     pub(super) async fn dial(&self) -> Result<Connection, ExchangeError> {
-        self.dial_with(&http1::Builder::new()).await
+        self.dial_with(&builder()).await
     }
 
     /// Opens a connection that stands for a long time with little on it.
@@ -119,9 +139,9 @@ impl Dialer {
 /// One TCP connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: http1::SendRequest<Payload>,
     /// hyper's side; `None` once it has ended. Boxed, because connections are handed about.
-    driver: Option<Box<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
+    driver: Option<Box<http1::Connection<TokioIo<TcpStream>, Payload>>>,
     idle_since: Instant,
 }
 
@@ -129,7 +149,7 @@ pub(super) struct Connection {
 #[derive(Debug)]
 pub(super) enum SendError {
     /// The connection had been closed already: nothing of the request was written.
-    Unsent(Box<Request<Full<Bytes>>>),
+    Unsent(Box<Post>),
     /// It may have reached the instance.
     Broken(hyper::Error),
 }
@@ -153,10 +173,7 @@ impl Connection {
     }
 
     /// Sends a request and waits for the head of the response.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, SendError> {
+    pub(super) async fn send(&mut self, request: Post) -> Result<Response<Incoming>, SendError> {
         let mut response = pin!(self.sender.try_send_request(request));
         poll_fn(|cx| {
             self.drive(cx);
@@ -194,6 +211,11 @@ impl Connection {
         .await
     }
 
+    /// How long it has rested since its last exchange.
+    pub(super) fn rested(&self) -> Duration {
+        self.idle_since.elapsed()
+    }
+
     /// Whether another request can be sent, as far as is known without waiting.
     fn is_usable(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
@@ -219,15 +241,17 @@ impl Pool {
         }
     }
 
-    /// The connection that rested least, if it still stands.
-    pub(super) fn take(&mut self) -> Option<Connection> {
+    /// The connection that rested least, if it still stands. `closes` is noted when one was closed soon after its answer.
+    pub(super) fn take(&mut self, closes: &AtomicBool) -> Option<Connection> {
         match self {
             Self::Ready { idle, max_idle } => {
                 while let Some(mut connection) = idle.pop() {
-                    if connection.idle_since.elapsed() >= *max_idle {
+                    if connection.rested() >= *max_idle {
                         idle.clear();
                     } else if connection.is_usable() {
                         return Some(connection);
+                    } else if connection.rested() < HABIT {
+                        closes.store(true, Ordering::Relaxed);
                     }
                 }
                 None
@@ -235,7 +259,7 @@ impl Pool {
             Self::Watched(watched) => {
                 let (stream, _) = watched.take()?;
                 // hyper's handshake sends nothing and is done at once.
-                Connection::over(stream, &http1::Builder::new()).now_or_never()?.ok()
+                Connection::over(stream, &builder()).now_or_never()?.ok()
             }
         }
     }
@@ -261,7 +285,7 @@ impl Pool {
     /// Drops the connections that have rested for too long; when the next one will have, if there is one.
     pub(super) fn sweep(&mut self) -> Option<Instant> {
         let Self::Ready { idle, max_idle } = self else { return None };
-        let kept = idle.partition_point(|connection| connection.idle_since.elapsed() >= *max_idle);
+        let kept = idle.partition_point(|connection| connection.rested() >= *max_idle);
         idle.drain(..kept);
         idle.first().map(|connection| connection.idle_since + *max_idle)
     }

@@ -3,21 +3,27 @@
 //! An exchange is a future in the actor's set. It owns its TCP connection, tells the owner what it hears, in order and
 //! waiting for room, and hands the connection back when it is over.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use bytes::Bytes;
-use hyper::StatusCode;
+use hyper::{Response, StatusCode, body::Incoming};
 use tokio::time::{sleep, timeout};
 
 use super::{
     ExchangeError, ExchangeReason, Sent, UpstreamEventKind,
+    again::{Evidence, Meaning, is_repeatable, meaning},
+    body::Text,
     connection::Connection,
     headers::{Route, Transport},
     modern::{probe::wants_no_handshake, request::Turn},
-    reply::{Opening, Reply, open},
+    reply::{Opening, Refusal, Reply, open},
     sse::Parser,
     wire::{Call, Impatience, Patience, Wire, invalid},
 };
+use crate::{frame::Frame, protocol::method};
 
 /// How long the end of a stream is waited for once the answer has come; then its connection is not used again.
 const LINGER: Duration = Duration::from_secs(1);
@@ -28,6 +34,9 @@ const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 /// Pause before a broken stream is resumed when the server named none (2025-11-25, transports § Resumability leaves it
 /// to the client; EventSource implementations take some seconds, the SDKs one).
 pub(super) const DEFAULT_RETRY: Duration = Duration::from_secs(1);
+
+/// Shortest pause, whatever the server says.
+const MIN_RETRY: Duration = Duration::from_millis(50);
 
 /// Longest pause that the hub chooses itself.
 pub(super) const MAX_RETRY: Duration = Duration::from_secs(30);
@@ -48,8 +57,10 @@ pub(super) struct Finished {
 pub(super) enum Fate {
     /// All has been told.
     Over,
-    /// The instance does not know the session. The request has not run, and comes back.
-    Forgotten(Bytes),
+    /// The instance does not know the session. The request has not run or may run twice, and comes back.
+    Forgotten(Text),
+    /// All has been told, and the instance does not know the session.
+    Renew,
     /// The time-out was told; the instance has to hear of it.
     TimedOut,
     /// An instance without a handshake has said something that is no answer yet.
@@ -59,9 +70,10 @@ pub(super) enum Fate {
 /// Why an exchange does not go on.
 pub(super) enum Stop {
     Failed(ExchangeError),
-    Forgotten(Bytes),
+    Forgotten(Text),
     TimedOut,
     Turn(Turn),
+    Renew,
     Over,
 }
 
@@ -76,6 +88,7 @@ impl From<Impatience> for Stop {
         match impatience {
             Impatience::TimedOut => Self::TimedOut,
             Impatience::Over => Self::Over,
+            Impatience::Lost => Self::Failed(lost()),
         }
     }
 }
@@ -85,7 +98,7 @@ pub(super) async fn request(
     wire: Arc<Wire>,
     route: Arc<Route>,
     call: Arc<Call>,
-    body: Bytes,
+    body: Text,
     connection: Option<Connection>,
     again: bool,
 ) -> Finished {
@@ -108,6 +121,7 @@ impl Finished {
     pub(super) async fn conclude(wire: &Wire, call: &Call, stop: Stop) -> Fate {
         match stop {
             Stop::Over => Fate::Over,
+            Stop::Renew => Fate::Renew,
             Stop::Turn(turn) => Fate::Turn(turn),
             Stop::Forgotten(body) => Fate::Forgotten(body),
             Stop::TimedOut => {
@@ -136,34 +150,86 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn run(&mut self, body: Bytes, connection: Option<Connection>) -> Result<Option<Connection>, Stop> {
+    async fn run(&mut self, body: Text, connection: Option<Connection>) -> Result<Option<Connection>, Stop> {
+        let (connection, response) = self.send(&body, connection).await?;
+        let opening = open(self.wire, connection, response);
+        match self.patience.wait(opening).await?? {
+            Opening::Messages(reply) => {
+                // Nothing sends it again from here on.
+                drop(body);
+                self.read(reply).await
+            }
+            // The connection is of no use until the answer has come elsewhere; it would be idle for too long.
+            Opening::Empty(_) => Err(self
+                .wait_elsewhere()
+                .await
+                .unwrap_or_else(|| invalid("it accepted the request without an answer".into()).into())),
+            Opening::Refused(refusal) => self.judge(body, refusal).await,
+        }
+    }
+
+    async fn send(
+        &mut self,
+        body: &Text,
+        connection: Option<Connection>,
+    ) -> Result<(Connection, Response<Incoming>), Stop> {
+        let is_used = connection.is_some();
         let sent = self.wire.send(connection, self.route.post(body.clone()));
-        let (connection, response) = self.patience.wait(sent).await??;
-        if response.status() == StatusCode::NOT_FOUND && self.route.has_session() && !self.again {
+        match self.patience.wait(sent).await? {
+            // Closed at the moment in which it was to be used again, perhaps.
+            Err(ExchangeError { reason: ExchangeReason::Closed, .. }) if is_used && may_repeat(body) => {
+                let sent = self.wire.send(None, self.route.post(body.clone()));
+                Ok(self.patience.wait(sent).await??)
+            }
+            sent => Ok(sent?),
+        }
+    }
+
+    /// Tells what a refusal says, unless it is about the session.
+    async fn judge(&mut self, body: Text, refusal: Refusal) -> Result<Option<Connection>, Stop> {
+        let answer = refusal.answer();
+        // Another server has taken the place of this one.
+        if answer.as_ref().is_some_and(wants_no_handshake) {
+            return Err(Stop::Turn(Turn::Replaced));
+        }
+        let meaning = self.meaning(&body, &refusal, answer.as_ref());
+        if meaning == Meaning::Forgotten {
             return Err(Stop::Forgotten(body));
         }
-        let opening = open(connection, response, self.wire.limits.max_message_bytes);
-        match self.patience.wait(opening).await?? {
-            Opening::Messages(reply) => self.read(reply).await,
-            Opening::Empty(connection) if self.route.transport == Transport::HttpSse => {
-                // The connection is of no use until the answer has come elsewhere; it would be idle for too long.
-                drop(connection);
-                Err(self.patience.wait_elsewhere().await.into())
-            }
-            Opening::Empty(_) => Err(invalid("it accepted the request without an answer".into()).into()),
-            Opening::Refused(refusal) => match refusal.answer() {
-                Some(answer) if !self.again && self.route.has_session() && refusal.is_unread(&answer) => {
-                    Err(Stop::Forgotten(body))
-                }
-                // Another server has taken the place of this one.
-                Some(answer) if wants_no_handshake(&answer) => Err(Stop::Turn(Turn::Replaced)),
-                Some(answer) => {
-                    self.wire.deliver_frame(answer, self.call, true).await;
-                    Ok(refusal.into_connection())
-                }
-                None => Err(refusal.error().into()),
-            },
+        let Some(answer) = answer else { return Err(refusal.error().into()) };
+        self.wire.deliver_frame(answer, self.call, true).await;
+        if meaning == Meaning::AnsweredAndForgotten {
+            Err(Stop::Renew)
+        } else {
+            Ok(refusal.into_connection())
         }
+    }
+
+    fn meaning(&self, body: &Text, refusal: &Refusal, answer: Option<&Frame>) -> Meaning {
+        let (status, has_session) = (refusal.status.as_u16(), self.route.has_session());
+        if !has_session || !matches!(status, 400 | 404) {
+            return Meaning::Answered;
+        }
+        let request = Frame::parse(body.clone().into_bytes()).ok();
+        let method = request.as_ref().and_then(Frame::method);
+        let evidence = |in_session| Evidence { status, body: refusal.body(), answer, in_session, method };
+        if method == Some(method::PING) {
+            // Where it is refused in a new session too, it is `ping` that is not known.
+            if self.again {
+                self.wire.refuses_pings.store(true, Ordering::Relaxed);
+            }
+            return meaning(evidence(!self.wire.refuses_pings.load(Ordering::Relaxed)));
+        }
+        meaning(evidence(!self.again))
+    }
+
+    /// Waits for an answer on the standing stream; `None`: there is none.
+    async fn wait_elsewhere(&mut self) -> Option<Stop> {
+        if self.route.transport == Transport::HttpSse {
+            return Some(self.patience.wait_elsewhere().await.into());
+        }
+        let stands = *self.wire.standing.borrow();
+        if stands { Some(self.patience.wait_on_standing().await.into()) } else { None }
     }
 
     /// Tells the messages of a reply, and of the streams that resume it, up to the answer.
@@ -200,7 +266,11 @@ impl Exchange<'_> {
             if self.call.is_cancelled() {
                 return Err(Stop::Over);
             }
-            let Some(id) = reply.parser().and_then(Parser::last_id) else { return Err(lost().into()) };
+            let Some(id) = reply.parser().and_then(Parser::last_id) else {
+                // Some servers end the stream properly, and answer on the standing one.
+                let stop = if broken.is_none() { self.wait_elsewhere().await } else { None };
+                return Err(stop.unwrap_or_else(|| lost().into()));
+            };
             // Events without data are a sign of life as well: a server may make its clients poll.
             if resumed_after.as_deref() != Some(id) {
                 resumed_after = Some(Box::from(id));
@@ -219,7 +289,7 @@ impl Exchange<'_> {
             let request = self.route.get(parser.last_id()).ok_or_else(lost)?;
             let opened = async {
                 let (connection, response) = self.wire.send(None, request).await?;
-                open(connection, response, self.wire.limits.max_message_bytes).await
+                open(self.wire, connection, response).await
             };
             match self.patience.wait(opened).await? {
                 Ok(Opening::Messages(mut reply)) => {
@@ -252,11 +322,18 @@ impl Exchange<'_> {
     }
 }
 
-/// How long to wait before a stream is resumed: never less than the server asked for.
+/// How long to wait before a stream is resumed: never less than the server asked for, nor so little that the two do
+/// nothing else.
 pub(super) fn retry_after(parser: &Parser, failures: u32) -> Duration {
-    let asked = parser.retry().map_or(DEFAULT_RETRY, Duration::from_millis);
-    let grown = asked.max(Duration::from_millis(10)).saturating_mul(1 << failures.min(10));
+    let asked = parser.retry().map_or(DEFAULT_RETRY, Duration::from_millis).max(MIN_RETRY);
+    let grown = asked.saturating_mul(1 << failures.min(10));
     if failures == 0 { asked } else { grown.min(MAX_RETRY).max(asked) }
+}
+
+/// Whether a request may run twice.
+fn may_repeat(body: &Text) -> bool {
+    let frame = Frame::parse(body.clone().into_bytes()).ok();
+    frame.as_ref().and_then(Frame::method).is_some_and(is_repeatable)
 }
 
 fn lost() -> ExchangeError {
@@ -269,7 +346,7 @@ pub(super) struct Posted {
     pub(super) route: Arc<Route>,
     pub(super) connection: Option<Connection>,
     /// The message, when the instance does not know the session.
-    pub(super) forgotten: Option<Bytes>,
+    pub(super) forgotten: Option<Text>,
 }
 
 /// Sends a notification or response. Whatever the instance answers to it is of no interest: the Go program answers
@@ -277,16 +354,17 @@ pub(super) struct Posted {
 pub(super) async fn message(
     wire: Arc<Wire>,
     route: Arc<Route>,
-    body: Bytes,
+    body: Text,
     connection: Option<Connection>,
     again: bool,
 ) -> Posted {
     let exchange = async {
-        let (connection, response) = wire.send(connection, route.post(body.clone())).await?;
+        // What nobody answers may come twice.
+        let (connection, response) = wire.send_repeatable(connection, route.post(body.clone())).await?;
         if response.status() == StatusCode::NOT_FOUND && route.has_session() && !again {
             return Ok(Err(body));
         }
-        match open(connection, response, wire.limits.max_message_bytes).await? {
+        match open(&wire, connection, response).await? {
             Opening::Empty(connection) => Ok(Ok(Some(connection))),
             Opening::Refused(refusal) => {
                 tracing::debug!(status = refusal.status.as_u16(), "the instance refused a notification");
@@ -318,6 +396,8 @@ pub(super) async fn message(
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]
@@ -331,7 +411,7 @@ mod tests {
         parser.next(&mut Bytes::from_static(b"retry: 90000\n"));
         assert_eq!(retry_after(&parser, 5), Duration::from_secs(90));
         parser.next(&mut Bytes::from_static(b"retry: 0\n"));
-        assert_eq!(retry_after(&parser, 0), Duration::ZERO);
-        assert!(retry_after(&parser, 1) > Duration::ZERO);
+        assert_eq!(retry_after(&parser, 0), MIN_RETRY);
+        assert!(retry_after(&parser, 1) > MIN_RETRY);
     }
 }

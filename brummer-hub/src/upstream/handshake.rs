@@ -4,9 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hyper::{HeaderMap, StatusCode, header::HeaderValue};
+use hyper::{HeaderMap, StatusCode, Uri, header::HeaderValue};
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     ExchangeError, ExchangeReason, Hello, Purpose, Sent, Welcome,
@@ -16,7 +16,8 @@ use super::{
     modern::meta::bridged_capabilities,
     modern::probe::{Discovered, Verdict, probe},
     reply::{Opening, Refusal, Reply, excerpt, open as open_reply},
-    wire::{Wire, invalid},
+    sse::Name,
+    wire::{Wire, invalid, parse},
 };
 use crate::{
     frame::{Frame, Kind, split_batch},
@@ -28,6 +29,12 @@ const MAX_EARLY: usize = 64;
 
 /// How long to wait for the end of the response that held the answer, to use its connection again.
 const LINGER: Duration = Duration::from_millis(5);
+
+/// How long the end of a session may take that nobody will use.
+const LEAVE_LIMIT: Duration = Duration::from_millis(500);
+
+/// How long the question for the era is waited for before `initialize` is tried as well. Servers answer it from memory.
+const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
 const INITIALIZED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
@@ -66,45 +73,148 @@ pub(super) async fn open(
     hello: &Hello,
     known: Option<Era>,
 ) -> Result<Opened, ExchangeError> {
-    let (propose, connection) = match known {
-        Some(Era::Legacy(_)) => (None, None),
-        _ => match probe(wire, base, hello).await? {
-            Verdict::Legacy { propose, connection } => (propose, connection),
+    let limit = wire.limits.initialize_timeout;
+    let opening = Opener { wire, hello, known, until: Instant::now() + limit };
+    timeout_at(opening.until, opening.open(base)).await.unwrap_or_else(|_| {
+        Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::timed_out(limit) })
+    })
+}
+
+struct Opener<'a> {
+    wire: &'a Wire,
+    hello: &'a Hello,
+    known: Option<Era>,
+    until: Instant,
+}
+
+impl Opener<'_> {
+    /// Tries the endpoint; the same with a slash at its end where there is nothing at the first; and the older transport
+    /// (2025-11-25, transports § Backwards Compatibility).
+    async fn open(&self, base: &Route) -> Result<Opened, ExchangeError> {
+        let refusal = match self.open_at(base).await {
+            Ok(opened) => return Ok(opened),
+            Err(Failure::Error(error)) => return Err(error),
+            Err(Failure::Refused(refusal)) => refusal,
+        };
+        let path = base.target().path();
+        if refusal.status == StatusCode::NOT_FOUND
+            && refusal.answer().is_none()
+            && !path.ends_with('/')
+            && let Ok(slashed) = Uri::try_from(format!("{path}/"))
+            && let Ok(opened) = self.open_at(&base.at(slashed)).await
+        {
+            return Ok(opened);
+        }
+        let opened = match legacy_sse::open(self.wire, base, &self.introduction(None)).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(%error, "the instance does not speak the HTTP+SSE transport either");
+                return Err(refusal.answer().map_or_else(|| refusal.error(), |answer| refused(&answer)));
+            }
+        };
+        initialized(self.wire, opened).await
+    }
+
+    /// Finds out the era and opens the conversation. Whatever becomes of the question, `initialize` is tried too: servers
+    /// with a handshake do all kinds of things with a method that they do not know.
+    async fn open_at(&self, base: &Route) -> Result<Opened, Failure> {
+        if let Some(Era::Legacy(_)) = self.known {
+            return self.shake_hands(base, &self.introduction(None), None).await;
+        }
+        let mut route = base.clone();
+        let first = PROBE_LIMIT.min(self.wire.limits.initialize_timeout / 2);
+        let (doubt, connection) = match self.probe(&mut route, Instant::now() + first).await? {
+            Step::Opened(opened) => return Ok(*opened),
+            Step::Legacy(propose, connection) => {
+                return self.shake_hands(&route, &self.introduction(propose), connection).await;
+            }
+            Step::Undecided(doubt, connection) => (doubt, connection),
+        };
+        tracing::debug!(error = %doubt, "what the instance said to server/discover decides nothing");
+        let tried = self.shake_hands(&route, &self.introduction(None), connection).await;
+        match (tried, &doubt.reason) {
+            // It answers one question and was too slow for the other, which was perhaps its own.
+            (Err(Failure::Refused(_)), ExchangeReason::TimedOut { .. } | ExchangeReason::Closed) => {
+                match self.probe(&mut route, self.until).await? {
+                    Step::Opened(opened) => Ok(*opened),
+                    Step::Legacy(propose, connection) => {
+                        self.shake_hands(&route, &self.introduction(propose), connection).await
+                    }
+                    Step::Undecided(doubt, _) => Err(doubt.into()),
+                }
+            }
+            // That it is of a revision which is not known here says more than that it has no handshake.
+            (Err(_), ExchangeReason::Handshake { .. }) => Err(doubt.into()),
+            (tried, _) => tried,
+        }
+    }
+
+    async fn probe(&self, route: &mut Route, until: Instant) -> Result<Step, ExchangeError> {
+        let Self { wire, hello, .. } = self;
+        match probe(wire, route, hello, until).await? {
+            Verdict::Legacy { propose, connection } => Ok(Step::Legacy(propose, connection)),
+            Verdict::Undecided { error, connection } => Ok(Step::Undecided(error, connection)),
+            Verdict::HttpSse { stream, address } => {
+                let opened =
+                    legacy_sse::open_on(wire, route, &self.introduction(None), *stream, &address).await?;
+                Ok(Step::Opened(Box::new(initialized(wire, opened).await?)))
+            }
             Verdict::Modern(mut discovered) => {
                 if !hello.era.is_modern()
                     && wire.purpose == Purpose::Conversation
                     && discovered.has_handshake()
-                    && let Some(opened) = session(wire, base, hello, discovered.connection.take()).await
+                    && let Some(opened) = session(wire, route, hello, discovered.connection.take()).await
                 {
-                    return Ok(opened);
+                    return Ok(Step::Opened(Box::new(opened)));
                 }
                 let Discovered { version, result, stated_id, connection } = discovered;
                 let welcome = Welcome { era: Era::Modern(version), result, stated_id };
-                let route = base.modern(version);
-                return Ok(Opened { route, welcome, early: Vec::new(), connection, stream: None });
+                let route = route.modern(version);
+                Ok(Step::Opened(Box::new(Opened {
+                    route,
+                    welcome,
+                    early: Vec::new(),
+                    connection,
+                    stream: None,
+                })))
             }
-        },
-    };
-    let limit = wire.limits.initialize_timeout;
-    let capabilities = match hello.era {
-        Era::Legacy(_) => Arc::clone(&hello.capabilities),
-        Era::Modern(_) => bridged_capabilities(&hello.capabilities).into(),
-    };
-    let hello = Hello { era: proposed(hello.era, propose), capabilities, ..hello.clone() };
-    timeout(limit, shake_hands(wire, base, &hello, connection)).await.unwrap_or_else(|_| {
-        Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::timed_out(limit) })
-    })
+        }
+    }
+
+    /// As whom `initialize` introduces the owner.
+    fn introduction(&self, propose: Option<LegacyVersion>) -> Hello {
+        let hello = self.hello;
+        let capabilities = match hello.era {
+            Era::Legacy(_) => Arc::clone(&hello.capabilities),
+            Era::Modern(_) => bridged_capabilities(&hello.capabilities).into(),
+        };
+        Hello { era: proposed(hello.era, propose), capabilities, ..hello.clone() }
+    }
+
+    async fn shake_hands(
+        &self,
+        base: &Route,
+        hello: &Hello,
+        connection: Option<Connection>,
+    ) -> Result<Opened, Failure> {
+        let opened = streamable(self.wire, base, hello, connection).await?;
+        Ok(initialized(self.wire, opened).await?)
+    }
+}
+
+/// What the question for the era has come to.
+enum Step {
+    Opened(Box<Opened>),
+    Legacy(Option<LegacyVersion>, Option<Connection>),
+    Undecided(ExchangeError, Option<Connection>),
 }
 
 /// A session for an owner with a handshake at an instance that speaks both kinds of MCP: there everything is as the
 /// instance says it, and nothing needs to be translated. Without a session the instance could not ask the client
 /// anything, so the kind without a handshake is better then.
 async fn session(wire: &Wire, base: &Route, hello: &Hello, connection: Option<Connection>) -> Option<Opened> {
-    let opening = async {
-        let opened = streamable(wire, base, hello, connection).await.ok()?;
-        if opened.route.has_session() { initialized(wire, opened).await.ok() } else { None }
-    };
-    timeout(wire.limits.initialize_timeout, opening).await.ok().flatten()
+    let opened = streamable(wire, base, hello, connection).await.ok()?;
+    if opened.route.has_session() { initialized(wire, opened).await.ok() } else { None }
 }
 
 /// The revision to propose: the client's own, so that the instance adapts to it, or the newest common one where the
@@ -117,40 +227,32 @@ fn proposed(owner: Era, common: Option<LegacyVersion>) -> Era {
     }
 }
 
-/// Shakes hands, by the older transport if need be.
-async fn shake_hands(
-    wire: &Wire,
-    base: &Route,
-    hello: &Hello,
-    connection: Option<Connection>,
-) -> Result<Opened, ExchangeError> {
-    let opened = match streamable(wire, base, hello, connection).await {
-        Ok(opened) => opened,
-        Err(Failure::Error(error)) => return Err(error),
-        // 2025-11-25, transports § Backwards Compatibility.
-        Err(Failure::Refused(refusal)) => match legacy_sse::open(wire, base, hello).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                tracing::debug!(%error, "the instance does not speak the HTTP+SSE transport either");
-                return Err(refusal.answer().map_or_else(|| refusal.error(), |answer| refused(&answer)));
-            }
-        },
-    };
-    initialized(wire, opened).await
-}
-
 async fn streamable(
     wire: &Wire,
     base: &Route,
     hello: &Hello,
     connection: Option<Connection>,
 ) -> Result<Opened, Failure> {
-    let (connection, response) = wire.send_repeatable(connection, base.post(initialize(hello))).await?;
+    let mut base = base.clone();
+    let post = |route: &Route| Ok(route.post(initialize(hello)));
+    let (connection, response) = wire.send_on_the_way(connection, &mut base, post).await?;
     let headers = Headers::take(response.headers());
-    match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+    match open_reply(wire, connection, response).await? {
         Opening::Messages(mut reply) => {
-            let (answer, early) = read_answer(&mut reply).await?;
-            let welcome = welcome(&answer, headers.instance)?;
+            let (answer, early) = match read_answer(&mut reply).await? {
+                First::Answer(answer, early) => (answer, early),
+                // Its route does not look at the method, and this is its stream.
+                First::Endpoint(address) => {
+                    return Ok(legacy_sse::open_on(wire, &base, hello, reply, &address).await?);
+                }
+            };
+            let welcome = match welcome(&answer, headers.instance) {
+                Ok(welcome) => welcome,
+                Err(error) => {
+                    leave(wire, &base, headers.session, None).await;
+                    return Err(error.into());
+                }
+            };
             let route = base.agreed(welcome.era, headers.session);
             // The end mostly comes along with the answer. If not, a new connection costs less than waiting.
             let _ = timeout(LINGER, reply.next()).await;
@@ -166,11 +268,31 @@ async fn streamable(
     }
 }
 
+/// Ends a session that nobody will use, so that it takes nobody's place.
+pub(super) async fn leave(
+    wire: &Wire,
+    route: &Route,
+    session: Option<HeaderValue>,
+    connection: Option<Connection>,
+) -> Option<Connection> {
+    let Some(session) = session else { return connection };
+    let leaving = async {
+        let request = route.in_session(session).delete();
+        let (connection, response) = wire.send_repeatable(connection, request).await.ok()?;
+        match open_reply(wire, connection, response).await.ok()? {
+            Opening::Empty(connection) => Some(connection),
+            Opening::Refused(refusal) => refusal.into_connection(),
+            Opening::Messages(_) => None,
+        }
+    };
+    timeout(LEAVE_LIMIT, leaving).await.ok().flatten()
+}
+
 /// Says that the handshake is done. A server that has no use for it is none the worse.
 async fn initialized(wire: &Wire, mut opened: Opened) -> Result<Opened, ExchangeError> {
     let request = opened.route.post(Bytes::from_static(INITIALIZED));
-    let (connection, response) = wire.send(opened.connection.take(), request).await?;
-    opened.connection = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+    let (connection, response) = wire.send_repeatable(opened.connection.take(), request).await?;
+    opened.connection = match open_reply(wire, connection, response).await? {
         Opening::Empty(connection) => Some(connection),
         Opening::Refused(refusal) => {
             tracing::debug!(
@@ -189,7 +311,7 @@ async fn initialized(wire: &Wire, mut opened: Opened) -> Result<Opened, Exchange
 
 /// What the head of the answer says.
 pub(super) struct Headers {
-    session: Option<HeaderValue>,
+    pub(super) session: Option<HeaderValue>,
     pub(super) instance: Option<Box<str>>,
 }
 
@@ -215,17 +337,30 @@ pub(super) fn initialize(hello: &Hello) -> Bytes {
     body.into()
 }
 
-/// Reads up to the answer to `initialize`; the rest is what came before it.
-pub(super) async fn read_answer(reply: &mut Reply) -> Result<(Frame, Vec<Frame>), ExchangeError> {
+/// What comes first in a reply to `initialize`.
+pub(super) enum First {
+    /// The answer, and what came before it.
+    Answer(Frame, Vec<Frame>),
+    /// The address that a stream of the HTTP+SSE transport begins with.
+    Endpoint(Bytes),
+}
+
+/// Reads up to the answer to `initialize`.
+pub(super) async fn read_answer(reply: &mut Reply) -> Result<First, ExchangeError> {
     let mut early = Vec::new();
-    while let Some(text) = reply.next().await? {
+    while let Some((name, text)) = reply.next_event().await? {
+        match name {
+            Name::Endpoint if early.is_empty() => return Ok(First::Endpoint(text)),
+            Name::Message if !text.trim_ascii().is_empty() => {}
+            _ => continue,
+        }
         let parts = match text.trim_ascii_start().first() {
             Some(b'[') => split_batch(&text, MAX_EARLY).map_err(|error| invalid(error.to_string()))?,
             _ => vec![text],
         };
         let mut answer = None;
         for part in parts {
-            let frame = Frame::parse(part).map_err(|error| invalid(error.to_string()))?;
+            let frame = parse(&part)?;
             match frame.kind() {
                 Kind::Response { .. } => answer = Some(frame),
                 _ if early.len() < MAX_EARLY => early.push(frame),
@@ -233,7 +368,7 @@ pub(super) async fn read_answer(reply: &mut Reply) -> Result<(Frame, Vec<Frame>)
             }
         }
         if let Some(answer) = answer {
-            return Ok((answer, early));
+            return Ok(First::Answer(answer, early));
         }
     }
     Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Closed })
@@ -244,14 +379,18 @@ pub(super) fn welcome(answer: &Frame, stated_id: Option<Box<str>>) -> Result<Wel
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Agreed {
-        protocol_version: Option<String>,
+        protocol_version: String,
     }
     let Some(result) = answer.result() else { return Err(refused(answer)) };
-    let agreed: Agreed = serde_json::from_str(result)
-        .map_err(|error| invalid(format!("it answered `initialize` with something else: {error}")))?;
+    // What says nothing of the kind is no MCP server, whatever else it answers.
+    let agreed: Agreed = answer.peek_result().ok_or_else(|| {
+        invalid(
+            "it answered `initialize` with a result that names no `protocolVersion`; is it an MCP server?"
+                .into(),
+        )
+    })?;
     // The Go program says "1.0". What speaks no known revision speaks at most the oldest.
-    let version = agreed.protocol_version.as_deref().and_then(LegacyVersion::parse);
-    let version = version.unwrap_or(LegacyVersion::V2024_11_05);
+    let version = LegacyVersion::parse(&agreed.protocol_version).unwrap_or(LegacyVersion::V2024_11_05);
     Ok(Welcome { era: Era::Legacy(version), result: result.into(), stated_id })
 }
 

@@ -1,12 +1,12 @@
 //! Requests as the instance wants them: the header fields of a conversation are put together once and cloned.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Request, Uri,
-    header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT},
 };
 
+use super::body::{Payload, Post, Text};
 use crate::protocol::{Era, ModernVersion};
 
 /// Session of the Streamable HTTP transport (2025-11-25, transports § Session Management).
@@ -22,6 +22,10 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// SDK servers answer 406 unless both are there.
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+
+/// Compression costs more than it saves within one machine, and its bound is not that of what comes out.
+const NOT_COMPRESSED: HeaderValue = HeaderValue::from_static("identity");
+const OURS: HeaderValue = HeaderValue::from_static(concat!("brummer-hub/", env!("CARGO_PKG_VERSION")));
 
 /// Where and with which header fields requests are sent.
 #[derive(Clone, Debug)]
@@ -46,12 +50,14 @@ pub(super) enum Transport {
 impl Route {
     /// How to reach an instance before anything is agreed.
     pub(super) fn new(port: u16, target: Uri) -> Self {
-        let mut post = HeaderMap::with_capacity(8);
+        let mut post = HeaderMap::with_capacity(12);
         // The name covers both loopback addresses, and passes the checks against DNS rebinding of the SDK servers.
         let host = HeaderValue::try_from(format!("localhost:{port}")).expect("a port is made of digits");
         post.insert(HOST, host);
         post.insert(CONTENT_TYPE, JSON);
         post.insert(ACCEPT, BOTH);
+        post.insert(ACCEPT_ENCODING, NOT_COMPRESSED);
+        post.insert(USER_AGENT, OURS);
         Self { target, post, transport: Transport::Streamable }
     }
 
@@ -67,6 +73,13 @@ impl Route {
     pub(super) fn at(&self, target: Uri) -> Self {
         let mut route = self.clone();
         route.target = target;
+        route
+    }
+
+    /// The same instance in a session of which nothing else is known.
+    pub(super) fn in_session(&self, session: HeaderValue) -> Self {
+        let mut route = self.clone();
+        route.post.insert(SESSION_ID, session);
         route
     }
 
@@ -99,30 +112,30 @@ impl Route {
     }
 
     /// Sends a message.
-    pub(super) fn post(&self, body: Bytes) -> Request<Full<Bytes>> {
-        self.request(Method::POST, self.post.clone(), body)
+    pub(super) fn post(&self, body: impl Into<Text>) -> Post {
+        self.request(Method::POST, self.post.clone(), body.into())
     }
 
     /// Opens a stream, or goes on with the one that broke after the event `after`. `None`: the id fits no header.
-    pub(super) fn get(&self, after: Option<&[u8]>) -> Option<Request<Full<Bytes>>> {
+    pub(super) fn get(&self, after: Option<&[u8]>) -> Option<Post> {
         let mut headers = self.post.clone();
         headers.remove(CONTENT_TYPE);
         headers.insert(ACCEPT, EVENT_STREAM);
         if let Some(id) = after {
             headers.insert(LAST_EVENT_ID, HeaderValue::from_bytes(id).ok()?);
         }
-        Some(self.request(Method::GET, headers, Bytes::new()))
+        Some(self.request(Method::GET, headers, Bytes::new().into()))
     }
 
     /// Ends the session.
-    pub(super) fn delete(&self) -> Request<Full<Bytes>> {
+    pub(super) fn delete(&self) -> Post {
         let mut headers = self.post.clone();
         headers.remove(CONTENT_TYPE);
-        self.request(Method::DELETE, headers, Bytes::new())
+        self.request(Method::DELETE, headers, Bytes::new().into())
     }
 
-    fn request(&self, method: Method, headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(body));
+    fn request(&self, method: Method, headers: HeaderMap, body: Text) -> Post {
+        let mut request = Request::new(Payload::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = self.target.clone();
         *request.headers_mut() = headers;

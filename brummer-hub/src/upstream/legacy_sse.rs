@@ -1,7 +1,7 @@
 //! The transport of revision 2024-11-05 (transports § HTTP with SSE): one stream for all that the instance says, and
 //! an address, named by its first event, that takes all that the client says.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use hyper::{Uri, http::uri::PathAndQuery};
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{
     ExchangeError, Hello,
-    handshake::{Opened, initialize, read_answer, welcome},
+    handshake::{First, Opened, initialize, read_answer, welcome},
     headers::{Route, Transport},
     reply::{Opening, Reply, excerpt, open as open_reply},
     sse::Name,
@@ -33,55 +33,68 @@ pub(super) async fn open(wire: &Wire, base: &Route, hello: &Hello) -> Result<Ope
 }
 
 async fn open_at(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, ExchangeError> {
-    let (mut stream, target) = timeout(ENDPOINT_LIMIT, find_endpoint(wire, base))
+    let (stream, base, address) = timeout(ENDPOINT_LIMIT, find_endpoint(wire, base))
         .await
         .unwrap_or_else(|_| Err(invalid("no endpoint event came".into())))?;
-    let route = base.http_sse(target);
+    open_on(wire, &base, hello, stream, &address).await
+}
+
+/// Opens a conversation on a stream whose first event named this address.
+pub(super) async fn open_on(
+    wire: &Wire,
+    base: &Route,
+    hello: &Hello,
+    mut stream: Reply,
+    address: &Bytes,
+) -> Result<Opened, ExchangeError> {
+    let route = base.http_sse(resolve(base.target(), address, wire.dialer.port())?);
     let (connection, response) = wire.send(None, route.post(initialize(hello))).await?;
-    let connection = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+    let connection = match open_reply(wire, connection, response).await? {
         Opening::Refused(refusal) => return Err(refusal.error()),
         Opening::Empty(connection) => Some(connection),
         Opening::Messages(_) => None,
     };
-    let (answer, early) = read_answer(&mut stream).await?;
+    let (answer, early) = match read_answer(&mut stream).await? {
+        First::Answer(answer, early) => (answer, early),
+        First::Endpoint(_) => return Err(invalid("a second endpoint event came".into())),
+    };
     let welcome = welcome(&answer, None)?;
     let mut route = route.agreed(welcome.era, None);
     route.transport = Transport::HttpSse;
     Ok(Opened { route, welcome, early, connection, stream: Some(stream) })
 }
 
-async fn find_endpoint(wire: &Wire, base: &Route) -> Result<(Reply, Uri), ExchangeError> {
-    let request = base.get(None).ok_or_else(|| invalid("no request".into()))?;
-    let (connection, response) = wire.send(None, request).await?;
-    let mut stream = match open_reply(connection, response, wire.limits.max_message_bytes).await? {
+async fn find_endpoint(wire: &Wire, base: &Route) -> Result<(Reply, Route, Bytes), ExchangeError> {
+    let mut base = base.clone();
+    let get = |route: &Route| route.get(None).ok_or_else(|| invalid("no request".into()));
+    let (connection, response) = wire.send_on_the_way(None, &mut base, get).await?;
+    let mut stream = match open_reply(wire, connection, response).await? {
         Opening::Messages(reply) if reply.is_stream() => reply,
         Opening::Refused(refusal) => return Err(refusal.error()),
         Opening::Messages(_) | Opening::Empty(_) => return Err(invalid("it is no stream".into())),
     };
     match stream.next_event().await? {
-        Some((Name::Endpoint, address)) => {
-            let target = resolve(base.target(), &address, wire.dialer.port())?;
-            Ok((stream, target))
-        }
+        Some((Name::Endpoint, address)) => Ok((stream, base, address)),
         _ => Err(invalid("the stream does not begin with an endpoint event".into())),
     }
 }
 
-/// Where an `endpoint` event points to, seen from the address of the stream. It must not lead away from the instance.
-fn resolve(base: &Uri, address: &Bytes, port: u16) -> Result<Uri, ExchangeError> {
+/// Where an address points to that an instance names, seen from one of its own. It must not lead away from the instance.
+pub(super) fn resolve(base: &Uri, address: &[u8], port: u16) -> Result<Uri, ExchangeError> {
     let refuse = |why: &str| {
         let shown = excerpt(address).unwrap_or_default();
-        invalid(format!("the endpoint event names `{shown}`, {why}"))
+        invalid(format!("it names the address `{shown}`, {why}"))
     };
     let text = std::str::from_utf8(address).map_err(|_| refuse("which is not text"))?.trim();
     let path =
         if let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) {
             let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
             let elsewhere = "which is not on the instance";
-            let (host, named) = authority.rsplit_once(':').ok_or_else(|| refuse(elsewhere))?;
-            let is_loopback =
-                ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| host.eq_ignore_ascii_case(name));
-            if !scheme.eq_ignore_ascii_case("http") || !is_loopback || named.parse() != Ok(port) {
+            let (host, named) = match authority.rsplit_once(':') {
+                Some((host, named)) if !named.ends_with(']') => (host, named),
+                _ => (authority, "80"),
+            };
+            if !scheme.eq_ignore_ascii_case("http") || !is_this_host(host) || named.parse() != Ok(port) {
                 return Err(refuse(elsewhere));
             }
             path.to_owned()
@@ -98,6 +111,18 @@ fn resolve(base: &Uri, address: &Bytes, port: u16) -> Result<Uri, ExchangeError>
     let path = path.split('#').next().unwrap_or_default();
     let path = PathAndQuery::try_from(path).map_err(|_| refuse("which is no address"))?;
     Ok(Uri::from(path))
+}
+
+/// Whether a host is this one, however it is spelled. A server that listens everywhere may name that.
+fn is_this_host(host: &str) -> bool {
+    let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    match literal.parse::<IpAddr>() {
+        Ok(address) => {
+            let address = address.to_canonical();
+            address.is_loopback() || address.is_unspecified()
+        }
+        Err(_) => host.strip_suffix('.').unwrap_or(host).eq_ignore_ascii_case("localhost"),
+    }
 }
 
 #[cfg(test)]
@@ -119,12 +144,20 @@ mod tests {
             (" http://localhost:3000/m?next=http://x/ ", "/m?next=http://x/"),
             ("HTTP://127.0.0.1:3000", "/"),
             ("http://[::1]:3000/m#part", "/m"),
+            ("http://0.0.0.0:3000/m", "/m"),
+            ("http://[::]:3000/m", "/m"),
+            ("http://127.1.2.3:3000/m", "/m"),
+            ("http://LocalHost.:3000/m", "/m"),
+            ("http://[::ffff:127.0.0.1]:3000/m", "/m"),
             ("/m?to=http://other/", "/m?to=http://other/"),
         ] {
             assert_eq!(resolved(address).as_deref(), Ok(expected), "{address}");
         }
         for address in [
             "http://example.com/m",
+            "http://192.168.1.2:3000/m",
+            "http://127.0.0.1.example.com:3000/m",
+            "http://[::1]/m",
             "http://localhost/m",
             "http://localhost:3001/m",
             "http://localhost:3000@example.com/m",
@@ -133,7 +166,7 @@ mod tests {
             "//example.com/m",
             "/a b",
         ] {
-            assert!(resolved(address).unwrap_err().contains("the endpoint event names"), "{address}");
+            assert!(resolved(address).unwrap_err().contains("it names the address"), "{address}");
         }
     }
 }

@@ -117,6 +117,7 @@ impl Listener {
 
     /// The stream has ended: a server may do that at any time, and a dead one does it too.
     async fn on_end(&mut self, wire: &Wire) -> Option<Heard> {
+        wire.standing.send_replace(false);
         wire.tell(UpstreamEventKind::Suspect).await;
         if self.route.transport == Transport::HttpSse {
             return Some(Heard::Ended);
@@ -145,11 +146,12 @@ impl Listener {
         let opened = async {
             let connection = wire.dialer.dial_to_listen().await?;
             let (connection, response) = wire.send(Some(connection), request).await?;
-            open(connection, response, wire.limits.max_message_bytes).await
+            open(wire, connection, response).await
         };
         match opened.await {
             Ok(Opening::Messages(mut reply)) if reply.is_stream() => {
                 self.opened = Some(Instant::now());
+                wire.standing.send_replace(true);
                 reply.resume(parser);
                 self.state = State::Open(Box::new(reply));
             }

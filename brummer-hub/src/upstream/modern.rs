@@ -32,8 +32,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Request;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, watch};
@@ -44,7 +42,7 @@ use self::{
     mirror::Tools,
     rounds::{Answer, Round},
 };
-use super::{Hello, actor::Outgoing, headers::Route};
+use super::{Hello, actor::Outgoing, body::Post, headers::Route};
 use crate::{
     frame::{Frame, Object},
     protocol::{ModernVersion, method},
@@ -103,7 +101,7 @@ pub(super) struct Manner {
 /// A request on its way: as it is sent, and what is needed to judge its answer or send it again.
 #[derive(Debug)]
 pub(super) struct Errand {
-    request: Request<Full<Bytes>>,
+    request: Post,
     /// The id under which it is sent.
     wire_id: u64,
     kind: Kind,
@@ -211,13 +209,13 @@ impl Manner {
     }
 
     /// A request of the hub's own. `params` (members as JSON text) come after the introduction.
-    fn own_request(&self, route: &Route, method: &'static str, params: &str) -> (u64, Request<Full<Bytes>>) {
+    fn own_request(&self, route: &Route, method: &'static str, params: &str) -> (u64, Post) {
         let id = self.mint();
         let (members, comma) = (self.introduction.members(), if params.is_empty() { "" } else { "," });
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"_meta":{{{members}}}{comma}{params}}}}}"#
         );
-        let mut request = route.post(body.into());
+        let mut request = route.post(Bytes::from(body));
         field::describe(request.headers_mut(), method, None);
         (id, request)
     }

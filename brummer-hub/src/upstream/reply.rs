@@ -1,17 +1,19 @@
 //! What came back for a request: which of the forms that MCP allows it has, and the messages in it.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hyper::{
     HeaderMap, Response, StatusCode,
     body::{Body, Incoming},
-    header::{CONTENT_TYPE, LOCATION},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
 
 use super::{
     ExchangeError, ExchangeReason, Sent,
     connection::{Connection, broken},
     sse::{Event, Name, Parser},
+    wire::{Wire, parse},
 };
+use crate::budget::Account;
 use crate::frame::{Frame, Kind};
 
 /// As much of the body of a refusal as is read: enough for a JSON-RPC error with data.
@@ -33,10 +35,11 @@ pub(super) enum Opening {
 
 /// Sorts a response.
 pub(super) async fn open(
+    wire: &Wire,
     mut connection: Connection,
     response: Response<Incoming>,
-    limit: usize,
 ) -> Result<Opening, ExchangeError> {
+    let limit = wire.limits.max_message_bytes;
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
         let refusal = Refusal::read(connection, head.status, &head.headers, body).await;
@@ -45,11 +48,16 @@ pub(super) async fn open(
     if body.is_end_stream() {
         return Ok(Opening::Empty(connection));
     }
+    if let Some(coding) = coding(&head.headers) {
+        let reason = ExchangeReason::Coding { found: coding };
+        return Err(ExchangeError { sent: Sent::Yes, reason });
+    }
     let form = match media_type(&head.headers) {
         MediaType::EventStream => Form::Undecided(Parser::new(limit)),
         MediaType::Other(_) if head.status == StatusCode::ACCEPTED => {
             // SDK servers say "Accepted" as text. There is nothing to learn from it.
-            let _ = read(&mut connection, body, Bytes::new(), MAX_REFUSAL).await?;
+            let mut account = Account::default();
+            let _ = read(&mut connection, body, Bytes::new(), MAX_REFUSAL, &mut account).await?;
             return Ok(Opening::Empty(connection));
         }
         MediaType::Json | MediaType::Other(None) => Form::Json,
@@ -57,7 +65,14 @@ pub(super) async fn open(
             return Err(ExchangeError { sent: Sent::Yes, reason: ExchangeReason::ContentType { found } });
         }
     };
-    Ok(Opening::Messages(Reply { connection, body: Some(body), form, limit }))
+    let account = Account::with(wire.budget.as_ref());
+    Ok(Opening::Messages(Reply { connection, body: Some(body), form, limit, account }))
+}
+
+/// How the body is compressed, if it is.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let found = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii())?;
+    if found.eq_ignore_ascii_case(b"identity") { None } else { excerpt(found) }
 }
 
 enum MediaType {
@@ -87,6 +102,8 @@ pub(super) struct Reply {
     body: Option<Incoming>,
     form: Form,
     limit: usize,
+    /// What has been paid for the message that is being read.
+    account: Account,
 }
 
 #[derive(Debug)]
@@ -115,8 +132,11 @@ impl Reply {
         loop {
             if let Form::Events(parser, chunk) = &mut self.form {
                 match parser.next(chunk) {
-                    Some(Event::Data { name, data }) => return Ok(Some((name, data))),
-                    Some(Event::TooLarge) => return Err(too_large(self.limit)),
+                    Some(Event::Data { name, data }) => return Ok(Some((name, self.account.seal(data)))),
+                    Some(Event::TooLarge) => {
+                        self.account.seal(Bytes::new());
+                        return Err(too_large(self.limit));
+                    }
                     None => {}
                 }
             }
@@ -126,8 +146,13 @@ impl Reply {
             }
             match self.connection.chunk(body).await {
                 Some(Ok(chunk)) => match &mut self.form {
-                    Form::Events(_, rest) => *rest = chunk,
-                    Form::Undecided(parser) => match chunk.trim_ascii_start().first() {
+                    Form::Events(parser, rest) => {
+                        // What is over the limit is thrown away as it comes.
+                        let length = (parser.held() + chunk.len()).min(self.limit);
+                        *rest = chunk;
+                        self.account.cover(length, None).await;
+                    }
+                    Form::Undecided(parser) => match without_bom(&chunk).trim_ascii_start().first() {
                         Some(b'{' | b'[') => {
                             self.form = Form::Json;
                             return self.document(chunk).await.map(Some);
@@ -151,8 +176,11 @@ impl Reply {
 
     async fn document(&mut self, first: Bytes) -> Result<(Name, Bytes), ExchangeError> {
         match self.body.take() {
-            Some(body) => Ok((Name::Message, read(&mut self.connection, body, first, self.limit).await?)),
-            None => Ok((Name::Message, first)),
+            Some(body) => {
+                let text = read(&mut self.connection, body, first, self.limit, &mut self.account).await?;
+                Ok((Name::Message, without_bom(&text)))
+            }
+            None => Ok((Name::Message, without_bom(&first))),
         }
     }
 
@@ -200,36 +228,46 @@ async fn read(
     mut body: Incoming,
     first: Bytes,
     limit: usize,
+    account: &mut Account,
 ) -> Result<Bytes, ExchangeError> {
     let announced = body.size_hint().exact().map(|left| usize::try_from(left).unwrap_or(usize::MAX));
     let announced = announced.map(|left| left.saturating_add(first.len()));
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    let mut whole = BytesMut::new();
-    let mut only = first;
+    let mut whole = Vec::new();
+    let mut next = first;
     loop {
-        // A body that came in one piece is used where it is.
-        if whole.is_empty() && !only.is_empty() && body.is_end_stream() {
-            return Ok(only);
-        }
-        match connection.chunk(&mut body).await {
-            Some(Ok(chunk)) if whole.is_empty() && only.is_empty() => only = chunk,
-            Some(Ok(chunk)) => {
-                if whole.is_empty() {
-                    whole.reserve(announced.unwrap_or(only.len() + chunk.len()));
-                    whole.extend_from_slice(&std::mem::take(&mut only));
-                }
-                whole.extend_from_slice(&chunk);
-            }
-            Some(Err(error)) => return Err(broken(&error)),
-            None if whole.is_empty() => return Ok(only),
-            None => return Ok(whole.freeze()),
-        }
-        if whole.len().max(only.len()) > limit {
+        let length = whole.len() + next.len();
+        if length > limit {
             return Err(too_large(limit));
         }
+        account.cover(length, announced).await;
+        if whole.is_empty() && (next.is_empty() || body.is_end_stream()) {
+            // A body that came in one piece is used where it is.
+            if body.is_end_stream() {
+                return Ok(account.seal(next));
+            }
+        } else {
+            if whole.capacity() < length {
+                let room = announced.unwrap_or(2 * length).min(account.covered()).max(length);
+                whole.reserve_exact(room - whole.len());
+            }
+            // Dropped at once: the connection reads into the same memory again.
+            whole.extend_from_slice(&std::mem::take(&mut next));
+        }
+        match connection.chunk(&mut body).await {
+            Some(Ok(chunk)) => next = chunk,
+            Some(Err(error)) => return Err(broken(&error)),
+            None => return Ok(account.seal(whole.into())),
+        }
     }
+}
+
+/// A document without the mark that some editors and frameworks put first (RFC 8259 § 8.1 lets readers ignore it).
+fn without_bom(text: &Bytes) -> Bytes {
+    let rest = text.strip_prefix(b"\xef\xbb\xbf").map(|rest| text.slice_ref(rest));
+    rest.unwrap_or_else(|| text.clone())
 }
 
 pub(super) fn too_large(limit: usize) -> ExchangeError {
@@ -253,7 +291,9 @@ impl Refusal {
         body: Incoming,
     ) -> Self {
         let location = headers.get(LOCATION).and_then(|value| excerpt(value.as_bytes()));
-        let (body, connection) = match read(&mut connection, body, Bytes::new(), MAX_REFUSAL).await {
+        let mut account = Account::default();
+        let read = read(&mut connection, body, Bytes::new(), MAX_REFUSAL, &mut account).await;
+        let (body, connection) = match read {
             Ok(body) => (body, Some(connection)),
             Err(_) => (Bytes::new(), None),
         };
@@ -262,14 +302,12 @@ impl Refusal {
 
     /// The JSON-RPC response in it: that is the instance's answer then, whatever the status.
     pub(super) fn answer(&self) -> Option<Frame> {
-        let frame = Frame::parse(self.body.clone()).ok()?;
+        let frame = parse(&without_bom(&self.body)).ok()?;
         matches!(frame.kind(), Kind::Response { .. }).then_some(frame)
     }
 
-    /// Whether the server answered before it looked at the request. That is how a server that was started anew under a
-    /// session of its predecessor answers with the official TypeScript SDK ("Bad Request: Server not initialized").
-    pub(super) fn is_unread(&self, answer: &Frame) -> bool {
-        self.status == StatusCode::BAD_REQUEST && answer.id().is_none()
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// What to tell the user.

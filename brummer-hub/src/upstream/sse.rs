@@ -132,6 +132,11 @@ impl Parser {
         None
     }
 
+    /// Bytes of the unfinished event.
+    pub(crate) fn held(&self) -> usize {
+        self.data.len()
+    }
+
     /// The id after which a broken stream is to be resumed.
     #[must_use]
     pub fn last_id(&self) -> Option<&[u8]> {

@@ -1,11 +1,12 @@
 //! What all exchanges of one connection share: the way to the instance, the way to the owner, and the limits.
 
 use std::{
+    borrow::Cow,
     future::poll_fn,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -13,18 +14,21 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use http_body_util::Full;
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Response, body::Incoming, header::LOCATION};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, Sleep},
 };
 
 use super::{
     Command, ExchangeError, ExchangeReason, LinkId, Purpose, Sent, UpstreamEvent, UpstreamEventKind,
-    connection::{Connection, Dialer, SendError, broken},
+    body::Post,
+    connection::{Connection, Dialer, HABIT, SendError, broken},
+    headers::Route,
+    legacy_sse::resolve,
 };
 use crate::{
+    budget::Budget,
     config::Limits,
     frame::{Frame, Kind, split_batch},
     protocol::method,
@@ -32,6 +36,9 @@ use crate::{
 
 /// Messages in one batch (2025-03-26, basic § Batching); a longer one is a mistake or an attack.
 const MAX_BATCH: usize = 1024;
+
+/// Redirects in a row that are followed.
+const MAX_REDIRECTS: usize = 3;
 
 /// How long a cancelled request is still listened to: the instance need not end its stream, and mostly does not.
 const AFTER_CANCEL: Duration = Duration::from_secs(5);
@@ -44,8 +51,15 @@ pub(super) struct Wire {
     pub(super) commands: mpsc::WeakSender<Command>,
     pub(super) dialer: Dialer,
     pub(super) limits: Limits,
+    pub(super) budget: Option<Budget>,
     pub(super) purpose: Purpose,
     pub(super) since: Instant,
+    /// The instance closes connections soon after an answer: none is used again.
+    pub(super) closes: AtomicBool,
+    /// The instance refuses `ping` in a session that it knows.
+    pub(super) refuses_pings: AtomicBool,
+    /// Whether a standing stream stands, on which an answer could come.
+    pub(super) standing: watch::Sender<bool>,
     /// When the one stream of the HTTP+SSE transport last brought something, in milliseconds after `since`.
     pub(super) last_heard: AtomicU64,
 }
@@ -56,7 +70,7 @@ impl Wire {
     pub(super) fn send(
         &self,
         connection: Option<Connection>,
-        request: Request<Full<Bytes>>,
+        request: Post,
     ) -> impl Future<Output = Result<(Connection, Response<Incoming>), ExchangeError>> {
         self.send_on(connection, request, self.purpose == Purpose::Health)
     }
@@ -65,24 +79,60 @@ impl Wire {
     pub(super) fn send_repeatable(
         &self,
         connection: Option<Connection>,
-        request: Request<Full<Bytes>>,
+        request: Post,
     ) -> impl Future<Output = Result<(Connection, Response<Incoming>), ExchangeError>> {
         self.send_on(connection, request, true)
+    }
+
+    /// Sends a request of the opening, which may run twice, and follows where the instance says that it has moved to:
+    /// `route` leads there then.
+    pub(super) async fn send_on_the_way(
+        &self,
+        mut connection: Option<Connection>,
+        route: &mut Route,
+        request: impl Fn(&Route) -> Result<Post, ExchangeError>,
+    ) -> Result<(Connection, Response<Incoming>), ExchangeError> {
+        for _ in 0..MAX_REDIRECTS {
+            let (answering, response) = self.send_repeatable(connection.take(), request(route)?).await?;
+            let location =
+                response.status().is_redirection().then(|| response.headers().get(LOCATION)).flatten();
+            // One that leads elsewhere is told as what it is.
+            match location.map(|location| resolve(route.target(), location.as_bytes(), self.dialer.port())) {
+                Some(Ok(target)) if target != *route.target() => *route = route.at(target),
+                _ => return Ok((answering, response)),
+            }
+        }
+        self.send_repeatable(None, request(route)?).await
     }
 
     async fn send_on(
         &self,
         connection: Option<Connection>,
-        mut request: Request<Full<Bytes>>,
+        mut request: Post,
         repeatable: bool,
     ) -> Result<(Connection, Response<Incoming>), ExchangeError> {
         if let Some(mut connection) = connection {
+            let rested = connection.rested();
+            let note_habit = || {
+                if rested < HABIT {
+                    self.closes.store(true, Ordering::Relaxed);
+                }
+            };
             let spare = repeatable.then(|| request.clone());
             match (connection.send(request).await, spare) {
                 (Ok(response), _) => return Ok((connection, response)),
-                (Err(SendError::Unsent(unsent)), _) => request = *unsent,
-                (Err(SendError::Broken(_)), Some(spare)) => request = spare,
-                (Err(SendError::Broken(error)), None) => return Err(broken(&error)),
+                (Err(SendError::Unsent(unsent)), _) => {
+                    note_habit();
+                    request = *unsent;
+                }
+                (Err(SendError::Broken(_)), Some(spare)) => {
+                    note_habit();
+                    request = spare;
+                }
+                (Err(SendError::Broken(error)), None) => {
+                    note_habit();
+                    return Err(broken(&error));
+                }
             }
         }
         let mut connection = self.dialer.dial().await?;
@@ -115,11 +165,11 @@ impl Wire {
     /// Passes on what came for `call`: one message or a batch. Whether the answer to the call was in it.
     pub(super) async fn deliver(&self, text: Bytes, call: &Call) -> Result<bool, ExchangeError> {
         if text.trim_ascii_start().first() != Some(&b'[') {
-            return Ok(self.deliver_frame(parse(text)?, call, false).await);
+            return Ok(self.deliver_frame(parse(&text)?, call, false).await);
         }
         let mut answered = false;
         for part in split_batch(&text, MAX_BATCH).map_err(|error| invalid(error.to_string()))? {
-            answered |= self.deliver_frame(parse(part)?, call, false).await;
+            answered |= self.deliver_frame(parse(&part)?, call, false).await;
         }
         Ok(answered)
     }
@@ -179,7 +229,7 @@ impl Wire {
         };
         let mut responses = Vec::new();
         for part in parts {
-            let frame = parse(part)?;
+            let frame = parse(&part)?;
             match frame.kind() {
                 Kind::Request { method, .. } if **method == *method::PING => self.answer_ping(&frame),
                 Kind::Response { .. } => responses.push(frame),
@@ -195,7 +245,7 @@ impl Wire {
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
         // A full queue means that the instance takes nothing in; one answer less does not matter then.
         if let Some(commands) = self.commands.upgrade() {
-            let _ = commands.try_send(Command::Send(answer.into()));
+            let _ = commands.try_send(Command::Send(Bytes::from(answer).into()));
         }
     }
 
@@ -205,8 +255,18 @@ impl Wire {
     }
 }
 
-fn parse(text: Bytes) -> Result<Frame, ExchangeError> {
-    Frame::parse(text).map_err(|error| invalid(error.to_string()))
+/// Reads a message. One that is not UTF-8 arrives with U+FFFD in place of what is not: one bad name spoils no list.
+pub(super) fn parse(text: &Bytes) -> Result<Frame, ExchangeError> {
+    Frame::parse(text.clone()).or_else(|error| {
+        let refused = invalid(error.to_string());
+        match String::from_utf8_lossy(text) {
+            Cow::Borrowed(_) => Err(refused),
+            Cow::Owned(mended) => {
+                tracing::debug!("the instance sent text that is not UTF-8");
+                Frame::parse(mended).map_err(|_| refused)
+            }
+        }
+    })
 }
 
 pub(super) fn invalid(why: String) -> ExchangeError {
@@ -280,6 +340,8 @@ pub(super) enum Impatience {
     TimedOut,
     /// The call was cancelled and its stream did not end, or it was answered on another stream.
     Over,
+    /// The stream that could have brought the answer has ended.
+    Lost,
 }
 
 /// How long one call is waited for.
@@ -331,6 +393,16 @@ impl<'a> Patience<'a> {
     /// Waits until the answer has come on another stream.
     pub(super) async fn wait_elsewhere(&mut self) -> Impatience {
         poll_fn(|cx| self.poll_impatience(cx)).await
+    }
+
+    /// The same where the other stream may end without the conversation.
+    pub(super) async fn wait_on_standing(&mut self) -> Impatience {
+        let mut standing = self.wire.standing.subscribe();
+        let ended = standing.wait_for(|stands| !stands);
+        match self.wait(ended).await {
+            Ok(_) => Impatience::Lost,
+            Err(impatience) => impatience,
+        }
     }
 
     fn poll_impatience(&mut self, cx: &mut Context<'_>) -> Poll<Impatience> {

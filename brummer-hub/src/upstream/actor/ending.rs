@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::{Actor, Chore, Outgoing, Phase};
+use super::{Actor, Chore, Outgoing, Phase, cancelled};
 use crate::upstream::{
-    Command, ExchangeError, ExchangeReason, Sent, UpstreamEvent, UpstreamEventKind, headers::Transport,
-    wire::Call,
+    Command, ExchangeError, ExchangeReason, Purpose, Sent, UpstreamEvent, UpstreamEventKind,
+    headers::Transport, wire::Call,
 };
 
-/// How long the end may take: the last notifications, and the DELETE of the session.
+/// How long the end may take: half of it for the last notifications, the other half for the DELETE of the session.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 impl Actor {
@@ -23,22 +23,32 @@ impl Actor {
         if is_unsent { Sent::No } else { Sent::Unknown }
     }
 
-    /// Ends the calls for an owner who may have stopped listening, delivers what is on its way, ends the session.
+    /// Ends the calls for an owner who may have stopped listening, tells the instance that they are cancelled, delivers
+    /// what is on its way, ends the session. Connections are closed after that.
     pub(super) async fn close(mut self) {
-        self.exchanges.clear();
-        for call in self.calls.values().filter(|call| call.settle()) {
-            let error = ExchangeError { sent: self.sent(call), reason: ExchangeReason::Closed };
+        self.take_last_commands().await;
+        let calls: Vec<_> = self.calls.values().cloned().collect();
+        for call in calls {
+            let sent = self.sent(&call);
+            if !call.settle() {
+                continue;
+            }
+            let error = ExchangeError { sent, reason: ExchangeReason::Closed };
             let kind = UpstreamEventKind::Ended { id: call.id, error };
             let _ = self.wire.events.try_send(UpstreamEvent { link: self.wire.link, kind });
-        }
-        if let Some(listener) = self.listener.take() {
-            listener.abort();
-        }
-        if let Some(modern) = &mut self.modern {
-            modern.subscriptions.close();
+            if sent != Sent::No && self.wire.purpose == Purpose::Conversation {
+                self.dispatch(Outgoing::Message {
+                    body: cancelled(call.id, "its client is gone"),
+                    again: false,
+                });
+            }
         }
         let Phase::Open(route) = &self.phase else { return };
-        let ending = async {
+        if route.transport == Transport::Modern {
+            // To stop listening is to cancel.
+            self.exchanges.clear();
+        }
+        let last_words = async {
             while self.posts > 0 {
                 match self.chores.next().await {
                     Some(Chore::Posted(posted)) => {
@@ -51,12 +61,29 @@ impl Actor {
                     None => break,
                 }
             }
-            if route.has_session() && route.transport == Transport::Streamable {
-                let _ = self.wire.send(self.pool.take(), route.delete()).await;
-            }
         };
-        if timeout(CLOSE_LIMIT, ending).await.is_err() {
+        let mut in_time = timeout(CLOSE_LIMIT / 2, last_words).await.is_ok();
+        if route.has_session() && route.transport == Transport::Streamable {
+            let ended = self.wire.send(self.pool.take(&self.wire.closes), route.delete());
+            in_time &= timeout(CLOSE_LIMIT / 2, ended).await.is_ok();
+        }
+        if !in_time {
             tracing::debug!(link = self.wire.link.0, "the instance did not let the session be ended in time");
+        }
+    }
+
+    /// What the owner said before it ended the connection: messages are still sent, and requests are not.
+    async fn take_last_commands(&mut self) {
+        self.commands.close();
+        while let Some(command) = self.commands.recv().await {
+            match command {
+                Command::Request { id, body } => {
+                    let call = Call::new(id);
+                    self.calls.insert(id, Arc::clone(&call));
+                    self.waiting.push_back(Outgoing::Request { call, body, again: false });
+                }
+                command => self.on_command(command),
+            }
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use futures_util::future::abortable;
 use tokio::sync::mpsc;
 
@@ -12,6 +11,7 @@ use crate::{
     protocol::{ModernVersion, code, method},
     upstream::{
         ExchangeError, ExchangeReason, Purpose, Sent,
+        body::Text,
         headers::Route,
         modern::{
             Modern, error,
@@ -46,7 +46,7 @@ impl Actor {
     pub(super) fn start_modern(&mut self, route: &Arc<Route>, outgoing: Outgoing) {
         match outgoing {
             Outgoing::Message { body, .. } => self.take_message(body),
-            Outgoing::Request { call, body, again } => match Frame::parse(body) {
+            Outgoing::Request { call, body, again } => match Frame::parse(body.into_bytes()) {
                 Ok(frame) => self.start_request(route, call, &frame, again),
                 Err(_) => self.refuse(call, code::INVALID_REQUEST, "the request is no message"),
             },
@@ -55,8 +55,8 @@ impl Actor {
 
     /// Nothing is sent but requests. An answer goes to the call whose question it answers; of notifications, none
     /// that a client may send means anything there (2026-07-28, changelog).
-    fn take_message(&mut self, body: Bytes) {
-        let (Some(modern), Ok(frame)) = (&self.modern, Frame::parse(body)) else { return };
+    fn take_message(&mut self, body: Text) {
+        let (Some(modern), Ok(frame)) = (&self.modern, Frame::parse(body.into_bytes())) else { return };
         if let Kind::Response { .. } = frame.kind()
             && let Some((call, question)) = frame.id().and_then(rounds::read_id)
             && let Some(answers) = modern.asked.get(&call)
@@ -90,7 +90,7 @@ impl Actor {
                 return self.after_listening(outcome);
             }
             method::TOOLS_CALL if !modern.manner.tools.borrow().is_known() => {
-                let outgoing = Outgoing::Request { call, body: frame.bytes().clone(), again };
+                let outgoing = Outgoing::Request { call, body: frame.bytes().clone().into(), again };
                 return self.list_first(route, outgoing);
             }
             _ => {}
@@ -100,9 +100,9 @@ impl Actor {
             Some(errand) => {
                 let (wire, route, manner) =
                     (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
-                let connection = self.pool.take();
-                self.exchanges
-                    .push(Box::pin(request::request(wire, route, manner, call, errand, connection)));
+                let connection = self.pool.take(&self.wire.closes);
+                let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+                self.exchange(at, of, request::request(wire, route, manner, call, errand, connection));
             }
             None => self.refuse(call, code::INVALID_PARAMS, "`params` must be an object"),
         }
@@ -122,10 +122,10 @@ impl Actor {
                 modern.unlisted = Some(VecDeque::from([outgoing]));
                 let (wire, route, manner) =
                     (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
-                let connection = self.pool.take();
-                self.chores.push(Box::pin(async move {
-                    Chore::Listed(mirror::list(&wire, &route, &manner, connection).await)
-                }));
+                let connection = self.pool.take(&self.wire.closes);
+                self.chore(
+                    async move { Chore::Listed(mirror::list(&wire, &route, &manner, connection).await) },
+                );
             }
         }
     }
@@ -160,13 +160,14 @@ impl Actor {
             Turn::Answered(retry) => self.retry(route, call, &retry),
             Turn::OtherVersion(body) => {
                 self.known = None;
-                self.on_forgotten(route, Outgoing::Request { call, body, again: true });
+                self.on_forgotten(route);
+                self.dispatch(Outgoing::Request { call, body: body.into(), again: true });
             }
             Turn::Mismatch(body) => {
                 if let Some(modern) = &self.modern {
                     modern.manner.tools.send_modify(mirror::Tools::doubt);
                 }
-                self.dispatch(Outgoing::Request { call, body, again: true });
+                self.dispatch(Outgoing::Request { call, body: body.into(), again: true });
             }
             Turn::Replaced => {}
         }
@@ -178,7 +179,8 @@ impl Actor {
         let (sender, answers) = mpsc::channel(rounds::MAX_QUESTIONS);
         modern.asked.insert(call.id, sender);
         let (wire, route, manner) = (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
-        self.exchanges.push(Box::pin(rounds::ask(wire, route, manner, call, asked, answers)));
+        let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+        self.exchange(at, of, rounds::ask(wire, route, manner, call, asked, answers));
     }
 
     fn retry(&mut self, route: &Arc<Route>, call: Arc<Call>, retry: &Retry) {
@@ -191,8 +193,9 @@ impl Actor {
             return self.refuse(call, code::INVALID_PARAMS, "`params` must be an object");
         };
         let (wire, route, manner) = (Arc::clone(&self.wire), Arc::clone(route), Arc::clone(&modern.manner));
-        let connection = self.pool.take();
-        self.exchanges.push(Box::pin(request::request(wire, route, manner, call, errand, connection)));
+        let connection = self.pool.take(&self.wire.closes);
+        let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+        self.exchange(at, of, request::request(wire, route, manner, call, errand, connection));
     }
 
     fn refuse(&mut self, call: Arc<Call>, code: i32, message: &str) {
@@ -207,7 +210,7 @@ impl Actor {
             Err(error) => response(call.id, "error", &error),
         };
         let wire = Arc::clone(&self.wire);
-        self.chores.push(Box::pin(async move {
+        self.chore(async move {
             match frame {
                 Some(frame) => wire.pass(frame, &call, true).await,
                 None => {
@@ -216,17 +219,17 @@ impl Actor {
                 }
             }
             Chore::Done
-        }));
+        });
     }
 
     /// Opens the stream of changes; requests wait for a moment until it stands.
     pub(super) fn begin_to_listen(&mut self) {
         self.held = true;
         self.listen_anew(Duration::ZERO);
-        self.chores.push(Box::pin(async move {
+        self.chore(async move {
             tokio::time::sleep(LISTEN_FIRST).await;
             Chore::Settled
-        }));
+        });
     }
 
     fn listen_anew(&mut self, pause: Duration) {
@@ -238,7 +241,7 @@ impl Actor {
             Chore::Listening(id, stream, news)
         });
         modern.subscriptions.begin(id, handle, pause);
-        self.chores.push(Box::pin(async move { chore.await.unwrap_or(Chore::Done) }));
+        self.chore(async move { chore.await.unwrap_or(Chore::Done) });
     }
 
     pub(super) fn on_listening(&mut self, id: u64, stream: Option<Box<Stream>>, news: News) {
@@ -251,7 +254,7 @@ impl Actor {
                 Chore::Listening(id, stream, news)
             });
             modern.subscriptions.go_on(id, handle);
-            self.chores.push(Box::pin(async move { chore.await.unwrap_or(Chore::Done) }));
+            self.chore(async move { chore.await.unwrap_or(Chore::Done) });
         }
         self.after_listening(outcome);
         if self.held {

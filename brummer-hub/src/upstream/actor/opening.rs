@@ -1,6 +1,10 @@
 //! How a conversation begins, and begins anew.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::future::abortable;
 use tokio::time::timeout;
@@ -23,17 +27,18 @@ const AT_THE_GATE: Duration = Duration::from_millis(250);
 
 impl Actor {
     /// The instance answered 404 (2025-11-25, transports § Session Management): it has not run what was sent.
-    pub(super) fn on_forgotten(&mut self, route: &Arc<Route>, outgoing: Outgoing) {
+    pub(super) fn on_forgotten(&mut self, route: &Arc<Route>) {
         if matches!(&self.phase, Phase::Open(current) if Arc::ptr_eq(current, route)) {
             self.renew();
         }
-        self.dispatch(outgoing);
     }
 
     /// Opens a new session. All that is to be sent waits for it, and all that was refused for want of it.
     pub(super) fn renew(&mut self) {
         tracing::debug!(link = self.wire.link.0, "the conversation is opened anew");
         self.phase = Phase::Opening;
+        self.wire.closes.store(false, Ordering::Relaxed);
+        self.wire.standing.send_replace(false);
         if let Some(listener) = self.listener.take() {
             listener.abort();
         }
@@ -43,7 +48,7 @@ impl Actor {
     pub(super) fn shake_hands(&mut self, told: fn(Box<Welcome>) -> UpstreamEventKind) {
         let (wire, base, hello) = (Arc::clone(&self.wire), self.base.clone(), self.hello.clone());
         let (known, gate) = (self.known, self.gate.clone());
-        self.chores.push(Box::pin(async move {
+        self.chore(async move {
             // Held over the handshake. What holds it up must not hold up the others for long.
             let _permit = match gate {
                 Some(gate) => timeout(AT_THE_GATE, gate.acquire_owned()).await.ok(),
@@ -60,7 +65,7 @@ impl Actor {
                 wire.deliver_early(frame).await;
             }
             Chore::Opened(Ok(Box::new(Conversation { route, era, connection, stream })))
-        }));
+        });
     }
 
     pub(super) fn on_opened(&mut self, conversation: Conversation) -> Option<End> {
@@ -91,10 +96,10 @@ impl Actor {
         self.held = !settled.is_cancelled();
         self.listen(Box::new(listener), None);
         if self.held {
-            self.chores.push(Box::pin(async move {
+            self.chore(async move {
                 let _ = timeout(LISTEN_FIRST, settled.cancelled()).await;
                 Chore::Settled
-            }));
+            });
         } else {
             self.start_waiting();
         }
@@ -118,6 +123,6 @@ impl Actor {
             Chore::Heard(listener, heard)
         });
         self.listener = Some(handle);
-        self.chores.push(Box::pin(async move { heard.await.unwrap_or(Chore::Done) }));
+        self.chore(async move { heard.await.unwrap_or(Chore::Done) });
     }
 }

@@ -7,16 +7,14 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use futures_util::future::AbortHandle;
-use http_body_util::Full;
-use hyper::Request;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     super::{
         ExchangeError, ExchangeReason, UpstreamEventKind,
+        body::Post,
         headers::Route,
         reply::{Opening as Answer, Reply, open as open_reply},
         wire::{Call, Wire, means},
@@ -227,15 +225,6 @@ impl Subscriptions {
         self.failures = self.failures.saturating_add(1);
         pause
     }
-
-    /// Closes the streams.
-    pub(in crate::upstream) fn close(&mut self) {
-        let streams = [
-            self.standing.take().map(|standing| standing.stream),
-            self.opening.take().map(|opening| opening.stream),
-        ];
-        streams.iter().flatten().for_each(AbortHandle::abort);
-    }
 }
 
 /// What becomes of a stream.
@@ -263,14 +252,14 @@ pub(in crate::upstream) async fn open(
     wire: &Wire,
     manner: &Manner,
     id: u64,
-    request: Request<Full<Bytes>>,
+    request: Post,
     pause: Duration,
 ) -> (Option<Box<Stream>>, News) {
     sleep(pause).await;
     let opened = async {
         let connection = wire.dialer.dial_to_listen().await?;
         let (connection, response) = wire.send(Some(connection), request).await?;
-        open_reply(connection, response, wire.limits.max_message_bytes).await
+        open_reply(wire, connection, response).await
     };
     match opened.await {
         Ok(Answer::Messages(reply)) => {
@@ -383,7 +372,7 @@ fn names(cancellation: &Frame, id: u64) -> bool {
 
 impl Manner {
     /// The request for a stream, and its id.
-    pub(in crate::upstream) fn listen(&self, route: &Route, filter: &str) -> (u64, Request<Full<Bytes>>) {
+    pub(in crate::upstream) fn listen(&self, route: &Route, filter: &str) -> (u64, Post) {
         self.own_request(route, method::LISTEN, filter)
     }
 }

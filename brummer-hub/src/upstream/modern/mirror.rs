@@ -187,7 +187,7 @@ async fn page(
 ) -> Result<(Option<Frame>, Option<Connection>), ExchangeError> {
     let (id, request) = manner.own_request(route, method::TOOLS_LIST, cursor);
     let (connection, response) = wire.send_repeatable(connection, request).await?;
-    match open(connection, response, wire.limits.max_message_bytes).await? {
+    match open(wire, connection, response).await? {
         Opening::Messages(mut reply) => {
             while let Some(text) = reply.next().await? {
                 let frame = Frame::parse(text).ok();

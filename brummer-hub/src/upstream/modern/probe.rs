@@ -2,22 +2,24 @@
 //!
 //! One `server/discover` is sent before anything else. Its answer's body decides, then its status: servers with a
 //! handshake answer in many ways, and all of them mean that `initialize` is to be sent. What says nothing of the
-//! instance at all (nothing listens, no answer, a web page) decides nothing.
+//! instance at all (no answer, a web page, a gate before it) decides nothing, and `initialize` is tried then too.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     super::{
         ExchangeError, ExchangeReason, Hello, Sent,
         connection::Connection,
-        handshake::Headers,
+        handshake::{Headers, leave},
         headers::Route,
         reply::{Opening, Reply, excerpt, open},
-        wire::Wire,
+        sse::Name,
+        wire::{Wire, parse},
     },
     Failure, field,
     meta::{self, Introduction},
@@ -26,9 +28,6 @@ use crate::{
     frame::{Frame, Kind},
     protocol::{LegacyVersion, ModernVersion, code, method},
 };
-
-/// How long the question may take. A server answers it from memory; one that is still starting is asked again later.
-const LIMIT: Duration = Duration::from_secs(3);
 
 /// Revisions that are offered in turn. A server may refuse the first on purpose.
 const MAX_ATTEMPTS: usize = 3;
@@ -46,6 +45,16 @@ pub(in crate::upstream) enum Verdict {
     /// It is to be sent `initialize`, proposing this revision if it named those that it knows.
     Legacy {
         propose: Option<LegacyVersion>,
+        connection: Option<Connection>,
+    },
+    /// It answers what a server of the older transport does where its stream is, to a request of any method.
+    HttpSse {
+        stream: Box<Reply>,
+        address: Bytes,
+    },
+    /// What came back says nothing of its era.
+    Undecided {
+        error: ExchangeError,
         connection: Option<Connection>,
     },
 }
@@ -88,59 +97,76 @@ enum Said {
     Unusable(String),
 }
 
-/// Asks an instance.
+/// Asks an instance, until then. Fails only where nothing was sent.
 pub(in crate::upstream) async fn probe(
     wire: &Wire,
-    base: &Route,
+    base: &mut Route,
     hello: &Hello,
+    until: Instant,
 ) -> Result<Verdict, ExchangeError> {
-    let limit = LIMIT.min(wire.limits.initialize_timeout);
-    timeout(limit, ask(wire, base, hello)).await.unwrap_or_else(|_| {
-        Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::timed_out(limit) })
-    })
+    let begun = Instant::now();
+    let asked = timeout_at(until, ask(wire, base, hello)).await.unwrap_or_else(|_| {
+        let reason = ExchangeReason::timed_out(begun.elapsed());
+        Err(ExchangeError { sent: Sent::Unknown, reason })
+    });
+    match asked {
+        Err(error) if error.sent != Sent::No => Ok(Verdict::Undecided { error, connection: None }),
+        decided => decided,
+    }
 }
 
-async fn ask(wire: &Wire, base: &Route, hello: &Hello) -> Result<Verdict, ExchangeError> {
+async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, ExchangeError> {
     let mut version = ModernVersion::LATEST;
     let mut connection = None;
     for _ in 0..MAX_ATTEMPTS {
         let introduction = Introduction::new(hello, version);
-        let mut request = base.modern(version).post(meta::discover(PROBE_ID, introduction.members()));
-        field::describe(request.headers_mut(), method::DISCOVER, None);
-        let (answering, response) = wire.send_repeatable(connection.take(), request).await?;
-        let stated_id = Headers::take(response.headers()).instance;
-        let answer;
-        (answer, connection) = match open(answering, response, wire.limits.max_message_bytes).await {
-            Ok(Opening::Messages(reply)) => read_answer(reply).await?,
-            Ok(Opening::Empty(connection)) => (None, Some(connection)),
+        let post = |route: &Route| {
+            let mut request = route.modern(version).post(meta::discover(PROBE_ID, introduction.members()));
+            field::describe(request.headers_mut(), method::DISCOVER, None);
+            Ok(request)
+        };
+        let (answering, response) = wire.send_on_the_way(connection.take(), base, post).await?;
+        let Headers { session, instance: stated_id } = Headers::take(response.headers());
+        let (answer, rest, doubt) = match open(wire, answering, response).await {
+            Ok(Opening::Messages(reply)) => match read_answer(reply).await? {
+                Heard::Answer(answer, rest) => (answer, rest, None),
+                Heard::Endpoint(stream, address) => return Ok(Verdict::HttpSse { stream, address }),
+            },
+            Ok(Opening::Empty(connection)) => (None, Some(connection), None),
             Ok(Opening::Refused(refusal)) => {
                 let answer = refusal.answer();
-                if says_nothing(refusal.status, answer.is_some()) {
-                    return Err(refusal.error());
-                }
-                (answer, refusal.into_connection())
+                let doubt = says_nothing(refusal.status, answer.is_some()).then(|| refusal.error());
+                (answer, refusal.into_connection(), doubt)
             }
-            Err(ExchangeError { reason: ExchangeReason::ContentType { found }, .. }) if found != WEB_PAGE => {
-                (None, None)
-            }
-            Err(error) => return Err(error),
+            Err(error) => (None, None, Some(error)),
         };
         let said = answer.as_ref().map_or(Said::Legacy(None), read);
         match (said, answer.as_ref().and_then(Frame::result)) {
-            (Said::Modern(version), Some(result)) => {
+            (Said::Modern(version), Some(result)) if doubt.is_none() => {
                 let result = result.into();
-                return Ok(Verdict::Modern(Discovered { version, result, stated_id, connection }));
+                return Ok(Verdict::Modern(Discovered { version, result, stated_id, connection: rest }));
             }
-            (Said::Other(other) | Said::Modern(other), _) => version = other,
-            (Said::Legacy(propose), _) => return Ok(Verdict::Legacy { propose, connection }),
-            (Said::Unusable(message), _) => return Err(unusable(message)),
+            (Said::Other(other) | Said::Modern(other), _) if doubt.is_none() => {
+                version = other;
+                connection = rest;
+            }
+            (said, _) => {
+                // The question must not take a place that a client could need.
+                let connection = leave(wire, base, session, rest).await;
+                return Ok(match (said, doubt) {
+                    (_, Some(error)) => Verdict::Undecided { error, connection },
+                    (Said::Unusable(message), None) => {
+                        Verdict::Undecided { error: unusable(message), connection }
+                    }
+                    (Said::Legacy(propose), None) => Verdict::Legacy { propose, connection },
+                    (Said::Other(_) | Said::Modern(_), None) => Verdict::Legacy { propose: None, connection },
+                });
+            }
         }
     }
-    Err(unusable("it refuses each revision of MCP that it names".into()))
+    let error = unusable("it refuses each revision of MCP that it names".into());
+    Ok(Verdict::Undecided { error, connection })
 }
-
-/// What a dev server answers that has not started yet. It says nothing of the MCP server that will be there.
-const WEB_PAGE: &str = "text/html";
 
 /// Whether a refusal comes from something else than the MCP server: a gate before it, or a server that is not well.
 fn says_nothing(status: StatusCode, has_answer: bool) -> bool {
@@ -148,20 +174,32 @@ fn says_nothing(status: StatusCode, has_answer: bool) -> bool {
         || !has_answer && !status.is_client_error()
 }
 
+/// What a reply brings.
+enum Heard {
+    Answer(Option<Frame>, Option<Connection>),
+    /// It is a stream of the HTTP+SSE transport, which begins with this address.
+    Endpoint(Box<Reply>, Bytes),
+}
+
 /// Reads up to the response, and the end that mostly comes along with it. What is no message is none.
-async fn read_answer(mut reply: Reply) -> Result<(Option<Frame>, Option<Connection>), ExchangeError> {
+async fn read_answer(mut reply: Reply) -> Result<Heard, ExchangeError> {
     let mut answer = None;
     while answer.is_none()
-        && let Some(text) = reply.next().await?
+        && let Some((name, text)) = reply.next_event().await?
     {
-        match Frame::parse(text) {
+        match name {
+            Name::Endpoint => return Ok(Heard::Endpoint(Box::new(reply), text)),
+            Name::Message if !text.trim_ascii().is_empty() => {}
+            _ => continue,
+        }
+        match parse(&text) {
             Ok(frame) if matches!(frame.kind(), Kind::Response { .. }) => answer = Some(frame),
             Ok(_) => {}
             Err(_) => break,
         }
     }
     let _ = timeout(LINGER, reply.next()).await;
-    Ok((answer, reply.into_connection()))
+    Ok(Heard::Answer(answer, reply.into_connection()))
 }
 
 fn read(answer: &Frame) -> Said {

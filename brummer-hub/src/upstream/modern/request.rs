@@ -7,8 +7,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Request, StatusCode};
+use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::{sleep, timeout};
@@ -16,11 +15,13 @@ use tokio::time::{sleep, timeout};
 use super::{
     super::{
         ExchangeError, ExchangeReason, Sent,
+        again::{is_repeatable, names_session},
+        body::Post,
         connection::Connection,
         exchange::{Fate, Finished, Stop},
         headers::Route,
         reply::{Opening, Reply, open},
-        wire::{Call, Patience, Wire, invalid, means, renumbered},
+        wire::{Call, Patience, Wire, invalid, means, parse, renumbered},
     },
     Errand, Failure, Kind as ErrandKind, Manner,
     mirror::Tools,
@@ -112,14 +113,10 @@ enum First {
 }
 
 impl Exchange<'_> {
-    async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-        connection: Option<Connection>,
-    ) -> Result<First, Stop> {
+    async fn send(&mut self, request: Post, connection: Option<Connection>) -> Result<First, Stop> {
         let sent = self.wire.send(connection, request);
         let (connection, response) = self.patience.wait(sent).await??;
-        let opening = open(connection, response, self.wire.limits.max_message_bytes);
+        let opening = open(self.wire, connection, response);
         match self.patience.wait(opening).await?? {
             Opening::Messages(reply) => Ok(First::Messages(reply)),
             Opening::Empty(_) => Err(invalid("it accepted the request without an answer".into()).into()),
@@ -130,28 +127,39 @@ impl Exchange<'_> {
                     Err(Turn::Replaced.into())
                 }
                 None if is_misunderstood(refusal.status) && !self.again && self.round.is_first() => {
-                    Err(Turn::OtherVersion(self.body.clone()).into())
+                    if self.may_repeat() || names_session(refusal.body()) {
+                        return Err(Turn::OtherVersion(self.body.clone()).into());
+                    }
+                    // It may have run all the same.
+                    self.wire.end(self.call, refusal.error()).await;
+                    Err(Stop::Renew)
                 }
                 None => Err(refusal.error().into()),
             },
         }
     }
 
+    /// Whether the request may run twice.
+    fn may_repeat(&self) -> bool {
+        let request = Frame::parse(self.body.clone()).ok();
+        request.as_ref().and_then(Frame::method).is_some_and(is_repeatable)
+    }
+
     async fn read(&mut self, first: First) -> Result<Option<Connection>, Stop> {
         let mut reply = match first {
             First::Messages(reply) => reply,
             First::Refusal(answer, connection) => {
-                self.judge(answer).await?;
+                self.judge(answer, true).await?;
                 return Ok(connection);
             }
         };
         while let Some(text) = self.patience.wait(reply.next()).await?? {
             self.patience.renew();
-            let frame = Frame::parse(text).map_err(|error| invalid(error.to_string()))?;
+            let frame = parse(&text)?;
             match frame.kind() {
                 Kind::Response { id, ok } => {
                     if means(frame.id(), self.wire_id) || id.is_none() && !ok {
-                        self.judge(frame).await?;
+                        self.judge(frame, false).await?;
                         return Ok(linger(reply).await);
                     }
                     tracing::debug!("passed over a response to another request");
@@ -187,11 +195,11 @@ impl Exchange<'_> {
         self.wire.pass(frame, self.call, false).await;
     }
 
-    /// Passes the answer on, or says why it is none.
-    async fn judge(&mut self, answer: Frame) -> Result<(), Stop> {
+    /// Passes the answer on, or says why it is none. `refused`: HTTP says too that it was refused.
+    async fn judge(&mut self, answer: Frame, refused: bool) -> Result<(), Stop> {
         let answer = match answer.kind() {
             Kind::Response { ok: true, .. } => self.judge_result(answer)?,
-            _ => self.judge_failure(answer)?,
+            _ => self.judge_failure(answer, refused)?,
         };
         let answer = if answer.numeric_id() == Some(self.call.id) {
             answer
@@ -202,14 +210,16 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    fn judge_failure(&mut self, answer: Frame) -> Result<Frame, Stop> {
+    fn judge_failure(&mut self, answer: Frame, refused: bool) -> Result<Frame, Stop> {
         let Some(failure) = Failure::read(&answer) else { return Ok(answer) };
         let body = || self.body.clone();
+        // Servers refuse for these reasons before they run anything. The codes alone could be a tool's own.
+        let is_unread = || refused || self.may_repeat();
         match failure.code {
-            code::UNSUPPORTED_VERSION if !self.again && self.round.is_first() => {
+            code::UNSUPPORTED_VERSION if !self.again && self.round.is_first() && is_unread() => {
                 Err(Turn::OtherVersion(body()).into())
             }
-            code::HEADER_MISMATCH if !self.again && self.kind == ErrandKind::Interactive => {
+            code::HEADER_MISMATCH if !self.again && self.kind == ErrandKind::Interactive && is_unread() => {
                 Err(Turn::Mismatch(body()).into())
             }
             code::MISSING_CAPABILITY => {
@@ -225,7 +235,9 @@ impl Exchange<'_> {
                 }
             }
             // The client could do nothing about either.
-            code::UNSUPPORTED_VERSION | code::HEADER_MISMATCH => Err(unbridged(failure.message.into_owned())),
+            code::UNSUPPORTED_VERSION | code::HEADER_MISMATCH if is_unread() => {
+                Err(unbridged(failure.message.into_owned()))
+            }
             code::METHOD_NOT_FOUND if self.kind == ErrandKind::Check => Err(Turn::Replaced.into()),
             _ => Ok(answer),
         }

@@ -205,16 +205,27 @@ async fn a_refused_revision_is_settled_anew_and_not_shown() {
 
 #[tokio::test]
 async fn a_refusal_without_a_word_is_looked_into_once() {
-    let (mut server, mut owner, _changes) = connected(MODERN, "{}").await;
-    owner.request(1, "x/y");
-    server.expect("POST", "x/y").await.answer("404 Not Found", "", "").await;
-    server.expect("POST", "server/discover").await.result(discovered()).await;
-    owner.renewed().await;
-    let listen = server.expect("POST", "subscriptions/listen").await;
-    let _changes = super::modern::acknowledge(listen, &[]).await;
-    server.expect("POST", "x/y").await.answer("404 Not Found", "", "").await;
-    assert!(matches!(owner.ended(1).await.reason, ExchangeReason::Status { status: 404, .. }));
-    server.assert_nothing_else();
+    for (method, is_repeated) in [("resources/list", true), ("x/y", false), ("tools/call", false)] {
+        let (mut server, mut owner, _changes) = connected(MODERN, "{}").await;
+        owner.request(1, method);
+        if method == "tools/call" {
+            super::modern::list(&mut server, json!([])).await;
+        }
+        server.expect("POST", method).await.answer("404 Not Found", "", "").await;
+        if !is_repeated {
+            // It may have run.
+            assert!(matches!(owner.ended(1).await.reason, ExchangeReason::Status { status: 404, .. }));
+        }
+        server.expect("POST", "server/discover").await.result(discovered()).await;
+        owner.renewed().await;
+        let listen = server.expect("POST", "subscriptions/listen").await;
+        let _changes = super::modern::acknowledge(listen, &[]).await;
+        if is_repeated {
+            server.expect("POST", method).await.answer("404 Not Found", "", "").await;
+            assert!(matches!(owner.ended(1).await.reason, ExchangeReason::Status { status: 404, .. }));
+        }
+        server.assert_nothing_else();
+    }
 }
 
 #[tokio::test]

@@ -282,7 +282,7 @@ async fn a_real_server_serves_many_at_a_time_and_large_answers() {
     let size = 10 * 1024 * 1024;
     let body =
         json!({"jsonrpc": "2.0", "id": 201, "method": "tools/call", "params": {"size": size}}).to_string();
-    owner.upstream.as_ref().unwrap().request(201, body.into()).unwrap();
+    owner.upstream.as_ref().unwrap().request(201, body).unwrap();
     assert_eq!(owner.result(201).await["large"].as_str().unwrap().len(), size);
     server.abort();
 }

@@ -107,31 +107,208 @@ async fn everything_else_gets_a_handshake_on_the_same_connection() {
     }
 }
 
+/// What a server with a handshake does with the question may say nothing of it at all.
 #[tokio::test]
 async fn what_says_nothing_of_the_instance_decides_nothing() {
+    let stream = "Content-Type: text/event-stream\r\n";
     for (status, headers, body) in [
         ("401 Unauthorized", JSON, r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32601,"message":"no"}}"#),
-        ("403 Forbidden", "", ""),
+        ("403 Forbidden", "Content-Type: text/plain\r\n", "no session"),
+        ("500 Internal Server Error", "Content-Type: text/plain\r\n", "Unknown method"),
+        ("500 Internal Server Error", JSON, r#"{"error":"Unknown method"}"#),
         ("502 Bad Gateway", "", ""),
         ("503 Service Unavailable", "Content-Type: text/html\r\n", "<p>starting</p>"),
-        ("302 Found", "Location: /login\r\n", ""),
+        ("302 Found", "Location: http://example.com/login\r\n", ""),
         ("200 OK", "Content-Type: text/html; charset=utf-8\r\n", "<p>hello</p>"),
+        ("200 OK", "Content-Encoding: gzip\r\nContent-Type: application/json\r\n", "?"),
+        ("200 OK", JSON, r#"{"jsonrpc":"2.0","id":0,"err"#),
+        ("200 OK", stream, "data: nonsense\n\n"),
+        (
+            "400 Bad Request",
+            JSON,
+            r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32020,"message":"of its own"}}"#,
+        ),
+        ("200 OK", JSON, r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32021,"message":"of its own"}}"#),
     ] {
         let mut server = Server::start().await;
         let mut owner = owner(server.port, LEGACY, "{}");
         probe(&mut server).await.answer(status, headers, body).await;
+        server.shake_hands("").await;
+        assert!(!owner.ready().await.era.is_modern(), "{status} {body}");
+
+        // What does not open a conversation either has none.
+        let mut server = Server::start().await;
+        let mut owner = super::modern::owner(server.port, LEGACY, "{}");
+        probe(&mut server).await.answer(status, headers, body).await;
+        let refusal = "403 Forbidden";
+        server.expect("POST", "initialize").await.answer(refusal, "", "").await;
         owner.failed().await;
         server.assert_nothing_else();
     }
-    let mut server = Server::start().await;
-    let mut first = owner(server.port, LEGACY, "{}");
-    probe(&mut server).await.cut();
-    assert!(matches!(first.failed().await.reason, ExchangeReason::Closed));
+}
 
+/// The same for those who answer nothing, or half of something.
+#[tokio::test]
+async fn silence_decides_nothing() {
+    let half = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{";
+    for (bytes, stays) in
+        [("", false), ("", true), (half, false), (half, true), ("HTTP/1.1 2", true), ("?", false)]
+    {
+        let limits =
+            Limits { initialize_timeout: std::time::Duration::from_millis(600), ..Limits::default() };
+        let mut server = Server::start().await;
+        let mut owner = with_limits(server.port, LEGACY, "{}", limits);
+        let answered = probe(&mut server).await.raw(bytes).await;
+        let _open = stays.then_some(answered);
+        server.shake_hands("").await;
+        assert!(!owner.ready().await.era.is_modern(), "{bytes} {stays}");
+    }
     let limits = Limits { initialize_timeout: std::time::Duration::from_millis(30), ..Limits::default() };
-    let mut second = with_limits(server.port, LEGACY, "{}", limits);
+    let mut server = Server::start().await;
+    let mut owner = with_limits(server.port, LEGACY, "{}", limits);
     let _silent = probe(&mut server).await;
-    assert!(matches!(second.failed().await.reason, ExchangeReason::TimedOut { .. }));
+    let _too = server.expect("POST", "initialize").await;
+    assert!(matches!(owner.failed().await.reason, ExchangeReason::TimedOut { .. }));
+    server.assert_nothing_else();
+}
+
+/// A modern server that takes long for its first answer is asked again once it has refused the other question.
+#[tokio::test]
+async fn a_slow_instance_without_a_handshake_is_asked_again() {
+    let limits = Limits { initialize_timeout: std::time::Duration::from_secs(2), ..Limits::default() };
+    let mut server = Server::start().await;
+    let mut owner = with_limits(server.port, LEGACY, "{}", limits);
+    let _slow = probe(&mut server).await;
+    refuse_session(&mut server).await;
+    probe(&mut server).await.result(discovered()).await;
+    refuse_session(&mut server).await;
+    assert_eq!(owner.ready().await.era, MODERN);
+}
+
+#[tokio::test]
+async fn the_question_leaves_no_session_behind() {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    let asked = probe(&mut server).await;
+    let body = json!({"jsonrpc": "2.0", "id": 0, "error": {"code": -32601, "message": "no"}}).to_string();
+    asked.answer("200 OK", &format!("{JSON}Mcp-Session-Id: stray\r\n"), &body).await;
+    let end = server.expect("DELETE", "").await;
+    assert_eq!(end.header("mcp-session-id"), Some("stray"));
+    end.answer("200 OK", "", "").await;
+    let initialize = server.expect("POST", "initialize").await;
+    assert_eq!((initialize.connection(), initialize.header("mcp-session-id")), (0, None));
+    // Nor does a handshake with what is no MCP server.
+    let body = json!({"jsonrpc": "2.0", "id": 0, "result": {"status": "ok"}}).to_string();
+    initialize.answer("200 OK", &format!("{JSON}Mcp-Session-Id: other\r\n"), &body).await;
+    let end = server.expect("DELETE", "").await;
+    assert_eq!(end.header("mcp-session-id"), Some("other"));
+    end.answer("405 Method Not Allowed", "", "").await;
+    assert!(owner.failed().await.to_string().contains("is it an MCP server?"));
+    server.assert_nothing_else();
+}
+
+#[tokio::test]
+async fn what_is_no_mcp_server_is_never_ready() {
+    for result in [
+        "{}",
+        "null",
+        "7",
+        "[]",
+        "\"ok\"",
+        r#"{"protocolVersion":1}"#,
+        r#"{"protocolVersion":null}"#,
+        r#"{"capabilities":{}}"#,
+    ] {
+        let mut server = Server::start().await;
+        let mut owner = owner(server.port, LEGACY, "{}");
+        for method in ["server/discover", "initialize"] {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":0,"result":{result}}}"#);
+            server.expect("POST", method).await.answer("200 OK", JSON, &body).await;
+        }
+        assert!(matches!(owner.failed().await.reason, ExchangeReason::Invalid { .. }), "{result}");
+        server.assert_nothing_else();
+    }
+}
+
+/// A middleware that serves the older transport at one path, whatever the method.
+#[tokio::test]
+async fn a_stream_in_answer_to_any_method_is_used() {
+    for known in [None, Some(LEGACY)] {
+        let mut server = Server::start().await;
+        let options = options(server.port, hello(LEGACY, "{}"));
+        let mut owner = Owner::with_options(UpstreamOptions { known, ..options }, 64);
+        let first = if known.is_some() { "initialize" } else { "server/discover" };
+        let mut stream = server.expect("POST", first).await.stream().await;
+        stream.chunk("event: endpoint\ndata: /messages?id=7\n\n").await;
+        let initialize = server.expect("POST", "initialize").await;
+        assert_eq!(initialize.path, "/messages?id=7");
+        let id = initialize.rpc["id"].clone();
+        initialize.answer("202 Accepted", "", "Accepted").await;
+        let result = json!({"protocolVersion": "2024-11-05", "capabilities": {}, "serverInfo": {}});
+        stream.event(json!({"jsonrpc": "2.0", "id": id, "result": result})).await;
+        server.expect("POST", "notifications/initialized").await.accept().await;
+        assert_eq!(owner.ready().await.era.version(), "2024-11-05");
+        server.assert_nothing_else();
+    }
+}
+
+#[tokio::test]
+async fn redirects_that_stay_on_the_instance_are_followed() {
+    for (status, to) in [
+        ("307 Temporary Redirect", "/mcp/".to_owned()),
+        ("308 Permanent Redirect", "http://LOCALHOST:PORT/mcp/".to_owned()),
+        ("301 Moved Permanently", "http://127.0.0.1:PORT/mcp/".to_owned()),
+    ] {
+        let mut server = Server::start().await;
+        let mut owner = owner(server.port, LEGACY, "{}");
+        let to = to.replace("PORT", &server.port.to_string());
+        let location = format!("Location: {to}\r\n");
+        probe(&mut server).await.answer(status, &location, "").await;
+        let again = probe(&mut server).await;
+        assert_eq!(again.path, "/mcp/");
+        again.answer("404 Not Found", "", "").await;
+        let initialize = server.expect("POST", "initialize").await;
+        assert_eq!(initialize.path, "/mcp/");
+        let result = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {}});
+        initialize.result(result).await;
+        server.expect("POST", "notifications/initialized").await.accept().await;
+        owner.ready().await;
+        assert_eq!(server.expect("GET", "").await.path, "/mcp/");
+        server.assert_nothing_else();
+    }
+}
+
+#[tokio::test]
+async fn redirects_in_a_circle_end() {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    for (method, paths) in
+        [("server/discover", ["/a", "/mcp", "/a", "/b"]), ("initialize", ["/mcp", "/a", "/mcp", "/b"])]
+    {
+        for to in paths {
+            let location = format!("Location: {to}\r\n");
+            server.expect("POST", method).await.answer("307 Temporary Redirect", &location, "").await;
+        }
+    }
+    assert!(matches!(owner.failed().await.reason, ExchangeReason::Status { status: 307, .. }));
+    server.assert_nothing_else();
+}
+
+#[tokio::test]
+async fn a_slash_is_added_where_nothing_is_without_it() {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    for method in ["server/discover", "initialize"] {
+        let missing = server.expect("POST", method).await;
+        assert_eq!(missing.path, "/mcp");
+        missing.answer("404 Not Found", "Content-Type: text/html\r\n", "<p>Not Found</p>").await;
+    }
+    let again = probe(&mut server).await;
+    assert_eq!(again.path, "/mcp/");
+    again.answer("400 Bad Request", "", "").await;
+    server.shake_hands("").await;
+    owner.ready().await;
+    assert_eq!(server.expect("GET", "").await.path, "/mcp/");
     server.assert_nothing_else();
 }
 
@@ -166,7 +343,7 @@ async fn an_instance_that_names_only_older_revisions_gets_the_newest_common_one(
 }
 
 #[tokio::test]
-async fn an_instance_that_is_modern_and_not_usable_gets_no_handshake() {
+async fn an_instance_that_is_modern_and_not_usable_says_why() {
     for (code, data, why) in [
         (-32020, json!({}), "not that"),
         (-32021, json!({"requiredCapabilities": {}}), "not that"),
@@ -177,6 +354,8 @@ async fn an_instance_that_is_modern_and_not_usable_gets_no_handshake() {
         let first = probe(&mut server).await;
         let body = refusal(&first, code, &data);
         first.answer("400 Bad Request", JSON, &body).await;
+        // It could still have a handshake, with codes of its own.
+        refuse_session(&mut server).await;
         let error = owner.failed().await;
         assert_eq!(error.sent, Sent::Yes);
         assert_eq!(error.to_string(), format!("the instance refused the handshake: {why}"));
@@ -189,6 +368,7 @@ async fn an_instance_that_is_modern_and_not_usable_gets_no_handshake() {
         let body = refusal(&again, -32022, &json!({"supported": ["2026-07-28"]}));
         again.answer("400 Bad Request", JSON, &body).await;
     }
+    refuse_session(&mut server).await;
     owner.failed().await;
     server.assert_nothing_else();
 }

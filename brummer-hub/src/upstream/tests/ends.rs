@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::script::{Owner, Server, request};
 use crate::{
@@ -21,7 +21,7 @@ async fn nobody_listens() {
     assert!(matches!(error.reason, ExchangeReason::Refused { .. }));
     let upstream = owner.upstream.clone().unwrap();
     assert!(owner.end().await.is_empty());
-    assert!(upstream.request(2, "x".into()).is_err() && upstream.send("x".into()).is_err());
+    assert!(upstream.request(2, "x").is_err() && upstream.send("x").is_err());
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn too_many_waiting_requests_are_refused() {
     let upstream = owner.upstream.clone().unwrap();
     let mut refused = 0;
     for id in 1..=1100 {
-        let mut body = request(id, "tools/call");
+        let mut body = crate::upstream::body::Text::from(request(id, "tools/call"));
         while let Err(back) = upstream.request(id, body) {
             (body, refused) = (back, refused + 1);
             tokio::task::yield_now().await;
@@ -206,6 +206,44 @@ async fn the_end_delivers_the_last_words_and_closes_the_session() {
         ),
         "{left:?}"
     );
+}
+
+/// However a conversation ends, the instance hears that its calls are not wanted any more, before connections close.
+#[tokio::test]
+async fn the_end_cancels_what_is_in_flight() {
+    for (session, by_stop) in [("", true), ("", false), ("s", true), ("s", false)] {
+        let (mut server, mut owner) = Server::connected(session).await;
+        owner.request(1, "tools/call");
+        let _first = server.expect("POST", "tools/call").await;
+        owner.request(2, "tools/call");
+        let second = server.expect("POST", "tools/call").await;
+        owner.request(3, "tools/call");
+        server.expect("POST", "tools/call").await.result(json!(3)).await;
+        assert_eq!(owner.result(3).await, json!(3));
+        // The owner's own word for it counts, also when it is the last.
+        let body = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1, "reason": "r"}});
+        owner.upstream().cancel(1, body.to_string().into());
+        if by_stop {
+            owner.stop.cancel();
+        } else {
+            drop(owner.upstream.take());
+        }
+        let mut told = Vec::new();
+        for _ in 0..2 {
+            let cancelled = server.expect("POST", "notifications/cancelled").await;
+            told.push(cancelled.rpc["params"]["requestId"].clone());
+            cancelled.accept().await;
+        }
+        told.sort_by_key(Value::as_u64);
+        assert_eq!(told, [json!(1), json!(2)]);
+        if !session.is_empty() {
+            server.expect("DELETE", "").await.accept().await;
+        }
+        second.raw("").await.closed().await;
+        let left = owner.end().await;
+        assert!(matches!(&left[..], [UpstreamEventKind::Ended { id: 2, .. }]), "{left:?}");
+        server.assert_nothing_else();
+    }
 }
 
 #[tokio::test]

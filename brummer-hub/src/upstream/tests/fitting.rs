@@ -39,7 +39,7 @@ async fn a_client_with_a_handshake_is_introduced_by_every_request() {
             r#"{"jsonrpc":"2.0","id":5,"method":"x/y","params":{"_meta":{INTRO},"b":null}}"#,
         ),
     ] {
-        owner.upstream().request(id, sent.into()).unwrap();
+        owner.upstream().request(id, sent).unwrap();
         let request = server.expect("POST", "x/y").await;
         assert_eq!(request.text, expected.replace("INTRO", INTRODUCTION));
         assert_eq!(request.header("mcp-protocol-version"), Some(VERSION));
@@ -47,7 +47,7 @@ async fn a_client_with_a_handshake_is_introduced_by_every_request() {
         request.result(json!({"resultType": "complete", "n": 1})).await;
         assert_eq!(owner.result(id).await, json!({"resultType": "complete", "n": 1}));
     }
-    owner.upstream().request(6, r#"{"jsonrpc":"2.0","id":6,"method":"x/y","params":[1]}"#.into()).unwrap();
+    owner.upstream().request(6, r#"{"jsonrpc":"2.0","id":6,"method":"x/y","params":[1]}"#).unwrap();
     assert_eq!(owner.frame().await.0["error"]["code"], -32602);
     server.assert_nothing_else();
 }
@@ -60,7 +60,7 @@ async fn a_client_without_a_handshake_introduces_itself() {
         let sent = format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"x/y","params":{{"_meta":{{{meta}}},"a":1.0}}}}"#
         );
-        owner.upstream().request(id, sent.replace("VERSION", said).into()).unwrap();
+        owner.upstream().request(id, sent.replace("VERSION", said)).unwrap();
         let request = server.expect("POST", "x/y").await;
         assert_eq!(request.text, sent.replace("VERSION", VERSION));
         // Results of whatever type are the client's own business.
@@ -105,7 +105,7 @@ async fn an_instance_with_a_handshake_hears_nothing_of_the_other_era() {
         let sent = format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"_meta":META,"name":"t"}}}}"#
         );
-        owner.upstream().request(id, sent.replace("META", &meta).into()).unwrap();
+        owner.upstream().request(id, sent.replace("META", &meta)).unwrap();
         let request = server.expect("POST", "tools/call").await;
         assert_eq!(request.text, sent.replace("META", expected));
         assert_eq!((request.header("mcp-method"), request.header("mcp-name")), (None, None));
@@ -180,8 +180,8 @@ async fn notifications_mean_nothing_to_an_instance_without_a_handshake() {
     let (mut server, mut owner, _changes) = connected(LEGACY, "{}").await;
     owner.send("notifications/roots/list_changed");
     owner.send("notifications/vendor");
-    owner.upstream().send(r#"{"jsonrpc":"2.0","id":"9-1","result":{}}"#.into()).unwrap();
-    owner.upstream().send(r#"{"jsonrpc":"2.0","id":3,"result":{}}"#.into()).unwrap();
+    owner.upstream().send(r#"{"jsonrpc":"2.0","id":"9-1","result":{}}"#).unwrap();
+    owner.upstream().send(r#"{"jsonrpc":"2.0","id":3,"result":{}}"#).unwrap();
     owner.request(1, "ping");
     server.expect("POST", "server/discover").await.result(super::modern::discovered()).await;
     assert_eq!(owner.result(1).await, json!({}));

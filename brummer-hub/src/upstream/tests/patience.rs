@@ -1,40 +1,20 @@
 //! How long a call is waited for, on a clock of its own.
 
-use std::{
-    future::pending,
-    pin::pin,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
 };
 
-use crate::{
-    config::Limits,
-    upstream::{
-        LinkId, Purpose,
-        connection::Dialer,
-        wire::{Call, Impatience, Patience, Wire},
-    },
-};
+use crate::upstream::wire::{Call, Impatience, Patience, Wire};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn wire() -> Wire {
-    let limits = Limits { call_timeout: LIMIT, ..Limits::default() };
-    Wire {
-        link: LinkId(1),
-        events: mpsc::channel(1).0,
-        commands: mpsc::channel(1).0.downgrade(),
-        dialer: Dialer::new(1, LIMIT),
-        purpose: Purpose::Conversation,
-        limits,
-        since: Instant::now(),
-        last_heard: AtomicU64::new(0),
-    }
+    let mut wire = super::wire(mpsc::channel(1).0);
+    wire.limits.call_timeout = LIMIT;
+    wire
 }
 
 #[tokio::test(start_paused = true)]

@@ -41,13 +41,13 @@ async fn question(owner: &mut Owner) -> Value {
 
 fn answer(owner: &Owner, question: &Value, result: &Value) {
     let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": result});
-    owner.upstream().send(answer.to_string().into()).unwrap();
+    owner.upstream().send(answer.to_string()).unwrap();
 }
 
 fn refuse(owner: &Owner, question: &Value) {
     let error = json!({"code": -1, "message": "the user said no", "data": {"n": 1.0}});
     let answer = json!({"jsonrpc": "2.0", "id": question["id"], "error": error});
-    owner.upstream().send(answer.to_string().into()).unwrap();
+    owner.upstream().send(answer.to_string()).unwrap();
 }
 
 async fn withdrawn(owner: &mut Owner) -> Value {

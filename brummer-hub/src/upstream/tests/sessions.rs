@@ -1,9 +1,9 @@
 //! Sessions that the instance has forgotten.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::script::{Owner, Server};
-use crate::upstream::{ExchangeReason, Sent};
+use crate::upstream::{ExchangeReason, Sent, UpstreamEventKind};
 
 #[tokio::test]
 async fn one_new_session_serves_all_requests_that_were_refused() {
@@ -67,6 +67,72 @@ async fn a_request_is_sent_again_only_once() {
     );
 }
 
+/// README promises that a call that may have run is never sent again.
+#[tokio::test]
+async fn a_call_that_was_answered_is_not_sent_again() {
+    let error = |id: Value, text: &str| {
+        json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32000, "message": text}}).to_string()
+    };
+    for (status, body) in [
+        ("404 Not Found", error(json!(1), "no such order")),
+        ("404 Not Found", error(json!(null), "no such order")),
+        ("400 Bad Request", error(json!(null), "bad arguments")),
+        ("400 Bad Request", error(json!(1), "session of the shop")),
+        ("404 Not Found", "<p>no such order</p>".into()),
+    ] {
+        let (mut server, mut owner) = Server::connected("s").await;
+        owner.request(1, "tools/call");
+        server.expect("POST", "tools/call").await.answer(status, "", &body).await;
+        match owner.next().await {
+            UpstreamEventKind::Frame { frame, .. } => assert_eq!(frame.numeric_id(), Some(1)),
+            UpstreamEventKind::Ended { id: 1, error } => assert_eq!(error.sent, Sent::Yes),
+            other => panic!("{other:?}"),
+        }
+        owner.request(2, "tools/list");
+        let next = server.expect("POST", "tools/list").await;
+        assert_eq!(next.header("mcp-session-id"), Some("s"));
+        server.assert_nothing_else();
+    }
+}
+
+/// One that knows the id and not the session gets a new session, but the call is over.
+#[tokio::test]
+async fn a_call_that_was_answered_with_a_forgotten_session_is_over_and_the_next_is_not() {
+    let (mut server, mut owner) = Server::connected("old").await;
+    owner.request(1, "tools/call");
+    let body = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32001, "message": "Session not found"}});
+    server.expect("POST", "tools/call").await.answer("404 Not Found", "", &body.to_string()).await;
+    assert_eq!(owner.frame().await.0, body);
+    server.shake_hands("new").await;
+    owner.renewed().await;
+    server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
+    owner.request(2, "tools/call");
+    let next = server.expect("POST", "tools/call").await;
+    assert_eq!(next.header("mcp-session-id"), Some("new"));
+    server.assert_nothing_else();
+}
+
+/// A server that does not know `ping` does not lose its session by it, time and again.
+#[tokio::test]
+async fn a_ping_that_is_not_known_costs_one_new_session() {
+    let mut server = Server::start().await;
+    let mut owner = Owner::watch(server.port);
+    server.shake_hands("s").await;
+    owner.ready().await;
+    owner.request(1, "ping");
+    server.expect("POST", "ping").await.answer("404 Not Found", "", "Cannot POST").await;
+    server.shake_hands("t").await;
+    owner.renewed().await;
+    for id in 1..4 {
+        if id > 1 {
+            owner.request(id, "ping");
+        }
+        server.expect("POST", "ping").await.answer("404 Not Found", "", "Cannot POST").await;
+        assert!(matches!(owner.ended(id).await.reason, ExchangeReason::Status { status: 404, .. }));
+    }
+    server.assert_nothing_else();
+}
+
 #[tokio::test]
 async fn without_a_session_404_is_only_a_status() {
     let (mut server, mut owner) = Server::connected("").await;
@@ -104,7 +170,7 @@ async fn a_session_that_cannot_be_renewed_is_the_end() {
     let mut ends = Vec::new();
     for _ in 0..3 {
         match owner.next().await {
-            crate::upstream::UpstreamEventKind::Ended { id, error } => ends.push((id, error.sent)),
+            UpstreamEventKind::Ended { id, error } => ends.push((id, error.sent)),
             other => panic!("{other:?}"),
         }
     }

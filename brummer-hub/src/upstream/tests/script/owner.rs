@@ -41,6 +41,7 @@ pub(in crate::upstream::tests) fn options(port: u16, hello: Hello) -> UpstreamOp
         limits: Limits::default(),
         purpose: Purpose::Conversation,
         gate: None,
+        budget: None,
     }
 }
 
@@ -95,7 +96,7 @@ impl Owner {
     /// Sends a request with these parameters.
     pub(in crate::upstream::tests) fn call(&self, id: u64, method: &str, params: &Value) {
         let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        self.upstream().request(id, body.to_string().into()).unwrap();
+        self.upstream().request(id, body.to_string()).unwrap();
     }
 
     pub(in crate::upstream::tests) fn send(&self, method: &str) {

@@ -1,0 +1,190 @@
+//! HTTP as frameworks speak it.
+
+use serde_json::json;
+
+use super::script::Server;
+use crate::upstream::{ExchangeReason, Sent};
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+#[tokio::test]
+async fn requests_say_who_sends_them_and_what_they_can_read() {
+    let (mut server, owner) = Server::connected("").await;
+    owner.request(1, "tools/list");
+    let request = server.expect("POST", "tools/list").await;
+    let ours = concat!("brummer-hub/", env!("CARGO_PKG_VERSION"));
+    assert_eq!(request.header("user-agent"), Some(ours));
+    assert_eq!(request.header("accept-encoding"), Some("identity"));
+}
+
+#[tokio::test]
+async fn legal_answers_are_read_however_they_are_written() {
+    let (mut server, mut owner) = Server::connected("").await;
+    let many: String = (0..200).map(|number| format!("X-Header-{number}: {number}\r\n")).collect();
+    let body = r#"{"jsonrpc":"2.0","id":1,"result":1}"#;
+    let length = body.len();
+    let with_bom = format!("\u{feff}{body}");
+    for answer in [
+        format!("HTTP/1.1 200 OK\r\n{JSON}Content-Length: {}\r\n\r\n{with_bom}", with_bom.len()),
+        format!("HTTP/1.1 200 OK\r\n{JSON}{many}Content-Length: {length}\r\n\r\n{body}"),
+        format!(
+            "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n{JSON}Content-Length: {length}\r\n\r\n{body}"
+        ),
+        format!("HTTP/1.1 200 OK\nContent-Type: application/json\nContent-Length: {length}\n\n{body}"),
+        format!(
+            "HTTP/1.1 200 OK\r\nX-Odd : a\r\nX-Fold: a\r\n b\r\nX Bad: c\r\n{JSON}Content-Length: {length}\r\n\r\n{body}"
+        ),
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: APPLICATION/JSON;Charset=UTF-8\r\nTransfer-Encoding: Chunked\r\nTrailer: X\r\n\r\n{length:x};ext=1\r\n{body}\r\n0\r\nX: 1\r\n\r\n"
+        ),
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {}\r\n\r\n{with_bom}",
+            with_bom.len()
+        ),
+        format!(
+            "HTTP/1.1 200 OK\r\n{JSON}Content-Encoding: Identity\r\nContent-Length: {length}\r\n\r\n{body}"
+        ),
+    ] {
+        owner.request(1, "tools/call");
+        server.expect("POST", "tools/call").await.raw(&answer).await.keep();
+        assert_eq!(owner.result(1).await, json!(1), "{answer}");
+    }
+    // These end with their connection.
+    for answer in [
+        format!("HTTP/1.0 200 OK\r\n{JSON}\r\n{body}"),
+        format!("HTTP/1.1 200 OK\r\n{JSON}Connection: close\r\n\r\n{body}"),
+        format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"),
+    ] {
+        owner.request(1, "tools/call");
+        drop(server.expect("POST", "tools/call").await.raw(&answer).await);
+        assert_eq!(owner.result(1).await, json!(1), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_told_as_what_it_is() {
+    let (mut server, mut owner) = Server::connected("").await;
+    owner.request(1, "tools/call");
+    server
+        .expect("POST", "tools/call")
+        .await
+        .answer("200 OK", &format!("{JSON}Content-Encoding: gzip\r\n"), "zz")
+        .await;
+    let error = owner.ended(1).await;
+    assert_eq!(error.sent, Sent::Yes);
+    assert!(error.to_string().contains("`Content-Encoding: gzip`"), "{error}");
+}
+
+/// One name in another encoding spoils no list.
+#[tokio::test]
+async fn text_that_is_not_utf8_arrives_with_marks_in_its_place() {
+    for as_event in [false, true] {
+        let (mut server, mut owner) = Server::connected("").await;
+        owner.request(1, "tools/list");
+        let mut body = br#"{"jsonrpc":"2.0","id":1,"result":{"a":"caf"#.to_vec();
+        body.push(0xe9);
+        body.extend_from_slice(br#"","b":[1.0]}}"#);
+        let (before, after, kind) =
+            if as_event { ("data: ", "\n\n", "text/event-stream") } else { ("", "", "application/json") };
+        let length = before.len() + body.len() + after.len();
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{before}");
+        let whole = [head.as_bytes(), &body, after.as_bytes()].concat();
+        server.expect("POST", "tools/list").await.raw(whole).await.keep();
+        assert_eq!(owner.result(1).await, json!({"a": "caf\u{fffd}", "b": [1.0]}));
+    }
+}
+
+/// No connection is used again with a server that closes each after its answer, without a word of it.
+#[tokio::test]
+async fn a_server_that_closes_after_each_answer_is_learnt() {
+    let mut server = Server::start().await;
+    let mut owner = super::script::Owner::connect(server.port);
+    let initialize = server.expect("POST", "initialize").await;
+    let result = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {}});
+    let body = json!({"jsonrpc": "2.0", "id": initialize.rpc["id"], "result": result}).to_string();
+    // Closed only when the next request has been written.
+    let text = format!("HTTP/1.1 200 OK\r\n{JSON}Content-Length: {}\r\n\r\n{body}", body.len());
+    initialize.raw(text).await.keep();
+    server.expect("POST", "notifications/initialized").await.cut();
+    server.expect("POST", "notifications/initialized").await.accept().await;
+    owner.ready().await;
+    server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
+    let mut connections = Vec::new();
+    for id in 1..6 {
+        owner.request(id, "tools/call");
+        let call = server.expect("POST", "tools/call").await;
+        connections.push(call.connection());
+        call.result(json!(id)).await;
+        assert_eq!(owner.result(id).await, json!(id));
+    }
+    connections.dedup();
+    assert_eq!(connections.len(), 5, "each on a connection of its own");
+    server.assert_nothing_else();
+}
+
+#[tokio::test]
+async fn only_what_may_run_twice_is_sent_again_when_a_used_connection_breaks() {
+    let (mut server, mut owner) = Server::connected("").await;
+    for method in ["tools/list", "resources/read", "prompts/get", "ping", "completion/complete"] {
+        owner.request(1, "prompts/list");
+        server.expect("POST", "prompts/list").await.result(json!(1)).await;
+        owner.result(1).await;
+        owner.request(2, method);
+        server.expect("POST", method).await.cut();
+        server.expect("POST", method).await.result(json!(2)).await;
+        assert_eq!(owner.result(2).await, json!(2));
+        // That was taken for the server's habit; a new session begins without it.
+        let (other_server, other_owner) = Server::connected("").await;
+        (server, owner) = (other_server, other_owner);
+    }
+    for method in ["tools/call", "x/unknown"] {
+        owner.request(1, "prompts/list");
+        server.expect("POST", "prompts/list").await.result(json!(1)).await;
+        owner.result(1).await;
+        owner.request(2, method);
+        server.expect("POST", method).await.cut();
+        assert_eq!(owner.ended(2).await.sent, Sent::Unknown);
+        server.assert_nothing_else();
+        let (other_server, other_owner) = Server::connected("").await;
+        (server, owner) = (other_server, other_owner);
+    }
+}
+
+/// Some servers accept a request, or end its stream, and answer on the standing stream.
+#[tokio::test]
+async fn an_answer_may_come_on_the_standing_stream() {
+    let mut server = Server::start().await;
+    let mut owner = super::script::Owner::connect(server.port);
+    server.shake_hands("s").await;
+    owner.ready().await;
+    let mut standing = server.expect("GET", "").await.stream().await;
+    standing.chunk(": here\n\n").await;
+    for (id, is_stream) in [(1, false), (2, true)] {
+        owner.request(id, "tools/call");
+        let call = server.expect("POST", "tools/call").await;
+        if is_stream {
+            let mut stream = call.stream().await;
+            stream.chunk(": nothing\n\n").await;
+            stream.end().await;
+        } else {
+            call.accept().await;
+        }
+        // It is waited for: other calls go on meanwhile.
+        owner.request(9, "tools/list");
+        server.expect("POST", "tools/list").await.result(json!(9)).await;
+        owner.result(9).await;
+        standing.event(json!({"jsonrpc": "2.0", "id": id, "result": id})).await;
+        assert_eq!(owner.result(id).await, json!(id));
+    }
+    // An answer that could only have come there is lost with the stream.
+    owner.request(3, "tools/call");
+    server.expect("POST", "tools/call").await.accept().await;
+    owner.request(9, "tools/list");
+    server.expect("POST", "tools/list").await.result(json!(9)).await;
+    owner.result(9).await;
+    drop(standing);
+    owner.suspect().await;
+    let error = owner.ended(3).await;
+    assert!(error.sent == Sent::Unknown && matches!(error.reason, ExchangeReason::Closed), "{error}");
+}
