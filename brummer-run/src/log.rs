@@ -11,6 +11,7 @@
 //! token is cancelled; handles then answer as if nothing had been said.
 
 pub(crate) mod ansi;
+mod echo;
 mod intake;
 pub(crate) mod level;
 pub(crate) mod mask;
@@ -62,7 +63,7 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 enum Block {
     /// A process begins.
-    Begin { process: u32, id: Arc<str>, name: Arc<str> },
+    Begin { process: u32, id: Arc<str>, name: Arc<str>, command: Arc<str> },
     /// It has said something: whole lines.
     Lines { process: u32, is_error: bool, lines: Bytes, at: i64 },
     /// Answered when everything before it is stored.
@@ -131,9 +132,9 @@ impl Logs {
         self.progress.clone()
     }
 
-    /// Makes room for a process.
-    pub(crate) async fn begin(&self, process: u32, id: Arc<str>, name: Arc<str>) {
-        let _ = self.blocks.send(Block::Begin { process, id, name }).await;
+    /// Makes room for a process, which runs this command.
+    pub(crate) async fn begin(&self, process: u32, id: Arc<str>, name: Arc<str>, command: Arc<str>) {
+        let _ = self.blocks.send(Block::Begin { process, id, name, command }).await;
     }
 
     /// Waits until everything that was said before is stored.
@@ -219,7 +220,7 @@ impl LogTask {
 
     fn take(&mut self, block: Block) {
         match block {
-            Block::Begin { process, id, name } => self.store.open(process, id, name),
+            Block::Begin { process, id, name, command } => self.store.open(process, id, name, &command),
             Block::Lines { process, is_error, lines, at } => {
                 self.store.take(process, is_error, &lines, at, Instant::now());
             }

@@ -164,17 +164,17 @@ impl Scripts {
     }
 }
 
-/// The environment that makes tools print as on a terminal, where the user has not decided otherwise.
+/// What scripts get besides the environment of `run`, where the user has not decided otherwise. Nothing that forces colours
+/// is among it: a script uses the output of other programs, too, as in `PORT=$(node -p …)`.
 pub(crate) fn environment(get: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, &'static str)> {
-    let set = |name: &str| get(name).is_some_and(|value| !value.is_empty());
-    let mut environment = Vec::new();
-    if !set("NO_COLOR") {
-        for (name, value) in [("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1"), ("COLORTERM", "truecolor")] {
-            if get(name).is_none() {
-                environment.push((name, value));
-            }
-        }
-    }
+    let defaults = [
+        // Vite, Next and others forward the console of the browser when an agent reads what they print.
+        ("AI_AGENT", "brummer"),
+        // Python keeps back what it prints to a pipe until it has some KiB.
+        ("PYTHONUNBUFFERED", "1"),
+    ];
+    let mut environment: Vec<_> = defaults.into_iter().filter(|(name, _)| get(name).is_none()).collect();
+    // `clear && vite` fails without one.
     if get("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
         environment.push(("TERM", "xterm-256color"));
     }
@@ -206,16 +206,15 @@ mod tests {
     }
 
     #[test]
-    fn scripts_print_as_on_a_terminal() {
+    fn nothing_forces_colours() {
         let names: Vec<_> = with(&[]).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TERM"]);
+        assert_eq!(names, ["AI_AGENT", "PYTHONUNBUFFERED", "TERM"]);
     }
 
     #[test]
     fn what_the_user_has_decided_stays() {
-        assert_eq!(with(&[("NO_COLOR", "1"), ("TERM", "screen")]), []);
-        let kept =
-            with(&[("FORCE_COLOR", "0"), ("CLICOLOR_FORCE", "0"), ("COLORTERM", ""), ("TERM", "dumb")]);
+        assert_eq!(with(&[("AI_AGENT", ""), ("PYTHONUNBUFFERED", "0"), ("TERM", "screen")]), []);
+        let kept = with(&[("AI_AGENT", "other"), ("PYTHONUNBUFFERED", ""), ("TERM", "dumb")]);
         assert_eq!(kept, [("TERM", "xterm-256color")]);
     }
 }

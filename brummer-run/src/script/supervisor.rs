@@ -122,7 +122,8 @@ impl Supervisor {
             started: super::now(),
             state: State::Pending,
         };
-        self.logs.begin(process.number, process.id.clone(), process.name.clone()).await;
+        let (id, name) = (process.id.clone(), process.name.clone());
+        self.logs.begin(process.number, id, name, process.script.clone()).await;
         self.console.begin(process.number, process.name.clone());
         let (orders, incoming) = mpsc::channel(ORDERS);
         self.orders.insert(process.number, orders);

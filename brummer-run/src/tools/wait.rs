@@ -155,7 +155,10 @@ fn condition(app: &App, wait: &Wait) -> Result<Condition, CallError> {
                 }
             };
             let text = Some(arguments::pattern(text, wait.regex)?);
-            Ok(Condition::Log { filter: Filter { processes, text, ..Filter::default() }, after })
+            Ok(Condition::Log {
+                filter: Filter { processes, text, no_echo: true, ..Filter::default() },
+                after,
+            })
         }
         _ => Err(CallError::new("give exactly one of `url`, `log`, `port` and `exit`")),
     }
