@@ -27,7 +27,7 @@ const MEBIBYTE: usize = 1024 * 1024;
 /// How long `register -- COMMAND` waits for the port: a dev server that compiles first takes most of a minute.
 pub(crate) const COMMAND_WAIT: Duration = Duration::from_secs(60);
 
-/// What makes this program a guard of `run`.
+/// What makes this program a guard of `run` or `register`.
 pub(crate) const GUARD: &str = "guard";
 
 /// The command line, as clap reads it.
@@ -66,7 +66,7 @@ enum CliCommand {
     #[command(about = texts::LIST, long_about = texts::LONG_LIST, after_help = texts::MORE_LIST,
         after_long_help = texts::EXAMPLES_LIST)]
     List(ListArgs),
-    /// Stand between `run` and one of its scripts; only `run` starts this
+    /// Stand between `run` and one of its scripts, or `register` and its command; only they start this
     #[command(name = GUARD, hide = true)]
     Guard(GuardArgs),
 }
@@ -171,6 +171,9 @@ struct RunArgs {
 /// What a guard is to start.
 #[derive(Args, Debug)]
 struct GuardArgs {
+    /// It has the standard input and the terminal of whoever starts it
+    #[arg(long)]
+    attached: bool,
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
@@ -201,8 +204,8 @@ pub(crate) enum Command {
     Wrap { announcement: Announcement, program: OsString, arguments: Vec<OsString>, wait: Duration },
     /// Run the scripts of a project.
     Run(Project),
-    /// Stand between `run` and a script.
-    Guard { program: OsString, arguments: Vec<OsString> },
+    /// Stand between `run` and a script, or `register` and its command.
+    Guard { is_attached: bool, program: OsString, arguments: Vec<OsString> },
     /// Show the instances.
     List { hub: HubConfig, json: bool },
 }
@@ -244,11 +247,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             Command::List { hub: hub_config(directories()), json: list.json }
         }
         (false, Some(CliCommand::Run(run))) => run.into_command(directories()),
-        (false, Some(CliCommand::Guard(GuardArgs { command }))) => {
+        (false, Some(CliCommand::Guard(GuardArgs { attached, command }))) => {
             let mut words = command.into_iter();
             // clap has seen to it that there is one.
             let program = words.next().unwrap_or_default();
-            Command::Guard { program, arguments: words.collect() }
+            Command::Guard { is_attached: attached, program, arguments: words.collect() }
         }
         (true, Some(_)) => return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` goes with no subcommand")),
         (false, None) => {

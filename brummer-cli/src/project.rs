@@ -5,6 +5,8 @@ use std::{
     io,
 };
 
+#[cfg(unix)]
+use brummer_run::guard::Attachment;
 use brummer_run::{ConsoleOptions, RunError, RunOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +25,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
         notes: Box::new(io::stderr()),
         colour: output::colour(&io::stdout()),
     };
-    let guard = vec![OsString::from(args::GUARD), OsString::from("--")];
+    let guard = vec![OsString::from(args::GUARD)];
     let mut options = RunOptions::new(project.directory, guard, console);
     options.scripts = project.scripts;
     options.port = project.port;
@@ -59,15 +61,24 @@ fn failure(error: RunError) -> Failure {
     Failure::from(error).with_status(status)
 }
 
-/// Stands between `run` and a script.
+/// Stands between `run` and a script, or `register` and its command.
 #[cfg(unix)]
-pub(crate) fn guard(program: &OsStr, arguments: &[OsString]) -> Result<ExitStatus, Failure> {
-    brummer_run::guard::serve(program, arguments)?;
+pub(crate) fn guard(
+    is_attached: bool,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> Result<ExitStatus, Failure> {
+    let attachment = if is_attached { Attachment::Terminal } else { Attachment::None };
+    brummer_run::guard::serve(attachment, program, arguments)?;
     Ok(ExitStatus::Success)
 }
 
 /// On Windows a job object does it.
 #[cfg(windows)]
-pub(crate) fn guard(_program: &OsStr, _arguments: &[OsString]) -> Result<ExitStatus, Failure> {
+pub(crate) fn guard(
+    _is_attached: bool,
+    _program: &OsStr,
+    _arguments: &[OsString],
+) -> Result<ExitStatus, Failure> {
     Err(Failure::new("there are no guards on Windows").with_status(ExitStatus::Usage))
 }

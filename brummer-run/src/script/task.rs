@@ -74,7 +74,7 @@ impl Task {
                 }
                 report = child.next() => match report {
                     Report::Started(pid) => self.tell(Event::Started(pid)).await,
-                    Report::NotStarted(why) => outcome = Outcome::NotStarted(why),
+                    Report::NotStarted { why, .. } => outcome = Outcome::NotStarted(why),
                     Report::Exited(exit) => outcome = Outcome::Exited(exit),
                     Report::Gone => break,
                 },

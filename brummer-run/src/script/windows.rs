@@ -117,7 +117,7 @@ impl Child {
                 let until = Instant::now() + grace;
                 self.ending = Some(self.ending.map_or(until, |earlier| earlier.min(until)));
             }
-            Order::Stop(_) | Order::Kill => self.end_firmly(),
+            Order::Stop(_) | Order::Kill | Order::Signal(_) => self.end_firmly(),
         }
     }
 
