@@ -3,7 +3,6 @@
 //! Nothing is kept: each question reads the files as they are now, so that an edit counts at once. Reading blocks; callers
 //! in a runtime use [`read_aside`].
 
-mod glob;
 mod package;
 mod package_manager;
 mod workspaces;

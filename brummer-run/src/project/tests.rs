@@ -68,6 +68,31 @@ fn the_package_manager_is_what_the_project_says() {
 }
 
 #[test]
+fn engines_that_only_forbid_a_manager_do_not_choose_it() {
+    use PackageManager::{Bun, Npm, Pnpm, Yarn};
+
+    for (engines, file, wanted) in [
+        (r#"{ "npm": "please-use-yarn" }"#, "yarn.lock", Yarn),
+        (r#"{ "npm": "please-use-yarn" }"#, "package-lock.json", Yarn),
+        (r#"{ "npm": "use pnpm 9 instead" }"#, "readme", Pnpm),
+        (r#"{ "yarn": "forbidden", "pnpm": "forbidden" }"#, "package-lock.json", Npm),
+        (r#"{ "yarn": "0.0.0" }"#, "pnpm-lock.yaml", Pnpm),
+        (r#"{ "yarn": "<0.0.1", "pnpm": ">=999" }"#, "readme", Npm),
+        (r#"{ "yarn": "please-use-bun" }"#, "yarn.lock", Bun),
+        (r#"{ "yarn": "not-supported", "npm": ">=9" }"#, "pnpm-lock.yaml", Npm),
+        (r#"{ "pnpm": ">=0", "npm": "no" }"#, "package-lock.json", Pnpm),
+        (r#"{ "yarn": "1.x" }"#, "package-lock.json", Yarn),
+        (r#"{ "yarn": "*" }"#, "readme", Yarn),
+        (r#"{ "pnpm": "^9.0.0 || ^10" }"#, "readme", Pnpm),
+        (r#"{ "bun": "<99" }"#, "readme", Bun),
+    ] {
+        let package = format!(r#"{{ "engines": {engines} }}"#);
+        let found = Directory::manager(&[("package.json", &package), (file, "")]);
+        assert_eq!(found.0, wanted, "{engines} {file}");
+    }
+}
+
+#[test]
 fn a_package_of_a_monorepo_asks_its_root() {
     let directory = Directory::with(&[
         ("package.json", r#"{ "packageManager": "yarn@4.0.0" }"#),
