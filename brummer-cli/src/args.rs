@@ -163,6 +163,10 @@ struct RunArgs {
     /// What people call it [default: `name` of package.json, else the directory's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Let clients set this environment variable for scripts, besides harmless ones such as PORT; `*` at the end stands for any
+    /// rest. May be given several times
+    #[arg(long, value_name = "NAME")]
+    allow_env: Vec<String>,
     /// There is no other way to run; for those who are used to `brum --no-tui`
     #[arg(long, hide = true)]
     no_tui: bool,
@@ -217,6 +221,8 @@ pub(crate) struct Project {
     pub(crate) directory: PathBuf,
     pub(crate) port: Option<u16>,
     pub(crate) name: Option<String>,
+    /// What clients may set in the environment of scripts.
+    pub(crate) allow_env: Vec<String>,
     pub(crate) directories: Directories,
 }
 
@@ -329,8 +335,8 @@ impl HubArgs {
 
 impl RunArgs {
     fn into_command(self, directories: Directories) -> Command {
-        let Self { scripts, dir, port, name, no_tui: _ } = self;
-        Command::Run(Project { scripts, directory: dir, port, name, directories })
+        let Self { scripts, dir, port, name, allow_env, no_tui: _ } = self;
+        Command::Run(Project { scripts, directory: dir, port, name, allow_env, directories })
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     options.scripts = project.scripts;
     options.port = project.port;
     options.name = project.name;
+    options.allow_env = project.allow_env;
     options.directories = project.directories;
 
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());

@@ -30,4 +30,6 @@ mod watch;
 pub(crate) const ORPHAN_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[cfg(unix)]
+pub(crate) use descendants::parents;
+#[cfg(unix)]
 pub use watch::{Attachment, serve};

@@ -10,6 +10,7 @@
 //! - [`run()`] is all of it: it starts everything, and ends everything when it is told to.
 //! - `project` reads `package.json`, `script` starts and ends processes, `log` keeps what they print, `detect` finds URLs and
 //!   errors in it, `tools`, `resources` and `prompts` are what a client sees, `console` what a person sees.
+//! - `ports` asks the system who listens where.
 //! - [`attached`] is a command that has the streams and the terminal of this program.
 //! - [`guard`] is what this program becomes between `run` and a script, so that no script outlives `run`.
 //!
@@ -24,6 +25,7 @@ mod console;
 mod detect;
 pub mod guard;
 mod log;
+mod ports;
 #[cfg(any(windows, test))]
 pub mod program;
 mod project;

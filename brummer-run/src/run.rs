@@ -20,7 +20,7 @@ use crate::{
     log::{DEFAULT_LINES, Logs},
     project::{self, Project, ProjectError},
     prompts, resources,
-    script::{self, Command, Launcher, Scripts, Started},
+    script::{self, Command, Launch, Launcher, Permits, Scripts, Started},
     tools::{self, App},
 };
 
@@ -50,6 +50,9 @@ pub struct RunOptions {
     pub name: Option<String>,
     /// Where to announce it.
     pub directories: Directories,
+    /// Environment variables that clients may set for scripts, besides those that do no harm; `*` at the end stands for
+    /// any rest.
+    pub allow_env: Vec<String>,
     /// What this program must be given, before a program and its arguments, to call [`guard::serve`](crate::guard) with
     /// these. Not used on Windows.
     pub guard: Vec<OsString>,
@@ -67,6 +70,7 @@ impl RunOptions {
             port: None,
             name: None,
             directories: Directories::from_env(),
+            allow_env: Vec::new(),
             guard,
             console,
         }
@@ -127,6 +131,8 @@ pub async fn run(
         directory: directory.as_path().into(),
         logs,
         scripts: scripts.clone(),
+        directories: options.directories.clone(),
+        permits: Permits::new(options.allow_env).into(),
         nonce: fastrand::u32(..),
         stopping: scripts_end.clone(),
     };
@@ -196,7 +202,7 @@ async fn plan(
     let refused = |error: ProjectError| RunError::Project(error.to_string());
     match project::read_aside(directory).await {
         Ok(project) => {
-            let commands = scripts.iter().map(|name| tools::command(&project, name, &[]));
+            let commands = scripts.iter().map(|name| tools::command(&project, name, Launch::default()));
             let commands = commands.collect::<Result<_, _>>().map_err(refused)?;
             Ok((Some(project), commands, None))
         }

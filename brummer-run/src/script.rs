@@ -16,17 +16,30 @@ mod child;
 #[cfg(windows)]
 #[path = "script/windows.rs"]
 mod child;
+mod permits;
 mod process;
 mod supervisor;
 mod task;
 
-use std::{collections::HashMap, ffi::OsString, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::process::{Ending, Process, State, Why};
+#[cfg(test)]
+pub(crate) use self::process::Running;
+pub(crate) use self::{
+    permits::Permits,
+    process::{Ending, Process, State, Why},
+};
 use crate::{console::Console, log::Logs};
 
 /// Scripts that may run at the same time. A project has a dozen; a client in a loop must not take the machine down.
@@ -44,13 +57,28 @@ const REQUESTS: usize = 64;
 /// What is to be started.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
-    /// As it was asked for: `dev`, or `web#dev`.
+    /// `dev`, or `web#dev`: one for each script, however it was asked for.
     pub(crate) name: String,
+    /// Another spelling of it, by the path of its workspace.
+    pub(crate) also: Option<String>,
     /// What `package.json` says.
     pub(crate) script: String,
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) directory: PathBuf,
+    /// What it gets besides the environment of all scripts.
+    pub(crate) environment: Vec<(String, String)>,
+    /// How it was asked for.
+    pub(crate) launch: Arc<Launch>,
+}
+
+/// What whoever starts a script wants besides its name. A restart wants the same.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Launch {
+    pub(crate) args: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    /// It becomes the variable `PORT`.
+    pub(crate) port: Option<u16>,
 }
 
 impl Command {
@@ -183,7 +211,14 @@ pub(crate) fn environment(get: impl Fn(&str) -> Option<OsString>) -> Vec<(&'stat
 
 /// The numbers of processes that a name means: an id, or the name of a script; newest first.
 pub(crate) fn named(processes: &[Process], name: &str) -> Vec<u32> {
-    let fits = |process: &&Process| *process.id == *name || *process.name == *name;
+    // `./packages/web/#dev` is `packages/web#dev`.
+    let spelling = name
+        .rsplit_once('#')
+        .map(|(place, script)| format!("{}#{script}", place.trim_start_matches("./").trim_end_matches('/')));
+    let name = spelling.as_deref().unwrap_or(name);
+    let fits = |process: &&Process| {
+        *process.id == *name || *process.name == *name || process.also.as_deref() == Some(name)
+    };
     processes.iter().rev().filter(fits).map(|process| process.number).collect()
 }
 

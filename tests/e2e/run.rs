@@ -1,8 +1,10 @@
 //! `run`: real npm projects, driven through the hub as a client does it.
 
 mod ends;
+mod launches;
 mod logs;
 mod offers;
+mod ports;
 mod scripts;
 mod streams;
 mod troubles;

@@ -176,6 +176,17 @@ pub(crate) fn host(url: &str) -> &str {
     }
 }
 
+/// The port of a URL: that which it names, else that of its scheme.
+pub(crate) fn port(url: &str) -> Option<u16> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let named = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    match named {
+        Some((_, port)) => port.parse().ok(),
+        None => Some(if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 }),
+    }
+}
+
 fn has_port(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.rsplit_once(':').is_some_and(|(_, port)| port.starts_with(|c: char| c.is_ascii_digit()))

@@ -138,10 +138,27 @@ fn workspaces_are_found_in_every_form() {
         assert_eq!(project.script_names(), ["@shop/web#dev"]);
         for name in ["@shop/web#dev", "packages/web#dev", "./packages/web/#dev"] {
             let chosen = project.script(name).unwrap();
+            assert_eq!(chosen.name, "@shop/web#dev", "one script has one name");
             assert_eq!(chosen.directory, project.directory.join("packages/web"));
             assert_eq!(chosen.script, "dev");
         }
     }
+}
+
+#[test]
+fn a_script_has_one_name_however_it_is_spelled() {
+    let directory = Directory::with(&[
+        ("package.json", r#"{ "name": "shop", "workspaces": ["a", "b"], "scripts": { "dev": "vite" } }"#),
+        ("a/package.json", r#"{ "name": "same", "scripts": { "dev": "vite" } }"#),
+        ("b/package.json", r#"{ "name": "same", "scripts": { "dev": "next dev", "start": "next" } }"#),
+    ]);
+    let project = directory.read(".");
+    let name = |spelling: &str| project.script(spelling).unwrap().name;
+    assert_eq!(["dev", ".#dev", "shop#dev"].map(name), ["dev", "dev", "dev"]);
+    // Two that are called the same are told apart by their paths.
+    assert_eq!(["a#dev", "./b/#dev", "same#start"].map(name), ["a#dev", "b#dev", "b#start"]);
+    assert_eq!(project.script_names(), ["dev", "a#dev", "b#dev", "b#start"]);
+    assert!(project.script("other#dev").is_err());
 }
 
 #[test]

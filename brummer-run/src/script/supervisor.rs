@@ -118,7 +118,9 @@ impl Supervisor {
             number: self.last,
             id: format!("{}-{}", command.name, self.last).into(),
             name: command.name.as_str().into(),
+            also: command.also.as_deref().map(Into::into),
             script: command.script.as_str().into(),
+            launch: command.launch.clone(),
             started: super::now(),
             state: State::Pending,
         };

@@ -34,6 +34,7 @@ impl Child {
             .args(&command.arguments)
             .current_dir(&command.directory)
             .envs(launcher.environment.iter().copied())
+            .envs(command.environment.iter().map(|(name, value)| (name, value)))
             // What a shell would set on its way into the directory; npm and others read it.
             .env("PWD", &command.directory)
             .stdout(Stdio::piped())

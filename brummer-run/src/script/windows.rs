@@ -55,6 +55,7 @@ impl Child {
                 .args(&command.arguments)
                 .current_dir(&command.directory)
                 .envs(launcher.environment.iter().copied())
+                .envs(command.environment.iter().map(|(name, value)| (name, value)))
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());

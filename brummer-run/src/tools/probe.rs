@@ -67,6 +67,10 @@ impl Target {
         Ok(Self { host, port, path, authority: authority.to_owned() })
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) async fn ask(&self) -> Answered {
         match timeout(ATTEMPT, self.exchange()).await {
             Ok(Ok(status)) if status < NOT_READY => Answered::Ready(status),

@@ -11,6 +11,7 @@ use crate::{
     detect::urls::FoundUrl,
     guard::link::Exit,
     log::{Entry, level},
+    ports::Ports,
     script::Process,
 };
 
@@ -125,6 +126,18 @@ pub(crate) struct ProcessInfo {
     /// URLs of this machine that it has printed
     #[serde(skip_serializing_if = "Vec::is_empty")]
     urls: Vec<Link>,
+    /// Ports on which it listens, as the system says
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<u16>,
+    /// Arguments that it was started with
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    args: Vec<String>,
+    /// Names of the environment variables that a client has set for it
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    env: Vec<String>,
+    /// The PORT that it was given
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -147,6 +160,9 @@ pub(super) struct Ran {
     /// It was running already, and nothing was started
     pub(super) duplicate: bool,
     pub(super) message: String,
+    /// What may go wrong, such as a port that is taken
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -159,10 +175,10 @@ pub(super) struct Stopped {
     pub(super) message: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Waited {
-    /// It has come about
+    /// It has come about; with several conditions, all of them or, with `any`, one
     pub(super) met: bool,
     /// How long it took, in milliseconds
     pub(super) waited_ms: u64,
@@ -173,7 +189,7 @@ pub(super) struct Waited {
     /// For `url`: the HTTP status
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
-    /// For `exit`: how the process ended
+    /// For `exit`, or if the process ended first: how it ended
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) process: Option<ProcessInfo>,
 }
@@ -218,16 +234,26 @@ pub(crate) struct Errors {
 #[serde(rename_all = "camelCase")]
 pub(super) struct UrlInfo {
     pub(super) url: String,
+    /// For URLs of this machine
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) port: Option<u16>,
     /// What the line or the script calls it
     pub(super) label: String,
     pub(super) process_id: String,
     pub(super) process_name: String,
     /// The process that printed it runs
     pub(super) running: bool,
+    /// For URLs of this machine: that process listens on the port
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) listening: Option<bool>,
+    /// It was printed; if not, only the system says that the process listens, and it may speak something else than HTTP
+    pub(super) printed: bool,
     /// It is a URL of this machine
     pub(super) local: bool,
-    pub(super) first_seen: String,
-    pub(super) last_seen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_seen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_seen: Option<String>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -261,7 +287,7 @@ impl From<Entry> for LogEntry {
 }
 
 impl ProcessInfo {
-    pub(super) fn new(process: &Process, urls: &[FoundUrl], now: Timestamp) -> Self {
+    pub(super) fn new(process: &Process, urls: &[FoundUrl], ports: &Ports, now: Timestamp) -> Self {
         let urls = urls.iter().filter(|url| url.process == process.number && url.is_local);
         let lasted = process.ended().unwrap_or(now).duration_since(process.started);
         let (exit_code, signal) = match process.state.exit() {
@@ -282,6 +308,10 @@ impl ProcessInfo {
             signal,
             ending: process.ending(),
             urls: urls.map(|url| Link { url: url.url.clone(), label: url.label.clone() }).collect(),
+            ports: ports.of(process).into_keys().collect(),
+            args: process.launch.args.clone(),
+            env: process.launch.env.keys().cloned().collect(),
+            port: process.launch.port,
         }
     }
 
@@ -300,6 +330,10 @@ impl ProcessInfo {
             signal: None,
             ending: None,
             urls: Vec::new(),
+            ports: Vec::new(),
+            args: Vec::new(),
+            env: Vec::new(),
+            port: None,
         }
     }
 
@@ -315,6 +349,10 @@ impl ProcessInfo {
         }
         for link in &self.urls {
             line.push_str(&format!(", {}", link.url));
+        }
+        if !self.ports.is_empty() {
+            let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
+            line.push_str(&format!(", listens on {}", ports.join(", ")));
         }
         line
     }
