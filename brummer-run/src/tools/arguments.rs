@@ -128,7 +128,7 @@ pub(super) struct Stream {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Wait {
-    /// Until this http URL of this machine answers with a status below 500
+    /// Until this http or https URL of this machine answers with a status below 500
     pub(super) url: Option<String>,
     /// Until a line has this text, in any case; or fits a regular expression. Lines that running scripts have printed already count
     pub(super) log: Option<String>,
