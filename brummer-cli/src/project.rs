@@ -15,6 +15,7 @@ use crate::{
     exit::{ExitStatus, Failure},
     output,
     signals::Signals,
+    typed,
 };
 
 /// Runs until a signal comes, which ends everything in order. A second one ends everything at once.
@@ -31,6 +32,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     options.port = project.port;
     options.name = project.name;
     options.allow_env = project.allow_env;
+    options.typed = typed::lines();
     options.directories = project.directories;
 
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());

@@ -77,7 +77,10 @@ fn cannot_start(program: &OsStr, error: &io::Error) -> NotStarted {
 
 #[cfg(unix)]
 mod system {
-    use std::ffi::{OsStr, OsString};
+    use std::{
+        ffi::{OsStr, OsString},
+        os::fd::AsFd as _,
+    };
 
     use super::{ATTACHED, NotStarted, cannot_start};
     use crate::guard::{
@@ -101,7 +104,7 @@ mod system {
             let start = || {
                 let mut command = guarded::own_program()?;
                 command.args(guard).arg(ATTACHED).arg("--").arg(program).args(arguments);
-                Guarded::start(&mut command, true)
+                Guarded::start(&mut command, std::io::stdin().as_fd())
             };
             let mut guarded = start().map_err(|error| cannot_start(program, &error))?;
             match guarded.next().await {

@@ -34,6 +34,7 @@ mod resources;
 mod run;
 mod script;
 mod tools;
+mod typing;
 
 pub use self::{
     console::ConsoleOptions,

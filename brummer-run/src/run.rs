@@ -12,7 +12,7 @@ use brummer_hub::{
     discovery::Directories,
     serve::{Announcement, Changes, Offer, ServeError},
 };
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     prompts, resources,
     script::{self, Command, Launch, Launcher, Permits, Scripts, Started},
     tools::{self, App},
+    typing,
 };
 
 /// The port that is tried first when none is asked for: that of the Go program, which clients may be configured with.
@@ -58,6 +59,8 @@ pub struct RunOptions {
     pub guard: Vec<OsString>,
     /// Where to print.
     pub console: ConsoleOptions,
+    /// Lines that a person types for the scripts.
+    pub typed: Option<mpsc::Receiver<String>>,
 }
 
 impl RunOptions {
@@ -73,6 +76,7 @@ impl RunOptions {
             allow_env: Vec::new(),
             guard,
             console,
+            typed: None,
         }
     }
 }
@@ -127,6 +131,7 @@ pub async fn run(
         scripts_end.clone(),
         kill.clone(),
     );
+    let log_of_scripts = logs.clone();
     let app = App {
         directory: directory.as_path().into(),
         logs,
@@ -157,6 +162,10 @@ pub async fn run(
         server.id().as_str().to_owned(),
         logs_end.clone(),
     ));
+    if let Some(typed) = options.typed {
+        let (scripts, logs) = (scripts.clone(), log_of_scripts);
+        tasks.spawn(typing::listen(typed, scripts, logs, console.clone(), scripts_end.clone()));
+    }
     for command in commands {
         start(&scripts, &console, command).await;
     }

@@ -30,6 +30,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -40,7 +41,7 @@ pub(crate) use self::{
     permits::Permits,
     process::{Ending, Process, State, Why},
 };
-use crate::{console::Console, log::Logs};
+use crate::{console::Console, guard::link::Order, log::Logs};
 
 /// Scripts that may run at the same time. A project has a dozen; a client in a loop must not take the machine down.
 pub(crate) const MAX_RUNNING: usize = 64;
@@ -50,6 +51,9 @@ pub(crate) const MAX_ENDED: usize = 32;
 
 /// How long a script may take to end when it is asked to.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(5);
+
+/// The most bytes that are typed at once: what every system writes into a pipe as a whole, or not at all.
+pub(crate) const MAX_INPUT: usize = 512;
 
 /// Requests that wait for the supervisor, which answers at once.
 const REQUESTS: usize = 64;
@@ -118,11 +122,49 @@ pub(crate) enum StartError {
     Ending,
 }
 
+/// Why nothing was typed into a script.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error("it does not run")]
+    NotRunning,
+    #[error("it does not read what was typed before")]
+    Full,
+    #[error("it reads nothing any more: its standard input is closed")]
+    Closed,
+    #[error("cannot type into it: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl From<io::Error> for InputError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::Full,
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// What is typed into a script, and where to say what came of it.
+#[derive(Debug)]
+struct Input {
+    bytes: Bytes,
+    answer: oneshot::Sender<Result<(), InputError>>,
+}
+
+/// What a script's task is told.
+#[derive(Debug)]
+enum Told {
+    Order(Order),
+    Input(Input),
+}
+
 /// What the supervisor is asked.
 #[derive(Debug)]
 enum Request {
     Start { command: Command, answer: oneshot::Sender<Result<Started, StartError>> },
     Stop { process: u32, grace: Duration },
+    Input { process: u32, input: Input },
 }
 
 /// The list of processes as it is now, in the order in which they were started.
@@ -164,6 +206,14 @@ impl Scripts {
     pub(crate) async fn stop(&self, process: u32, grace: Duration) {
         // Without a supervisor nothing runs any more.
         let _ = self.requests.send(Request::Stop { process, grace }).await;
+    }
+
+    /// Types into a process.
+    pub(crate) async fn input(&self, process: u32, bytes: Bytes) -> Result<(), InputError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Input { process, input: Input { bytes, answer } };
+        self.requests.send(request).await.map_err(|_| InputError::NotRunning)?;
+        answered.await.unwrap_or(Err(InputError::NotRunning))
     }
 
     /// The list as it is now.

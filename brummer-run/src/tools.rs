@@ -7,6 +7,7 @@
 mod arguments;
 mod findings;
 mod fit;
+mod input;
 mod logs;
 mod neighbours;
 mod probe;
@@ -71,6 +72,7 @@ enum Effect {
 /// All tools.
 pub(crate) fn add(offer: &mut Offer, app: &App) {
     scripts::add(offer, app);
+    input::add(offer, app);
     logs::add(offer, app);
     stream::add(offer, app);
     wait::add(offer, app);

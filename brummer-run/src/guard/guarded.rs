@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write as _},
     os::{
-        fd::{AsFd as _, OwnedFd},
+        fd::{BorrowedFd, OwnedFd},
         unix::net::UnixStream as StdUnixStream,
     },
     process::Stdio,
@@ -40,14 +40,12 @@ pub(crate) fn own_program() -> io::Result<Command> {
 }
 
 impl Guarded {
-    /// Starts the guard with this command, which says what it is to start. Its standard input is the socket; the one of
-    /// this process is handed over on it if that is wanted.
-    pub(crate) fn start(command: &mut Command, hand_over_stdin: bool) -> io::Result<Self> {
+    /// Starts the guard with this command, which says what it is to start. Its own standard input is the socket, on which
+    /// that of what it starts is handed over.
+    pub(crate) fn start(command: &mut Command, stdin: BorrowedFd<'_>) -> io::Result<Self> {
         let (ours, theirs) = StdUnixStream::pair()?;
         let guard = command.stdin(Stdio::from(OwnedFd::from(theirs))).spawn()?;
-        if hand_over_stdin {
-            send_stdin(&ours)?;
-        }
+        send(&ours, stdin)?;
         ours.set_nonblocking(true)?;
         let orders = ours.try_clone()?;
         let reports = BufReader::new(UnixStream::from_std(ours)?).lines();
@@ -109,10 +107,9 @@ impl Guarded {
     }
 }
 
-/// Hands the standard input of this process over.
-fn send_stdin(socket: &StdUnixStream) -> io::Result<()> {
-    let stdin = io::stdin();
-    let descriptors = [stdin.as_fd()];
+/// Hands a descriptor over.
+fn send(socket: &StdUnixStream, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    let descriptors = [descriptor];
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));

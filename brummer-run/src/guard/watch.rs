@@ -40,9 +40,9 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// What a guarded process has to do with the terminal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Attachment {
-    /// Nothing: it has a session of its own, and its standard input is empty.
+    /// Nothing: it has a session of its own.
     None,
-    /// It stays where this process was started, and has the standard input that comes over the socket.
+    /// It stays in the group of whoever started this process.
     Terminal,
 }
 
@@ -60,13 +60,8 @@ struct Place {
 /// When this process was not started by `run`.
 pub fn serve(attachment: Attachment, program: &OsStr, arguments: &[OsString]) -> io::Result<()> {
     let channel = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let place = match attachment {
-        // It stays open and empty, as that of a terminal at which nobody types: tools that watch files end when it closes.
-        Attachment::None => Place { stdin: Stdio::piped(), group: None },
-        Attachment::Terminal => {
-            Place { stdin: receive_stdin(&channel)?, group: Some(rustix::process::getpgrp()) }
-        }
-    };
+    let group = (attachment == Attachment::Terminal).then(rustix::process::getpgrp);
+    let place = Place { stdin: receive_stdin(&channel)?, group };
     channel.set_nonblocking(true)?;
     let reports = channel.try_clone()?;
     name_this_process();

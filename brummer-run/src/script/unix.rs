@@ -1,10 +1,14 @@
 //! A script behind its guard.
 
-use std::{io, process::Stdio};
+use std::{
+    io::{self, PipeWriter, Write as _},
+    os::fd::AsFd as _,
+    process::Stdio,
+};
 
 use tokio::process::{ChildStderr, ChildStdout};
 
-use super::{Command, Launcher};
+use super::{Command, InputError, Launcher};
 use crate::guard::{
     guarded::{self, Guarded},
     link::{Order, Report},
@@ -21,6 +25,8 @@ pub(super) struct Child {
     guarded: Guarded,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
+    /// It stays open, as that of a terminal at which nobody types: tools that watch files end when it closes.
+    stdin: PipeWriter,
 }
 
 impl Child {
@@ -39,7 +45,9 @@ impl Child {
             .env("PWD", &command.directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut guarded = Guarded::start(&mut guard, false)?;
+        let (reader, stdin) = io::pipe()?;
+        rustix::fs::fcntl_setfl(&stdin, rustix::fs::OFlags::NONBLOCK)?;
+        let mut guarded = Guarded::start(&mut guard, reader.as_fd())?;
         let (stdout, stderr) = (guarded.stdout(), guarded.stderr());
         #[cfg(target_os = "linux")]
         {
@@ -47,7 +55,7 @@ impl Child {
             let _ = stdout.as_ref().map(|pipe| rustix::pipe::fcntl_setpipe_size(pipe, PIPE));
             let _ = stderr.as_ref().map(|pipe| rustix::pipe::fcntl_setpipe_size(pipe, PIPE));
         }
-        Ok(Self { guarded, stdout, stderr })
+        Ok(Self { guarded, stdout, stderr, stdin })
     }
 
     pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
@@ -56,6 +64,11 @@ impl Child {
 
     pub(super) fn stderr(&mut self) -> Option<ChildStderr> {
         self.stderr.take()
+    }
+
+    /// Types into it, all or nothing: so few bytes are written at once, or not at all.
+    pub(super) async fn input(&mut self, bytes: &[u8]) -> Result<(), InputError> {
+        self.stdin.write_all(bytes).map_err(InputError::from)
     }
 
     /// What becomes of it next; [`Report::Gone`] comes last. Cancel-safe.

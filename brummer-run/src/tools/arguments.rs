@@ -31,6 +31,33 @@ pub(super) struct Run {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Input {
+    /// The process's id, or the script's name
+    pub(super) process_id: String,
+    /// Text to type; a line end follows
+    pub(super) text: Option<String>,
+    /// Whether a line end follows the text (default true)
+    pub(super) enter: Option<bool>,
+    /// A key to press, instead of a text
+    pub(super) key: Option<Key>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Key {
+    Enter,
+    Escape,
+    Space,
+    Tab,
+    Backspace,
+    Up,
+    Down,
+    Left,
+    Right,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Stop {
     /// The process's id, or the script's name
     pub(super) process_id: String,

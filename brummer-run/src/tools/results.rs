@@ -7,10 +7,11 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::App;
 use crate::{
     detect::urls::FoundUrl,
     guard::link::Exit,
-    log::{Entry, level},
+    log::{Asked, Entry, level},
     ports::Ports,
     script::Process,
 };
@@ -94,6 +95,21 @@ pub(super) struct WorkspaceScripts {
     pub(super) scripts: Map<String, Value>,
 }
 
+/// What is found out about processes, each time that they are shown.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(super) urls: Vec<FoundUrl>,
+    pub(super) ports: Ports,
+    pub(super) asking: Vec<Asked>,
+}
+
+impl Known {
+    pub(super) async fn of(app: &App) -> Self {
+        let (ports, urls, asking) = tokio::join!(Ports::look(), app.logs.urls(), app.logs.asking());
+        Self { urls, ports, asking }
+    }
+}
+
 /// A process, as all tools show it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -129,6 +145,9 @@ pub(crate) struct ProcessInfo {
     /// Ports on which it listens, as the system says
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ports: Vec<u16>,
+    /// What it seems to wait for; scripts_input answers
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<String>,
     /// Arguments that it was started with
     #[serde(skip_serializing_if = "Vec::is_empty")]
     args: Vec<String>,
@@ -163,6 +182,16 @@ pub(super) struct Ran {
     /// What may go wrong, such as a port that is taken
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entered {
+    pub(super) process_id: String,
+    /// What it seemed to wait for
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) question: Option<String>,
+    pub(super) message: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -287,7 +316,8 @@ impl From<Entry> for LogEntry {
 }
 
 impl ProcessInfo {
-    pub(super) fn new(process: &Process, urls: &[FoundUrl], ports: &Ports, now: Timestamp) -> Self {
+    pub(super) fn new(process: &Process, known: &Known, now: Timestamp) -> Self {
+        let Known { urls, ports, asking } = known;
         let urls = urls.iter().filter(|url| url.process == process.number && url.is_local);
         let lasted = process.ended().unwrap_or(now).duration_since(process.started);
         let (exit_code, signal) = match process.state.exit() {
@@ -309,6 +339,10 @@ impl ProcessInfo {
             ending: process.ending(),
             urls: urls.map(|url| Link { url: url.url.clone(), label: url.label.clone() }).collect(),
             ports: ports.of(process).into_keys().collect(),
+            question: asking
+                .iter()
+                .find(|asked| asked.process == process.number && process.state.is_alive())
+                .map(|asked| asked.question.clone()),
             args: process.launch.args.clone(),
             env: process.launch.env.keys().cloned().collect(),
             port: process.launch.port,
@@ -331,6 +365,7 @@ impl ProcessInfo {
             ending: None,
             urls: Vec::new(),
             ports: Vec::new(),
+            question: None,
             args: Vec::new(),
             env: Vec::new(),
             port: None,
@@ -353,6 +388,9 @@ impl ProcessInfo {
         if !self.ports.is_empty() {
             let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
             line.push_str(&format!(", listens on {}", ports.join(", ")));
+        }
+        if let Some(question) = &self.question {
+            line.push_str(&format!(", seems to wait for an answer to `{question}` (scripts_input)"));
         }
         line
     }

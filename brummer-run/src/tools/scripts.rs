@@ -10,7 +10,7 @@ use super::{
     Answer, App, Effect,
     arguments::{self, Nothing, Run, Status, Stop},
     neighbours, probe,
-    results::{ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
+    results::{Known, ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
     tool,
 };
 use crate::{
@@ -263,17 +263,17 @@ async fn stop(app: &App, wanted: &Stop) -> Result<Answer<Stopped>, CallError> {
 /// What runs.
 pub(crate) async fn active(app: &App) -> Processes {
     let processes = app.scripts.list();
-    let (ports, urls) = tokio::join!(Ports::look(), app.logs.urls());
+    let known = Known::of(app).await;
     let alive = processes.iter().filter(|process| process.state.is_alive());
-    let infos = alive.map(|process| ProcessInfo::new(process, &urls, &ports, script::now()));
+    let infos = alive.map(|process| ProcessInfo::new(process, &known, script::now()));
     Processes { processes: infos.collect() }
 }
 
 /// What runs and what has run; with a name, only that.
 async fn processes(app: &App, name: Option<&str>) -> Result<Processes, CallError> {
     let processes = app.scripts.list();
-    let (ports, urls) = tokio::join!(Ports::look(), app.logs.urls());
-    let info = |process: &Process| ProcessInfo::new(process, &urls, &ports, script::now());
+    let known = Known::of(app).await;
+    let info = |process: &Process| ProcessInfo::new(process, &known, script::now());
     let Some(name) = name else {
         return Ok(Processes { processes: processes.iter().map(info).collect() });
     };
@@ -290,8 +290,8 @@ async fn processes(app: &App, name: Option<&str>) -> Result<Processes, CallError
 
 /// One process, as it is answered.
 pub(super) async fn info(app: &App, process: &Process) -> ProcessInfo {
-    let (ports, urls) = tokio::join!(Ports::look(), app.logs.urls());
-    ProcessInfo::new(process, &urls, &ports, script::now())
+    let known = Known::of(app).await;
+    ProcessInfo::new(process, &known, script::now())
 }
 
 /// A name that means no process.

@@ -26,6 +26,9 @@ const MAX_SECONDS: f64 = 600.0;
 /// Between two looks at a port or URL: the system tells of neither.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long a process that asks something has to stand still until that is told instead of what was waited for.
+const STILL: Duration = Duration::from_secs(2);
+
 /// Between two questions whose a port is. They cost more, as all processes are looked at.
 const ASK_OWNER: Duration = Duration::from_millis(300);
 
@@ -66,6 +69,8 @@ enum End {
     Time,
     /// The process that was to bring it about has ended before.
     Never(Process),
+    /// That process asks something, and waits itself.
+    Asks(String),
     /// The run is ending.
     Ending,
 }
@@ -151,6 +156,10 @@ async fn wait_until(app: &App, wait: &Wait, call: &ToolCall) -> Result<Answer<Wa
                 answer.process = Some(info);
                 format!("{what}: not any more, for {line}. logs_tail and errors_list may say why")
             }
+            End::Asks(question) => format!(
+                "{what}: not before somebody answers `{question}`, for which {} seems to wait; scripts_input does",
+                wait.process_id.as_deref().unwrap_or_default()
+            ),
             End::Ending => format!("{what}: not any more, for this run is ending"),
             End::Time | End::Met => format!("{what}: not within {} s", time.as_secs_f64()),
         });
@@ -279,7 +288,8 @@ impl Waiting<'_> {
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(url, log, port, exit, given_up);
+        let asks = asks(app, by);
+        tokio::pin!(url, log, port, exit, given_up, asks);
         let mut pulse = interval_at(begun + PULSE, PULSE);
         let mut never = None;
         while !wanted.is_met(met, any) {
@@ -300,13 +310,28 @@ impl Waiting<'_> {
                     never = Some(process);
                     deadline = deadline.min(Instant::now() + LOOK);
                 }
-                () = sleep_until(deadline) => return Ok(never.map_or(End::Time, End::Never)),
+                question = &mut asks => return Ok(End::Asks(question)),
+            () = sleep_until(deadline) => return Ok(never.map_or(End::Time, End::Never)),
                 _ = pulse.tick() => {
                     call.progress(begun.elapsed().as_secs_f64(), Some(total), Some(&what)).await;
                 }
             }
         }
         Ok(End::Met)
+    }
+}
+
+/// Waits until the process has asked something and stood still for a while.
+async fn asks(app: &App, by: Option<u32>) -> String {
+    let Some(by) = by else { return std::future::pending().await };
+    loop {
+        sleep(STILL / 4).await;
+        let now = script::now().as_millisecond();
+        let is_still = |at: i64| u128::from(now.abs_diff(at)) >= STILL.as_millis();
+        let asking = app.logs.asking().await;
+        if let Some(asked) = asking.into_iter().find(|asked| asked.process == by && is_still(asked.at)) {
+            return asked.question;
+        }
     }
 }
 
