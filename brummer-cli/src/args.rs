@@ -27,7 +27,7 @@ const MEBIBYTE: usize = 1024 * 1024;
 /// How long `register -- COMMAND` waits for the port: a dev server that compiles first takes most of a minute.
 pub(crate) const COMMAND_WAIT: Duration = Duration::from_secs(60);
 
-/// What makes this program a guard of `run`.
+/// What makes this program a guard of `run` or `register`.
 pub(crate) const GUARD: &str = "guard";
 
 /// The command line, as clap reads it.
@@ -66,7 +66,7 @@ enum CliCommand {
     #[command(about = texts::LIST, long_about = texts::LONG_LIST, after_help = texts::MORE_LIST,
         after_long_help = texts::EXAMPLES_LIST)]
     List(ListArgs),
-    /// Stand between `run` and one of its scripts; only `run` starts this
+    /// Stand between `run` and one of its scripts, or `register` and its command; only they start this
     #[command(name = GUARD, hide = true)]
     Guard(GuardArgs),
 }
@@ -171,6 +171,10 @@ struct RunArgs {
     /// What people call it [default: `name` of package.json, else the directory's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Let clients set this environment variable for scripts, besides harmless ones such as PORT; `*` at the end stands for any
+    /// rest. May be given several times
+    #[arg(long, value_name = "NAME")]
+    allow_env: Vec<String>,
     /// There is no other way to run; for those who are used to `brum --no-tui`
     #[arg(long, hide = true)]
     no_tui: bool,
@@ -179,6 +183,9 @@ struct RunArgs {
 /// What a guard is to start.
 #[derive(Args, Debug)]
 struct GuardArgs {
+    /// It has the standard input and the terminal of whoever starts it
+    #[arg(long)]
+    attached: bool,
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
@@ -209,8 +216,8 @@ pub(crate) enum Command {
     Wrap { announcement: Announcement, program: OsString, arguments: Vec<OsString>, wait: Duration },
     /// Run the scripts of a project.
     Run(Project),
-    /// Stand between `run` and a script.
-    Guard { program: OsString, arguments: Vec<OsString> },
+    /// Stand between `run` and a script, or `register` and its command.
+    Guard { is_attached: bool, program: OsString, arguments: Vec<OsString> },
     /// Show the instances.
     List { hub: HubConfig, json: bool },
 }
@@ -222,6 +229,8 @@ pub(crate) struct Project {
     pub(crate) directory: PathBuf,
     pub(crate) port: Option<u16>,
     pub(crate) name: Option<String>,
+    /// What clients may set in the environment of scripts.
+    pub(crate) allow_env: Vec<String>,
     pub(crate) directories: Directories,
 }
 
@@ -252,11 +261,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             Command::List { hub: hub_config(directories()), json: list.json }
         }
         (false, Some(CliCommand::Run(run))) => run.into_command(directories()),
-        (false, Some(CliCommand::Guard(GuardArgs { command }))) => {
+        (false, Some(CliCommand::Guard(GuardArgs { attached, command }))) => {
             let mut words = command.into_iter();
             // clap has seen to it that there is one.
             let program = words.next().unwrap_or_default();
-            Command::Guard { program, arguments: words.collect() }
+            Command::Guard { is_attached: attached, program, arguments: words.collect() }
         }
         (true, Some(_)) => return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` goes with no subcommand")),
         (false, None) => {
@@ -340,8 +349,8 @@ impl HubArgs {
 
 impl RunArgs {
     fn into_command(self, directories: Directories) -> Command {
-        let Self { scripts, dir, port, name, no_tui: _ } = self;
-        Command::Run(Project { scripts, directory: dir, port, name, directories })
+        let Self { scripts, dir, port, name, allow_env, no_tui: _ } = self;
+        Command::Run(Project { scripts, directory: dir, port, name, allow_env, directories })
     }
 }
 

@@ -17,6 +17,7 @@ mod project;
 mod register;
 mod run;
 mod signals;
+mod typed;
 
 fn main() -> std::process::ExitCode {
     run::run(std::env::args_os()).end()

@@ -5,6 +5,8 @@ use std::{
     io,
 };
 
+#[cfg(unix)]
+use brummer_run::guard::Attachment;
 use brummer_run::{ConsoleOptions, RunError, RunOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +15,7 @@ use crate::{
     exit::{ExitStatus, Failure},
     output,
     signals::Signals,
+    typed,
 };
 
 /// Runs until a signal comes, which ends everything in order. A second one ends everything at once.
@@ -23,11 +26,13 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
         notes: Box::new(io::stderr()),
         colour: output::colour(&io::stdout()),
     };
-    let guard = vec![OsString::from(args::GUARD), OsString::from("--")];
+    let guard = vec![OsString::from(args::GUARD)];
     let mut options = RunOptions::new(project.directory, guard, console);
     options.scripts = project.scripts;
     options.port = project.port;
     options.name = project.name;
+    options.allow_env = project.allow_env;
+    options.typed = typed::lines();
     options.directories = project.directories;
 
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
@@ -59,15 +64,24 @@ fn failure(error: RunError) -> Failure {
     Failure::from(error).with_status(status)
 }
 
-/// Stands between `run` and a script.
+/// Stands between `run` and a script, or `register` and its command.
 #[cfg(unix)]
-pub(crate) fn guard(program: &OsStr, arguments: &[OsString]) -> Result<ExitStatus, Failure> {
-    brummer_run::guard::serve(program, arguments)?;
+pub(crate) fn guard(
+    is_attached: bool,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> Result<ExitStatus, Failure> {
+    let attachment = if is_attached { Attachment::Terminal } else { Attachment::None };
+    brummer_run::guard::serve(attachment, program, arguments)?;
     Ok(ExitStatus::Success)
 }
 
 /// On Windows a job object does it.
 #[cfg(windows)]
-pub(crate) fn guard(_program: &OsStr, _arguments: &[OsString]) -> Result<ExitStatus, Failure> {
+pub(crate) fn guard(
+    _is_attached: bool,
+    _program: &OsStr,
+    _arguments: &[OsString],
+) -> Result<ExitStatus, Failure> {
     Err(Failure::new("there are no guards on Windows").with_status(ExitStatus::Usage))
 }

@@ -11,10 +11,13 @@ use tracing::{
 };
 
 /// Whether an event may go into a log. Of the crates that are used here only warnings may: what they say below that has the
-/// arguments of calls in it, which nobody is to find in a log.
+/// arguments of calls in it, which nobody is to find in a log. The MCP SDK warns of every error that it answers, with its
+/// text: of it only errors of its own may.
 #[must_use]
 pub fn is_fit(metadata: &Metadata<'_>) -> bool {
-    metadata.target().starts_with("brummer") || *metadata.level() <= Level::WARN
+    let target = metadata.target();
+    let least = if target.starts_with("rmcp") { Level::ERROR } else { Level::WARN };
+    target.starts_with("brummer") || *metadata.level() <= least
 }
 
 /// Hands each event that [is fit](is_fit) to `tell`: its level, the module that says it, and its text, fields included.
@@ -112,7 +115,9 @@ mod tests {
             tracing::warn!(port = 7, name = %"shop", "it is \"lost\"");
             tracing::debug!("not wanted");
             tracing::info!(target: "rmcp::service", "the arguments of a call");
-            tracing::warn!(target: "rmcp::service", "a warning of others");
+            tracing::warn!(target: "rmcp::service", "the text of an answer");
+            tracing::error!(target: "rmcp::service", "an error of the SDK");
+            tracing::warn!(target: "notify", "a warning of others");
             tracing::info!("last");
         });
         let told: Vec<_> = lines.iter().collect();
@@ -120,7 +125,8 @@ mod tests {
             told,
             [
                 (Level::WARN, module_path!(), r#"it is "lost" port=7 name=shop"#.to_owned()),
-                (Level::WARN, "rmcp::service", "a warning of others".to_owned()),
+                (Level::ERROR, "rmcp::service", "an error of the SDK".to_owned()),
+                (Level::WARN, "notify", "a warning of others".to_owned()),
                 (Level::INFO, module_path!(), "last".to_owned()),
             ]
         );

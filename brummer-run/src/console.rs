@@ -107,6 +107,11 @@ impl Console {
         let _ = self.items.try_send(Item::Note { about: Some(process), text: text.to_string() });
     }
 
+    /// Says that a process seems to wait for an answer.
+    pub(crate) fn asks(&self, process: u32, question: &str) {
+        self.note_about(process, format_args!("seems to wait for an answer to `{question}`"));
+    }
+
     /// Tells a URL that a script has printed.
     pub(crate) fn found_url(&self, name: &str, url: &FoundUrl) {
         let label = url.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();

@@ -12,9 +12,15 @@
 //! The socket is also the life line. When `run` ends, however it ends, the guard reads its end, and stops the script with
 //! all its descendants, first gracefully and after [`ORPHAN_GRACE`] firmly. The output does not pass through the guard: the
 //! script has the pipes themselves.
+//!
+//! An attached command ([`Attached`](crate::attached::Attached)) keeps the standard streams, the terminal and the process
+//! group of whoever started it. Its guard then leads a group of its own, which the terminal knows nothing of, and hands on
+//! the signals that it is told of.
 
 #[cfg(unix)]
 mod descendants;
+#[cfg(unix)]
+pub(crate) mod guarded;
 pub(crate) mod link;
 #[cfg(unix)]
 mod watch;
@@ -24,4 +30,6 @@ mod watch;
 pub(crate) const ORPHAN_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[cfg(unix)]
-pub use watch::serve;
+pub(crate) use descendants::parents;
+#[cfg(unix)]
+pub use watch::{Attachment, serve};

@@ -10,6 +10,8 @@
 //! - [`run()`] is all of it: it starts everything, and ends everything when it is told to.
 //! - `project` reads `package.json`, `script` starts and ends processes, `log` keeps what they print, `detect` finds URLs and
 //!   errors in it, `tools`, `resources` and `prompts` are what a client sees, `console` what a person sees.
+//! - `ports` asks the system who listens where.
+//! - [`attached`] is a command that has the streams and the terminal of this program.
 //! - [`guard`] is what this program becomes between `run` and a script, so that no script outlives `run`.
 //!
 //! State has one owner each: the supervisor has the list of processes, the log's task has the log, each script's task has its
@@ -18,10 +20,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod attached;
 mod console;
 mod detect;
 pub mod guard;
 mod log;
+mod ports;
 #[cfg(any(windows, test))]
 pub mod program;
 mod project;
@@ -30,6 +34,7 @@ mod resources;
 mod run;
 mod script;
 mod tools;
+mod typing;
 
 pub use self::{
     console::ConsoleOptions,

@@ -11,6 +11,8 @@
 //! token is cancelled; handles then answer as if nothing had been said.
 
 pub(crate) mod ansi;
+mod asking;
+mod echo;
 mod intake;
 pub(crate) mod level;
 pub(crate) mod mask;
@@ -30,11 +32,12 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::store::Store;
 pub(crate) use self::{
+    asking::Asked,
     intake::{Intake, read},
     search::{Entry, Filter, Page, Start},
 };
+use self::{asking::Asking, store::Store};
 use crate::{
     console::Console,
     detect::{errors::FoundError, urls::FoundUrl},
@@ -62,9 +65,11 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 enum Block {
     /// A process begins.
-    Begin { process: u32, id: Arc<str>, name: Arc<str> },
-    /// It has said something: whole lines.
-    Lines { process: u32, is_error: bool, lines: Bytes, at: i64 },
+    Begin { process: u32, id: Arc<str>, name: Arc<str>, command: Arc<str> },
+    /// It has said something: whole lines. The last one may be unfinished, and have stood there for a while.
+    Lines { process: u32, is_error: bool, lines: Bytes, is_unfinished: bool, at: i64 },
+    /// What it asked was answered.
+    Answered { process: u32 },
     /// Answered when everything before it is stored.
     Settle { done: oneshot::Sender<()> },
     /// Nobody will ask for it any more.
@@ -93,6 +98,9 @@ enum Question {
     Urls {
         answer: oneshot::Sender<Vec<FoundUrl>>,
     },
+    Asking {
+        answer: oneshot::Sender<Vec<Asked>>,
+    },
 }
 
 /// The log, for everybody else.
@@ -116,6 +124,7 @@ impl Logs {
         let (sender, progress) = watch::channel(Progress::default());
         let task = LogTask {
             store: Store::new(limit),
+            asking: Asking::default(),
             incoming,
             asked,
             waiting: Vec::new(),
@@ -131,9 +140,9 @@ impl Logs {
         self.progress.clone()
     }
 
-    /// Makes room for a process.
-    pub(crate) async fn begin(&self, process: u32, id: Arc<str>, name: Arc<str>) {
-        let _ = self.blocks.send(Block::Begin { process, id, name }).await;
+    /// Makes room for a process, which runs this command.
+    pub(crate) async fn begin(&self, process: u32, id: Arc<str>, name: Arc<str>, command: Arc<str>) {
+        let _ = self.blocks.send(Block::Begin { process, id, name, command }).await;
     }
 
     /// Waits until everything that was said before is stored.
@@ -170,6 +179,16 @@ impl Logs {
         self.ask(|answer| Question::Urls { answer }).await.unwrap_or_default()
     }
 
+    /// The questions that processes seem to wait on, also of those that have ended.
+    pub(crate) async fn asking(&self) -> Vec<Asked> {
+        self.ask(|answer| Question::Asking { answer }).await.unwrap_or_default()
+    }
+
+    /// Says that what a process asked was answered.
+    pub(crate) async fn answered(&self, process: u32) {
+        let _ = self.blocks.send(Block::Answered { process }).await;
+    }
+
     async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
         let (answer, answered) = oneshot::channel();
         self.questions.send(question(answer)).await.ok()?;
@@ -184,6 +203,7 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
 
 struct LogTask {
     store: Store,
+    asking: Asking,
     incoming: mpsc::Receiver<Block>,
     asked: mpsc::Receiver<Question>,
     waiting: Vec<Waiting>,
@@ -219,8 +239,11 @@ impl LogTask {
 
     fn take(&mut self, block: Block) {
         match block {
-            Block::Begin { process, id, name } => self.store.open(process, id, name),
-            Block::Lines { process, is_error, lines, at } => {
+            Block::Begin { process, id, name, command } => self.store.open(process, id, name, &command),
+            Block::Lines { process, is_error, lines, is_unfinished, at } => {
+                if let Some(asked) = self.asking.take(process, &lines, is_unfinished, at) {
+                    self.console.asks(process, &asked.question);
+                }
                 self.store.take(process, is_error, &lines, at, Instant::now());
             }
             Block::Settle { done } => {
@@ -228,7 +251,11 @@ impl LogTask {
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
             }
-            Block::Forget { process } => self.store.forget(process),
+            Block::Answered { process } => self.asking.forget(process),
+            Block::Forget { process } => {
+                self.asking.forget(process);
+                self.store.forget(process);
+            }
         }
     }
 
@@ -248,6 +275,7 @@ impl LogTask {
                 self.store.close_due(None);
                 let _ = answer.send(self.store.errors.iter().cloned().collect());
             }
+            Question::Asking { answer } => drop(answer.send(self.asking.iter().cloned().collect())),
             Question::Urls { answer } => drop(answer.send(self.store.urls.iter().cloned().collect())),
         }
     }

@@ -3,10 +3,10 @@
 //! Nothing is kept: each question reads the files as they are now, so that an edit counts at once. Reading blocks; callers
 //! in a runtime use [`read_aside`].
 
-mod glob;
 mod package;
 mod package_manager;
 mod workspaces;
+mod worktree;
 
 use std::{
     io,
@@ -16,6 +16,7 @@ use std::{
 use serde_json::{Map, Value};
 
 pub(crate) use self::package_manager::PackageManager;
+use crate::ports::expected;
 
 /// A `package.json` larger than this is not one. The largest in use have some 100 KiB.
 const MAX_PACKAGE_BYTES: u64 = 4 * 1024 * 1024;
@@ -32,6 +33,8 @@ pub(crate) struct Project {
     pub(crate) workspaces: Vec<Workspace>,
     /// Workspaces beyond the number that is read.
     pub(crate) more_workspaces: bool,
+    /// It is in a git worktree beside the main one.
+    pub(crate) is_worktree: bool,
 }
 
 /// One entry of `scripts`.
@@ -83,8 +86,10 @@ fn candidates(known: &[String]) -> String {
 /// A script that was asked for, and where it runs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Chosen {
-    /// As it was asked for: `dev`, or `web#dev` for one of a workspace.
+    /// `dev`, or `web#dev` for one of a workspace: the same for every spelling.
     pub(crate) name: String,
+    /// Another spelling of it, by the path of its workspace.
+    pub(crate) also: Option<String>,
     /// The script's own name.
     pub(crate) script: String,
     pub(crate) command: String,
@@ -105,36 +110,68 @@ impl Project {
             scripts: scripts(&package),
             workspaces,
             more_workspaces,
+            is_worktree: worktree::is_linked(directory) && std::env::var_os("PORT").is_none(),
         })
     }
 
-    /// The script of this name; `WORKSPACE#SCRIPT` for that of a workspace, by its name or path.
+    /// The script of this name; `WORKSPACE#SCRIPT` for that of a workspace, by its name or path. The project itself is a
+    /// workspace, too, by its name or as `.`.
     pub(crate) fn script(&self, name: &str) -> Result<Chosen, ProjectError> {
-        let chosen = |script: &Script, directory: PathBuf| Chosen {
-            name: name.to_owned(),
-            script: script.name.clone(),
-            command: script.command.clone(),
-            directory,
+        let own = |wanted: &str| {
+            let script = self.scripts.iter().find(|script| script.name == wanted)?;
+            Some(Chosen {
+                name: script.name.clone(),
+                also: None,
+                script: script.name.clone(),
+                command: script.command.clone(),
+                directory: self.directory.clone(),
+            })
         };
-        if let Some(script) = self.scripts.iter().find(|script| script.name == name) {
-            return Ok(chosen(script, self.directory.clone()));
+        if let Some(chosen) = own(name) {
+            return Ok(chosen);
         }
         if let Some((place, wanted)) = name.rsplit_once('#') {
             let place = place.trim_start_matches("./").trim_end_matches('/');
             for workspace in self.workspaces.iter().filter(|it| it.name == place || it.path == place) {
                 if let Some(script) = workspace.scripts.iter().find(|script| script.name == wanted) {
-                    return Ok(chosen(script, self.directory.join(&workspace.path)));
+                    return Ok(Chosen {
+                        name: format!("{}#{wanted}", self.name_of(workspace)),
+                        also: Some(format!("{}#{wanted}", workspace.path)),
+                        script: script.name.clone(),
+                        command: script.command.clone(),
+                        directory: self.directory.join(&workspace.path),
+                    });
                 }
+            }
+            if let Some(chosen) = own(wanted).filter(|_| place == "." || self.name.as_deref() == Some(place))
+            {
+                return Ok(chosen);
             }
         }
         Err(ProjectError::NoScript { name: name.to_owned(), known: self.script_names() })
+    }
+
+    /// What a workspace is called: its name, or its path if another one has that name.
+    fn name_of<'a>(&self, workspace: &'a Workspace) -> &'a str {
+        let is_unique = self.workspaces.iter().filter(|other| other.name == workspace.name).count() == 1;
+        if is_unique { &workspace.name } else { &workspace.path }
+    }
+
+    /// The port that a script of a git worktree gets where none is asked for, so that it and those of the other worktrees
+    /// can run at the same time. None for what starts several servers, which would all get the same, and for what has a
+    /// port already.
+    pub(crate) fn own_port(&self, chosen: &Chosen) -> Option<u16> {
+        if !self.is_worktree || expected::is_runner(&chosen.command) || expected::is_given(&chosen.command) {
+            return None;
+        }
+        Some(worktree::port(&chosen.directory, &chosen.script))
     }
 
     /// Every name that [`Project::script`] takes.
     pub(crate) fn script_names(&self) -> Vec<String> {
         let own = self.scripts.iter().map(|script| script.name.clone());
         let others = self.workspaces.iter().flat_map(|workspace| {
-            workspace.scripts.iter().map(|script| format!("{}#{}", workspace.name, script.name))
+            workspace.scripts.iter().map(|script| format!("{}#{}", self.name_of(workspace), script.name))
         });
         own.chain(others).collect()
     }

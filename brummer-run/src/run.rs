@@ -12,7 +12,7 @@ use brummer_hub::{
     discovery::Directories,
     serve::{Announcement, Changes, Offer, ServeError},
 };
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -20,8 +20,9 @@ use crate::{
     log::{DEFAULT_LINES, Logs},
     project::{self, Project, ProjectError},
     prompts, resources,
-    script::{self, Command, Launcher, Scripts, Started},
+    script::{self, Command, Launch, Launcher, Permits, Scripts, Started},
     tools::{self, App},
+    typing,
 };
 
 /// The port that is tried first when none is asked for: that of the Go program, which clients may be configured with.
@@ -50,11 +51,16 @@ pub struct RunOptions {
     pub name: Option<String>,
     /// Where to announce it.
     pub directories: Directories,
+    /// Environment variables that clients may set for scripts, besides those that do no harm; `*` at the end stands for
+    /// any rest.
+    pub allow_env: Vec<String>,
     /// What this program must be given, before a program and its arguments, to call [`guard::serve`](crate::guard) with
     /// these. Not used on Windows.
     pub guard: Vec<OsString>,
     /// Where to print.
     pub console: ConsoleOptions,
+    /// Lines that a person types for the scripts.
+    pub typed: Option<mpsc::Receiver<String>>,
 }
 
 impl RunOptions {
@@ -67,8 +73,10 @@ impl RunOptions {
             port: None,
             name: None,
             directories: Directories::from_env(),
+            allow_env: Vec::new(),
             guard,
             console,
+            typed: None,
         }
     }
 }
@@ -123,10 +131,13 @@ pub async fn run(
         scripts_end.clone(),
         kill.clone(),
     );
+    let log_of_scripts = logs.clone();
     let app = App {
         directory: directory.as_path().into(),
         logs,
         scripts: scripts.clone(),
+        directories: options.directories.clone(),
+        permits: Permits::new(options.allow_env).into(),
         nonce: fastrand::u32(..),
         stopping: scripts_end.clone(),
     };
@@ -151,6 +162,10 @@ pub async fn run(
         server.id().as_str().to_owned(),
         logs_end.clone(),
     ));
+    if let Some(typed) = options.typed {
+        let (scripts, logs) = (scripts.clone(), log_of_scripts);
+        tasks.spawn(typing::listen(typed, scripts, logs, console.clone(), scripts_end.clone()));
+    }
     for command in commands {
         start(&scripts, &console, command).await;
     }
@@ -196,7 +211,7 @@ async fn plan(
     let refused = |error: ProjectError| RunError::Project(error.to_string());
     match project::read_aside(directory).await {
         Ok(project) => {
-            let commands = scripts.iter().map(|name| tools::command(&project, name, &[]));
+            let commands = scripts.iter().map(|name| tools::command(&project, name, Launch::default()));
             let commands = commands.collect::<Result<_, _>>().map_err(refused)?;
             Ok((Some(project), commands, None))
         }

@@ -16,18 +16,32 @@ mod child;
 #[cfg(windows)]
 #[path = "script/windows.rs"]
 mod child;
+mod permits;
 mod process;
 mod supervisor;
 mod task;
 
-use std::{collections::HashMap, ffi::OsString, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ffi::OsString,
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::process::{Ending, Process, State, Why};
-use crate::{console::Console, log::Logs};
+#[cfg(test)]
+pub(crate) use self::process::Running;
+pub(crate) use self::{
+    permits::Permits,
+    process::{Ending, Process, State, Why},
+};
+use crate::{console::Console, guard::link::Order, log::Logs};
 
 /// Scripts that may run at the same time. A project has a dozen; a client in a loop must not take the machine down.
 pub(crate) const MAX_RUNNING: usize = 64;
@@ -38,19 +52,37 @@ pub(crate) const MAX_ENDED: usize = 32;
 /// How long a script may take to end when it is asked to.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(5);
 
+/// The most bytes that are typed at once: what every system writes into a pipe as a whole, or not at all.
+pub(crate) const MAX_INPUT: usize = 512;
+
 /// Requests that wait for the supervisor, which answers at once.
 const REQUESTS: usize = 64;
 
 /// What is to be started.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
-    /// As it was asked for: `dev`, or `web#dev`.
+    /// `dev`, or `web#dev`: one for each script, however it was asked for.
     pub(crate) name: String,
+    /// Another spelling of it, by the path of its workspace.
+    pub(crate) also: Option<String>,
     /// What `package.json` says.
     pub(crate) script: String,
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) directory: PathBuf,
+    /// What it gets besides the environment of all scripts.
+    pub(crate) environment: Vec<(String, String)>,
+    /// How it was asked for.
+    pub(crate) launch: Arc<Launch>,
+}
+
+/// What whoever starts a script wants besides its name. A restart wants the same.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Launch {
+    pub(crate) args: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    /// It becomes the variable `PORT`.
+    pub(crate) port: Option<u16>,
 }
 
 impl Command {
@@ -90,11 +122,49 @@ pub(crate) enum StartError {
     Ending,
 }
 
+/// Why nothing was typed into a script.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error("it does not run")]
+    NotRunning,
+    #[error("it does not read what was typed before")]
+    Full,
+    #[error("it reads nothing any more: its standard input is closed")]
+    Closed,
+    #[error("cannot type into it: {0}")]
+    Io(#[source] io::Error),
+}
+
+impl From<io::Error> for InputError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::Full,
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// What is typed into a script, and where to say what came of it.
+#[derive(Debug)]
+struct Input {
+    bytes: Bytes,
+    answer: oneshot::Sender<Result<(), InputError>>,
+}
+
+/// What a script's task is told.
+#[derive(Debug)]
+enum Told {
+    Order(Order),
+    Input(Input),
+}
+
 /// What the supervisor is asked.
 #[derive(Debug)]
 enum Request {
     Start { command: Command, answer: oneshot::Sender<Result<Started, StartError>> },
     Stop { process: u32, grace: Duration },
+    Input { process: u32, input: Input },
 }
 
 /// The list of processes as it is now, in the order in which they were started.
@@ -138,6 +208,14 @@ impl Scripts {
         let _ = self.requests.send(Request::Stop { process, grace }).await;
     }
 
+    /// Types into a process.
+    pub(crate) async fn input(&self, process: u32, bytes: Bytes) -> Result<(), InputError> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Input { process, input: Input { bytes, answer } };
+        self.requests.send(request).await.map_err(|_| InputError::NotRunning)?;
+        answered.await.unwrap_or(Err(InputError::NotRunning))
+    }
+
     /// The list as it is now.
     pub(crate) fn list(&self) -> Processes {
         self.processes.borrow().clone()
@@ -164,17 +242,17 @@ impl Scripts {
     }
 }
 
-/// The environment that makes tools print as on a terminal, where the user has not decided otherwise.
+/// What scripts get besides the environment of `run`, where the user has not decided otherwise. Nothing that forces colours
+/// is among it: a script uses the output of other programs, too, as in `PORT=$(node -p …)`.
 pub(crate) fn environment(get: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, &'static str)> {
-    let set = |name: &str| get(name).is_some_and(|value| !value.is_empty());
-    let mut environment = Vec::new();
-    if !set("NO_COLOR") {
-        for (name, value) in [("FORCE_COLOR", "1"), ("CLICOLOR_FORCE", "1"), ("COLORTERM", "truecolor")] {
-            if get(name).is_none() {
-                environment.push((name, value));
-            }
-        }
-    }
+    let defaults = [
+        // Vite, Next and others forward the console of the browser when an agent reads what they print.
+        ("AI_AGENT", "brummer"),
+        // Python keeps back what it prints to a pipe until it has some KiB.
+        ("PYTHONUNBUFFERED", "1"),
+    ];
+    let mut environment: Vec<_> = defaults.into_iter().filter(|(name, _)| get(name).is_none()).collect();
+    // `clear && vite` fails without one.
     if get("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
         environment.push(("TERM", "xterm-256color"));
     }
@@ -183,7 +261,14 @@ pub(crate) fn environment(get: impl Fn(&str) -> Option<OsString>) -> Vec<(&'stat
 
 /// The numbers of processes that a name means: an id, or the name of a script; newest first.
 pub(crate) fn named(processes: &[Process], name: &str) -> Vec<u32> {
-    let fits = |process: &&Process| *process.id == *name || *process.name == *name;
+    // `./packages/web/#dev` is `packages/web#dev`.
+    let spelling = name
+        .rsplit_once('#')
+        .map(|(place, script)| format!("{}#{script}", place.trim_start_matches("./").trim_end_matches('/')));
+    let name = spelling.as_deref().unwrap_or(name);
+    let fits = |process: &&Process| {
+        *process.id == *name || *process.name == *name || process.also.as_deref() == Some(name)
+    };
     processes.iter().rev().filter(fits).map(|process| process.number).collect()
 }
 
@@ -206,16 +291,15 @@ mod tests {
     }
 
     #[test]
-    fn scripts_print_as_on_a_terminal() {
+    fn nothing_forces_colours() {
         let names: Vec<_> = with(&[]).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM", "TERM"]);
+        assert_eq!(names, ["AI_AGENT", "PYTHONUNBUFFERED", "TERM"]);
     }
 
     #[test]
     fn what_the_user_has_decided_stays() {
-        assert_eq!(with(&[("NO_COLOR", "1"), ("TERM", "screen")]), []);
-        let kept =
-            with(&[("FORCE_COLOR", "0"), ("CLICOLOR_FORCE", "0"), ("COLORTERM", ""), ("TERM", "dumb")]);
+        assert_eq!(with(&[("AI_AGENT", ""), ("PYTHONUNBUFFERED", "0"), ("TERM", "screen")]), []);
+        let kept = with(&[("AI_AGENT", "other"), ("PYTHONUNBUFFERED", ""), ("TERM", "dumb")]);
         assert_eq!(kept, [("TERM", "xterm-256color")]);
     }
 }

@@ -7,16 +7,22 @@
 mod arguments;
 mod findings;
 mod fit;
+mod input;
 mod logs;
+mod neighbours;
 mod probe;
 mod results;
 mod scripts;
 mod stream;
+mod urls;
 mod wait;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use brummer_hub::serve::{CallError, Offer, ToolCall};
+use brummer_hub::{
+    discovery::Directories,
+    serve::{CallError, Offer, ToolCall},
+};
 use rmcp::{
     handler::server::common::{schema_for_output, schema_for_type},
     model::{CallToolResult, ContentBlock, Tool, ToolAnnotations},
@@ -31,7 +37,10 @@ pub(crate) use self::{
     results::Errors,
     scripts::{active, command, list},
 };
-use crate::{log::Logs, script::Scripts};
+use crate::{
+    log::Logs,
+    script::{Permits, Scripts},
+};
 
 /// How often a client is told that a call still waits: more often than clients give up.
 const PULSE: Duration = Duration::from_secs(5);
@@ -42,6 +51,10 @@ pub(crate) struct App {
     pub(crate) directory: Arc<Path>,
     pub(crate) logs: Logs,
     pub(crate) scripts: Scripts,
+    /// Where other instances are announced.
+    pub(crate) directories: Directories,
+    /// What clients may set in the environment of scripts.
+    pub(crate) permits: Arc<Permits>,
     /// Tells the cursors of this run from those of another.
     pub(crate) nonce: u32,
     /// Cancelled when the run ends: nothing waits any longer then.
@@ -59,6 +72,7 @@ enum Effect {
 /// All tools.
 pub(crate) fn add(offer: &mut Offer, app: &App) {
     scripts::add(offer, app);
+    input::add(offer, app);
     logs::add(offer, app);
     stream::add(offer, app);
     wait::add(offer, app);

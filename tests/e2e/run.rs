@@ -1,8 +1,11 @@
 //! `run`: real npm projects, driven through the hub as a client does it.
 
 mod ends;
+mod input;
+mod launches;
 mod logs;
 mod offers;
+mod ports;
 mod scripts;
 mod streams;
 mod troubles;

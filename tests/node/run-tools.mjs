@@ -21,6 +21,7 @@ const calls = [
   ["scripts_status", {}],
   ["scripts_status", { name: "other" }],
   ["scripts_restart", { processId: "talk" }],
+  ["scripts_input", { processId: "talk", text: "y" }],
   ["scripts_stop", { processId: "talk" }],
   ["wait_until", { exit: "talk" }],
 ];

@@ -102,7 +102,7 @@ fn run_has_two_names() {
 
 #[test]
 fn a_guard_takes_everything_as_it_is() {
-    let Command::Guard { program, arguments } =
+    let Command::Guard { is_attached: false, program, arguments } =
         parsed("guard -- npm run dev -- --no-tui --help").unwrap().command
     else {
         panic!("another command")
@@ -111,6 +111,8 @@ fn a_guard_takes_everything_as_it_is() {
         (program, arguments),
         ("npm".into(), ["run", "dev", "--", "--no-tui", "--help"].map(OsString::from).into())
     );
+    let attached = parsed("guard --attached -- npm").unwrap().command;
+    assert!(matches!(attached, Command::Guard { is_attached: true, .. }));
     assert!(!refused("--help").contains("guard"));
 }
 

@@ -83,8 +83,9 @@ Announce an MCP server to every hub: one that runs, or one that it starts.
 Without a command it announces the server that listens on the port, and takes the announcement back when that process \
 ends or when it is told to end itself (Ctrl-C).
 
-With a command it starts the command, waits until the port listens, and announces it. Signals are passed on, and it \
-ends when the command does, with its exit code.";
+With a command it starts the command, waits until the port listens, and announces it. Signals are passed on to the \
+command and all that it has started, and it ends when the command does, with its exit code. What the command leaves \
+running ends too, also when `register` itself is killed.";
 
 pub(super) const USAGE_REGISTER: &str = "\
 brummer-hub register --port <PORT> [OPTIONS]

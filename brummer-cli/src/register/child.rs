@@ -1,72 +1,43 @@
 //! The command that `register` has started. It shares standard streams, process group and terminal with this process,
-//! so it behaves as if it had been started without `register`.
+//! so it behaves as if it had been started without `register`; but it and all that it starts end with this process.
 
-use std::{
-    ffi::{OsStr, OsString},
-    io,
-    process::{ExitStatus, Stdio},
-};
+use std::ffi::{OsStr, OsString};
 
-use tokio::process::{self, Command};
+use brummer_run::attached::{Attached, NotStarted};
 
-use crate::signals::Signal;
+use crate::{args, signals::Signal};
 
-/// A running command. Dropping it leaves it running.
+/// A running command. Dropping it ends it.
 #[derive(Debug)]
-pub(super) struct Child {
-    process: process::Child,
-    pid: u32,
-}
+pub(super) struct Child(Attached);
 
 impl Child {
-    pub(super) fn start(program: &OsStr, arguments: &[OsString]) -> io::Result<Self> {
-        let process = Command::new(located(program))
-            .args(arguments)
-            .stdin(Stdio::inherit())
-            .stdout(Stdio::inherit())
-            .stderr(Stdio::inherit())
-            .spawn()?;
-        let pid = process.id().ok_or_else(|| io::Error::other("it ended at once"))?;
-        Ok(Self { process, pid })
+    pub(super) async fn start(program: &OsStr, arguments: &[OsString]) -> Result<Self, NotStarted> {
+        Attached::start(program, arguments, &[OsString::from(args::GUARD)]).await.map(Self)
     }
 
     /// Its process id; it stays reserved until [`Child::ended`] has answered.
     pub(super) fn pid(&self) -> u32 {
-        self.pid
+        self.0.pid()
     }
 
-    /// Waits for its end. Cancel-safe; answers the same again when asked again.
-    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
-        self.process.wait().await
+    /// Waits until nothing of it is left, and returns its exit code. Cancel-safe; answers the same again when asked again.
+    pub(super) async fn ended(&mut self) -> Option<i32> {
+        self.0.ended().await
     }
 
-    /// Sends it a signal that this process was sent, unless the terminal has sent it to both.
+    /// Sends it, and all that it has started, a signal that this process was sent, unless the terminal has done so.
     #[cfg(unix)]
-    pub(super) fn pass_on(&self, signal: Signal) {
-        use rustix::process::Signal as Native;
-
-        match signal {
-            // A second interrupt makes many dev servers give up their orderly end.
-            Signal::Interrupt if in_foreground() => {}
-            Signal::Interrupt => self.send(Native::INT),
-            Signal::Terminate => self.send(Native::TERM),
-            Signal::HangUp => self.send(Native::HUP),
+    pub(super) fn pass_on(&mut self, signal: Signal) {
+        // A second interrupt makes many dev servers give up their orderly end.
+        if signal != Signal::Interrupt || !in_foreground() {
+            self.0.signal(signal.number());
         }
     }
 
     /// A console sends its events to every process in it; there is nothing to pass on but to wait.
     #[cfg(windows)]
-    pub(super) fn pass_on(&self, _signal: Signal) {}
-
-    #[cfg(unix)]
-    fn send(&self, signal: rustix::process::Signal) {
-        // The id cannot have been reused: `tokio` gives it out only until the command has been waited for.
-        let pid = self.process.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-        if let Some(pid) = pid {
-            // It can only fail because the command has ended, or has become another user's.
-            let _ = rustix::process::kill_process(pid, signal);
-        }
-    }
+    pub(super) fn pass_on(&mut self, _signal: Signal) {}
 }
 
 /// Whether this process belongs to the foreground group of its terminal, to which Ctrl-C sends the interrupt: then the
@@ -78,14 +49,4 @@ fn in_foreground() -> bool {
         .ok()
         .and_then(|terminal| rustix::termios::tcgetpgrp(terminal).ok())
         .is_some_and(|foreground| foreground == rustix::process::getpgrp())
-}
-
-#[cfg(unix)]
-fn located(program: &OsStr) -> &OsStr {
-    program
-}
-
-#[cfg(windows)]
-fn located(program: &OsStr) -> OsString {
-    brummer_run::program::locate(program)
 }

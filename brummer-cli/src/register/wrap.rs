@@ -1,6 +1,8 @@
 //! `register --port N -- COMMAND`: starts a server, announces it once it listens, and ends as it ends.
 
-use std::{ffi::OsString, io, path::Path, process::ExitStatus as ChildStatus, time::Duration};
+use std::{ffi::OsString, path::Path, time::Duration};
+
+use brummer_run::attached::NotStarted;
 
 use super::{check, child::Child, port, ring, withdraw};
 use crate::{
@@ -32,9 +34,9 @@ pub(crate) async fn wrap(
             ),
         ));
     }
-    let mut child = Child::start(program, arguments).map_err(|error| cannot_start(program, error))?;
-    match until_listening(&announcement, &mut child, &mut signals, wait).await? {
-        Start::Ended(status) => Ok(code_of(status)),
+    let mut child = Child::start(program, arguments).await.map_err(cannot_start)?;
+    match until_listening(&announcement, &mut child, &mut signals, wait).await {
+        Start::Ended(code) => Ok(status(code)),
         Start::Late => {
             output::note(format_args!(
                 "warning: nothing listens on port {port} after {wait:?}; `{name}` goes on without being announced\n\
@@ -43,7 +45,7 @@ pub(crate) async fn wrap(
                 port = announcement.port,
                 name = Path::new(program).display(),
             ));
-            until_ended(&mut child, &mut signals).await
+            Ok(until_ended(&mut child, &mut signals).await)
         }
         Start::Listening => {
             // The server matters more to its user than the announcement: it is not ended for want of one.
@@ -58,7 +60,7 @@ pub(crate) async fn wrap(
             if let Some(registration) = registration {
                 withdraw(registration);
             }
-            ended
+            Ok(ended)
         }
     }
 }
@@ -67,7 +69,8 @@ pub(crate) async fn wrap(
 enum Start {
     Listening,
     Late,
-    Ended(ChildStatus),
+    /// With this exit code, if it has one.
+    Ended(Option<i32>),
 }
 
 async fn until_listening(
@@ -75,40 +78,35 @@ async fn until_listening(
     child: &mut Child,
     signals: &mut Signals,
     wait: Duration,
-) -> io::Result<Start> {
+) -> Start {
     let opened = tokio::time::timeout(wait, port::opened(announcement.port));
     tokio::pin!(opened);
     loop {
         tokio::select! {
             biased;
-            status = child.ended() => return Ok(Start::Ended(status?)),
+            code = child.ended() => return Start::Ended(code),
             signal = signals.next() => child.pass_on(signal),
-            opened = &mut opened => return Ok(if opened.is_ok() { Start::Listening } else { Start::Late }),
+            opened = &mut opened => return if opened.is_ok() { Start::Listening } else { Start::Late },
         }
     }
 }
 
-async fn until_ended(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus, Failure> {
+async fn until_ended(child: &mut Child, signals: &mut Signals) -> ExitStatus {
     loop {
         tokio::select! {
             biased;
-            status = child.ended() => return Ok(code_of(status?)),
+            code = child.ended() => return status(code),
             signal = signals.next() => child.pass_on(signal),
         }
     }
 }
 
-/// The exit code that a shell would show for it.
-fn code_of(status: ChildStatus) -> ExitStatus {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return ExitStatus::Command(128 + signal);
-    }
-    status.code().map_or(ExitStatus::Failure, ExitStatus::Command)
+/// How this process ends for the command's exit code.
+fn status(code: Option<i32>) -> ExitStatus {
+    code.map_or(ExitStatus::Failure, ExitStatus::Command)
 }
 
-fn cannot_start(program: &OsString, error: io::Error) -> Failure {
-    let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_RUNNABLE };
-    let what = format!("cannot start `{}`", Path::new(program).display());
-    Failure::from(anyhow::Error::from(error).context(what)).with_status(ExitStatus::Command(code))
+fn cannot_start(error: NotStarted) -> Failure {
+    let code = if error.is_missing { NOT_FOUND } else { NOT_RUNNABLE };
+    Failure::from(error).with_status(ExitStatus::Command(code))
 }

@@ -1,6 +1,6 @@
-//! URLs in the output, with what the line calls them.
+//! URLs in the output, with what the line calls them; also those of servers that name their port only.
 
-use std::{collections::VecDeque, net::IpAddr, sync::LazyLock};
+use std::{collections::VecDeque, net::IpAddr, num::NonZeroU16, sync::LazyLock};
 
 use regex::Regex;
 
@@ -18,6 +18,33 @@ static URL: LazyLock<Regex> = LazyLock::new(|| {
 /// `API started on `, `Server is running at `.
 static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"(?i)^(.*?)\s*(?:is\s+|now\s+)*(?:started|starting|listening|running|ready|available|served|serving|up)(?:\s+(?:on|at|in))?:?$";
+    Regex::new(pattern).expect("part of the program, and tested")
+});
+
+/// `Server listening on port 4720`, `started at localhost:4720`, `Tomcat started on port(s): 8080 (http)`.
+static PORT: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?ix)
+        \b(?:listening|listens|started|starting|running|runs|ready|available|served|serving|server|up|live)
+        (?:\s+(?:locally|now|server|and\s+\w+))?
+        \s*(?:\b(?:on|at|in|with))?:?\s+
+        (?:(?:https?|tcp|local|the)\s+)?
+        (?:port(?:\(s\)|s)?\s*[:=\#]?\s*[:\[]?(?<port>[0-9]{2,5})
+        | (?<host>localhost|127(?:\.[0-9]+){3}|0\.0\.0\.0|\*|\[::1?\]|:::?)?:(?<behind>[0-9]{2,5})
+        )(?:[^0-9.:\w-]|[.:]?$|\.\s|:\s)";
+    Regex::new(pattern).expect("part of the program, and tested")
+});
+
+/// `Listening on 3000`, which only this word makes a port.
+static BARE_PORT: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?i)\blisten(?:ing|s)\s+(?:on|at):?\s+(?<port>[0-9]{2,5})(?:[^0-9.:\w-]|[.:]?$)";
+    Regex::new(pattern).expect("part of the program, and tested")
+});
+
+/// Words in a line that say that a port is not, or not by HTTP, to be reached.
+static NO_SERVER: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?ix)://|\b(?:in\ use|already|occupied|taken|fail(?:ed|s|ure)?|cannot|can't|could\ not|unable|refused
+        |eaddrinuse|not|trying|retry(?:ing)?|debugger|inspector|hmr|sockets?|websockets?|ws|grpc|postgres\w*|mysqld?|mariadb
+        |redis|valkey|mongod?\w*|memcached|kafka|amqp|rabbitmq|smtp|imap|ssh|sftp|ftp|udp|dns|mqtt)\b";
     Regex::new(pattern).expect("part of the program, and tested")
 });
 
@@ -91,7 +118,29 @@ fn in_line(line: &str) -> Vec<(String, Option<String>)> {
         found.push((url.to_owned(), label(&line[before..place.start()])));
         before = place.end();
     }
+    if found.is_empty() {
+        found.extend(by_port(line));
+    }
     found
+}
+
+/// The URL of a server that names its port, without a scheme.
+fn by_port(line: &str) -> Option<(String, Option<String>)> {
+    let found = PORT.captures(line).or_else(|| BARE_PORT.captures(line))?;
+    let port = found.name("port").or_else(|| found.name("behind"))?;
+    let port: NonZeroU16 = port.as_str().parse().ok()?;
+    if NO_SERVER.is_match(line) {
+        return None;
+    }
+    let host = match found.name("host").map(|host| host.as_str()) {
+        Some(host) if host.starts_with("127.") || host == "[::1]" => host,
+        _ => "localhost",
+    };
+    let rest = &line[found.get(0)?.start()..];
+    let is_secure = ["https", "HTTPS", "TLS", "SSL"].iter().any(|word| line.contains(word));
+    let scheme = if is_secure { "https" } else { "http" };
+    let verb = rest.find(char::is_whitespace).map_or(line, |end| &line[..line.len() - rest.len() + end]);
+    Some((format!("{scheme}://{host}:{port}"), label(verb)))
 }
 
 /// What stands before a URL, as far as it is a name.
@@ -124,6 +173,17 @@ pub(crate) fn host(url: &str) -> &str {
     match authority.strip_prefix('[') {
         Some(address) => address.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+/// The port of a URL: that which it names, else that of its scheme.
+pub(crate) fn port(url: &str) -> Option<u16> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let named = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    match named {
+        Some((_, port)) => port.parse().ok(),
+        None => Some(if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 }),
     }
 }
 
@@ -166,6 +226,54 @@ mod tests {
             ("\"http://localhost:3000/a\"", "http://localhost:3000/a", None),
         ] {
             assert_eq!(found(line), [(url.to_owned(), label.map(str::to_owned))], "{line}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_an_address_where_a_server_says_it() {
+        for (line, url, label) in [
+            ("Server listening on port 4720", "http://localhost:4720", Some("Server")),
+            ("started at localhost:4720", "http://localhost:4720", None),
+            ("Listening on :4720", "http://localhost:4720", None),
+            ("Listening at 127.0.0.1:4720", "http://127.0.0.1:4720", None),
+            ("listening on 0.0.0.0:4720", "http://localhost:4720", None),
+            ("listening on *:4720", "http://localhost:4720", None),
+            ("listening on [::]:4720.", "http://localhost:4720", None),
+            ("listening on [::1]:4720", "http://[::1]:4720", None),
+            ("Express server started on port: 4720", "http://localhost:4720", Some("Express server")),
+            ("Example app listening on port 3000!", "http://localhost:3000", Some("Example app")),
+            ("API is running on port 4000 in development mode", "http://localhost:4000", Some("API")),
+            ("HTTPS server listening on port 8443", "https://localhost:8443", Some("HTTPS server")),
+            ("Tomcat started on port(s): 8080 (http)", "http://localhost:8080", Some("Tomcat")),
+            (
+                "Tomcat started on port 8080 (http) with context path '/'",
+                "http://localhost:8080",
+                Some("Tomcat"),
+            ),
+            ("serving at port 8000", "http://localhost:8000", None),
+            ("Server up and running on port 5000", "http://localhost:5000", Some("Server")),
+            ("Listening on 3000", "http://localhost:3000", None),
+            ("ready on localhost:3000, in 20 ms", "http://localhost:3000", None),
+        ] {
+            assert_eq!(found(line), [(url.to_owned(), label.map(str::to_owned))], "{line}");
+        }
+        for line in [
+            "Port 3000 is in use, trying 3001 instead",
+            "Server on port 3000 is already running on port 3000",
+            "Error: listen EADDRINUSE: address already in use :::3000",
+            "Debugger listening on ws://127.0.0.1:9229/0f2c936f",
+            "Redis is ready on port 6379",
+            "connected to localhost:5432",
+            "cannot start: not listening on port 80",
+            "running at 12:30:45",
+            "started at 2026-01-31 12:00",
+            "server listening on port 99999",
+            "listening on 10.0.0.5:80",
+            "running on 2024",
+            "at run (/a/server.ts:120:7)",
+            "viewport 1024",
+        ] {
+            assert_eq!(found(line), [], "{line}");
         }
     }
 

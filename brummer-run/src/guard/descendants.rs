@@ -26,6 +26,12 @@ pub(crate) fn signal_all(ancestor: Pid, leader: Pid, signal: Signal) {
     }
 }
 
+/// The parent of each process.
+pub(crate) fn parents() -> std::collections::HashMap<u32, u32> {
+    let number = |pid: Pid| pid.as_raw_nonzero().get().cast_unsigned();
+    table().iter().filter_map(|entry| Some((number(entry.pid), number(entry.parent?)))).collect()
+}
+
 /// All processes below one, in no order.
 fn below(ancestor: Pid, table: &[Entry]) -> Vec<Entry> {
     let mut found: Vec<Entry> = Vec::new();

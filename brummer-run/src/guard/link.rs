@@ -9,6 +9,8 @@ pub(crate) enum Order {
     Stop(Duration),
     /// End at once.
     Kill,
+    /// Hand this signal on to all of it.
+    Signal(i32),
 }
 
 /// How a process has ended.
@@ -23,8 +25,8 @@ pub(crate) enum Exit {
 pub(crate) enum Report {
     /// It runs, as this process.
     Started(u32),
-    /// It could not be started.
-    NotStarted(String),
+    /// It could not be started, perhaps because there is no such program.
+    NotStarted { is_missing: bool, why: String },
     /// Its own process has ended; its children may still run.
     Exited(Exit),
     /// Nothing of it is left.
@@ -37,6 +39,7 @@ impl Order {
         match self {
             Self::Stop(grace) => format!("stop {}\n", grace.as_millis()),
             Self::Kill => "kill\n".to_owned(),
+            Self::Signal(number) => format!("signal {number}\n"),
         }
     }
 
@@ -44,6 +47,7 @@ impl Order {
     pub(crate) fn read(line: &str) -> Option<Self> {
         match line.split_once(' ') {
             Some(("stop", grace)) => Some(Self::Stop(Duration::from_millis(grace.parse().ok()?))),
+            Some(("signal", number)) => Some(Self::Signal(number.parse().ok()?)),
             None if line == "kill" => Some(Self::Kill),
             _ => None,
         }
@@ -55,7 +59,9 @@ impl Report {
     pub(crate) fn line(&self) -> String {
         match self {
             Self::Started(pid) => format!("started {pid}\n"),
-            Self::NotStarted(why) => format!("failed {}\n", why.replace('\n', " ")),
+            Self::NotStarted { is_missing, why } => {
+                format!("{} {}\n", if *is_missing { "missing" } else { "failed" }, why.replace('\n', " "))
+            }
             Self::Exited(Exit::Code(code)) => format!("code {code}\n"),
             Self::Exited(Exit::Signal(signal)) => format!("signal {signal}\n"),
             Self::Gone => "gone\n".to_owned(),
@@ -67,7 +73,7 @@ impl Report {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         Some(match word {
             "started" => Self::Started(rest.parse().ok()?),
-            "failed" => Self::NotStarted(rest.to_owned()),
+            "failed" | "missing" => Self::NotStarted { is_missing: word == "missing", why: rest.to_owned() },
             "code" => Self::Exited(Exit::Code(rest.parse().ok()?)),
             "signal" => Self::Exited(Exit::Signal(rest.parse().ok()?)),
             "gone" => Self::Gone,
@@ -82,12 +88,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for order in [Order::Stop(Duration::from_millis(1500)), Order::Kill] {
+        for order in [Order::Stop(Duration::from_millis(1500)), Order::Kill, Order::Signal(2)] {
             assert_eq!(Order::read(order.line().trim_end()), Some(order));
         }
         for report in [
             Report::Started(7),
-            Report::NotStarted("No such file (os error 2)".to_owned()),
+            Report::NotStarted { is_missing: true, why: "No such file (os error 2)".to_owned() },
+            Report::NotStarted { is_missing: false, why: "no".to_owned() },
             Report::Exited(Exit::Code(-1)),
             Report::Exited(Exit::Signal(9)),
             Report::Gone,

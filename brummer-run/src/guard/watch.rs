@@ -12,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::{
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags},
+    process::{Pid, Signal, WaitOptions},
+};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::UnixStream,
@@ -34,22 +37,43 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Between two attempts to kill what has just been forked.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// Runs a script as its guard: the whole life of the process that `run` has started for this. Standard input is the
-/// socket to `run`; standard output and standard error are the script's.
+/// What a guarded process has to do with the terminal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Attachment {
+    /// Nothing: it has a session of its own.
+    None,
+    /// It stays in the group of whoever started this process.
+    Terminal,
+}
+
+/// Where a script is started.
+struct Place {
+    stdin: Stdio,
+    /// The group that it joins; one of its own without.
+    group: Option<Pid>,
+}
+
+/// Runs a script as its guard: the whole life of the process that was started for this. Standard input is the socket to
+/// whoever started it; standard output and standard error are the script's.
 ///
 /// # Errors
 /// When this process was not started by `run`.
-pub fn serve(program: &OsStr, arguments: &[OsString]) -> io::Result<()> {
+pub fn serve(attachment: Attachment, program: &OsStr, arguments: &[OsString]) -> io::Result<()> {
     let channel = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let group = (attachment == Attachment::Terminal).then(rustix::process::getpgrp);
+    let place = Place { stdin: receive_stdin(&channel)?, group };
     channel.set_nonblocking(true)?;
     let reports = channel.try_clone()?;
     name_this_process();
-    // It fails when this process leads a group already, which a child just started does not.
-    let _ = rustix::process::setsid();
+    // Both fail when this process leads a group already, which a child just started does not.
+    match attachment {
+        Attachment::None => drop(rustix::process::setsid()),
+        Attachment::Terminal => drop(rustix::process::setpgid(None, None)),
+    }
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(guard(channel, reports, program, arguments));
+    let result = runtime.block_on(guard(channel, reports, place, program, arguments));
     runtime.shutdown_background();
     result
 }
@@ -64,6 +88,7 @@ fn name_this_process() {
 async fn guard(
     channel: StdUnixStream,
     reports: StdUnixStream,
+    place: Place,
     program: &OsStr,
     arguments: &[OsString],
 ) -> io::Result<()> {
@@ -74,11 +99,12 @@ async fn guard(
         [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?];
     let [terminate, interrupt, hangup] = &mut asked;
 
-    let script = match start(program, arguments) {
+    let script = match start(place, program, arguments) {
         Ok(script) => script,
         Err(error) => {
             let why = format!("cannot start `{}`: {error}", Path::new(program).display());
-            report(&reports, &Report::NotStarted(why));
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            report(&reports, &Report::NotStarted { is_missing, why });
             return Ok(());
         }
     };
@@ -100,6 +126,7 @@ async fn guard(
             order = orders.next_line(), if listening => match order.map(|line| line.and_then(|line| Order::read(&line))) {
                 Ok(Some(Order::Stop(grace))) => watch.stop(grace),
                 Ok(Some(Order::Kill)) => watch.kill(),
+                Ok(Some(Order::Signal(number))) => watch.pass_on(number),
                 // `run` has ended, or speaks another language than this guard.
                 Ok(None) | Err(_) => {
                     listening = false;
@@ -118,10 +145,27 @@ async fn guard(
     Ok(())
 }
 
-/// Starts the script in a group of its own. Its standard input stays open and empty, as that of a terminal at which
-/// nobody types: tools that watch files end when it closes.
-fn start(program: &OsStr, arguments: &[OsString]) -> io::Result<Child> {
-    Command::new(program).args(arguments).stdin(Stdio::piped()).process_group(0).spawn()
+/// Starts the script.
+fn start(place: Place, program: &OsStr, arguments: &[OsString]) -> io::Result<Child> {
+    let group = place.group.map_or(0, Pid::as_raw_pid);
+    Command::new(program).args(arguments).stdin(place.stdin).process_group(group).spawn()
+}
+
+/// Takes the standard input that is handed over with the first byte on the socket.
+fn receive_stdin(channel: &StdUnixStream) -> io::Result<Stdio> {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let mut bytes = [io::IoSliceMut::new(&mut byte)];
+    rustix::net::recvmsg(channel, &mut bytes, &mut ancillary, RecvFlags::empty())?;
+    let descriptors = ancillary.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    let stdin = descriptors.flatten().next();
+    let stdin = stdin.ok_or_else(|| io::Error::other("this guard was not given a standard input"))?;
+    rustix::io::fcntl_setfd(&stdin, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(Stdio::from(stdin))
 }
 
 /// Tells `run`. It fails when that has ended, which the guard hears of anyway; there is always room for these few bytes.
@@ -179,6 +223,13 @@ impl Watch {
     fn kill(&mut self) {
         self.signal(Signal::KILL);
         self.ending = Some(Instant::now() + AGAIN);
+    }
+
+    /// Hands a signal on, which does not end it by itself.
+    fn pass_on(&self, number: i32) {
+        if let Some(signal) = Signal::from_named_raw(number) {
+            self.signal(signal);
+        }
     }
 
     fn signal(&self, signal: Signal) {

@@ -32,32 +32,33 @@ pub(crate) async fn read(mut stream: impl AsyncRead + Unpin, is_error: bool, int
     let mut flush_at: Option<Instant> = None;
     loop {
         buffer.reserve(READ);
-        let lines = tokio::select! {
+        let (lines, is_unfinished) = tokio::select! {
             biased;
             read = stream.read_buf(&mut buffer) => match read {
                 // A pipe that cannot be read has ended.
                 Ok(0) | Err(_) => break,
-                Ok(_) => splitter.lines(&mut buffer),
+                Ok(_) => (splitter.lines(&mut buffer), false),
             },
             () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => {
-                splitter.flush(&mut buffer)
+                (splitter.flush(&mut buffer), true)
             }
         };
         flush_at = (!buffer.is_empty()).then(|| Instant::now() + UNFINISHED);
         if let Some(lines) = lines {
-            intake.take(is_error, lines).await;
+            intake.take(is_error, lines, is_unfinished).await;
         }
     }
     if let Some(lines) = splitter.flush(&mut buffer) {
-        intake.take(is_error, lines).await;
+        intake.take(is_error, lines, false).await;
     }
 }
 
 impl Intake {
-    async fn take(&self, is_error: bool, lines: bytes::Bytes) {
+    async fn take(&self, is_error: bool, lines: bytes::Bytes, is_unfinished: bool) {
         self.console.output(self.process, is_error, &lines);
         let at = jiff::Timestamp::now().as_millisecond();
         // Without a log there is nothing left to do for the lines; the script must not be held up for it.
-        let _ = self.logs.blocks.send(Block::Lines { process: self.process, is_error, lines, at }).await;
+        let block = Block::Lines { process: self.process, is_error, lines, is_unfinished, at };
+        let _ = self.logs.blocks.send(block).await;
     }
 }

@@ -42,6 +42,7 @@ struct Record {
     repeats: u32,
     level: Level,
     is_error: bool,
+    is_echo: bool,
 }
 
 /// What is to be stored.
@@ -53,6 +54,8 @@ pub(super) struct Line<'a> {
     pub(super) raw: Option<&'a str>,
     pub(super) level: Level,
     pub(super) is_error: bool,
+    /// The package manager says what it runs.
+    pub(super) is_echo: bool,
     /// Milliseconds of Unix time.
     pub(super) at: i64,
 }
@@ -65,6 +68,7 @@ pub(super) struct Stored<'a> {
     pub(super) raw: &'a str,
     pub(super) level: Level,
     pub(super) is_error: bool,
+    pub(super) is_echo: bool,
     pub(super) at: i64,
     /// When it was said for the last time.
     pub(super) last: i64,
@@ -88,6 +92,7 @@ impl Ring {
         if let Some(last) = self.records.back().copied()
             && last.plain as usize == line.plain.len()
             && last.is_error == line.is_error
+            && last.is_echo == line.is_echo
             && self.text(last.offset, last.plain) == line.plain
         {
             if let Some(record) = self.records.back_mut() {
@@ -108,6 +113,7 @@ impl Ring {
             repeats: 1,
             level: line.level,
             is_error: line.is_error,
+            is_echo: line.is_echo,
         });
         while self.records.len() > self.limit || (self.bytes() > MAX_BYTES && self.records.len() > 1) {
             self.evict();
@@ -149,6 +155,7 @@ impl Ring {
             raw,
             level: record.level,
             is_error: record.is_error,
+            is_echo: record.is_echo,
             at: record.at,
             last: record.last,
             repeats: record.repeats,
@@ -216,7 +223,7 @@ mod tests {
     use super::*;
 
     fn line(plain: &str) -> Line<'_> {
-        Line { plain, raw: None, level: Level::Info, is_error: false, at: 7 }
+        Line { plain, raw: None, level: Level::Info, is_error: false, is_echo: false, at: 7 }
     }
 
     #[test]

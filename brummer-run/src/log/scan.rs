@@ -10,6 +10,21 @@ use super::{ansi, level, mask};
 /// Parts of lines that begin a stack trace without a word for it: a place in a source file.
 const PLACES: [&str; 3] = ["js:", "ts:", "sx:"];
 
+/// Parts of lines that say on which port a server listens, without a URL.
+const ADDRESSES: [&str; 11] = [
+    "listening",
+    "port ",
+    "port:",
+    "port=",
+    "port(",
+    "localhost:",
+    "0.0.0.0:",
+    "127.0.0.1:",
+    "*:",
+    " on :",
+    " at :",
+];
+
 /// One automaton for all words that matter.
 #[derive(Debug)]
 pub(super) struct Scanner {
@@ -25,12 +40,18 @@ pub(super) struct Found {
     pub(super) secret: bool,
     /// The edge of a private key.
     pub(super) key: bool,
+    /// A URL, or the port of a server.
     pub(super) url: bool,
 }
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        let words = level::WORDS.into_iter().chain(mask::HINTS).chain([mask::KEY_HINT]).chain(PLACES);
+        let words = level::WORDS
+            .into_iter()
+            .chain(mask::HINTS)
+            .chain([mask::KEY_HINT])
+            .chain(ADDRESSES)
+            .chain(PLACES);
         let words = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
@@ -49,6 +70,7 @@ impl Scanner {
     pub(super) fn scan(&self, line: &str) -> Found {
         const HINTS: usize = level::WORDS.len();
         const KEY: usize = HINTS + mask::HINTS.len();
+        const PLACES: usize = KEY + 1 + ADDRESSES.len();
         let mut found = Found::default();
         for word in self.words.find_overlapping_iter(line) {
             match word.pattern().as_usize() {
@@ -58,6 +80,7 @@ impl Scanner {
                     found.url |= mask::HINTS[index - HINTS] == "://";
                 }
                 KEY => found.key = true,
+                index if index < PLACES => found.url = true,
                 _ => {}
             }
         }
@@ -78,6 +101,8 @@ mod tests {
             "\x1b[1mbold\n",
             "50 %\r100 %\n",
             "http://localhost\n",
+            "Server listening on port 80\n",
+            "up at localhost:80\n",
             "/a/b.mjs:12\n",
             "Password\n",
         ] {
@@ -90,6 +115,8 @@ mod tests {
         let found = Scanner::new().scan("secret_token ERROR at https://x");
         assert!(found.secret && found.url && !found.key);
         assert_eq!(found.levels, [(0, 13)]);
+        assert!(Scanner::new().scan("started on port 80").url);
+        assert!(!Scanner::new().scan("/a/b.ts:12").url);
         assert!(Scanner::new().scan("-----BEGIN RSA PRIVATE KEY-----").key);
     }
 }

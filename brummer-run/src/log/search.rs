@@ -19,6 +19,8 @@ pub(crate) struct Filter {
     pub(crate) text: Option<Pattern>,
     /// Said at this time or later, in milliseconds of Unix time.
     pub(crate) since: Option<i64>,
+    /// Only what the script itself has said, not the command that its package manager shows first.
+    pub(crate) no_echo: bool,
 }
 
 /// Whose entries, by the numbers of processes.
@@ -76,6 +78,7 @@ impl Filter {
     /// Whether an entry of such a process is wanted.
     pub(super) fn takes(&self, entry: &Stored<'_>) -> bool {
         self.level.is_none_or(|level| entry.level >= level)
+            && !(self.no_echo && entry.is_echo)
             && self.since.is_none_or(|since| entry.last >= since)
             && self.text.as_ref().is_none_or(|text| text.is_in(entry.plain))
     }
@@ -129,7 +132,17 @@ mod tests {
 
     fn stored(plain: &str) -> Stored<'_> {
         let level = Level::Warn;
-        Stored { number: 1, plain, raw: plain, level, is_error: false, at: 5, last: 9, repeats: 1 }
+        Stored {
+            number: 1,
+            plain,
+            raw: plain,
+            level,
+            is_error: false,
+            is_echo: false,
+            at: 5,
+            last: 9,
+            repeats: 1,
+        }
     }
 
     #[test]
@@ -154,6 +167,9 @@ mod tests {
         assert!(level(Level::Warn) && !level(Level::Error));
         let since = |since| Filter { since: Some(since), ..Filter::default() }.takes(&entry);
         assert!(since(9) && !since(10));
+        let echo = Stored { is_echo: true, ..stored("> slow") };
+        let no_echo = Filter { no_echo: true, ..Filter::default() };
+        assert!(no_echo.takes(&entry) && !no_echo.takes(&echo) && Filter::default().takes(&echo));
         let filter = |processes| Filter { processes, ..Filter::default() };
         let (only, but) = (filter(Which::Only(vec![3])), filter(Which::AllBut(vec![3])));
         assert_eq!([3, 4].map(|process| only.takes_process(process)), [true, false]);

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     ansi,
+    echo::Echo,
     level::{self, Level},
     mask::{self, KeyBlock},
     ring::{Line, Ring, Stored},
@@ -54,9 +55,10 @@ struct Log {
     streams: [Stream; 2],
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stream {
     key: KeyBlock,
+    echo: Echo,
     open: Option<Open>,
 }
 
@@ -87,9 +89,11 @@ impl Store {
         }
     }
 
-    /// Makes room for a process.
-    pub(super) fn open(&mut self, process: u32, id: Arc<str>, name: Arc<str>) {
-        let log = Log { id, name, ring: Ring::new(self.limit), streams: Default::default() };
+    /// Makes room for a process, which runs this command.
+    pub(super) fn open(&mut self, process: u32, id: Arc<str>, name: Arc<str>, command: &Arc<str>) {
+        let stream = || Stream { key: KeyBlock::default(), echo: Echo::new(&name, command), open: None };
+        let streams = [stream(), stream()];
+        let log = Log { id, name, ring: Ring::new(self.limit), streams };
         self.logs.insert(process, log);
     }
 
@@ -120,14 +124,18 @@ impl Store {
         // Lines of a process that is forgotten already are of no use to anybody.
         let Some(mut log) = self.logs.remove(&process) else { return };
         let text = super::text(bytes);
-        let stream = &log.streams[usize::from(is_error)];
-        let plain = stream.open.is_none() && !stream.key.is_open() && self.scanner.is_plain(&text);
+        let stream = &mut log.streams[usize::from(is_error)];
+        let plain = stream.open.is_none()
+            && !stream.key.is_open()
+            && stream.echo.is_plain(&text)
+            && self.scanner.is_plain(&text);
         let mut lines = text.split('\n');
         // Every line has its end, so there is nothing after the last one.
         lines.next_back();
         if plain {
+            stream.echo.pass(&text);
             for line in lines {
-                let line = Line { plain: line, raw: None, level: Level::Info, is_error, at };
+                let line = Line { plain: line, raw: None, level: Level::Info, is_error, is_echo: false, at };
                 self.last += u64::from(log.ring.push(self.last + 1, line));
             }
         } else {
@@ -153,6 +161,12 @@ impl Store {
         let shown = if found.secret { mask::mask(shown) } else { Cow::Borrowed(shown) };
         // Colours may stand within a secret: a line that has one is kept without them.
         let raw = if coloured && *shown == *plain { raw } else { "" };
+        if stream.echo.line(&plain) {
+            self.close(process, log, is_error);
+            let line =
+                Line { plain: &shown, raw: Some(raw), level: Level::Info, is_error, is_echo: true, at };
+            return self.push(process, log, line);
+        }
         let level = level::of_line(&shown, found.levels);
         if found.url {
             self.new_urls.extend(self.urls.take(process, &shown, at));
@@ -172,7 +186,7 @@ impl Store {
             return;
         }
         self.close(process, log, is_error);
-        let line = Line { plain: &shown, raw: Some(raw), level, is_error, at };
+        let line = Line { plain: &shown, raw: Some(raw), level, is_error, is_echo: false, at };
         match trace::begins(&shown, level, is_error) {
             Some(trace) => log.streams[usize::from(is_error)].open = Some(Open::new(trace, line, now)),
             None => self.push(process, log, line),
@@ -182,7 +196,8 @@ impl Store {
     /// Ends the trace that is being read, if any.
     fn close(&mut self, process: u32, log: &mut Log, is_error: bool) {
         let Some(open) = log.streams[usize::from(is_error)].open.take() else { return };
-        let line = |plain, raw, level| Line { plain, raw: Some(raw), level, is_error, at: open.at };
+        let line =
+            |plain, raw, level| Line { plain, raw: Some(raw), level, is_error, is_echo: false, at: open.at };
         if open.trace != Trace::Place {
             let raw = if open.raw.contains(ansi::CONTROLS.map(char::from)) { &open.raw } else { "" };
             return self.push(process, log, line(&open.plain, raw, open.level.max(Level::Error)));

@@ -1,6 +1,7 @@
 //! Which program runs the scripts: what the project says, else what its lock file tells.
 //!
-//! In this order: `packageManager` (and its successor `devEngines.packageManager`), `engines`, the lock file, npm. Each is
+//! In this order: `packageManager` (and its successor `devEngines.packageManager`), `engines`, the lock file, what `engines`
+//! names in words (`"npm": "please-use-yarn"`), npm. Each is
 //! looked for in the directory and then in those above it, up to the root of the repository, because the packages of a
 //! monorepo leave it to the root.
 
@@ -84,14 +85,20 @@ pub(super) fn detect(directory: &Path, package: &Map<String, Value>) -> (Package
     if let Some(found) = packages().find_map(declared) {
         return (found, "packageManager in package.json".to_owned());
     }
-    if let Some(found) = packages().find_map(from_engines) {
+    let engines = || packages().flat_map(engines);
+    if let Some((found, _)) = engines().find(|(_, range)| !forbids(range)) {
         return (found, "engines in package.json".to_owned());
     }
+    let is_forbidden = |manager| engines().any(|(forbidden, _)| forbidden == manager);
     for (directory, _) in &levels {
-        let found = PackageManager::LOCK_FILES.iter().find(|(file, _)| directory.join(file).is_file());
+        let mut files = PackageManager::LOCK_FILES.iter();
+        let found = files.find(|(file, manager)| !is_forbidden(*manager) && directory.join(file).is_file());
         if let Some((file, manager)) = found {
             return (*manager, (*file).to_owned());
         }
+    }
+    if let Some(found) = engines().find_map(|(forbidden, text)| named_in(text, forbidden)) {
+        return (found, "engines in package.json".to_owned());
     }
     (PackageManager::Npm, "default".to_owned())
 }
@@ -120,8 +127,38 @@ fn declared(package: &Map<String, Value>) -> Option<PackageManager> {
     PackageManager::named(name.or_else(newer)?.trim())
 }
 
-/// `"engines": { "pnpm": ">=9" }`.
-fn from_engines(package: &Map<String, Value>) -> Option<PackageManager> {
-    let engines = package.get("engines")?.as_object()?;
-    PackageManager::IN_ENGINES.into_iter().find(|manager| engines.contains_key(manager.name()))
+/// `"engines": { "pnpm": ">=9" }`: managers with what is said of them, in the order in which they are searched.
+fn engines(package: &Map<String, Value>) -> impl Iterator<Item = (PackageManager, &str)> {
+    let engines = package.get("engines").and_then(Value::as_object);
+    let of = move |manager: PackageManager| Some((manager, engines?.get(manager.name())?.as_str()?.trim()));
+    PackageManager::IN_ENGINES.into_iter().filter_map(of)
+}
+
+/// Whether what `engines` says of a manager lets no version of it pass: words instead of versions, or versions that no
+/// manager has, such as `0.0.0`, `<0.0.1` or `>=999`.
+fn forbids(range: &str) -> bool {
+    const NEVER: u32 = 90;
+
+    let range = range.trim();
+    if range.is_empty() || range == "latest" || range.starts_with(['*', 'x', 'X']) {
+        return false;
+    }
+    let version = range.trim_start_matches(['<', '>', '=', '^', '~', 'v', ' ']);
+    let numbers = version.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    let numbers: Vec<u32> = numbers.take(3).collect();
+    match numbers.first() {
+        None => true,
+        Some(major) if *major >= NEVER => !range.starts_with('<'),
+        // `>=0` lets all pass, `0.0.0` and `<0.0.1` none.
+        Some(0) => numbers.iter().take(2).all(|number| *number == 0) && !range.starts_with('>'),
+        Some(_) => false,
+    }
+}
+
+/// The manager that a text such as `please-use-yarn` names instead of another.
+fn named_in(text: &str, instead_of: PackageManager) -> Option<PackageManager> {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.find_map(|word| {
+        PackageManager::named(&word.to_ascii_lowercase()).filter(|found| *found != instead_of)
+    })
 }

@@ -68,6 +68,31 @@ fn the_package_manager_is_what_the_project_says() {
 }
 
 #[test]
+fn engines_that_only_forbid_a_manager_do_not_choose_it() {
+    use PackageManager::{Bun, Npm, Pnpm, Yarn};
+
+    for (engines, file, wanted) in [
+        (r#"{ "npm": "please-use-yarn" }"#, "yarn.lock", Yarn),
+        (r#"{ "npm": "please-use-yarn" }"#, "package-lock.json", Yarn),
+        (r#"{ "npm": "use pnpm 9 instead" }"#, "readme", Pnpm),
+        (r#"{ "yarn": "forbidden", "pnpm": "forbidden" }"#, "package-lock.json", Npm),
+        (r#"{ "yarn": "0.0.0" }"#, "pnpm-lock.yaml", Pnpm),
+        (r#"{ "yarn": "<0.0.1", "pnpm": ">=999" }"#, "readme", Npm),
+        (r#"{ "yarn": "please-use-bun" }"#, "yarn.lock", Bun),
+        (r#"{ "yarn": "not-supported", "npm": ">=9" }"#, "pnpm-lock.yaml", Npm),
+        (r#"{ "pnpm": ">=0", "npm": "no" }"#, "package-lock.json", Pnpm),
+        (r#"{ "yarn": "1.x" }"#, "package-lock.json", Yarn),
+        (r#"{ "yarn": "*" }"#, "readme", Yarn),
+        (r#"{ "pnpm": "^9.0.0 || ^10" }"#, "readme", Pnpm),
+        (r#"{ "bun": "<99" }"#, "readme", Bun),
+    ] {
+        let package = format!(r#"{{ "engines": {engines} }}"#);
+        let found = Directory::manager(&[("package.json", &package), (file, "")]);
+        assert_eq!(found.0, wanted, "{engines} {file}");
+    }
+}
+
+#[test]
 fn a_package_of_a_monorepo_asks_its_root() {
     let directory = Directory::with(&[
         ("package.json", r#"{ "packageManager": "yarn@4.0.0" }"#),
@@ -113,10 +138,27 @@ fn workspaces_are_found_in_every_form() {
         assert_eq!(project.script_names(), ["@shop/web#dev"]);
         for name in ["@shop/web#dev", "packages/web#dev", "./packages/web/#dev"] {
             let chosen = project.script(name).unwrap();
+            assert_eq!(chosen.name, "@shop/web#dev", "one script has one name");
             assert_eq!(chosen.directory, project.directory.join("packages/web"));
             assert_eq!(chosen.script, "dev");
         }
     }
+}
+
+#[test]
+fn a_script_has_one_name_however_it_is_spelled() {
+    let directory = Directory::with(&[
+        ("package.json", r#"{ "name": "shop", "workspaces": ["a", "b"], "scripts": { "dev": "vite" } }"#),
+        ("a/package.json", r#"{ "name": "same", "scripts": { "dev": "vite" } }"#),
+        ("b/package.json", r#"{ "name": "same", "scripts": { "dev": "next dev", "start": "next" } }"#),
+    ]);
+    let project = directory.read(".");
+    let name = |spelling: &str| project.script(spelling).unwrap().name;
+    assert_eq!(["dev", ".#dev", "shop#dev"].map(name), ["dev", "dev", "dev"]);
+    // Two that are called the same are told apart by their paths.
+    assert_eq!(["a#dev", "./b/#dev", "same#start"].map(name), ["a#dev", "b#dev", "b#start"]);
+    assert_eq!(project.script_names(), ["dev", "a#dev", "b#dev", "b#start"]);
+    assert!(project.script("other#dev").is_err());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Launch;
 use crate::guard::link::Exit;
 
 /// A script that was started.
@@ -15,8 +16,12 @@ pub(crate) struct Process {
     pub(crate) id: Arc<str>,
     /// The script's name.
     pub(crate) name: Arc<str>,
+    /// Another spelling of it.
+    pub(crate) also: Option<Arc<str>>,
     /// What `package.json` says.
     pub(crate) script: Arc<str>,
+    /// How it was asked for.
+    pub(crate) launch: Arc<Launch>,
     pub(crate) started: Timestamp,
     pub(crate) state: State,
 }

@@ -3,22 +3,25 @@
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        oneshot, watch,
+    },
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Command, DEFAULT_GRACE, Launcher, MAX_ENDED, MAX_RUNNING, Process, Processes, Request, StartError,
-    Started, State, process::Event, task,
+    Command, DEFAULT_GRACE, Input, InputError, Launcher, MAX_ENDED, MAX_RUNNING, Process, Processes, Request,
+    StartError, Started, State, Told, process::Event, task,
 };
 use crate::{console::Console, guard::link::Order, log::Logs};
 
 /// Events that wait for the supervisor, which only writes them down.
 const EVENTS: usize = 64;
 
-/// Orders that wait for a script's task. There are two that matter; a third says nothing new.
-const ORDERS: usize = 4;
+/// Orders and input that wait for a script's task. There are two orders that matter; a third says nothing new.
+const ORDERS: usize = 8;
 
 /// How long the end waits for scripts beyond the time that they have. Their tasks have a bound of their own below it.
 const END_MARGIN: Duration = Duration::from_secs(5);
@@ -31,7 +34,7 @@ pub(super) struct Supervisor {
     processes: Vec<Process>,
     list: watch::Sender<Processes>,
     /// Where the tasks of the scripts that run take their orders.
-    orders: HashMap<u32, mpsc::Sender<Order>>,
+    orders: HashMap<u32, mpsc::Sender<Told>>,
     events: mpsc::Sender<(u32, Event)>,
     happened: mpsc::Receiver<(u32, Event)>,
     last: u32,
@@ -65,6 +68,7 @@ impl Supervisor {
                 Some(request) = requests.recv() => match request {
                     Request::Start { command, answer } => self.start(command, answer).await,
                     Request::Stop { process, grace } => self.stop(process, Order::Stop(grace)),
+                    Request::Input { process, input } => self.input(process, input),
                 },
                 else => break,
             }
@@ -118,11 +122,14 @@ impl Supervisor {
             number: self.last,
             id: format!("{}-{}", command.name, self.last).into(),
             name: command.name.as_str().into(),
+            also: command.also.as_deref().map(Into::into),
             script: command.script.as_str().into(),
+            launch: command.launch.clone(),
             started: super::now(),
             state: State::Pending,
         };
-        self.logs.begin(process.number, process.id.clone(), process.name.clone()).await;
+        let (id, name) = (process.id.clone(), process.name.clone());
+        self.logs.begin(process.number, id, name, process.script.clone()).await;
         self.console.begin(process.number, process.name.clone());
         let (orders, incoming) = mpsc::channel(ORDERS);
         self.orders.insert(process.number, orders);
@@ -143,11 +150,20 @@ impl Supervisor {
     fn stop(&mut self, process: u32, order: Order) {
         let Some(orders) = self.orders.get(&process) else { return };
         // A task that has its hands full of orders has one like this.
-        let _ = orders.try_send(order);
+        let _ = orders.try_send(Told::Order(order));
         if let Some(known) = self.processes.iter_mut().find(|known| known.number == process) {
             known.state = std::mem::replace(&mut known.state, State::Pending).on_stop();
         }
         self.publish();
+    }
+
+    fn input(&self, process: u32, input: Input) {
+        // What is dropped with its answer was not typed.
+        if let Some(orders) = self.orders.get(&process)
+            && let Err(TrySendError::Full(Told::Input(input))) = orders.try_send(Told::Input(input))
+        {
+            let _ = input.answer.send(Err(InputError::Full));
+        }
     }
 
     async fn event(&mut self, process: u32, event: Event) {

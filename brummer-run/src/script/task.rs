@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Launcher,
+    Command, Input, Launcher, Told,
     child::Child,
     process::{Event, Outcome},
 };
@@ -35,7 +35,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) async fn run(self, orders: mpsc::Receiver<Order>) {
+    pub(super) async fn run(self, orders: mpsc::Receiver<Told>) {
         let outcome = match Child::start(&self.command, &self.launcher) {
             Ok(child) => self.watch(child, orders).await,
             Err(error) => Outcome::NotStarted(error.to_string()),
@@ -45,7 +45,7 @@ impl Task {
     }
 
     /// Follows the child to its end.
-    async fn watch(&self, mut child: Child, mut orders: mpsc::Receiver<Order>) -> Outcome {
+    async fn watch(&self, mut child: Child, mut orders: mpsc::Receiver<Told>) -> Outcome {
         let intake = Intake { process: self.process, logs: self.logs.clone(), console: self.console.clone() };
         let mut readers = JoinSet::new();
         if let Some(stdout) = child.stdout() {
@@ -60,9 +60,17 @@ impl Task {
         loop {
             tokio::select! {
                 biased;
-                order = orders.recv(), if ordered => {
-                    // Without a supervisor nobody needs the script any more.
-                    let order = order.unwrap_or_else(|| { ordered = false; Order::Kill });
+                told = orders.recv(), if ordered => {
+                    let order = match told {
+                        Some(Told::Order(order)) => order,
+                        Some(Told::Input(Input { bytes, answer })) => {
+                            // Whoever asked may have stopped waiting.
+                            let _ = answer.send(child.input(&bytes).await);
+                            continue;
+                        }
+                        // Without a supervisor nobody needs the script any more.
+                        None => { ordered = false; Order::Kill }
+                    };
                     child.order(order);
                     let grace = if let Order::Stop(grace) = order { grace } else { Duration::ZERO };
                     let until = Instant::now() + grace + GUARD_MARGIN;
@@ -74,7 +82,7 @@ impl Task {
                 }
                 report = child.next() => match report {
                     Report::Started(pid) => self.tell(Event::Started(pid)).await,
-                    Report::NotStarted(why) => outcome = Outcome::NotStarted(why),
+                    Report::NotStarted { why, .. } => outcome = Outcome::NotStarted(why),
                     Report::Exited(exit) => outcome = Outcome::Exited(exit),
                     Report::Gone => break,
                 },

@@ -5,23 +5,27 @@ use std::{io, process::Stdio};
 use process_wrap::tokio::{ChildWrapper, CommandWrap, CreationFlags, JobObject, KillOnDrop};
 use send_ctrlc::Interruptible;
 use tokio::{
+    io::AsyncWriteExt as _,
     process::{ChildStderr, ChildStdin, ChildStdout},
     time::{Instant, sleep_until},
 };
 use windows::Win32::System::Threading::CREATE_NEW_PROCESS_GROUP;
 
-use super::{Command, Launcher};
+use super::{Command, InputError, Launcher};
 use crate::{
     guard::link::{Exit, Order, Report},
     program,
 };
+
+/// How long a script may take to read what was typed before.
+const TYPING: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// A script that was started, with all processes below it.
 #[derive(Debug)]
 pub(super) struct Child {
     job: Box<dyn ChildWrapper>,
     /// Open and empty, as a terminal at which nobody types.
-    _stdin: Option<ChildStdin>,
+    stdin: Option<ChildStdin>,
     pid: u32,
     phase: Phase,
     /// When everything is ended firmly, once it was asked to end.
@@ -55,6 +59,7 @@ impl Child {
                 .args(&command.arguments)
                 .current_dir(&command.directory)
                 .envs(launcher.environment.iter().copied())
+                .envs(command.environment.iter().map(|(name, value)| (name, value)))
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
@@ -64,7 +69,7 @@ impl Child {
         let mut job = wrapped.spawn()?;
         let pid = job.id().ok_or_else(|| io::Error::other("it ended at once"))?;
         let stdin = job.stdin().take();
-        Ok(Self { job, _stdin: stdin, pid, phase: Phase::New, ending: None })
+        Ok(Self { job, stdin, pid, phase: Phase::New, ending: None })
     }
 
     pub(super) fn stdout(&mut self) -> Option<ChildStdout> {
@@ -73,6 +78,15 @@ impl Child {
 
     pub(super) fn stderr(&mut self) -> Option<ChildStderr> {
         self.job.stderr().take()
+    }
+
+    /// Types into it. Whoever does not read is not waited for.
+    pub(super) async fn input(&mut self, bytes: &[u8]) -> Result<(), InputError> {
+        let Some(stdin) = &mut self.stdin else { return Err(InputError::Closed) };
+        match tokio::time::timeout(TYPING, stdin.write_all(bytes)).await {
+            Ok(written) => written.map_err(InputError::from),
+            Err(_) => Err(InputError::Full),
+        }
     }
 
     /// What becomes of it next; [`Report::Gone`] comes last. Cancel-safe.
@@ -117,7 +131,7 @@ impl Child {
                 let until = Instant::now() + grace;
                 self.ending = Some(self.ending.map_or(until, |earlier| earlier.min(until)));
             }
-            Order::Stop(_) | Order::Kill => self.end_firmly(),
+            Order::Stop(_) | Order::Kill | Order::Signal(_) => self.end_firmly(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the tools take. The descriptions are read by models.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU16, ops::RangeInclusive, time::Duration};
 
 use brummer_hub::serve::CallError;
 use jiff::{SignedDuration, Timestamp};
@@ -22,6 +22,38 @@ pub(super) struct Run {
     /// Arguments to pass on to the script
     #[serde(default)]
     pub(super) args: Vec<String>,
+    /// Environment variables for the script; only those that this run lets clients set
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, String>,
+    /// The port to listen on, passed on as the environment variable PORT
+    pub(super) port: Option<NonZeroU16>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Input {
+    /// The process's id, or the script's name
+    pub(super) process_id: String,
+    /// Text to type; a line end follows
+    pub(super) text: Option<String>,
+    /// Whether a line end follows the text (default true)
+    pub(super) enter: Option<bool>,
+    /// A key to press, instead of a text
+    pub(super) key: Option<Key>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Key {
+    Enter,
+    Escape,
+    Space,
+    Tab,
+    Backspace,
+    Up,
+    Down,
+    Left,
+    Right,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -123,19 +155,22 @@ pub(super) struct Stream {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Wait {
-    /// Until this http URL of this machine answers with a status below 500
+    /// Until this http or https URL of this machine answers with a status below 500
     pub(super) url: Option<String>,
     /// Until a line has this text, in any case; or fits a regular expression. Lines that running scripts have printed already count
     pub(super) log: Option<String>,
     /// `log` is a regular expression (Rust syntax; `(?i)` for any case)
     #[serde(default)]
     pub(super) regex: bool,
-    /// Until something listens on this port of this machine
+    /// Until something listens on this port of this machine; with `processId`, until that process does
     pub(super) port: Option<u16>,
     /// Until this process has ended, by id or script name
     pub(super) exit: Option<String>,
-    /// For url, log and port: the process that is to bring it about, by id or script name; if it ends first, so does the wait
+    /// The process that is to bring it about, by id or script name: the servers of others do not count, and if it ends first, so does the wait
     pub(super) process_id: Option<String>,
+    /// With several of url, log, port and exit: one of them is enough, instead of all
+    #[serde(default)]
+    pub(super) any: bool,
     /// For log: only lines after this `cursor` of an earlier answer
     pub(super) cursor: Option<String>,
     /// Give up after so many seconds (default 30, at most 600)

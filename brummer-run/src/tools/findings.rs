@@ -1,14 +1,14 @@
 //! `errors_list` and `urls_list`: what was found in the output.
 
-use brummer_hub::serve::{CallError, Offer};
+use brummer_hub::serve::Offer;
 
 use super::{
     Answer, App, Effect,
     arguments::{self, ErrorsArguments, UrlsArguments},
     fit,
     logs::which,
-    results::{ErrorGroup, Errors, UrlInfo, Urls, time},
-    tool,
+    results::{ErrorGroup, Errors, time},
+    tool, urls,
 };
 use crate::{
     detect::errors::MAX_ERRORS,
@@ -46,7 +46,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         Effect::Reads,
         "The URLs of this machine that the scripts have printed, such as those of dev servers, with their labels.",
         |app, wanted: UrlsArguments, _| async move {
-            let structured = urls(&app, wanted.all).await?;
+            let structured = urls::urls(&app, wanted.all).await;
             let lines = structured.urls.iter().map(|url| {
                 let ended = if url.running { "" } else { ", not running any more" };
                 format!("{} ({}, {}{ended})", url.url, url.label, url.process_id)
@@ -127,24 +127,4 @@ fn text(errors: &Errors) -> String {
         text.push_str(&format!("({note})"));
     }
     text.trim_end().to_owned()
-}
-
-/// The URLs, in the order in which they were found.
-pub(crate) async fn urls(app: &App, all: bool) -> Result<Urls, CallError> {
-    let processes = app.scripts.list();
-    let found = app.logs.urls().await;
-    let urls = found.into_iter().filter(|url| all || url.is_local).filter_map(|url| {
-        let process = processes.iter().find(|process| process.number == url.process)?;
-        Some(UrlInfo {
-            label: url.label.unwrap_or_else(|| process.name.as_ref().to_owned()),
-            url: url.url,
-            process_id: process.id.as_ref().to_owned(),
-            process_name: process.name.as_ref().to_owned(),
-            running: process.state.is_alive(),
-            local: url.is_local,
-            first_seen: time(url.first),
-            last_seen: time(url.last),
-        })
-    });
-    Ok(Urls { urls: urls.collect() })
 }

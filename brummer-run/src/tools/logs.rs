@@ -38,6 +38,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
                 level: search.level.least(),
                 text: Some(arguments::pattern(&search.query, search.regex)?),
                 since: arguments::since(search.since.as_deref(), script::now())?,
+                ..Filter::default()
             };
             let limit = arguments::limit(search.limit, DEFAULT_LIMIT, MAX_LIMIT)?;
             let start = start(&app, search.cursor.as_deref())?;

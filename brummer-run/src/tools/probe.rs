@@ -1,12 +1,25 @@
 //! Whether a server of this machine answers.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use brummer_hub::serve::CallError;
 use http_body_util::Empty;
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        self, CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme,
+        client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        crypto::{self, WebPkiSupportedAlgorithms},
+        pki_types::{CertificateDer, ServerName, UnixTime},
+    },
+};
 
 use crate::detect::urls;
 
@@ -16,9 +29,10 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// From this status on a server says that it is not ready.
 const NOT_READY: u16 = 500;
 
-/// A URL that can be asked: `http`, and on this machine. Anything else would let a client reach into the network.
+/// A URL that can be asked: `http` or `https`, and on this machine. Anything else would let a client reach into the network.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Target {
+    is_secure: bool,
     host: String,
     port: u16,
     /// Path and query.
@@ -37,12 +51,10 @@ pub(super) enum Answered {
 impl Target {
     pub(super) fn parse(url: &str) -> Result<Self, CallError> {
         let refused = |why: &str| Err(CallError::new(format!("cannot wait for `{url}`: {why}")));
-        let Some(rest) = url.strip_prefix("http://") else {
-            return refused(if url.starts_with("https://") {
-                "https is not spoken; wait for its port instead"
-            } else {
-                "it is no http URL"
-            });
+        let secure = url.strip_prefix("https://");
+        let is_secure = secure.is_some();
+        let Some(rest) = secure.or_else(|| url.strip_prefix("http://")) else {
+            return refused("it is not an http or https URL");
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
@@ -58,13 +70,18 @@ impl Target {
         let host = urls::host(url).to_owned();
         let port = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
         let port = match port.map(|(_, port)| port.parse::<u16>()) {
+            None if is_secure => 443,
             None => 80,
             Some(Ok(port)) if port > 0 => port,
             Some(_) => return refused("its port is no port"),
         };
         let path = path.split('#').next().unwrap_or_default();
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { host, port, path, authority: authority.to_owned() })
+        Ok(Self { is_secure, host, port, path, authority: authority.to_owned() })
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(super) async fn ask(&self) -> Answered {
@@ -87,6 +104,19 @@ impl Target {
         };
         let stream = TcpStream::connect((host, self.port)).await;
         let stream = stream.map_err(|error| format!("nothing can be reached there: {error}"))?;
+        if !self.is_secure {
+            return self.request(stream).await;
+        }
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
+        let config = config().map_err(|error| error.to_string())?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
+        self.request(stream.map_err(|error| format!("it does not speak TLS: {error}"))?).await
+    }
+
+    async fn request(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<u16, String> {
         let broken = |error: hyper::Error| format!("it does not speak HTTP: {error}");
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let request = Request::get(&self.path)
@@ -107,6 +137,57 @@ impl Target {
             }
         };
         Ok(response.map_err(broken)?.status().as_u16())
+    }
+}
+
+/// TLS with a server of this machine. Whose certificate it has does not matter: those of dev servers are made by
+/// themselves, and nothing is told to them but that somebody asks.
+fn config() -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(crypto::ring::default_provider());
+    let verifier = Arc::new(AnyCertificate(provider.signature_verification_algorithms));
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// Takes any certificate that the server has the key of.
+#[derive(Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        _others: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if certificate.is_empty() {
+            return Err(CertificateError::BadEncoding.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        crypto::verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        crypto::verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
     }
 }
 
@@ -155,8 +236,8 @@ mod tests {
             ("http://169.254.169.254/latest", "only URLs of this machine"),
             ("http://localhost@example.com/", "characters"),
             ("http://localhost:1/\r\nX: y", "characters"),
-            ("https://localhost/", "wait for its port"),
-            ("ftp://localhost/", "no http URL"),
+            ("https://example.com/", "only URLs of this machine"),
+            ("ftp://localhost/", "not an http or https URL"),
             ("http://localhost:0/", "no port"),
             ("http://localhost:99999/", "no port"),
         ] {
@@ -191,6 +272,37 @@ mod tests {
         assert!(matches!(&answers[1], Answered::NotYet(why) if why.contains("503")), "{answers:?}");
         assert!(matches!(&answers[2], Answered::NotYet(why) if why.contains("HTTP")), "{answers:?}");
         assert_eq!(answers[3], Answered::Ready(200));
+    }
+
+    #[tokio::test]
+    async fn a_server_with_a_certificate_of_its_own_making_is_asked() {
+        let made = rcgen::generate_simple_self_signed(["other.example".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut bytes = [0; 1024];
+                let read = stream.read(&mut bytes).await.unwrap();
+                assert!(bytes[..read].starts_with(b"GET /up HTTP/1.1\r\nhost: "), "{:?}", &bytes[..read]);
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            }
+        });
+        for host in ["localhost", "127.0.0.1"] {
+            assert_eq!(target(&format!("https://{host}:{port}/up")).ask().await, Answered::Ready(204));
+        }
+        assert!(matches!(target(&format!("http://localhost:{port}/up")).ask().await, Answered::NotYet(_)));
+        assert_eq!(target("https://localhost/").port(), 443);
     }
 
     #[tokio::test]

@@ -7,10 +7,12 @@ use rmcp::schemars::{self, JsonSchema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::App;
 use crate::{
     detect::urls::FoundUrl,
     guard::link::Exit,
-    log::{Entry, level},
+    log::{Asked, Entry, level},
+    ports::Ports,
     script::Process,
 };
 
@@ -93,6 +95,21 @@ pub(super) struct WorkspaceScripts {
     pub(super) scripts: Map<String, Value>,
 }
 
+/// What is found out about processes, each time that they are shown.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(super) urls: Vec<FoundUrl>,
+    pub(super) ports: Ports,
+    pub(super) asking: Vec<Asked>,
+}
+
+impl Known {
+    pub(super) async fn of(app: &App) -> Self {
+        let (ports, urls, asking) = tokio::join!(Ports::look(), app.logs.urls(), app.logs.asking());
+        Self { urls, ports, asking }
+    }
+}
+
 /// A process, as all tools show it.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -125,6 +142,21 @@ pub(crate) struct ProcessInfo {
     /// URLs of this machine that it has printed
     #[serde(skip_serializing_if = "Vec::is_empty")]
     urls: Vec<Link>,
+    /// Ports on which it listens, as the system says
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<u16>,
+    /// What it seems to wait for; scripts_input answers
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<String>,
+    /// Arguments that it was started with
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    args: Vec<String>,
+    /// Names of the environment variables that a client has set for it
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    env: Vec<String>,
+    /// The PORT that it was given
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -147,6 +179,19 @@ pub(super) struct Ran {
     /// It was running already, and nothing was started
     pub(super) duplicate: bool,
     pub(super) message: String,
+    /// What may go wrong, such as a port that is taken
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entered {
+    pub(super) process_id: String,
+    /// What it seemed to wait for
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) question: Option<String>,
+    pub(super) message: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -159,10 +204,10 @@ pub(super) struct Stopped {
     pub(super) message: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Waited {
-    /// It has come about
+    /// It has come about; with several conditions, all of them or, with `any`, one
     pub(super) met: bool,
     /// How long it took, in milliseconds
     pub(super) waited_ms: u64,
@@ -173,7 +218,7 @@ pub(super) struct Waited {
     /// For `url`: the HTTP status
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
-    /// For `exit`: how the process ended
+    /// For `exit`, or if the process ended first: how it ended
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) process: Option<ProcessInfo>,
 }
@@ -218,16 +263,26 @@ pub(crate) struct Errors {
 #[serde(rename_all = "camelCase")]
 pub(super) struct UrlInfo {
     pub(super) url: String,
+    /// For URLs of this machine
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) port: Option<u16>,
     /// What the line or the script calls it
     pub(super) label: String,
     pub(super) process_id: String,
     pub(super) process_name: String,
     /// The process that printed it runs
     pub(super) running: bool,
+    /// For URLs of this machine: that process listens on the port
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) listening: Option<bool>,
+    /// It was printed; if not, only the system says that the process listens, and it may speak something else than HTTP
+    pub(super) printed: bool,
     /// It is a URL of this machine
     pub(super) local: bool,
-    pub(super) first_seen: String,
-    pub(super) last_seen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_seen: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_seen: Option<String>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -261,7 +316,8 @@ impl From<Entry> for LogEntry {
 }
 
 impl ProcessInfo {
-    pub(super) fn new(process: &Process, urls: &[FoundUrl], now: Timestamp) -> Self {
+    pub(super) fn new(process: &Process, known: &Known, now: Timestamp) -> Self {
+        let Known { urls, ports, asking } = known;
         let urls = urls.iter().filter(|url| url.process == process.number && url.is_local);
         let lasted = process.ended().unwrap_or(now).duration_since(process.started);
         let (exit_code, signal) = match process.state.exit() {
@@ -282,6 +338,14 @@ impl ProcessInfo {
             signal,
             ending: process.ending(),
             urls: urls.map(|url| Link { url: url.url.clone(), label: url.label.clone() }).collect(),
+            ports: ports.of(process).into_keys().collect(),
+            question: asking
+                .iter()
+                .find(|asked| asked.process == process.number && process.state.is_alive())
+                .map(|asked| asked.question.clone()),
+            args: process.launch.args.clone(),
+            env: process.launch.env.keys().cloned().collect(),
+            port: process.launch.port,
         }
     }
 
@@ -300,6 +364,11 @@ impl ProcessInfo {
             signal: None,
             ending: None,
             urls: Vec::new(),
+            ports: Vec::new(),
+            question: None,
+            args: Vec::new(),
+            env: Vec::new(),
+            port: None,
         }
     }
 
@@ -315,6 +384,13 @@ impl ProcessInfo {
         }
         for link in &self.urls {
             line.push_str(&format!(", {}", link.url));
+        }
+        if !self.ports.is_empty() {
+            let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
+            line.push_str(&format!(", listens on {}", ports.join(", ")));
+        }
+        if let Some(question) = &self.question {
+            line.push_str(&format!(", seems to wait for an answer to `{question}` (scripts_input)"));
         }
         line
     }

@@ -1,6 +1,6 @@
 //! `scripts_list`, `scripts_run`, `scripts_stop`, `scripts_restart` and `scripts_status`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use brummer_hub::serve::{CallError, Offer};
 use serde_json::{Map, Value};
@@ -9,12 +9,14 @@ use tokio::time::timeout;
 use super::{
     Answer, App, Effect,
     arguments::{self, Nothing, Run, Status, Stop},
-    results::{ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
+    neighbours, probe,
+    results::{Known, ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
     tool,
 };
 use crate::{
+    ports::{Ports, expected},
     project::{self, Project, Script},
-    script::{self, Command, DEFAULT_GRACE, Ending, Process, Started, State, Why},
+    script::{self, Command, DEFAULT_GRACE, Ending, Launch, Process, Started, State, Why},
 };
 
 /// How long a start waits for word that the script runs, or could not be started.
@@ -43,9 +45,13 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_run",
         Effect::Starts,
-        "Starts a script of package.json. If it runs already, it says so and starts nothing. It does not wait for the script \
-         to be ready: wait_until does.",
-        |app, run: Run, _| async move { start(&app, &run.name, &run.args).await },
+        "Starts a script of package.json. If it runs already, it says so and starts nothing. It warns of a port that is \
+         taken, and says by whom. It does not wait for the script to be ready: wait_until does.",
+        |app, run: Run, _| async move {
+            let launch = Launch { args: run.args, env: run.env, port: run.port.map(Into::into) };
+            app.permits.check(&launch.env).map_err(CallError::new)?;
+            start(&app, &run.name, launch).await
+        },
     );
     tool(
         offer,
@@ -60,20 +66,22 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_restart",
         Effect::Stops,
-        "Stops a script if it runs, and starts it again as package.json says now.",
+        "Stops a script if it runs, and starts it again as package.json says now, with the arguments, environment and port \
+         that it had.",
         |app, wanted: Stop, _| async move {
             let processes = app.scripts.list();
             let known = script::named(&processes, &wanted.process_id).first().copied();
             let known = processes.iter().find(|process| Some(process.number) == known);
             // One that never ran is started all the same, if there is such a script.
             let name = known.map_or(wanted.process_id.clone(), |process| process.name.as_ref().to_owned());
+            let launch = known.map(|process| Launch::clone(&process.launch)).unwrap_or_default();
             if known.is_some_and(|process| process.state.is_alive()) {
                 let stopped = stop(&app, &wanted).await?;
                 if !stopped.structured.success {
                     return Err(CallError::new(stopped.text));
                 }
             }
-            start(&app, &name, &[]).await
+            start(&app, &name, launch).await
         },
     );
     tool(
@@ -140,22 +148,55 @@ pub(crate) fn list(project: &Project) -> ScriptList {
 pub(crate) fn command(
     project: &Project,
     name: &str,
-    arguments: &[String],
+    launch: Launch,
 ) -> Result<Command, project::ProjectError> {
     let chosen = project.script(name)?;
+    let mut environment: Vec<(String, String)> = launch.env.clone().into_iter().collect();
+    let port = launch.port.or_else(|| project.own_port(&chosen));
+    environment.extend(port.map(|port| ("PORT".to_owned(), port.to_string())));
     Ok(Command {
         name: chosen.name,
+        also: chosen.also,
         script: chosen.command,
         program: project.manager.name().into(),
-        arguments: project.manager.arguments(&chosen.script, arguments),
+        arguments: project.manager.arguments(&chosen.script, &launch.args),
         directory: chosen.directory,
+        environment,
+        launch: Arc::new(Launch { port, ..launch }),
     })
 }
 
-async fn start(app: &App, name: &str, arguments: &[String]) -> Result<Answer<Ran>, CallError> {
+/// The ports that a script is likely to want and that somebody has, in words.
+async fn taken_ports(app: &App, command: &Command) -> Vec<String> {
+    let expected = match command.launch.port {
+        Some(port) => vec![port],
+        None => expected::ports(&format!("{} {}", command.script, command.launch.args.join(" "))),
+    };
+    if expected.is_empty() {
+        return Vec::new();
+    }
+    let ports = Ports::look().await;
+    let mut warnings = Vec::new();
+    for port in expected {
+        let holder = match ports.listeners(port).next() {
+            Some(listener) => neighbours::describe(app, &ports, listener).await,
+            None if probe::listens(port).await => "a process that the system does not name".to_owned(),
+            None => continue,
+        };
+        warnings.push(format!(
+            "port {port}, which `{}` is likely to want, is held by {holder}; give another `port`, or stop that",
+            command.name
+        ));
+    }
+    warnings
+}
+
+async fn start(app: &App, name: &str, launch: Launch) -> Result<Answer<Ran>, CallError> {
     let project = project::read_aside(&app.directory).await?;
-    let command = command(&project, name, arguments)?;
+    let command = command(&project, name, launch)?;
     let manager = project.manager;
+    let runs = app.scripts.list().iter().any(|it| *it.name == command.name && it.state.is_alive());
+    let warnings = if runs { Vec::new() } else { taken_ports(app, &command).await };
     match app.scripts.start(command).await? {
         Started::Duplicate(process) => {
             let info = info(app, &process).await;
@@ -163,7 +204,7 @@ async fn start(app: &App, name: &str, arguments: &[String]) -> Result<Answer<Ran
                 "`{name}` runs already as {}; nothing was started. scripts_restart starts it anew, scripts_stop ends it",
                 process.id
             );
-            Ok(ran(info, true, message))
+            Ok(ran(info, true, message, warnings))
         }
         Started::New(process) => {
             let known = app.scripts.until(process.number, |it| !matches!(it.state, State::Pending));
@@ -175,14 +216,17 @@ async fn start(app: &App, name: &str, arguments: &[String]) -> Result<Answer<Ran
                 )));
             }
             let message = format!("started `{name}` as {}", process.id);
-            Ok(ran(info(app, &process).await, false, message))
+            Ok(ran(info(app, &process).await, false, message, warnings))
         }
     }
 }
 
-fn ran(process: ProcessInfo, duplicate: bool, message: String) -> Answer<Ran> {
-    let text = format!("{message}\n{}", process.line());
-    Answer { structured: Ran { process, duplicate, message }, text }
+fn ran(process: ProcessInfo, duplicate: bool, message: String, warnings: Vec<String>) -> Answer<Ran> {
+    let mut text = format!("{message}\n{}", process.line());
+    for warning in &warnings {
+        text.push_str(&format!("\nwarning: {warning}"));
+    }
+    Answer { structured: Ran { process, duplicate, message, warnings }, text }
 }
 
 async fn stop(app: &App, wanted: &Stop) -> Result<Answer<Stopped>, CallError> {
@@ -219,16 +263,17 @@ async fn stop(app: &App, wanted: &Stop) -> Result<Answer<Stopped>, CallError> {
 /// What runs.
 pub(crate) async fn active(app: &App) -> Processes {
     let processes = app.scripts.list();
-    let urls = app.logs.urls().await;
+    let known = Known::of(app).await;
     let alive = processes.iter().filter(|process| process.state.is_alive());
-    Processes { processes: alive.map(|process| ProcessInfo::new(process, &urls, script::now())).collect() }
+    let infos = alive.map(|process| ProcessInfo::new(process, &known, script::now()));
+    Processes { processes: infos.collect() }
 }
 
 /// What runs and what has run; with a name, only that.
 async fn processes(app: &App, name: Option<&str>) -> Result<Processes, CallError> {
     let processes = app.scripts.list();
-    let urls = app.logs.urls().await;
-    let info = |process: &Process| ProcessInfo::new(process, &urls, script::now());
+    let known = Known::of(app).await;
+    let info = |process: &Process| ProcessInfo::new(process, &known, script::now());
     let Some(name) = name else {
         return Ok(Processes { processes: processes.iter().map(info).collect() });
     };
@@ -245,7 +290,8 @@ async fn processes(app: &App, name: Option<&str>) -> Result<Processes, CallError
 
 /// One process, as it is answered.
 pub(super) async fn info(app: &App, process: &Process) -> ProcessInfo {
-    ProcessInfo::new(process, &app.logs.urls().await, script::now())
+    let known = Known::of(app).await;
+    ProcessInfo::new(process, &known, script::now())
 }
 
 /// A name that means no process.

@@ -34,7 +34,7 @@ async fn follow(app: &App, stream: Stream, call: &ToolCall) -> Result<Answer<Str
     let time = arguments::seconds("seconds", stream.seconds, DEFAULT_TIME, 0.0..=MAX_SECONDS)?;
     let text = stream.query.as_deref().map(|query| arguments::pattern(query, stream.regex)).transpose()?;
     let processes = which(app, stream.process_id.as_deref())?;
-    let filter = Filter { processes, level: stream.level.least(), text, since: None };
+    let filter = Filter { processes, level: stream.level.least(), text, ..Filter::default() };
     let start = logs::start(app, stream.cursor.as_deref())?;
     if stream.follow == Some(false) {
         let found = app.logs.page(filter, start, limit, stream.ansi).await;

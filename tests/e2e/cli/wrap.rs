@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use brummer_hub::process::wait_for_exit;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::TcpListener,
@@ -9,7 +10,7 @@ use tokio::{
 };
 
 use super::{Cli, Ended, command, doorbells, free_port};
-use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, process_path, unique_id};
+use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, expect, process_path, unique_id};
 
 /// Where [`wrapped_server`] reads the port to listen on.
 const WRAPPED_PORT: &str = "BRUMMER_E2E_WRAPPED_PORT";
@@ -152,9 +153,8 @@ async fn signals_reach_the_wrapped_command() {
     }
 }
 
-#[cfg(unix)]
 #[tokio::test]
-async fn a_killed_register_leaves_the_server_and_its_truth() {
+async fn a_killed_register_takes_the_server_with_it() {
     let home = Home::new();
     let id = unique_id("orphan");
     let hub = Hub::start(&home, HubOptions::default()).await;
@@ -162,12 +162,52 @@ async fn a_killed_register_leaves_the_server_and_its_truth() {
     register.write("listen\n").await;
     let entry = hub.active(&id).await;
     register.child.kill().await.unwrap();
-    hub.hub_tool("instances_connect", serde_json::json!({ "instance_id": id })).await;
-    let echoed = hub.call("echo", serde_json::json!({ "message": "still here" })).await;
-    assert_eq!(echoed.text(), "still here");
-    crate::support::signal(
-        u32::try_from(entry["pid"].as_u64().unwrap()).unwrap(),
-        rustix::process::Signal::KILL,
-    );
     hub.gone(&id).await;
+    let pid = u32::try_from(entry["pid"].as_u64().unwrap()).unwrap();
+    expect("the server has ended", wait_for_exit(pid)).await;
+    hub.end_quietly().await;
+}
+
+/// A wrapper in a package, as `npm run` is one: the shell between it and the server passes nothing on.
+#[cfg(unix)]
+#[tokio::test]
+async fn no_signal_leaves_a_server_behind_a_wrapper() {
+    use rustix::process::Signal;
+
+    let serve = "node -e \"require('http').createServer((q, r) => r.end('{}'))
+        .listen(process.env.SERVED, '127.0.0.1', () => console.log('pid', process.pid))\"";
+    // In the background of a shell, a program is deaf to interrupts, and the shell's end is not its own.
+    let behind = format!("{serve} & wait");
+    for (wrapper, signal) in [
+        (["npm", "run", "-s", "serve"].as_slice(), Signal::TERM),
+        (&["npm", "run", "-s", "serve"], Signal::INT),
+        (&["npm", "run", "-s", "behind"], Signal::INT),
+        (&["sh", "-c", &behind], Signal::TERM),
+    ] {
+        let home = Home::new();
+        let port = free_port().await.to_string();
+        let scripts = serde_json::json!({ "name": "here", "scripts": { "serve": serve, "behind": behind } });
+        std::fs::write(home.project("here").join("package.json"), scripts.to_string()).unwrap();
+        let mut command = command(&home, &["register", "--port", &port]);
+        command.arg("--").args(wrapper).env("SERVED", &port);
+        let mut register = Cli::start(command);
+        register.says("announced").await;
+        register.signal(signal);
+        let ended = register.end().await;
+        let pid = ended.stdout.lines().find_map(|line| line.strip_prefix("pid ")).expect("its number");
+        expect("the server has ended", wait_for_exit(pid.parse().unwrap())).await;
+        assert_eq!(doorbells(&home), [] as [PathBuf; 0]);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_wrapped_command_leaves_running_ends_with_it() {
+    let home = Home::new();
+    let port = free_port().await.to_string();
+    let leave = "sleep 1000 & echo left $!; exit 5";
+    let ended = run_last(&home, &["register", "--port", &port], &["--", "sh", "-c", leave]).await;
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+    let pid = ended.stdout.trim().strip_prefix("left ").expect("its number");
+    expect("what was left has ended", wait_for_exit(pid.parse().unwrap())).await;
 }

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use super::{Client, Run, command, package, project};
 use crate::support::{Home, Node};
 
-const TOOLS: [&str; 11] = [
+const TOOLS: [&str; 12] = [
     "scripts_list",
     "scripts_run",
     "scripts_stop",
     "scripts_restart",
     "scripts_status",
+    "scripts_input",
     "logs_search",
     "logs_tail",
     "logs_stream",

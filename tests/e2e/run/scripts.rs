@@ -138,7 +138,7 @@ async fn a_restart_follows_package_json() {
 #[tokio::test]
 async fn arguments_and_environment_reach_the_script() {
     let home = Home::new();
-    let show = "console.log(JSON.stringify([process.argv.slice(2), process.env.FORCE_COLOR, process.env.TERM, process.cwd()]));
+    let show = "console.log(JSON.stringify([process.argv.slice(2), process.env.PYTHONUNBUFFERED, process.env.TERM, process.cwd()]));
         process.stdin.resume(); process.stdin.on('end', () => console.log('stdin ended'));";
     let directory = project(&home, &[("show", "node show.js")], &[("show.js", show)]);
     let _run = Run::start(command(&home, &directory, &[]));
@@ -154,6 +154,64 @@ async fn arguments_and_environment_reach_the_script() {
     // A terminal at which nobody types does not end.
     let waited = client.tool("wait_until", json!({ "exit": "show", "timeoutSeconds": 0.5 })).await;
     assert_json!(waited, "/met", false);
+    client.hub.end_quietly().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_script_takes_from_other_programs_has_no_colours() {
+    let home = Home::new();
+    // `node -p` has colours where they are forced.
+    let project = project(
+        &home,
+        &[],
+        &[
+            (
+                "package.json",
+                r#"{ "config": { "port": 47123 }, "scripts": {
+        "dev": "node print.js $(node -p 'require(`./package.json`).config.port')" } }"#,
+            ),
+            (
+                "print.js",
+                "console.log(JSON.stringify([process.argv[2], process.env.FORCE_COLOR ?? null, process.env.AI_AGENT]))",
+            ),
+        ],
+    );
+    let _run = Run::start(command(&home, &project, &[]));
+    let client = Client::of(&home, &project).await;
+    client.run("dev").await;
+    client.wait(json!({ "exit": "dev" })).await;
+    let lines = client.lines(json!({ "processId": "dev" })).await;
+    let wanted = r#"["47123",null,"brummer"]"#;
+    assert!(lines.iter().any(|line| line == wanted), "{lines:#?}");
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn the_command_that_npm_shows_is_not_the_script() {
+    let home = Home::new();
+    // npm shows `> node up.js ready http://localhost:9/ Error: no` before the script says anything.
+    let directory = project(
+        &home,
+        &[("dev", "node up.js ready http://localhost:9/ Error: no")],
+        &[("up.js", "console.log('up'); setInterval(() => {}, 1e6);")],
+    );
+    let _run = Run::start(command(&home, &directory, &["dev"]));
+    let client = Client::of(&home, &directory).await;
+    client.wait(json!({ "log": "up" })).await;
+    let found = client.tool("logs_search", json!({ "query": "up.js ready" })).await;
+    assert_eq!(found["entries"].as_array().unwrap().len(), 1, "{found:#}");
+    for processes in [json!({}), json!({ "processId": "dev" })] {
+        let mut ready = processes;
+        ready["log"] = json!("ready");
+        ready["timeoutSeconds"] = json!(0.2);
+        let waited = client.tool("wait_until", ready).await;
+        assert_json!(waited, "/met", false);
+    }
+    let errors = client.tool("errors_list", json!({})).await;
+    assert_json!(errors, "/errors", []);
+    let urls = client.tool("urls_list", json!({})).await;
+    assert_json!(urls, "/urls", []);
     client.hub.end_quietly().await;
 }
 
@@ -190,7 +248,11 @@ async fn mistakes_are_answered_with_what_would_be_right() {
     let client = Client::of(&home, &directory).await;
     for (tool, arguments, words) in [
         ("scripts_run", json!({ "name": "tset" }), "no script `tset`; there are `dev`, `test`"),
-        ("scripts_run", json!({ "script": "dev" }), "unknown field `script`, expected `name` or `args`"),
+        (
+            "scripts_run",
+            json!({ "script": "dev" }),
+            "unknown field `script`, expected one of `name`, `args`, `env`, `port`",
+        ),
         ("scripts_run", json!({}), "missing field `name`"),
         ("scripts_stop", json!({ "processId": "web" }), "no process `web`; there are `dev-1`"),
         ("scripts_stop", json!({ "processId": "dev", "graceSeconds": 1000 }), "from 0 to 60"),
@@ -199,9 +261,9 @@ async fn mistakes_are_answered_with_what_would_be_right() {
         ("logs_tail", json!({ "cursor": "x" }), "no cursor of this run"),
         ("logs_tail", json!({ "limit": 0 }), "from 1 to 1000"),
         ("logs_search", json!({ "query": "x", "since": "soon" }), "is no time"),
-        ("wait_until", json!({}), "exactly one of"),
+        ("wait_until", json!({}), "at least one of"),
         ("wait_until", json!({ "url": "http://example.com", }), "only URLs of this machine"),
-        ("wait_until", json!({ "port": 1, "exit": "dev" }), "exactly one of"),
+        ("wait_until", json!({ "port": 0 }), "from 1 to 65535"),
     ] {
         let said = client.refused(tool, arguments.clone()).await;
         assert!(said.contains(words), "{tool} {arguments}: {said}");

@@ -209,6 +209,10 @@ async fn what_calls_carry_is_not_logged() {
     let run = Run::start(command(&home, &directory, &arguments));
     let client = Client::of(&home, &directory).await;
     client.tool("logs_search", json!({ "query": "hunter2-argument" })).await;
+    // What is refused as an error of the protocol, too.
+    client.hub.call("hunter2-tool", json!({})).await;
+    let params = json!({ "uri": "logs://hunter2-resource" });
+    client.hub.request("resources/read", params).await;
     client.hub.end_quietly().await;
     drop(run);
     let logged = std::fs::read_to_string(&log).unwrap();

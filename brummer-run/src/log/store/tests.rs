@@ -13,7 +13,7 @@ struct Said {
 impl Said {
     fn new(limit: usize) -> Self {
         let mut store = Store::new(limit);
-        store.open(APP, "app-1".into(), "app".into());
+        store.open(APP, "app-1".into(), "app".into(), &"node app.js".into());
         Self { store, now: Instant::now() }
     }
 
@@ -136,7 +136,7 @@ fn pages_lead_through_the_whole_log() {
 #[test]
 fn processes_are_told_apart_and_forgotten() {
     let mut said = Said::new(10);
-    said.store.open(2, "web-2".into(), "web".into());
+    said.store.open(2, "web-2".into(), "web".into(), &"vite".into());
     said.out("error: of app\n");
     said.store.take(2, false, b"of web http://localhost:2\n", 1, said.now);
     said.store.close_due(None);
@@ -160,4 +160,19 @@ proptest! {
         }
         prop_assert_eq!(at_once.entries(), one_by_one.entries());
     }
+}
+
+#[test]
+fn the_command_that_a_manager_shows_is_not_what_the_script_says() {
+    let mut said = Said::new(100);
+    said.out("\n> shop@1.0.0 app\n> node app.js || echo 'fatal error: http://localhost:9/'\n\n");
+    said.out("up\n");
+    assert_eq!(said.entries().len(), 5);
+    assert_eq!((said.store.error_count, said.store.take_new_urls()), (0, vec![]));
+    let ready = |words| {
+        let text = Some(crate::log::search::Pattern::words(words).unwrap());
+        said.store.first_after(&Filter { text, no_echo: true, ..Filter::default() }, 0)
+    };
+    assert_eq!(ready("node"), None);
+    assert!(ready("up").is_some());
 }
