@@ -19,7 +19,10 @@ use brummer_hub::{
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use self::duration::parse_duration;
-use crate::logging::{LogLevel, LogOptions};
+use crate::{
+    env, install,
+    logging::{LogLevel, LogOptions},
+};
 
 /// Bytes in the unit of `--max-message-size` and `--max-buffered`.
 const MEBIBYTE: usize = 1024 * 1024;
@@ -66,6 +69,12 @@ enum CliCommand {
     #[command(about = texts::LIST, long_about = texts::LONG_LIST, after_help = texts::MORE_LIST,
         after_long_help = texts::EXAMPLES_LIST)]
     List(ListArgs),
+    #[command(about = texts::INSTALL, long_about = texts::LONG_INSTALL, after_help = texts::MORE_INSTALL,
+        after_long_help = texts::EXAMPLES_INSTALL)]
+    Install(InstallArgs),
+    #[command(about = texts::UNINSTALL, long_about = texts::LONG_UNINSTALL, after_help = texts::MORE_UNINSTALL,
+        after_long_help = texts::EXAMPLES_UNINSTALL)]
+    Uninstall(UninstallArgs),
     /// Stand between `run` and one of its scripts; only `run` starts this
     #[command(name = GUARD, hide = true)]
     Guard(GuardArgs),
@@ -191,6 +200,34 @@ struct ListArgs {
     json: bool,
 }
 
+/// Options of `install`.
+#[derive(Args, Debug)]
+struct InstallArgs {
+    /// Clients to configure, found or not [default: all that are found]
+    #[arg(value_name = "CLIENT")]
+    clients: Vec<String>,
+    /// Show what would be changed, and change nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Show all clients that are known, which are found and which are configured
+    #[arg(long, conflicts_with = "dry_run")]
+    list: bool,
+    /// Print the list as JSON
+    #[arg(long, requires = "list")]
+    json: bool,
+}
+
+/// Options of `uninstall`.
+#[derive(Args, Debug)]
+struct UninstallArgs {
+    /// Clients to take the hub out of [default: all that have it]
+    #[arg(value_name = "CLIENT")]
+    clients: Vec<String>,
+    /// Show what would be changed, and change nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
 /// What was asked for, and how to log meanwhile.
 #[derive(Debug)]
 pub(crate) struct Invocation {
@@ -213,6 +250,8 @@ pub(crate) enum Command {
     Guard { program: OsString, arguments: Vec<OsString> },
     /// Show the instances.
     List { hub: HubConfig, json: bool },
+    /// Change the configurations of MCP clients.
+    Install(install::Request),
 }
 
 /// What `run` is to run, and how it is to be found.
@@ -251,6 +290,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         (false, Some(CliCommand::List(list))) => {
             Command::List { hub: hub_config(directories()), json: list.json }
         }
+        (false, Some(CliCommand::Install(install))) => {
+            Command::Install(install.into_request(global.data_dir))
+        }
+        (false, Some(CliCommand::Uninstall(UninstallArgs { clients, dry_run }))) => {
+            let task = install::Task::Uninstall;
+            Command::Install(install::Request { task, clients, dry_run, data_dir: None })
+        }
         (false, Some(CliCommand::Run(run))) => run.into_command(directories()),
         (false, Some(CliCommand::Guard(GuardArgs { command }))) => {
             let mut words = command.into_iter();
@@ -258,11 +304,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             let program = words.next().unwrap_or_default();
             Command::Guard { program, arguments: words.collect() }
         }
-        (true, Some(_)) => return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` goes with no subcommand")),
+        (true, Some(_)) => {
+            return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` cannot be combined with a subcommand"));
+        }
         (false, None) => {
             return Err(usage(
                 ErrorKind::MissingSubcommand,
-                "say what to do: `--mcp`, `run`, `register` or `list`",
+                "say what to do: `--mcp`, `install`, `run`, `register` or `list`",
             ));
         }
     };
@@ -335,6 +383,16 @@ impl HubArgs {
             session.name_budget = usize::from(budget);
         }
         Command::Mcp { hub, session }
+    }
+}
+
+impl InstallArgs {
+    fn into_request(self, data_dir: Option<PathBuf>) -> install::Request {
+        let task = if self.list { install::Task::List { json: self.json } } else { install::Task::Install };
+        // A client starts its hub without the variables of this shell.
+        let data_dir = data_dir.or_else(|| env::get(env::DATA_DIR).map(PathBuf::from));
+        let data_dir = data_dir.map(|directory| std::path::absolute(&directory).unwrap_or(directory));
+        install::Request { task, clients: self.clients, dry_run: self.dry_run, data_dir }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `list`: starts a hub, waits until it has tried every instance, and shows what it found.
 
-mod table;
+pub(crate) mod table;
 
 use std::io;
 

@@ -9,6 +9,7 @@ mod args;
 mod descriptors;
 mod env;
 mod exit;
+mod install;
 mod list;
 mod logging;
 mod mcp;

@@ -8,7 +8,7 @@ use crate::{
     args::{self, Command, Invocation},
     descriptors,
     exit::{ExitStatus, Failure},
-    list, logging, mcp, output, project, register,
+    install, list, logging, mcp, output, project, register,
 };
 
 /// Does what the arguments ask.
@@ -63,6 +63,7 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
                 descriptors::make_room();
                 list::list(hub, json).await
             }
+            Command::Install(request) => install::run(request).await,
         }
     });
     // A read of standard input that is still under way must not hold up the end.

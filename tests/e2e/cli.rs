@@ -1,6 +1,7 @@
-//! `register` and `list` as a person or a script uses them.
+//! `install`, `register` and `list` as a person or a script uses them.
 
 mod announce;
+mod install;
 mod list;
 mod wrap;
 

@@ -101,6 +101,23 @@ fn run_has_two_names() {
 }
 
 #[test]
+fn install_names_clients_and_what_to_do() {
+    let request = |line: &str| {
+        let Command::Install(request) = parsed(line).unwrap().command else {
+            panic!("{line}: another command")
+        };
+        request
+    };
+    let all = request("install");
+    assert_eq!((all.task, all.clients.len(), all.dry_run), (install::Task::Install, 0, false));
+    assert_eq!(all.data_dir, Some(std::path::absolute("/data").unwrap()));
+    let two = request("install cursor zed -n");
+    assert_eq!((two.clients, two.dry_run), (vec!["cursor".to_owned(), "zed".to_owned()], true));
+    assert_eq!(request("install --list --json").task, install::Task::List { json: true });
+    assert_eq!(request("uninstall cursor").task, install::Task::Uninstall);
+}
+
+#[test]
 fn a_guard_takes_everything_as_it_is() {
     let Command::Guard { program, arguments } =
         parsed("guard -- npm run dev -- --no-tui --help").unwrap().command
@@ -125,7 +142,7 @@ fn list_takes_the_global_options_too() {
 fn mistakes_are_named() {
     for (line, expected) in [
         ("--tools all", "--mcp"),
-        ("--mcp list", "goes with no subcommand"),
+        ("--mcp list", "cannot be combined with a subcommand"),
         ("", "say what to do"),
         ("--mcp --tools some", "`connected`, `all` and `hub`"),
         ("--mcp --ping-interval 5", "write `5s`"),
@@ -140,6 +157,8 @@ fn mistakes_are_named() {
         ("regster", "register"),
         ("run --port 70000", "--port <PORT>"),
         ("guard", "-- <COMMAND>"),
+        ("install --json", "--list"),
+        ("install --list --dry-run", "--dry-run"),
     ] {
         let message = refused(line);
         assert!(message.contains(expected), "{line:?}: {message}");
@@ -149,7 +168,9 @@ fn mistakes_are_named() {
 
 #[test]
 fn help_has_examples_and_exit_codes() {
-    for line in ["--help", "run --help", "register --help", "list --help"] {
+    for line in
+        ["--help", "run --help", "register --help", "list --help", "install --help", "uninstall --help"]
+    {
         let help = parsed(line).unwrap_err();
         assert_eq!(help.exit_code(), 0);
         let text = help.to_string();

@@ -10,6 +10,7 @@ keeps a live connection to each, and gives the client their tools, resources and
 
 pub(super) const USAGE: &str = "\
 brummer-hub --mcp [OPTIONS]
+       brummer-hub install [CLIENT]... [--dry-run]
        brummer-hub run [SCRIPT]... [OPTIONS]
        brummer-hub register --port <PORT> [OPTIONS] [-- <COMMAND>...]
        brummer-hub list [--json]";
@@ -17,7 +18,10 @@ brummer-hub --mcp [OPTIONS]
 pub(super) const MORE: &str = "`brummer-hub --help` shows examples and exit codes.";
 
 pub(super) const EXAMPLES: &str = r#"Examples:
-  In the configuration of an MCP client:
+  Configure every MCP client on this machine, for all projects:
+    brummer-hub install
+
+  The same by hand, in the configuration of a client:
     { "mcpServers": { "brummer-hub": { "command": "brummer-hub", "args": ["--mcp"] } } }
 
   Run scripts of package.json, with tools for them and for what they print:
@@ -131,4 +135,57 @@ Examples:
 Exit codes:
   0    done, also when there is no instance
   1    it could not be done; standard error says why
+  2    wrong arguments";
+
+pub(super) const INSTALL: &str = "Add the hub to the configurations of your MCP clients, for all projects";
+
+pub(super) const LONG_INSTALL: &str = "\
+Add the hub to the configurations of your MCP clients, for all projects.
+
+Every client that is found on this machine is configured, or those that are named. Comments, order and everything else \
+in their files stay, and what was there before is kept beside each file that is changed. A file that does not parse is \
+not touched: what to add to it is printed instead.
+
+The clients start this program by its full path, with the options that each of them needs. If BRUMMER_DATA_DIR is set or \
+--data-dir is given, their hubs use that directory too.";
+
+pub(super) const MORE_INSTALL: &str = "`brummer-hub install --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_INSTALL: &str = "\
+Examples:
+  Configure every client that is found:
+    brummer-hub install
+
+  See first what would be changed:
+    brummer-hub install --dry-run
+
+  Two clients only, found or not:
+    brummer-hub install claude-code cursor
+
+  Which clients there are, and which are configured:
+    brummer-hub install --list
+
+Exit codes:
+  0    all are configured, or were already
+  1    a client could not be configured, or none was found; the output says why
+  2    wrong arguments";
+
+pub(super) const UNINSTALL: &str = "Take the hub out of the configurations of your MCP clients";
+
+pub(super) const LONG_UNINSTALL: &str = "\
+Take the hub out of the configurations of your MCP clients.
+
+A file that was not changed since `install` becomes what it was before, byte for byte; from any other, only the entry \
+of the hub is removed. A server of the same name that starts something else stays.";
+
+pub(super) const MORE_UNINSTALL: &str = "`brummer-hub uninstall --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_UNINSTALL: &str = "\
+Examples:
+  brummer-hub uninstall
+  brummer-hub uninstall cursor --dry-run
+
+Exit codes:
+  0    done, also when no client was configured
+  1    a file could not be changed; the output says why
   2    wrong arguments";
