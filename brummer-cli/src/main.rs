@@ -6,12 +6,15 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod clean;
 mod descriptors;
 mod env;
 mod exit;
 mod install;
+mod instances;
 mod list;
 mod logging;
+mod manual;
 mod mcp;
 mod output;
 mod project;

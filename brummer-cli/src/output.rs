@@ -6,6 +6,8 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
+use colorchoice::ColorChoice;
+
 use crate::env;
 
 /// Writes data. A reader that has gone away (`brummer-hub list | head -1`) has what it wanted: that is no error.
@@ -22,9 +24,19 @@ pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Whether this stream is a terminal that shows colour, and the user does not mind.
+/// Asks something of the person at the terminal, who answers on the same line.
+pub(crate) fn prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// Whether this stream is a terminal that shows colour, and the user does not mind; `--color` has the last word.
 pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && colour_wanted(env::get, cfg!(windows))
+    match ColorChoice::global() {
+        ColorChoice::Never => false,
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+        ColorChoice::Auto => stream.is_terminal() && colour_wanted(env::get, cfg!(windows)),
+    }
 }
 
 fn colour_wanted<V: AsRef<OsStr>>(get: impl Fn(&str) -> Option<V>, windows: bool) -> bool {

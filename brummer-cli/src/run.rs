@@ -8,7 +8,7 @@ use crate::{
     args::{self, Command, Invocation},
     descriptors,
     exit::{ExitStatus, Failure},
-    install, list, logging, mcp, output, project, register,
+    install, instances, list, logging, manual, mcp, output, project, register,
 };
 
 /// Does what the arguments ask.
@@ -43,6 +43,7 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
         // It has a runtime of its own, and its standard streams are those of a script.
         return project::guard(program, arguments);
     }
+    invocation.color.write_global();
     logging::start(&invocation.logs)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
@@ -64,6 +65,13 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
                 list::list(hub, json).await
             }
             Command::Install(request) => install::run(request).await,
+            Command::Tools { hub, instance, json } => instances::tools::tools(hub, instance, json).await,
+            Command::Call { hub, request } => instances::call::call(hub, request).await,
+            Command::Logs { hub, request } => instances::logs::logs(hub, request).await,
+            Command::Scripts { hub, request } => instances::scripts::scripts(hub, request).await,
+            Command::Wait { hub, request } => instances::wait::wait(hub, request).await,
+            Command::Completions(shell) => manual::completions(args::definition(), shell),
+            Command::Man(directory) => manual::man(args::definition(), directory.as_deref()),
         }
     });
     // A read of standard input that is still under way must not hold up the end.

@@ -1,7 +1,8 @@
-//! `install`, `register` and `list` as a person or a script uses them.
+//! `install`, `tools`, `call`, `wait`, `register` and `list` as a person or a script uses them.
 
 mod announce;
 mod install;
+mod instances;
 mod list;
 mod wrap;
 

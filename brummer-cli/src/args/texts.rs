@@ -9,11 +9,8 @@ An MCP client is configured once, with `brummer-hub --mcp`. The hub finds every 
 keeps a live connection to each, and gives the client their tools, resources and prompts.";
 
 pub(super) const USAGE: &str = "\
-brummer-hub --mcp [OPTIONS]
-       brummer-hub install [CLIENT]... [--dry-run]
-       brummer-hub run [SCRIPT]... [OPTIONS]
-       brummer-hub register --port <PORT> [OPTIONS] [-- <COMMAND>...]
-       brummer-hub list [--json]";
+brummer-hub <COMMAND> [OPTIONS]
+       brummer-hub --mcp [OPTIONS]";
 
 pub(super) const MORE: &str = "`brummer-hub --help` shows examples and exit codes.";
 
@@ -37,8 +34,11 @@ Exit codes:
   0    done; for --mcp: the client went away, or a signal asked it to end
   1    it could not be done; standard error says why
   2    wrong arguments
+  3    `call` and others: the tool answered with an error
+  124  `call`, `stop`, `wait`: the time was up
   129, 130, 143
-       a second SIGHUP, SIGINT or SIGTERM ended --mcp or run before everything was closed
+       SIGHUP, SIGINT or SIGTERM ended it before it was done; --mcp and run end at a first signal with 0, and at a second \
+with this
   `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that."#;
 
 pub(super) const RUN: &str = "Run scripts of a project, and give clients tools for them and their output";
@@ -189,3 +189,108 @@ Exit codes:
   0    done, also when no client was configured
   1    a file could not be changed; the output says why
   2    wrong arguments";
+
+pub(super) const TOOLS: &str = "Show the tools of instances and what they take";
+
+pub(super) const EXAMPLES_TOOLS: &str = "\
+Examples:
+  brummer-hub tools           # all instances, a line for each tool
+  brummer-hub tools shop      # one instance, with the arguments of each tool
+
+Exit codes:
+  0    done
+  1    there is no such instance, or it does not answer; standard error says why
+  2    wrong arguments";
+
+pub(super) const CALL: &str = "Call a tool of an instance";
+
+pub(super) const LONG_CALL: &str = "\
+Call a tool of an instance.
+
+Text in the result is printed, images, audio and other data are written into new files whose names are printed. What the \
+tool asks meanwhile is put to you if standard input and standard error are a terminal.";
+
+pub(super) const MORE_CALL: &str = "`brummer-hub call --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_CALL: &str = r#"Examples:
+  brummer-hub call shop orders
+  brummer-hub call shop find query=lamp limit=5 tags=new tags=red
+  brummer-hub call shop find '{"query": "lamp"}' --json
+  jq -n '{query: "lamp"}' | brummer-hub call shop find -
+  brummer-hub call . screenshot --out /tmp
+
+Exit codes:
+  0    the tool answered
+  1    there is no such instance or tool, or it did not answer; standard error says why
+  2    wrong arguments, also those of the tool
+  3    the tool answered with an error, which is on standard error
+  124  the time of --timeout was up; the call was cancelled
+  130  Ctrl-C; the call was cancelled"#;
+
+pub(super) const LOGS: &str = "Show what the scripts of `run` have printed";
+
+pub(super) const EXAMPLES_LOGS: &str = "\
+Examples:
+  brummer-hub logs                      # of the project in the working directory
+  brummer-hub logs shop -f --script dev
+  brummer-hub logs --level error -n 20
+
+Lines of standard error have `!` after the script's name, others `|`.
+
+Exit codes:
+  0    done
+  1    there is no such instance, or it has no log; standard error says why
+  2    wrong arguments
+  3    the instance refused, such as for a script that it does not know
+  130  Ctrl-C while following";
+
+pub(super) const STOP: &str = "Stop scripts of `run`, or end an instance";
+
+pub(super) const EXAMPLES_STOP: &str = "\
+Examples:
+  brummer-hub stop shop dev     # the script `dev`; `run` goes on
+  brummer-hub stop shop         # the process of the instance, with all its scripts (not on Windows)
+
+Exit codes:
+  0    it has ended
+  1    it could not be told to; standard error says why
+  2    wrong arguments
+  3    the instance refused, such as for a script that it does not know
+  124  it is still there after ten seconds";
+
+pub(super) const RESTART: &str = "Restart scripts of `run`";
+
+pub(super) const EXAMPLES_RESTART: &str = "\
+Examples:
+  brummer-hub restart . dev     # one script of the project in the working directory
+  brummer-hub restart shop      # all that are running
+
+Exit codes:
+  0    they are running anew
+  1    it could not be done; standard error says why
+  2    wrong arguments
+  3    the instance refused, such as for a script that it does not know";
+
+pub(super) const WAIT: &str = "Wait until an instance is ready, or gone";
+
+pub(super) const EXAMPLES_WAIT: &str = "\
+Examples:
+  brummer-hub wait shop && npm test
+  brummer-hub wait . --url http://localhost:5173/ --timeout 2m
+  brummer-hub wait shop --gone
+
+Exit codes:
+  0    it is as wanted
+  1    it could not be asked; standard error says why
+  2    wrong arguments
+  3    the instance refused, such as for a URL of another machine
+  124  the time was up";
+
+pub(super) const COMPLETIONS: &str = "Print the completions of a shell";
+
+pub(super) const EXAMPLES_COMPLETIONS: &str = "\
+Examples:
+  bash:       brummer-hub completions bash > ~/.local/share/bash-completion/completions/brummer-hub
+  zsh:        brummer-hub completions zsh > ~/.zfunc/_brummer-hub
+  fish:       brummer-hub completions fish > ~/.config/fish/completions/brummer-hub.fish
+  PowerShell: brummer-hub completions powershell >> $PROFILE";
