@@ -23,6 +23,7 @@ use colorchoice_clap::Color;
 
 use self::duration::parse_duration;
 use crate::{
+    doctor::DoctorRequest,
     env, install,
     instances::{
         call::CallRequest,
@@ -96,6 +97,16 @@ enum CliCommand {
     Restart(ScriptsArgs),
     #[command(about = texts::WAIT, after_help = texts::EXAMPLES_WAIT)]
     Wait(WaitArgs),
+    #[command(about = texts::DOCTOR, long_about = texts::LONG_DOCTOR, after_help = texts::MORE_DOCTOR,
+        after_long_help = texts::EXAMPLES_DOCTOR)]
+    Doctor {
+        /// Repair what can be repaired
+        #[arg(long)]
+        fix: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     #[command(about = texts::COMPLETIONS, after_help = texts::EXAMPLES_COMPLETIONS)]
     Completions {
         /// The shell
@@ -384,6 +395,8 @@ pub(crate) enum Command {
     Scripts { hub: HubConfig, request: ScriptsRequest },
     /// Wait for an instance.
     Wait { hub: HubConfig, request: WaitRequest },
+    /// Look for what is wrong.
+    Doctor { hub: HubConfig, request: DoctorRequest },
     /// Print the completions of a shell.
     Completions(Shell),
     /// Print the manual page, or write all into a directory.
@@ -451,6 +464,13 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         (false, Some(CliCommand::Stop(scripts))) => scripts.into_command(Action::Stop, directories()),
         (false, Some(CliCommand::Restart(scripts))) => scripts.into_command(Action::Restart, directories()),
         (false, Some(CliCommand::Wait(wait))) => wait.into_command(directories()),
+        (false, Some(CliCommand::Doctor { fix, json })) => {
+            let hub = hub_config(directories());
+            Command::Doctor {
+                hub,
+                request: DoctorRequest { fix, json, data_dir: told_directory(global.data_dir) },
+            }
+        }
         (false, Some(CliCommand::Completions { shell })) => Command::Completions(shell),
         (false, Some(CliCommand::Man { out })) => Command::Man(out),
         (false, Some(CliCommand::Run(run))) => run.into_command(directories()),
@@ -524,6 +544,12 @@ fn subcommand(arguments: &[OsString]) -> Option<&OsStr> {
     None
 }
 
+/// The directory of doorbell files that clients tell their hubs, which start without the variables of this shell.
+fn told_directory(data_dir: Option<PathBuf>) -> Option<PathBuf> {
+    let data_dir = data_dir.or_else(|| env::get(env::DATA_DIR).map(PathBuf::from))?;
+    Some(std::path::absolute(&data_dir).unwrap_or(data_dir))
+}
+
 fn usage(kind: ErrorKind, message: &str) -> clap::Error {
     Cli::command().error(kind, message)
 }
@@ -569,9 +595,7 @@ impl HubArgs {
 impl InstallArgs {
     fn into_request(self, data_dir: Option<PathBuf>) -> install::Request {
         let task = if self.list { install::Task::List { json: self.json } } else { install::Task::Install };
-        // A client starts its hub without the variables of this shell.
-        let data_dir = data_dir.or_else(|| env::get(env::DATA_DIR).map(PathBuf::from));
-        let data_dir = data_dir.map(|directory| std::path::absolute(&directory).unwrap_or(directory));
+        let data_dir = told_directory(data_dir);
         install::Request { task, clients: self.clients, dry_run: self.dry_run, data_dir }
     }
 }

@@ -80,6 +80,55 @@ pub(crate) async fn run(request: Request) -> Result<ExitStatus, Failure> {
     report.print(&request, &named)
 }
 
+/// How a client stands to the hub.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Configured {
+    Yes,
+    No,
+    /// With another program or other options than `install` would write.
+    Outdated,
+    Off,
+    /// The name is taken by another server.
+    Foreign,
+    Broken(String),
+}
+
+/// One client as it is found.
+#[derive(Debug)]
+pub(crate) struct ClientFound {
+    pub(crate) id: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+    /// Whether the client itself is there.
+    pub(crate) found: bool,
+    pub(crate) state: Configured,
+    /// The entry of the hub.
+    pub(crate) entry: Option<Value>,
+}
+
+/// All clients that are known, as they are on this machine.
+pub(crate) fn survey(data_dir: Option<&Path>) -> Result<Vec<ClientFound>, Failure> {
+    let machine = Machine::look()?;
+    let variable = |name: &str| env::get(name).and_then(|value| value.into_string().ok());
+    let system = System { os: Os::CURRENT, home: machine.home.clone(), variable: &variable };
+    let targets =
+        CLIENTS.iter().filter_map(|client| Target::find(client, &system, &machine.launch, data_dir));
+    Ok(targets.map(Target::survey).collect())
+}
+
+/// Configures one client, and says nothing.
+pub(crate) async fn configure(id: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
+    let machine = Machine::look()?;
+    let variable = |name: &str| env::get(name).and_then(|value| value.into_string().ok());
+    let system = System { os: Os::CURRENT, home: machine.home.clone(), variable: &variable };
+    let client = clients::named(id).ok_or_else(|| Failure::new(format!("there is no client `{id}`")))?;
+    let target = Target::find(client, &system, &machine.launch, data_dir)
+        .ok_or_else(|| Failure::new(format!("there is no {} on this system", client.name)))?;
+    let mut report = Report::new(PathBuf::from(&machine.home));
+    target.install(false, &mut report).await;
+    report.into_result()
+}
+
 /// The clients that the user has named.
 fn named(names: &[String]) -> Result<Vec<&'static Client>, Failure> {
     names
@@ -169,6 +218,20 @@ impl Target {
             Ok(file) => plan::state(self.spot, &self.entry, file.text().unwrap_or_default()),
             Err(error) => State::Unreadable(error.to_string()),
         }
+    }
+
+    fn survey(self) -> ClientFound {
+        let state = match self.state() {
+            State::Current => Configured::Yes,
+            State::Missing => Configured::No,
+            State::Outdated => Configured::Outdated,
+            State::Off => Configured::Off,
+            State::Foreign => Configured::Foreign,
+            State::Unreadable(why) => Configured::Broken(why),
+        };
+        let entry = self.open().ok().and_then(|file| self.spot.read(file.text()?).ok().flatten());
+        let Client { id, name, .. } = self.client;
+        ClientFound { id, name, path: self.path, found: self.found, state, entry }
     }
 
     async fn install(&self, dry_run: bool, report: &mut Report) {

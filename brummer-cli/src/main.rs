@@ -8,6 +8,7 @@
 mod args;
 mod clean;
 mod descriptors;
+mod doctor;
 mod env;
 mod exit;
 mod install;

@@ -294,3 +294,27 @@ Examples:
   zsh:        brummer-hub completions zsh > ~/.zfunc/_brummer-hub
   fish:       brummer-hub completions fish > ~/.config/fish/completions/brummer-hub.fish
   PowerShell: brummer-hub completions powershell >> $PROFILE";
+
+pub(super) const DOCTOR: &str = "Find out why something does not work, and repair it";
+
+pub(super) const LONG_DOCTOR: &str = "\
+Find out why something does not work, and repair it.
+
+It looks at the programs, the directories and files of announcements, each instance, and each client's configuration, and \
+starts the hub as each configured client would. What it prints can be put into a bug report: it has no values of \
+variables in it, and `~` for the home directory.";
+
+pub(super) const MORE_DOCTOR: &str = "`brummer-hub doctor --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_DOCTOR: &str = "\
+Examples:
+  brummer-hub doctor
+  brummer-hub doctor --fix
+
+--fix takes the right of others to write from the directories, removes announcements that no hub can read, and configures \
+clients anew that start another program or have other options.
+
+Exit codes:
+  0    no problem is left
+  1    there are problems
+  2    wrong arguments";

@@ -125,6 +125,15 @@ impl Report {
         self.lines.push(line);
     }
 
+    /// Whether all went well, and else why not.
+    pub(super) fn into_result(self) -> Result<(), Failure> {
+        let why = self.lines.iter().flat_map(|line| line.more.iter()).next();
+        match (self.failed, why) {
+            (false, _) => Ok(()),
+            (true, why) => Err(Failure::new(why.map_or("it was not changed", String::as_str))),
+        }
+    }
+
     /// Prints everything.
     pub(super) fn print(self, request: &Request, named: &[&Client]) -> Result<ExitStatus, Failure> {
         match request.task {
