@@ -84,6 +84,13 @@ enum CliCommand {
     #[command(about = texts::LIST, long_about = texts::LONG_LIST, after_help = texts::MORE_LIST,
         after_long_help = texts::EXAMPLES_LIST)]
     List(ListArgs),
+    #[command(about = texts::WATCH, long_about = texts::LONG_WATCH, after_help = texts::MORE_WATCH,
+        after_long_help = texts::EXAMPLES_WATCH)]
+    Watch {
+        /// Print each event as a line of JSON
+        #[arg(long)]
+        json: bool,
+    },
     #[command(about = texts::TOOLS, after_help = texts::EXAMPLES_TOOLS)]
     Tools(ToolsArgs),
     #[command(about = texts::CALL, long_about = texts::LONG_CALL, after_help = texts::MORE_CALL,
@@ -383,6 +390,8 @@ pub(crate) enum Command {
     Guard { program: OsString, arguments: Vec<OsString> },
     /// Show the instances.
     List { hub: HubConfig, json: bool },
+    /// Show the instances as they come and go.
+    Watch { hub: HubConfig, json: bool },
     /// Change the configurations of MCP clients.
     Install(install::Request),
     /// Show what instances offer.
@@ -448,6 +457,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             let task = install::Task::Uninstall;
             Command::Install(install::Request { task, clients, dry_run, data_dir: None })
         }
+        (false, Some(CliCommand::Watch { json })) => Command::Watch { hub: hub_config(directories()), json },
         (false, Some(CliCommand::Tools(ToolsArgs { instance, json }))) => {
             Command::Tools { hub: hub_config(directories()), instance, json }
         }

@@ -22,6 +22,7 @@ mod project;
 mod register;
 mod run;
 mod signals;
+mod watch;
 
 fn main() -> std::process::ExitCode {
     run::run(std::env::args_os()).end()

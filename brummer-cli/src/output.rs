@@ -19,6 +19,15 @@ pub(crate) fn data(text: &str) -> io::Result<()> {
     }
 }
 
+/// The same for what never ends: whether somebody still reads.
+pub(crate) fn stream(text: &str) -> io::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        done => done.map(|()| true),
+    }
+}
+
 /// Says something to the person at the terminal. When nobody listens there any more, there is nobody to tell.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");

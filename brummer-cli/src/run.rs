@@ -8,7 +8,7 @@ use crate::{
     args::{self, Command, Invocation},
     descriptors, doctor,
     exit::{ExitStatus, Failure},
-    install, instances, list, logging, manual, mcp, output, project, register,
+    install, instances, list, logging, manual, mcp, output, project, register, watch,
 };
 
 /// Does what the arguments ask.
@@ -70,6 +70,10 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
             Command::Logs { hub, request } => instances::logs::logs(hub, request).await,
             Command::Scripts { hub, request } => instances::scripts::scripts(hub, request).await,
             Command::Wait { hub, request } => instances::wait::wait(hub, request).await,
+            Command::Watch { hub, json } => {
+                descriptors::make_room();
+                watch::watch(hub, json).await
+            }
             Command::Doctor { hub, request } => doctor::doctor(hub, request).await,
             Command::Completions(shell) => manual::completions(args::definition(), shell),
             Command::Man(directory) => manual::man(args::definition(), directory.as_deref()),

@@ -5,6 +5,7 @@ mod doctor;
 mod install;
 mod instances;
 mod list;
+mod watch;
 mod wrap;
 
 use std::{path::PathBuf, process::Stdio};

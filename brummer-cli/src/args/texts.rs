@@ -318,3 +318,23 @@ Exit codes:
   0    no problem is left
   1    there are problems
   2    wrong arguments";
+
+pub(super) const WATCH: &str = "Show the instances as they come and go";
+
+pub(super) const LONG_WATCH: &str = "\
+Show the instances as they come and go, until Ctrl-C.
+
+On a terminal it is a table that is kept up to date, with what happens below it. Elsewhere it is a line for each instance \
+that is there, and then a line for each thing that happens.";
+
+pub(super) const MORE_WATCH: &str = "`brummer-hub watch --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_WATCH: &str = "\
+Examples:
+  brummer-hub watch
+  brummer-hub watch --json | jq -r 'select(.event == \"gone\") | .instance.alias'
+
+Exit codes:
+  0    a signal ended it, or nobody reads what it prints
+  1    it could not be done; standard error says why
+  2    wrong arguments";

@@ -46,8 +46,8 @@ async fn show(remote: &Remote, request: &LogsRequest) -> Result<ExitStatus, Fail
         arguments
     };
     let page = remote.call(&id, "logs_tail", arguments(json!({ "limit": request.lines.max(1) }))).await?;
-    if request.lines > 0 {
-        print(&page, request.json)?;
+    if request.lines > 0 && !print(&page, request.json)? {
+        return Ok(ExitStatus::Success);
     }
     let mut cursor = page["cursor"].clone();
     if !request.follow {
@@ -59,9 +59,9 @@ async fn show(remote: &Remote, request: &LogsRequest) -> Result<ExitStatus, Fail
             let wanted =
                 json!({ "cursor": cursor, "follow": follow, "limit": limit, "seconds": FOLLOW_SECONDS });
             let page = remote.call(&id, "logs_stream", arguments(wanted)).await?;
-            print(&page, request.json)?;
+            let read = print(&page, request.json)?;
             cursor = page["cursor"].clone();
-            if page["ended"] == "process" {
+            if !read || page["ended"] == "process" {
                 return Ok(ExitStatus::Success);
             }
         }
@@ -106,7 +106,8 @@ async fn has_log(remote: &Remote, id: &str) -> bool {
     tools.iter().any(|tool| tool.get("name").is_some_and(|name| name == "logs_tail"))
 }
 
-fn print(page: &Value, json: bool) -> Result<(), Failure> {
+/// Prints the entries of a page. Whether somebody still reads.
+fn print(page: &Value, json: bool) -> Result<bool, Failure> {
     let mut text = String::new();
     for entry in page["entries"].as_array().into_iter().flatten() {
         if json {
@@ -123,5 +124,5 @@ fn print(page: &Value, json: bool) -> Result<(), Failure> {
             text += &format!("{name} {mark} (printed {more} times)\n");
         }
     }
-    Ok(output::data(&text)?)
+    Ok(output::stream(&text)?)
 }

@@ -7,19 +7,19 @@ use jiff::Timestamp;
 
 /// One instance as it is shown.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub(super) alias: String,
-    pub(super) name: String,
-    pub(super) state: InstanceState,
-    pub(super) port: u16,
-    pub(super) pid: u32,
-    pub(super) uptime: String,
-    pub(super) path: String,
+pub(crate) struct Row {
+    pub(crate) alias: String,
+    pub(crate) name: String,
+    pub(crate) state: InstanceState,
+    pub(crate) port: u16,
+    pub(crate) pid: u32,
+    pub(crate) uptime: String,
+    pub(crate) path: String,
 }
 
 /// Whether the terminal's colours are used. The words alone say everything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     Plain,
     Colour,
 }
@@ -36,7 +36,7 @@ const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
 /// The table with its header, each line ended.
-pub(super) fn render(rows: &[Row], style: Style) -> String {
+pub(crate) fn render(rows: &[Row], style: Style) -> String {
     let cells: Vec<[String; 7]> = rows.iter().map(Row::cells).collect();
     let mut widths = HEADER.map(str::len);
     for row in &cells {

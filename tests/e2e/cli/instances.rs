@@ -195,3 +195,55 @@ async fn waiting_ends_when_it_is_there_and_when_the_time_is_up() {
     let still = run(&home, &["wait", "shop", "--gone", "--timeout", "50ms"]).await;
     assert_eq!(still.code, Some(124), "{still:?}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_a_tool_asks_is_put_to_the_person_at_the_terminal() {
+    use std::sync::Arc;
+
+    use tokio::sync::{Notify, mpsc};
+
+    use crate::support::{Pty, event};
+
+    let home = Home::new();
+    let question = json!({ "jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": {
+        "message": "Which colour?", "requestedSchema": { "type": "object", "required": ["colour"], "properties": {
+            "colour": { "type": "string", "enum": ["red", "green"] },
+        } },
+    } });
+    let answered = Arc::new(Notify::new());
+    let heard = Arc::clone(&answered);
+    let tools = json!({ "tools": [{ "name": "paint", "inputSchema": { "type": "object" } }] });
+    let behaviour = Behaviour::bare()
+        .always("tools/list", tools)
+        .on("tools/call", move |call: Call| {
+            let (stream, events) = mpsc::channel(4);
+            let end = json!({ "jsonrpc": "2.0", "id": serde_json::from_str::<Value>(&call.id).unwrap(), "result": {
+                "content": [{ "type": "text", "text": "painted" }],
+            } });
+            let question = question.to_string();
+            let heard = Arc::clone(&heard);
+            tokio::spawn(async move {
+                stream.send(Ok(event(&question))).await.unwrap();
+                heard.notified().await;
+                stream.send(Ok(event(&end.to_string()))).await.unwrap();
+            });
+            std::future::ready(Answer::Stream(events))
+        });
+    let fake = Fake::start(behaviour).await;
+    home.announce("shop", fake.port);
+    let mut call = Pty::start(command(&home, &["call", "shop", "paint"]), 80, 24);
+    call.shows("Which colour?").await;
+    call.shows("colour (red, green): ").await;
+    call.types("blue\n");
+    call.shows("It must be one of red, green.").await;
+    call.types("green\n");
+    let answer = fake
+        .saw("the answer", |seen| seen.message["id"] == "q1" && seen.message.get("result").is_some())
+        .await;
+    assert_json!(answer.message, "/result", { "action": "accept", "content": { "colour": "green" } });
+    answered.notify_one();
+    let (code, shown) = call.end().await;
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.trim_end().ends_with("painted"), "{shown:?}");
+}
