@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{Cli, Ended, command};
+use super::{Cli, Ended, checked, command};
 use crate::support::{Behaviour, Fake, Home};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_brummer-hub");
@@ -57,7 +57,7 @@ async fn a_healthy_machine_has_no_problem_and_shows_no_home_directory() {
     }
     assert!(!ended.stdout.contains(home.path().to_str().unwrap()), "{ended:?}");
     let ended = run(&home, &["doctor", "--json"]).await;
-    let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let printed = checked("doctor", &ended.stdout);
     assert_json!(printed, "/problems", 0);
 }
 

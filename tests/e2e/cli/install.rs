@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{Cli, Ended, command};
+use super::{Cli, Ended, checked, command};
 use crate::support::Home;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_brummer-hub");
@@ -109,7 +109,7 @@ async fn every_client_that_is_found_is_configured_once_and_can_be_taken_back() {
     assert_eq!(files.iter().map(|(path, _)| machine.text(path)).collect::<Vec<_>>(), written);
 
     let listed = machine.run(&["install", "--list", "--json"]).await;
-    let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+    let listed = checked("install", &listed.stdout);
     for client in listed["clients"].as_array().unwrap() {
         let there = ["codex", "cursor", "goose"].contains(&client["id"].as_str().unwrap());
         assert_eq!(client["configured"], there, "{client}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Cli, command, run};
+use super::{Cli, checked, command, run};
 use crate::support::{Answer, Behaviour, Call, Fake, Home, result};
 
 /// A server with tools of every kind.
@@ -62,7 +62,7 @@ async fn the_tools_of_instances_are_shown_with_what_they_take() {
     let expected = "find\n    Finds things.\n    Also old ones.\n  query=string  What to find\n  [limit=integer]\n  [tags=array]\n";
     assert!(ended.stdout.starts_with(expected), "{ended:?}");
     let ended = run(&home, &["tools", "shop", "--json"]).await;
-    let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let printed = checked("tools", &ended.stdout);
     assert_json!(printed, "/instances/0/alias", "shop");
     assert_json!(printed, "/instances/0/tools/1/description", "Steers\u{1b}[2J");
     let ended = run(&home, &["tools", "nobody"]).await;
@@ -121,7 +121,7 @@ async fn results_cannot_steer_the_terminal_or_choose_a_file() {
     );
     let ended = run(&home, &["call", "shop", "evil", "--json"]).await;
     assert!(!ended.stdout.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{ended:?}");
-    let printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let printed = checked("call", &ended.stdout);
     assert_json!(printed, "/content/0/text", "one\n\u{1b}[2Jtwo\t\u{9b}1m\u{202e}");
 
     let out = home.project("out");

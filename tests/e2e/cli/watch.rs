@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::command;
+use super::{checked, command};
 use crate::support::{Behaviour, Fake, Home, expect};
 
 #[cfg(unix)]
@@ -37,7 +37,7 @@ async fn without_a_terminal_each_thing_that_happens_is_a_line() {
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut next = async || -> Value {
         let line = expect("a line", lines.next_line()).await.unwrap().unwrap();
-        serde_json::from_str(&line).unwrap()
+        checked("watch", &line)
     };
     let listed = next().await;
     assert_json!(listed, "/event", "listed");

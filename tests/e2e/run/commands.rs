@@ -8,7 +8,10 @@ use tokio::{
 };
 
 use super::{Run, bare, command, project};
-use crate::support::{Home, expect};
+use crate::{
+    cli::checked,
+    support::{Home, expect},
+};
 
 const TALK: &str = "
 console.log('hello \\x1b[32mgreen\\x1b[0m');
@@ -46,7 +49,7 @@ async fn the_log_is_shown_and_followed_and_scripts_are_restarted_and_stopped() {
         assert!(printed.lines().any(|printed| printed == line), "{line:?}: {printed}");
     }
     let (_, printed, _) = of(&["logs", "shop", "--script", "talk", "-n", "1", "--json"]).await;
-    let entry: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let entry = checked("logs", &printed);
     assert_json!(entry, "/processName", "talk");
     let (code, _, said) = of(&["logs", "--script", "nothing"]).await;
     assert_eq!(code, Some(3), "{said}");
