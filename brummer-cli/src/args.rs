@@ -17,9 +17,22 @@ use brummer_hub::{
     session::{SessionConfig, ToolsMode},
 };
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap_complete::Shell;
+use clap_verbosity_flag::{Verbosity, WarnLevel};
+use colorchoice_clap::Color;
 
 use self::duration::parse_duration;
-use crate::logging::{LogLevel, LogOptions};
+use crate::{
+    doctor::DoctorRequest,
+    env, install,
+    instances::{
+        call::CallRequest,
+        logs::LogsRequest,
+        scripts::{Action, ScriptsRequest},
+        wait::{Until, WaitRequest},
+    },
+    logging::{LogLevel, LogOptions},
+};
 
 /// Bytes in the unit of `--max-message-size` and `--max-buffered`.
 const MEBIBYTE: usize = 1024 * 1024;
@@ -40,11 +53,10 @@ pub(crate) const GUARD: &str = "guard";
     after_help = texts::MORE,
     after_long_help = texts::EXAMPLES,
     arg_required_else_help = true,
-    override_usage = texts::USAGE,
-    disable_help_subcommand = true
+    override_usage = texts::USAGE
 )]
 struct Cli {
-    /// Serve MCP on standard input and output: what an MCP client starts
+    /// Serve MCP on standard input and output: what an MCP client starts; `mcp` is the same
     #[arg(long)]
     mcp: bool,
     #[command(flatten)]
@@ -57,6 +69,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum CliCommand {
+    #[command(about = texts::INSTALL, long_about = texts::LONG_INSTALL, after_help = texts::MORE_INSTALL,
+        after_long_help = texts::EXAMPLES_INSTALL)]
+    Install(InstallArgs),
+    #[command(about = texts::UNINSTALL, long_about = texts::LONG_UNINSTALL, after_help = texts::MORE_UNINSTALL,
+        after_long_help = texts::EXAMPLES_UNINSTALL)]
+    Uninstall(UninstallArgs),
     #[command(about = texts::REGISTER, long_about = texts::LONG_REGISTER, after_help = texts::MORE_REGISTER,
         after_long_help = texts::EXAMPLES_REGISTER, override_usage = texts::USAGE_REGISTER)]
     Register(RegisterArgs),
@@ -66,6 +84,47 @@ enum CliCommand {
     #[command(about = texts::LIST, long_about = texts::LONG_LIST, after_help = texts::MORE_LIST,
         after_long_help = texts::EXAMPLES_LIST)]
     List(ListArgs),
+    #[command(about = texts::WATCH, long_about = texts::LONG_WATCH, after_help = texts::MORE_WATCH,
+        after_long_help = texts::EXAMPLES_WATCH)]
+    Watch {
+        /// Print each event as a line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+    #[command(about = texts::TOOLS, after_help = texts::EXAMPLES_TOOLS)]
+    Tools(ToolsArgs),
+    #[command(about = texts::CALL, long_about = texts::LONG_CALL, after_help = texts::MORE_CALL,
+        after_long_help = texts::EXAMPLES_CALL)]
+    Call(CallArgs),
+    #[command(about = texts::LOGS, after_help = texts::EXAMPLES_LOGS)]
+    Logs(LogsArgs),
+    #[command(about = texts::STOP, after_help = texts::EXAMPLES_STOP)]
+    Stop(ScriptsArgs),
+    #[command(about = texts::RESTART, after_help = texts::EXAMPLES_RESTART)]
+    Restart(ScriptsArgs),
+    #[command(about = texts::WAIT, after_help = texts::EXAMPLES_WAIT)]
+    Wait(WaitArgs),
+    #[command(about = texts::DOCTOR, long_about = texts::LONG_DOCTOR, after_help = texts::MORE_DOCTOR,
+        after_long_help = texts::EXAMPLES_DOCTOR)]
+    Doctor {
+        /// Repair what can be repaired
+        #[arg(long)]
+        fix: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    #[command(about = texts::COMPLETIONS, after_help = texts::EXAMPLES_COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man {
+        /// Write the pages of all commands into this directory instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Stand between `run` and one of its scripts, or `register` and its command; only they start this
     #[command(name = GUARD, hide = true)]
     Guard(GuardArgs),
@@ -112,6 +171,91 @@ struct HubArgs {
     handshake_timeout: Option<Duration>,
 }
 
+/// Options of `tools`.
+#[derive(Args, Debug)]
+struct ToolsArgs {
+    /// Instance, by id, alias, name or the beginning of one; `.` is that of the working directory [default: all, in short]
+    instance: Option<String>,
+    /// Print JSON, with the tools as the instances describe them
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `call`.
+#[derive(Args, Debug)]
+struct CallArgs {
+    /// Instance, by id, alias, name or the beginning of one; `.` is that of the working directory
+    instance: String,
+    /// Name of the tool
+    tool: String,
+    /// Arguments: KEY=VALUE with the types that the tool wants, KEY:=JSON, one JSON object, or `-` for JSON on standard input
+    #[arg(value_name = "ARGS")]
+    arguments: Vec<String>,
+    /// Print the result as JSON, as the instance sent it
+    #[arg(long)]
+    json: bool,
+    /// Directory for images, audio and other data in the result
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// Give up after this time, and cancel the call [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+}
+
+/// Options of `logs`.
+#[derive(Args, Debug)]
+struct LogsArgs {
+    /// Instance of `run`, by id, alias, name or the beginning of one [default: that of the working directory, or the only one]
+    instance: Option<String>,
+    /// Go on with what is printed from now on, until Ctrl-C or the end of the script
+    #[arg(long, short)]
+    follow: bool,
+    /// Number of entries that were printed before; a stack trace is one
+    #[arg(long, short = 'n', value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    lines: u32,
+    /// Only this script, by name or by id such as `dev-1`
+    #[arg(long, value_name = "SCRIPT")]
+    script: Option<String>,
+    /// Only entries of this level and above
+    #[arg(long, value_name = "LEVEL", value_parser = ["debug", "info", "warn", "error", "critical"])]
+    level: Option<String>,
+    /// Print each entry as a line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `stop` and `restart`.
+#[derive(Args, Debug)]
+struct ScriptsArgs {
+    /// Instance, by id, alias, name or the beginning of one; `.` is that of the working directory
+    instance: String,
+    /// Scripts of an instance of `run`, by name or by id such as `dev-1`
+    #[arg(value_name = "SCRIPT")]
+    scripts: Vec<String>,
+}
+
+/// Options of `wait`.
+#[derive(Args, Debug)]
+struct WaitArgs {
+    /// Instance, by id, alias or name; `.` is that of the working directory
+    instance: String,
+    /// Wait until it is gone instead
+    #[arg(long, group = "until")]
+    gone: bool,
+    /// Wait also until this URL answers (an instance of `run`)
+    #[arg(long, value_name = "URL", group = "until")]
+    url: Option<String>,
+    /// Wait also until a script has printed this text (an instance of `run`)
+    #[arg(long, value_name = "TEXT", group = "until")]
+    log: Option<String>,
+    /// Wait also until something listens on this port (an instance of `run`)
+    #[arg(long, value_name = "PORT", group = "until")]
+    port: Option<NonZeroU16>,
+    /// Give up after this time
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
+    timeout: Duration,
+}
+
 /// Options of everything.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Options everywhere")]
@@ -119,9 +263,13 @@ struct GlobalArgs {
     /// Use only this directory for doorbell files, instead of the user's [env: BRUMMER_DATA_DIR]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
-    /// How much is logged
-    #[arg(long, value_name = "LEVEL", global = true, default_value = "warn", value_enum)]
-    log_level: LogLevel,
+    /// How much is logged [default: warn]
+    #[arg(long, value_name = "LEVEL", global = true, value_enum)]
+    log_level: Option<LogLevel>,
+    #[command(flatten)]
+    verbosity: Verbosity<WarnLevel>,
+    #[command(flatten)]
+    color: Color,
     /// Log to this file instead of standard error
     #[arg(long, value_name = "FILE", global = true)]
     log_file: Option<PathBuf>,
@@ -198,11 +346,40 @@ struct ListArgs {
     json: bool,
 }
 
+/// Options of `install`.
+#[derive(Args, Debug)]
+struct InstallArgs {
+    /// Clients to configure, found or not [default: all that are found]
+    #[arg(value_name = "CLIENT")]
+    clients: Vec<String>,
+    /// Show what would be changed, and change nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Show all clients that are known, which are found and which are configured
+    #[arg(long, conflicts_with = "dry_run")]
+    list: bool,
+    /// Print the list as JSON
+    #[arg(long, requires = "list")]
+    json: bool,
+}
+
+/// Options of `uninstall`.
+#[derive(Args, Debug)]
+struct UninstallArgs {
+    /// Clients to take the hub out of [default: all that have it]
+    #[arg(value_name = "CLIENT")]
+    clients: Vec<String>,
+    /// Show what would be changed, and change nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
 /// What was asked for, and how to log meanwhile.
 #[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) command: Command,
     pub(crate) logs: LogOptions,
+    pub(crate) color: Color,
 }
 
 /// What was asked for.
@@ -220,6 +397,26 @@ pub(crate) enum Command {
     Guard { is_attached: bool, program: OsString, arguments: Vec<OsString> },
     /// Show the instances.
     List { hub: HubConfig, json: bool },
+    /// Show the instances as they come and go.
+    Watch { hub: HubConfig, json: bool },
+    /// Change the configurations of MCP clients.
+    Install(install::Request),
+    /// Show what instances offer.
+    Tools { hub: HubConfig, instance: Option<String>, json: bool },
+    /// Call a tool of an instance.
+    Call { hub: HubConfig, request: CallRequest },
+    /// Show what scripts have printed.
+    Logs { hub: HubConfig, request: LogsRequest },
+    /// Stop or restart scripts, or end an instance.
+    Scripts { hub: HubConfig, request: ScriptsRequest },
+    /// Wait for an instance.
+    Wait { hub: HubConfig, request: WaitRequest },
+    /// Look for what is wrong.
+    Doctor { hub: HubConfig, request: DoctorRequest },
+    /// Print the completions of a shell.
+    Completions(Shell),
+    /// Print the manual page, or write all into a directory.
+    Man(Option<PathBuf>),
 }
 
 /// What `run` is to run, and how it is to be found.
@@ -251,8 +448,10 @@ pub(crate) struct Announcement {
 ///
 /// What clap answers: also the help and version texts, which are no errors and go to standard output.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let Cli { mcp, hub, global, command } = Cli::try_parse_from(with_run(arguments.into_iter().collect()))?;
-    let logs = LogOptions { level: global.log_level, file: global.log_file };
+    let arguments = with_mcp(with_run(arguments.into_iter().collect()));
+    let Cli { mcp, hub, global, command } = Cli::try_parse_from(arguments)?;
+    let level = global.log_level.unwrap_or_else(|| global.verbosity.tracing_level_filter().into());
+    let logs = LogOptions { level, file: global.log_file };
     let directories = || global.data_dir.as_ref().map_or_else(Directories::from_env, Directories::only);
     let command = match (mcp, command) {
         (true, None) => hub.into_command(directories()),
@@ -260,6 +459,39 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         (false, Some(CliCommand::List(list))) => {
             Command::List { hub: hub_config(directories()), json: list.json }
         }
+        (false, Some(CliCommand::Install(install))) => {
+            Command::Install(install.into_request(global.data_dir))
+        }
+        (false, Some(CliCommand::Uninstall(UninstallArgs { clients, dry_run }))) => {
+            let task = install::Task::Uninstall;
+            Command::Install(install::Request { task, clients, dry_run, data_dir: None })
+        }
+        (false, Some(CliCommand::Watch { json })) => Command::Watch { hub: hub_config(directories()), json },
+        (false, Some(CliCommand::Tools(ToolsArgs { instance, json }))) => {
+            Command::Tools { hub: hub_config(directories()), instance, json }
+        }
+        (false, Some(CliCommand::Call(call))) => {
+            let CallArgs { instance, tool, arguments, json, out, timeout } = call;
+            let request = CallRequest { instance, tool, arguments, json, out, timeout };
+            Command::Call { hub: hub_config(directories()), request }
+        }
+        (false, Some(CliCommand::Logs(logs))) => {
+            let LogsArgs { instance, follow, lines, script, level, json } = logs;
+            let request = LogsRequest { instance, follow, lines, script, level, json };
+            Command::Logs { hub: hub_config(directories()), request }
+        }
+        (false, Some(CliCommand::Stop(scripts))) => scripts.into_command(Action::Stop, directories()),
+        (false, Some(CliCommand::Restart(scripts))) => scripts.into_command(Action::Restart, directories()),
+        (false, Some(CliCommand::Wait(wait))) => wait.into_command(directories()),
+        (false, Some(CliCommand::Doctor { fix, json })) => {
+            let hub = hub_config(directories());
+            Command::Doctor {
+                hub,
+                request: DoctorRequest { fix, json, data_dir: told_directory(global.data_dir) },
+            }
+        }
+        (false, Some(CliCommand::Completions { shell })) => Command::Completions(shell),
+        (false, Some(CliCommand::Man { out })) => Command::Man(out),
         (false, Some(CliCommand::Run(run))) => run.into_command(directories()),
         (false, Some(CliCommand::Guard(GuardArgs { attached, command }))) => {
             let mut words = command.into_iter();
@@ -267,15 +499,17 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             let program = words.next().unwrap_or_default();
             Command::Guard { is_attached: attached, program, arguments: words.collect() }
         }
-        (true, Some(_)) => return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` goes with no subcommand")),
+        (true, Some(_)) => {
+            return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` cannot be combined with a subcommand"));
+        }
         (false, None) => {
             return Err(usage(
                 ErrorKind::MissingSubcommand,
-                "say what to do: `--mcp`, `run`, `register` or `list`",
+                "a command is missing, such as `install`, `run`, `list` or `--mcp`; `--help` shows all",
             ));
         }
     };
-    Ok(Invocation { command, logs })
+    Ok(Invocation { command, logs, color: global.color })
 }
 
 /// The documents' `--no-tui` is another word for `run`: `brummer-hub --no-tui dev` is `brummer-hub run dev`.
@@ -291,18 +525,48 @@ fn with_run(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// `mcp` is another word for `--mcp`.
+fn with_mcp(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let own = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
+    if subcommand(arguments.get(1..own).unwrap_or_default()).is_some_and(|word| word == "mcp")
+        && let Some(word) = arguments[1..own].iter_mut().find(|argument| *argument == "mcp")
+    {
+        *word = OsString::from("--mcp");
+    }
+    arguments
+}
+
+/// The command line's definition, for what is made from it: without what is only for this program itself.
+pub(crate) fn definition() -> clap::Command {
+    let whole = Cli::command();
+    clap::Command::new("brummer-hub")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(texts::ABOUT)
+        .long_about(texts::LONG_ABOUT)
+        .after_long_help(texts::EXAMPLES)
+        .override_usage(texts::USAGE)
+        .args(whole.get_arguments())
+        .subcommands(whole.get_subcommands().filter(|command| !command.is_hide_set()))
+}
+
 /// The first word that is no option, nor the value of one that goes before a subcommand.
 fn subcommand(arguments: &[OsString]) -> Option<&OsStr> {
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let text = argument.to_str().unwrap_or_default();
-        if ["--data-dir", "--log-level", "--log-file"].contains(&text) {
+        if ["--data-dir", "--log-level", "--log-file", "--color"].contains(&text) {
             arguments.next();
         } else if !text.starts_with('-') {
             return Some(argument);
         }
     }
     None
+}
+
+/// The directory of doorbell files that clients tell their hubs, which start without the variables of this shell.
+fn told_directory(data_dir: Option<PathBuf>) -> Option<PathBuf> {
+    let data_dir = data_dir.or_else(|| env::get(env::DATA_DIR).map(PathBuf::from))?;
+    Some(std::path::absolute(&data_dir).unwrap_or(data_dir))
 }
 
 fn usage(kind: ErrorKind, message: &str) -> clap::Error {
@@ -344,6 +608,35 @@ impl HubArgs {
             session.name_budget = usize::from(budget);
         }
         Command::Mcp { hub, session }
+    }
+}
+
+impl InstallArgs {
+    fn into_request(self, data_dir: Option<PathBuf>) -> install::Request {
+        let task = if self.list { install::Task::List { json: self.json } } else { install::Task::Install };
+        let data_dir = told_directory(data_dir);
+        install::Request { task, clients: self.clients, dry_run: self.dry_run, data_dir }
+    }
+}
+
+impl ScriptsArgs {
+    fn into_command(self, action: Action, directories: Directories) -> Command {
+        let request = ScriptsRequest { action, instance: self.instance, scripts: self.scripts };
+        Command::Scripts { hub: hub_config(directories), request }
+    }
+}
+
+impl WaitArgs {
+    fn into_command(self, directories: Directories) -> Command {
+        let until = match (self.gone, self.url, self.log, self.port) {
+            (true, ..) => Until::Gone,
+            (_, Some(url), ..) => Until::Condition("url", url.into()),
+            (_, _, Some(text), _) => Until::Condition("log", text.into()),
+            (.., Some(port)) => Until::Condition("port", port.get().into()),
+            _ => Until::Active,
+        };
+        let request = WaitRequest { instance: self.instance, until, limit: self.timeout };
+        Command::Wait { hub: hub_config(directories), request }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Every environment variable that the command itself reads. The directories of doorbell files, `BRUMMER_DATA_DIR`
-//! among them, are the library's matter (`brummer_hub::discovery::Directories`).
+//! Every environment variable that the command itself reads, but for those that say where clients keep their
+//! configurations (`install/clients.rs`). The directories of doorbell files, `BRUMMER_DATA_DIR` among them, are the
+//! library's matter (`brummer_hub::discovery::Directories`).
 
 use std::ffi::OsString;
 
@@ -9,6 +10,9 @@ pub(crate) const NO_COLOR: &str = "NO_COLOR";
 pub(crate) const TERM: &str = "TERM";
 /// Set by Windows Terminal, which understands colour sequences as the old console does not.
 pub(crate) const WT_SESSION: &str = "WT_SESSION";
+
+/// The directory of doorbell files; here only to be written into the configurations of clients.
+pub(crate) const DATA_DIR: &str = "BRUMMER_DATA_DIR";
 
 /// The value, unless it is unset or empty.
 pub(crate) fn get(name: &str) -> Option<OsString> {

@@ -13,7 +13,11 @@ pub(crate) enum ExitStatus {
     Failure,
     /// 2: the arguments were wrong.
     Usage,
-    /// 128 + n: a second signal ended the hub before it was done closing.
+    /// 3: the tool that was called answered with an error.
+    Tool,
+    /// 124: the time that was given is up, as `timeout` has it.
+    TimedOut,
+    /// 128 + n: a signal ended it before it was done; for the hub, a second one.
     Signalled(Signal),
     /// The exit code of the command that `register` has wrapped; 128 + n if signal n ended it.
     Command(i32),
@@ -26,6 +30,8 @@ impl ExitStatus {
             Self::Success => 0,
             Self::Failure => 1,
             Self::Usage => 2,
+            Self::Tool => 3,
+            Self::TimedOut => 124,
             Self::Signalled(signal) => 128 + signal.number(),
             Self::Command(code) => code,
         }
@@ -109,6 +115,8 @@ mod tests {
         assert_eq!(ExitStatus::Success.code(), 0);
         assert_eq!(ExitStatus::Failure.code(), 1);
         assert_eq!(ExitStatus::Usage.code(), 2);
+        assert_eq!(ExitStatus::Tool.code(), 3);
+        assert_eq!(ExitStatus::TimedOut.code(), 124);
         assert_eq!(ExitStatus::Signalled(Signal::Interrupt).code(), 130);
         assert_eq!(ExitStatus::Signalled(Signal::Terminate).code(), 143);
         assert_eq!(ExitStatus::Command(77).code(), 77);

@@ -1,6 +1,6 @@
 //! `list`: starts a hub, waits until it has tried every instance, and shows what it found.
 
-mod table;
+pub(crate) mod table;
 
 use std::io;
 
@@ -8,7 +8,7 @@ use brummer_hub::{Hub, HubConfig, session::InstanceEntry};
 use jiff::Timestamp;
 use serde_json::json;
 
-use self::table::{Row, Style};
+pub(crate) use self::table::{Row, Style};
 use crate::{
     exit::{ExitStatus, Failure},
     output,
@@ -53,7 +53,8 @@ fn print(entries: &[InstanceEntry], json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn row(entry: &InstanceEntry, now: Timestamp, home: Option<&std::path::Path>) -> Row {
+/// An instance as it is shown to people.
+pub(crate) fn row(entry: &InstanceEntry, now: Timestamp, home: Option<&std::path::Path>) -> Row {
     Row {
         alias: entry.alias.clone(),
         name: table::printable(&entry.name),

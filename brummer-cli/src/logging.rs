@@ -53,6 +53,19 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
+impl From<LevelFilter> for LogLevel {
+    fn from(level: LevelFilter) -> Self {
+        match level {
+            LevelFilter::OFF => Self::Off,
+            LevelFilter::ERROR => Self::Error,
+            LevelFilter::WARN => Self::Warn,
+            LevelFilter::INFO => Self::Info,
+            LevelFilter::DEBUG => Self::Debug,
+            _ => Self::Trace,
+        }
+    }
+}
+
 /// Installs the process's logger.
 ///
 /// A line that cannot be written is dropped: the subscriber's own complaint would go to the same closed standard error

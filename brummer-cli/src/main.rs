@@ -6,11 +6,16 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod clean;
 mod descriptors;
+mod doctor;
 mod env;
 mod exit;
+mod install;
+mod instances;
 mod list;
 mod logging;
+mod manual;
 mod mcp;
 mod output;
 mod project;
@@ -18,6 +23,7 @@ mod register;
 mod run;
 mod signals;
 mod typed;
+mod watch;
 
 fn main() -> std::process::ExitCode {
     run::run(std::env::args_os()).end()

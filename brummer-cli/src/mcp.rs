@@ -54,9 +54,8 @@ fn introduction(program: Option<&Path>) -> String {
     });
     let leave = if cfg!(windows) { "Ctrl-Z and Enter, or Ctrl-C" } else { "Ctrl-D or Ctrl-C" };
     format!(
-        "brummer-hub {version}: an MCP server on standard input and output. MCP clients start it; put this into the \
-         configuration of yours:\n\n{snippet:#}\n\n\
-         (VS Code calls `mcpServers` `servers`; for Claude Code: claude mcp add brummer-hub -- {program} --mcp)\n\n\
+        "brummer-hub {version}: an MCP server on standard input and output. MCP clients start it. `brummer-hub install` \
+         configures yours; any other client needs this:\n\n{snippet:#}\n\n\
          It is waiting for MCP messages, one per line. Leave with {leave}.",
         version = env!("CARGO_PKG_VERSION"),
     )

@@ -6,6 +6,8 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
+use colorchoice::ColorChoice;
+
 use crate::env;
 
 /// Writes data. A reader that has gone away (`brummer-hub list | head -1`) has what it wanted: that is no error.
@@ -17,14 +19,33 @@ pub(crate) fn data(text: &str) -> io::Result<()> {
     }
 }
 
+/// The same for what never ends: whether somebody still reads.
+pub(crate) fn stream(text: &str) -> io::Result<bool> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        done => done.map(|()| true),
+    }
+}
+
 /// Says something to the person at the terminal. When nobody listens there any more, there is nobody to tell.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Whether this stream is a terminal that shows colour, and the user does not mind.
+/// Asks something of the person at the terminal, who answers on the same line.
+pub(crate) fn prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// Whether this stream is a terminal that shows colour, and the user does not mind; `--color` has the last word.
 pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
-    stream.is_terminal() && colour_wanted(env::get, cfg!(windows))
+    match ColorChoice::global() {
+        ColorChoice::Never => false,
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+        ColorChoice::Auto => stream.is_terminal() && colour_wanted(env::get, cfg!(windows)),
+    }
 }
 
 fn colour_wanted<V: AsRef<OsStr>>(get: impl Fn(&str) -> Option<V>, windows: bool) -> bool {

@@ -6,9 +6,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     args::{self, Command, Invocation},
-    descriptors,
+    descriptors, doctor,
     exit::{ExitStatus, Failure},
-    list, logging, mcp, output, project, register,
+    install, instances, list, logging, manual, mcp, output, project, register, watch,
 };
 
 /// Does what the arguments ask.
@@ -43,6 +43,7 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
         // It has a runtime of its own, and its standard streams are those of a script.
         return project::guard(*is_attached, program, arguments);
     }
+    invocation.color.write_global();
     logging::start(&invocation.logs)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
@@ -63,6 +64,19 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
                 descriptors::make_room();
                 list::list(hub, json).await
             }
+            Command::Install(request) => install::run(request).await,
+            Command::Tools { hub, instance, json } => instances::tools::tools(hub, instance, json).await,
+            Command::Call { hub, request } => instances::call::call(hub, request).await,
+            Command::Logs { hub, request } => instances::logs::logs(hub, request).await,
+            Command::Scripts { hub, request } => instances::scripts::scripts(hub, request).await,
+            Command::Wait { hub, request } => instances::wait::wait(hub, request).await,
+            Command::Watch { hub, json } => {
+                descriptors::make_room();
+                watch::watch(hub, json).await
+            }
+            Command::Doctor { hub, request } => doctor::doctor(hub, request).await,
+            Command::Completions(shell) => manual::completions(args::definition(), shell),
+            Command::Man(directory) => manual::man(args::definition(), directory.as_deref()),
         }
     });
     // A read of standard input that is still under way must not hold up the end.

@@ -1,7 +1,11 @@
-//! `register` and `list` as a person or a script uses them.
+//! `install`, `tools`, `call`, `wait`, `register` and `list` as a person or a script uses them.
 
 mod announce;
+mod doctor;
+mod install;
+mod instances;
 mod list;
+mod watch;
 mod wrap;
 
 use std::{path::PathBuf, process::Stdio};
@@ -122,4 +126,20 @@ fn only_doorbell(home: &Home) -> Value {
     let files = doorbells(home);
     assert_eq!(files.len(), 1, "{files:?}");
     serde_json::from_slice(&std::fs::read(&files[0]).unwrap()).unwrap()
+}
+
+/// Reads what a command printed, and checks it against its schema in `docs/output.schema.json`.
+pub(crate) fn checked(of: &str, printed: &str) -> Value {
+    let value: Value = serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed}"));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/output.schema.json");
+    let mut schema: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    schema["$ref"] = format!("#/$defs/{of}").into();
+    let errors = |schema: &Value, value: &Value| -> Vec<String> {
+        let validator = jsonschema::validator_for(schema).unwrap();
+        validator.iter_errors(value).map(|error| format!("{} at {}", error, error.instance_path())).collect()
+    };
+    assert_eq!(errors(&schema, &value), Vec::<String>::new(), "{of}: {printed}");
+    // An entry that lacks what the schema demands is refused: a schema that takes anything proves nothing.
+    assert!(!errors(&schema, &Value::Null).is_empty(), "{of}");
+    value
 }

@@ -1,5 +1,6 @@
 //! `run`: real npm projects, driven through the hub as a client does it.
 
+mod commands;
 mod ends;
 mod input;
 mod launches;

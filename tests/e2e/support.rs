@@ -19,6 +19,8 @@ mod modern;
 mod modern_fake;
 mod node;
 mod options;
+#[cfg(unix)]
+mod pty;
 mod removed;
 #[path = "../vectors/runner.rs"]
 pub(crate) mod runner;
@@ -49,6 +51,8 @@ pub(crate) use self::{
 
 #[cfg(unix)]
 pub(crate) use self::instance::rmcp_server_binary;
+#[cfg(unix)]
+pub(crate) use self::pty::Pty;
 
 /// How long a test waits for something that must happen. Long, because a loaded machine is no defect of the hub.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

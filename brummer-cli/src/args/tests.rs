@@ -101,6 +101,88 @@ fn run_has_two_names() {
 }
 
 #[test]
+fn install_names_clients_and_what_to_do() {
+    let request = |line: &str| {
+        let Command::Install(request) = parsed(line).unwrap().command else {
+            panic!("{line}: another command")
+        };
+        request
+    };
+    let all = request("install");
+    assert_eq!((all.task, all.clients.len(), all.dry_run), (install::Task::Install, 0, false));
+    assert_eq!(all.data_dir, Some(std::path::absolute("/data").unwrap()));
+    let two = request("install cursor zed -n");
+    assert_eq!((two.clients, two.dry_run), (vec!["cursor".to_owned(), "zed".to_owned()], true));
+    assert_eq!(request("install --list --json").task, install::Task::List { json: true });
+    assert_eq!(request("uninstall cursor").task, install::Task::Uninstall);
+}
+
+#[test]
+fn mcp_is_a_word_too() {
+    for line in ["mcp", "mcp --tools all", "--log-level debug mcp", "--color never mcp"] {
+        assert!(matches!(parsed(line).unwrap().command, Command::Mcp { .. }), "{line}");
+    }
+    assert!(
+        matches!(parsed("run mcp").unwrap().command, Command::Run(project) if project.scripts == ["mcp"])
+    );
+    assert!(
+        matches!(parsed("tools mcp").unwrap().command, Command::Tools { instance: Some(name), .. } if name == "mcp")
+    );
+}
+
+#[test]
+fn how_much_is_said_can_be_put_in_three_ways() {
+    for (line, level) in [
+        ("list -v", LogLevel::Info),
+        ("-vv list", LogLevel::Debug),
+        ("list -q", LogLevel::Error),
+        ("list -qq", LogLevel::Off),
+        ("list -q --log-level trace", LogLevel::Trace),
+    ] {
+        assert_eq!(parsed(line).unwrap().logs.level, level, "{line}");
+    }
+}
+
+#[test]
+fn what_is_asked_of_instances_arrives() {
+    let Command::Call { request, .. } =
+        parsed("call shop find q=lamp n:=1 --json --timeout 5s").unwrap().command
+    else {
+        panic!("another command")
+    };
+    assert_eq!((request.instance.as_str(), request.tool.as_str(), request.json), ("shop", "find", true));
+    assert_eq!(
+        (request.arguments, request.timeout),
+        (vec!["q=lamp".to_owned(), "n:=1".to_owned()], Some(Duration::from_secs(5)))
+    );
+    assert!(
+        matches!(parsed("call shop find -").unwrap().command, Command::Call { request, .. } if request.arguments == ["-"])
+    );
+    let Command::Logs { request, .. } = parsed("logs -f -n 5 --script dev").unwrap().command else {
+        panic!("another command")
+    };
+    assert_eq!(
+        (request.instance, request.follow, request.lines, request.script.as_deref()),
+        (None, true, 5, Some("dev"))
+    );
+    let Command::Scripts { request, .. } = parsed("restart . dev").unwrap().command else {
+        panic!("another command")
+    };
+    assert_eq!((request.action, request.scripts), (Action::Restart, vec!["dev".to_owned()]));
+    for (line, until) in [
+        ("wait shop", Until::Active),
+        ("wait shop --gone", Until::Gone),
+        ("wait shop --port 3000", Until::Condition("port", 3000.into())),
+        ("wait shop --log ready", Until::Condition("log", "ready".into())),
+    ] {
+        assert!(
+            matches!(parsed(line).unwrap().command, Command::Wait { request, .. } if request.until == until),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn a_guard_takes_everything_as_it_is() {
     let Command::Guard { is_attached: false, program, arguments } =
         parsed("guard -- npm run dev -- --no-tui --help").unwrap().command
@@ -127,8 +209,8 @@ fn list_takes_the_global_options_too() {
 fn mistakes_are_named() {
     for (line, expected) in [
         ("--tools all", "--mcp"),
-        ("--mcp list", "goes with no subcommand"),
-        ("", "say what to do"),
+        ("--mcp list", "cannot be combined with a subcommand"),
+        ("", "a command is missing"),
         ("--mcp --tools some", "`connected`, `all` and `hub`"),
         ("--mcp --ping-interval 5", "write `5s`"),
         ("--mcp --name-budget 5", "32..=128"),
@@ -142,6 +224,12 @@ fn mistakes_are_named() {
         ("regster", "register"),
         ("run --port 70000", "--port <PORT>"),
         ("guard", "-- <COMMAND>"),
+        ("install --json", "--list"),
+        ("call shop", "<TOOL>"),
+        ("wait shop --gone --log x", "--log"),
+        ("logs -n 2000", "0..=1000"),
+        ("list --color sometimes", "always"),
+        ("install --list --dry-run", "--dry-run"),
     ] {
         let message = refused(line);
         assert!(message.contains(expected), "{line:?}: {message}");
@@ -149,16 +237,36 @@ fn mistakes_are_named() {
     }
 }
 
+/// The help page of every command, `--help` of those that have a longer one.
 #[test]
-fn help_has_examples_and_exit_codes() {
-    for line in ["--help", "run --help", "register --help", "list --help"] {
-        let help = parsed(line).unwrap_err();
-        assert_eq!(help.exit_code(), 0);
-        let text = help.to_string();
-        assert!(text.contains("Examples:") && text.contains("Exit codes:"), "{line}: {text}");
-        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+fn help_is_as_it_was_reviewed() {
+    // However wide the terminal is.
+    let shown = |words: &[&str]| {
+        let words = ["brummer-hub"].iter().chain(words);
+        Cli::command().term_width(100).try_get_matches_from(words).unwrap_err().to_string()
+    };
+    let definition = definition();
+    let names = definition.get_subcommands().map(clap::Command::get_name);
+    for name in names {
+        let long = shown(&[name, "--help"]);
+        let whole = long.contains("Examples:") && long.contains("Exit codes:");
+        assert!(whole || ["man", "completions"].contains(&name), "{long}");
+        insta::assert_snapshot!(name.to_owned(), long);
     }
-    assert!(!refused("-h").contains("Examples:"));
+    insta::assert_snapshot!("long", shown(&["--help"]));
+    insta::assert_snapshot!("short", shown(&["-h"]));
+    assert!(!shown(&["-h"]).contains("Examples:"));
+}
+
+#[test]
+fn what_is_made_from_the_definition_has_every_command_but_the_guard() {
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell, Shell::Elvish] {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut definition(), "brummer-hub", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        assert!(script.contains("install") && script.contains("dry-run"), "{shell}");
+        assert!(!script.contains("guard"), "{shell}");
+    }
 }
 
 #[test]

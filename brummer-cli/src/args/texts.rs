@@ -9,15 +9,16 @@ An MCP client is configured once, with `brummer-hub --mcp`. The hub finds every 
 keeps a live connection to each, and gives the client their tools, resources and prompts.";
 
 pub(super) const USAGE: &str = "\
-brummer-hub --mcp [OPTIONS]
-       brummer-hub run [SCRIPT]... [OPTIONS]
-       brummer-hub register --port <PORT> [OPTIONS] [-- <COMMAND>...]
-       brummer-hub list [--json]";
+brummer-hub <COMMAND> [OPTIONS]
+       brummer-hub --mcp [OPTIONS]";
 
 pub(super) const MORE: &str = "`brummer-hub --help` shows examples and exit codes.";
 
 pub(super) const EXAMPLES: &str = r#"Examples:
-  In the configuration of an MCP client:
+  Configure every MCP client on this machine, for all projects:
+    brummer-hub install
+
+  The same by hand, in the configuration of a client:
     { "mcpServers": { "brummer-hub": { "command": "brummer-hub", "args": ["--mcp"] } } }
 
   Run scripts of package.json, with tools for them and for what they print:
@@ -33,8 +34,11 @@ Exit codes:
   0    done; for --mcp: the client went away, or a signal asked it to end
   1    it could not be done; standard error says why
   2    wrong arguments
+  3    `call` and others: the tool answered with an error
+  124  `call`, `stop`, `wait`: the time was up
   129, 130, 143
-       a second SIGHUP, SIGINT or SIGTERM ended --mcp or run before everything was closed
+       SIGHUP, SIGINT or SIGTERM ended it before it was done; --mcp and run end at a first signal with 0, and at a second \
+with this
   `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that."#;
 
 pub(super) const RUN: &str = "Run scripts of a project, and give clients tools for them and their output";
@@ -131,5 +135,207 @@ Examples:
 
 Exit codes:
   0    done, also when there is no instance
+  1    it could not be done; standard error says why
+  2    wrong arguments";
+
+pub(super) const INSTALL: &str = "Add the hub to the configurations of your MCP clients, for all projects";
+
+pub(super) const LONG_INSTALL: &str = "\
+Add the hub to the configurations of your MCP clients, for all projects.
+
+Every client that is found on this machine is configured, or those that are named. Comments, order and everything else \
+in their files stay, and what was there before is kept beside each file that is changed. A file that does not parse is \
+not touched: what to add to it is printed instead.
+
+The clients start this program by its full path, with the options that each of them needs. If BRUMMER_DATA_DIR is set or \
+--data-dir is given, their hubs use that directory too.";
+
+pub(super) const MORE_INSTALL: &str = "`brummer-hub install --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_INSTALL: &str = "\
+Examples:
+  Configure every client that is found:
+    brummer-hub install
+
+  See first what would be changed:
+    brummer-hub install --dry-run
+
+  Two clients only, found or not:
+    brummer-hub install claude-code cursor
+
+  Which clients there are, and which are configured:
+    brummer-hub install --list
+
+Exit codes:
+  0    all are configured, or were already
+  1    a client could not be configured, or none was found; the output says why
+  2    wrong arguments";
+
+pub(super) const UNINSTALL: &str = "Take the hub out of the configurations of your MCP clients";
+
+pub(super) const LONG_UNINSTALL: &str = "\
+Take the hub out of the configurations of your MCP clients.
+
+A file that was not changed since `install` becomes what it was before, byte for byte; from any other, only the entry \
+of the hub is removed. A server of the same name that starts something else stays.";
+
+pub(super) const MORE_UNINSTALL: &str = "`brummer-hub uninstall --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_UNINSTALL: &str = "\
+Examples:
+  brummer-hub uninstall
+  brummer-hub uninstall cursor --dry-run
+
+Exit codes:
+  0    done, also when no client was configured
+  1    a file could not be changed; the output says why
+  2    wrong arguments";
+
+pub(super) const TOOLS: &str = "Show the tools of instances and what they take";
+
+pub(super) const EXAMPLES_TOOLS: &str = "\
+Examples:
+  brummer-hub tools           # all instances, a line for each tool
+  brummer-hub tools shop      # one instance, with the arguments of each tool
+
+Exit codes:
+  0    done
+  1    there is no such instance, or it does not answer; standard error says why
+  2    wrong arguments";
+
+pub(super) const CALL: &str = "Call a tool of an instance";
+
+pub(super) const LONG_CALL: &str = "\
+Call a tool of an instance.
+
+Text in the result is printed, images, audio and other data are written into new files whose names are printed. What the \
+tool asks meanwhile is put to you if standard input and standard error are a terminal.";
+
+pub(super) const MORE_CALL: &str = "`brummer-hub call --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_CALL: &str = r#"Examples:
+  brummer-hub call shop orders
+  brummer-hub call shop find query=lamp limit=5 tags=new tags=red
+  brummer-hub call shop find '{"query": "lamp"}' --json
+  jq -n '{query: "lamp"}' | brummer-hub call shop find -
+  brummer-hub call . screenshot --out /tmp
+
+Exit codes:
+  0    the tool answered
+  1    there is no such instance or tool, or it did not answer; standard error says why
+  2    wrong arguments, also those of the tool
+  3    the tool answered with an error, which is on standard error
+  124  the time of --timeout was up; the call was cancelled
+  130  Ctrl-C; the call was cancelled"#;
+
+pub(super) const LOGS: &str = "Show what the scripts of `run` have printed";
+
+pub(super) const EXAMPLES_LOGS: &str = "\
+Examples:
+  brummer-hub logs                      # of the project in the working directory
+  brummer-hub logs shop -f --script dev
+  brummer-hub logs --level error -n 20
+
+Lines of standard error have `!` after the script's name, others `|`.
+
+Exit codes:
+  0    done
+  1    there is no such instance, or it has no log; standard error says why
+  2    wrong arguments
+  3    the instance refused, such as for a script that it does not know
+  130  Ctrl-C while following";
+
+pub(super) const STOP: &str = "Stop scripts of `run`, or end an instance";
+
+pub(super) const EXAMPLES_STOP: &str = "\
+Examples:
+  brummer-hub stop shop dev     # the script `dev`; `run` goes on
+  brummer-hub stop shop         # the process of the instance, with all its scripts (not on Windows)
+
+Exit codes:
+  0    it has ended
+  1    it could not be told to; standard error says why
+  2    wrong arguments
+  3    the instance refused, such as for a script that it does not know
+  124  it is still there after ten seconds";
+
+pub(super) const RESTART: &str = "Restart scripts of `run`";
+
+pub(super) const EXAMPLES_RESTART: &str = "\
+Examples:
+  brummer-hub restart . dev     # one script of the project in the working directory
+  brummer-hub restart shop      # all that are running
+
+Exit codes:
+  0    they are running anew
+  1    it could not be done; standard error says why
+  2    wrong arguments
+  3    the instance refused, such as for a script that it does not know";
+
+pub(super) const WAIT: &str = "Wait until an instance is ready, or gone";
+
+pub(super) const EXAMPLES_WAIT: &str = "\
+Examples:
+  brummer-hub wait shop && npm test
+  brummer-hub wait . --url http://localhost:5173/ --timeout 2m
+  brummer-hub wait shop --gone
+
+Exit codes:
+  0    it is as wanted
+  1    it could not be asked; standard error says why
+  2    wrong arguments
+  3    the instance refused, such as for a URL of another machine
+  124  the time was up";
+
+pub(super) const COMPLETIONS: &str = "Print the completions of a shell";
+
+pub(super) const EXAMPLES_COMPLETIONS: &str = "\
+Examples:
+  bash:       brummer-hub completions bash > ~/.local/share/bash-completion/completions/brummer-hub
+  zsh:        brummer-hub completions zsh > ~/.zfunc/_brummer-hub
+  fish:       brummer-hub completions fish > ~/.config/fish/completions/brummer-hub.fish
+  PowerShell: brummer-hub completions powershell >> $PROFILE";
+
+pub(super) const DOCTOR: &str = "Find out why something does not work, and repair it";
+
+pub(super) const LONG_DOCTOR: &str = "\
+Find out why something does not work, and repair it.
+
+It looks at the programs, the directories and files of announcements, each instance, and each client's configuration, and \
+starts the hub as each configured client would. What it prints can be put into a bug report: it has no values of \
+variables in it, and `~` for the home directory.";
+
+pub(super) const MORE_DOCTOR: &str = "`brummer-hub doctor --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_DOCTOR: &str = "\
+Examples:
+  brummer-hub doctor
+  brummer-hub doctor --fix
+
+--fix takes the right of others to write from the directories, removes announcements that no hub can read, and configures \
+clients anew that start another program or have other options.
+
+Exit codes:
+  0    no problem is left
+  1    there are problems
+  2    wrong arguments";
+
+pub(super) const WATCH: &str = "Show the instances as they come and go";
+
+pub(super) const LONG_WATCH: &str = "\
+Show the instances as they come and go, until Ctrl-C.
+
+On a terminal it is a table that is kept up to date, with what happens below it. Elsewhere it is a line for each instance \
+that is there, and then a line for each thing that happens.";
+
+pub(super) const MORE_WATCH: &str = "`brummer-hub watch --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_WATCH: &str = "\
+Examples:
+  brummer-hub watch
+  brummer-hub watch --json | jq -r 'select(.event == \"gone\") | .instance.alias'
+
+Exit codes:
+  0    a signal ended it, or nobody reads what it prints
   1    it could not be done; standard error says why
   2    wrong arguments";

@@ -7,19 +7,19 @@ use jiff::Timestamp;
 
 /// One instance as it is shown.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub(super) alias: String,
-    pub(super) name: String,
-    pub(super) state: InstanceState,
-    pub(super) port: u16,
-    pub(super) pid: u32,
-    pub(super) uptime: String,
-    pub(super) path: String,
+pub(crate) struct Row {
+    pub(crate) alias: String,
+    pub(crate) name: String,
+    pub(crate) state: InstanceState,
+    pub(crate) port: u16,
+    pub(crate) pid: u32,
+    pub(crate) uptime: String,
+    pub(crate) path: String,
 }
 
 /// Whether the terminal's colours are used. The words alone say everything.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     Plain,
     Colour,
 }
@@ -36,7 +36,7 @@ const YELLOW: &str = "\x1b[33m";
 const RESET: &str = "\x1b[0m";
 
 /// The table with its header, each line ended.
-pub(super) fn render(rows: &[Row], style: Style) -> String {
+pub(crate) fn render(rows: &[Row], style: Style) -> String {
     let cells: Vec<[String; 7]> = rows.iter().map(Row::cells).collect();
     let mut widths = HEADER.map(str::len);
     for row in &cells {
@@ -95,7 +95,7 @@ impl Row {
 }
 
 /// Time since the start, in its two largest units at most; `-` when the file gives no usable time.
-pub(super) fn uptime(started: &str, now: Timestamp) -> String {
+pub(crate) fn uptime(started: &str, now: Timestamp) -> String {
     let Ok(started) = started.parse::<Timestamp>() else { return "-".to_owned() };
     // A clock that was set back in between is no reason for a negative number.
     let seconds = now.duration_since(started).as_secs().max(0);
@@ -108,7 +108,7 @@ pub(super) fn uptime(started: &str, now: Timestamp) -> String {
 }
 
 /// The path with the user's own directory as `~`.
-pub(super) fn shortened(path: &str, home: Option<&Path>) -> String {
+pub(crate) fn shortened(path: &str, home: Option<&Path>) -> String {
     let rest = home
         .filter(|home| home.components().count() > 1)
         .and_then(|home| Path::new(path).strip_prefix(home).ok());
@@ -120,7 +120,7 @@ pub(super) fn shortened(path: &str, home: Option<&Path>) -> String {
 }
 
 /// Another program wrote it into its file: nothing in it may steer the terminal.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || is_direction(c) { '\u{fffd}' } else { c }).collect()
 }
 

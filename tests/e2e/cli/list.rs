@@ -1,8 +1,8 @@
 //! `list`, help, exit codes and logs.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Cli, command, run};
+use super::{Cli, checked, command, run};
 use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, expect};
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn an_empty_list_is_no_error() {
     assert!(ended.stderr.starts_with("no instance is running\nhint: "), "{ended:?}");
     let ended = run(&home, &["list", "--json"]).await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
-    assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), json!({ "instances": [] }));
+    assert_eq!(checked("list", &ended.stdout), json!({ "instances": [] }));
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn the_list_shows_what_the_hub_lists() {
 
     let ended = run(&home, &["list", "--json"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let mut printed: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let mut printed = checked("list", &ended.stdout);
     let mut listed = json!({ "instances": hub.instances().await });
     for list in [&mut printed, &mut listed] {
         for entry in list["instances"].as_array_mut().unwrap() {

@@ -1,0 +1,215 @@
+//! The clients' configurations, and the hubs that they start.
+
+use std::{collections::BTreeSet, path::Path, process::Stdio};
+
+use brummer_hub::{hub::Snapshot, instance::InstanceState};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::Command,
+    time::timeout,
+};
+
+use super::{PATIENCE, report::Report};
+use crate::install::{self, Configured};
+
+const SECTION: &str = "Clients";
+
+/// What clients leave of the environment, as the strictest of them do it.
+const KEPT: [&str; 10] = [
+    "HOME",
+    "PATH",
+    "LANG",
+    "USER",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "SystemRoot",
+    "TEMP",
+    "TMPDIR",
+];
+
+pub(super) async fn look(snapshot: &Snapshot, data_dir: Option<&Path>, report: &mut Report) {
+    let clients = match install::survey(data_dir) {
+        Ok(clients) => clients,
+        Err(error) => return report.problem(SECTION, error.to_string(), "set HOME"),
+    };
+    let active = snapshot.instances.iter().filter(|instance| instance.state == InstanceState::Active);
+    let active: BTreeSet<String> = active.map(|instance| instance.id().to_string()).collect();
+    let mut tried: Vec<(Value, Result<Hub, String>)> = Vec::new();
+    let mut found = false;
+    for client in clients.iter().filter(|client| client.found || client.entry.is_some()) {
+        found = true;
+        let install = format!("`brummer-hub install {}`", client.id);
+        let at = format!("{} ({})", client.name, client.path.display());
+        match &client.state {
+            Configured::No => report.note(SECTION, format!("{at} is not configured"), Some(&install)),
+            Configured::Off => report.note(SECTION, format!("{at} has the hub turned off"), None),
+            Configured::Foreign => {
+                report.note(SECTION, format!("{at} has another server of this name"), None);
+            }
+            Configured::Broken(why) => {
+                report.problem(
+                    SECTION,
+                    format!("{at} cannot be read: {why}"),
+                    "mend the file; the client cannot read it either",
+                );
+            }
+            Configured::Outdated if report.fix => match install::configure(client.id, data_dir).await {
+                Ok(()) => report.fixed(SECTION, format!("{at} is configured anew")),
+                Err(error) => report.problem(SECTION, format!("{at}: {error}"), &install),
+            },
+            Configured::Outdated => {
+                report.fixable(
+                    SECTION,
+                    format!("{at} starts another program, or with other options"),
+                    &install,
+                );
+                try_it(client.entry.as_ref(), &at, &active, &mut tried, report).await;
+            }
+            Configured::Yes => try_it(client.entry.as_ref(), &at, &active, &mut tried, report).await,
+        }
+    }
+    if !found {
+        report.note(
+            SECTION,
+            "no MCP client was found",
+            Some("`brummer-hub install --list` shows which are known"),
+        );
+    }
+}
+
+/// Starts the hub as the client does, once for all that do it alike.
+async fn try_it(
+    entry: Option<&Value>,
+    at: &str,
+    active: &BTreeSet<String>,
+    tried: &mut Vec<(Value, Result<Hub, String>)>,
+    report: &mut Report,
+) {
+    let Some(command) = entry.and_then(command_line) else { return };
+    let known = tried.iter().position(|(line, _)| *line == command);
+    let index = match known {
+        Some(index) => index,
+        None => {
+            let started = start(&command).await;
+            tried.push((command, started));
+            tried.len() - 1
+        }
+    };
+    match &tried[index].1 {
+        Err(why) => {
+            let advice = "run `brummer-hub install`; `\"--log-level\", \"debug\", \"--log-file\", FILE` in its args tells more";
+            report.problem(SECTION, format!("{at}: its hub does not start: {why}"), advice);
+        }
+        Ok(hub) if hub.version != env!("CARGO_PKG_VERSION") => report.problem(
+            SECTION,
+            format!("{at}: its hub has version {}", hub.version),
+            "update it, or run `brummer-hub install` with the newer one",
+        ),
+        Ok(hub) => match active.difference(&hub.instances).count() {
+            0 => report.ok(SECTION, format!("{at}: its hub starts and sees what this one sees")),
+            missing => report.problem(
+                SECTION,
+                format!("{at}: its hub does not see {missing} of {} instances", active.len()),
+                "it has another environment: run `brummer-hub install` in this shell, with BRUMMER_DATA_DIR as it is",
+            ),
+        },
+    }
+}
+
+/// What a client's hub says of itself.
+#[derive(Debug)]
+struct Hub {
+    version: String,
+    instances: BTreeSet<String>,
+}
+
+/// Program, arguments and variables of an entry, whatever its shape.
+fn command_line(entry: &Value) -> Option<Value> {
+    let entry = if entry["transport"].is_object() { &entry["transport"] } else { entry };
+    let command = if entry["cmd"].is_string() { &entry["cmd"] } else { &entry["command"] };
+    let mut words: Vec<Value> = match command {
+        Value::Array(words) => words.clone(),
+        command => vec![command.clone()],
+    };
+    words.extend(entry["args"].as_array().into_iter().flatten().cloned());
+    let variables = ["env", "environment", "envs"].iter().find_map(|key| entry[*key].as_object());
+    words.iter().all(Value::is_string).then(|| json!({ "words": words, "env": variables }))
+}
+
+async fn start(line: &Value) -> Result<Hub, String> {
+    let words: Vec<&str> = line["words"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let (program, arguments) = words.split_first().ok_or("its entry names no program")?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.envs(KEPT.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
+    let own = line["env"].as_object().into_iter().flatten();
+    command.envs(own.filter_map(|(name, value)| value.as_str().map(|value| (name, value))));
+    let mut child = command.kill_on_drop(true).spawn().map_err(|error| error.to_string())?;
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err("it has no standard streams".to_owned());
+    };
+    let talk = async {
+        let info = json!({ "name": "brummer-hub doctor", "version": env!("CARGO_PKG_VERSION") });
+        let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
+        let messages = [
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello }),
+            json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+            json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "instances_list" } }),
+        ];
+        for message in messages {
+            input.write_all(format!("{message}\n").as_bytes()).await.map_err(|error| error.to_string())?;
+        }
+        let mut hub = Hub { version: String::new(), instances: BTreeSet::new() };
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await.map_err(|error| error.to_string())? {
+            let message: Value =
+                serde_json::from_str(&line).map_err(|_| "it writes what is not MCP".to_owned())?;
+            if message["id"] == 1 {
+                message["result"]["serverInfo"]["version"]
+                    .as_str()
+                    .unwrap_or("unknown")
+                    .clone_into(&mut hub.version);
+            } else if message["id"] == 2 {
+                let listed =
+                    message["result"]["structuredContent"]["instances"].as_array().into_iter().flatten();
+                hub.instances = listed.filter_map(|it| it["id"].as_str()).map(str::to_owned).collect();
+                return Ok(hub);
+            }
+        }
+        Err("it ended at once".to_owned())
+    };
+    match timeout(PATIENCE, talk).await {
+        Ok(Ok(hub)) => {
+            drop(input);
+            // The end of its input ends it; the rest is for `kill_on_drop`.
+            let _ = timeout(PATIENCE, child.wait()).await;
+            Ok(hub)
+        }
+        Ok(Err(why)) => Err(why),
+        Err(_) => Err(format!("it did not answer within {PATIENCE:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_of_an_entry_is_found_in_every_shape() {
+        for entry in [
+            json!({ "command": "a", "args": ["b"], "env": { "X": "y" } }),
+            json!({ "command": ["a", "b"], "environment": { "X": "y" } }),
+            json!({ "cmd": "a", "args": ["b"], "envs": { "X": "y" } }),
+            json!({ "transport": { "command": "a", "args": ["b"], "env": { "X": "y" } } }),
+        ] {
+            assert_eq!(
+                command_line(&entry),
+                Some(json!({ "words": ["a", "b"], "env": { "X": "y" } })),
+                "{entry}"
+            );
+        }
+        assert_eq!(command_line(&json!({ "url": "http://x" })), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! Each instance as the hub has met it.
+
+use brummer_hub::{hub::Snapshot, instance::InstanceState, process::owner_of_port};
+
+use super::report::Report;
+
+const SECTION: &str = "Instances";
+
+pub(super) fn look(snapshot: &Snapshot, report: &mut Report) {
+    if snapshot.instances.is_empty() {
+        let advice = "`brummer-hub run SCRIPT` or `brummer-hub register --port PORT` announces one";
+        report.note(SECTION, "none is running", Some(advice));
+    }
+    for instance in &snapshot.instances {
+        let doorbell = &instance.found.doorbell;
+        let status = instance.status();
+        let mut about = format!(
+            "{} {}, port {}, process {}",
+            instance.alias, instance.state, doorbell.port, doorbell.pid
+        );
+        if let Some(era) = status.era {
+            about += &format!(", MCP {} ({})", era.version(), era.name());
+        }
+        if let Some(latency) = status.latency_ms {
+            about += &format!(", {latency:.1} ms");
+        }
+        if status.missed_pings > 0 {
+            about += &format!(", {} pings missed", status.missed_pings);
+        }
+        if instance.state == InstanceState::Active {
+            report.ok(SECTION, about);
+            continue;
+        }
+        if let Some(error) = &status.last_error {
+            about += &format!(": {error}");
+        }
+        let advice = match owner_of_port(doorbell.port) {
+            None => {
+                "nothing that this user may see listens on its port: wait for it, or start it anew".to_owned()
+            }
+            Some(owner) if owner == doorbell.pid => {
+                format!(
+                    "its process listens; is its MCP endpoint really at {}? (`register --endpoint`)",
+                    doorbell.endpoint
+                )
+            }
+            Some(owner) => format!(
+                "its port belongs to process {owner}: its own process may be a parent of that, or has ended"
+            ),
+        };
+        report.problem(SECTION, about, &advice);
+    }
+}

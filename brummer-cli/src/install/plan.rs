@@ -1,0 +1,115 @@
+//! What becomes of a client's file. Pure: the texts of the file and of its backup in, what to do out.
+
+use serde_json::{Map, Value};
+
+use super::{
+    edit::{EditError, Spot},
+    entry::{self, Entry},
+};
+
+/// What is there of the entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum State {
+    /// No entry.
+    Missing,
+    /// As this program would write it.
+    Current,
+    /// Another program, path or arguments than this program would write.
+    Outdated,
+    /// The user has turned it off.
+    Off,
+    /// The name is taken by something else.
+    Foreign,
+    /// The file cannot be read.
+    Unreadable(String),
+}
+
+/// What to do with the file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Plan {
+    /// Nothing.
+    Keep(State),
+    /// Write this, and keep what was there beside it if that is wanted.
+    Write { text: String, backup: bool },
+    /// Write what was there before, and remove the backup.
+    Restore { text: String },
+    /// Remove the file: it holds nothing but what this program wrote.
+    Remove,
+}
+
+/// Why nothing can be done.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum PlanError {
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    #[error("it has a server `brummer-hub` that starts something else")]
+    Foreign,
+}
+
+/// What is there.
+pub(super) fn state(spot: Spot, wanted: &Entry, text: &str) -> State {
+    match spot.read(text) {
+        Err(error) => State::Unreadable(error.to_string()),
+        Ok(None) => State::Missing,
+        Ok(Some(present)) if !entry::starts_hub(&present) => State::Foreign,
+        Ok(Some(present)) if entry::is_off(&present) => State::Off,
+        Ok(Some(present)) if wanted.over(Some(&present)) == present => State::Current,
+        Ok(Some(_)) => State::Outdated,
+    }
+}
+
+/// Sets the entry.
+pub(super) fn install(
+    spot: Spot,
+    wanted: &Entry,
+    file: Option<&str>,
+    backup: Option<&str>,
+) -> Result<Plan, PlanError> {
+    let text = file.unwrap_or_default();
+    let present = spot.read(text)?;
+    if present.as_ref().is_some_and(|present| !entry::starts_hub(present)) {
+        return Err(PlanError::Foreign);
+    }
+    let entry = wanted.over(present.as_ref());
+    if present.as_ref() == Some(&entry) {
+        return Ok(Plan::Keep(if entry::is_off(&entry) { State::Off } else { State::Current }));
+    }
+    let written = spot.write(text, &object(entry))?;
+    let kept = present.is_some_and(|present| is_original(spot, present, text, backup));
+    Ok(Plan::Write { text: written, backup: file.is_some() && !kept })
+}
+
+/// Takes the entry back.
+pub(super) fn uninstall(spot: Spot, file: Option<&str>, backup: Option<&str>) -> Result<Plan, PlanError> {
+    let Some(text) = file else { return Ok(Plan::Keep(State::Missing)) };
+    let Some(present) = spot.read(text)? else { return Ok(Plan::Keep(State::Missing)) };
+    if !entry::starts_hub(&present) {
+        return Ok(Plan::Keep(State::Foreign));
+    }
+    if let Some(original) = backup
+        && is_original(spot, present.clone(), text, backup)
+    {
+        return Ok(Plan::Restore { text: original.to_owned() });
+    }
+    let rest = spot.erase(text)?;
+    let left_of_own = spot.erase(&spot.snippet(&object(present)))?;
+    Ok(if backup.is_none() && rest == left_of_own {
+        Plan::Remove
+    } else {
+        Plan::Write { text: rest, backup: false }
+    })
+}
+
+/// Whether the file is its backup with this entry, and nothing else has changed since.
+fn is_original(spot: Spot, present: Value, text: &str, backup: Option<&str>) -> bool {
+    let entry = object(present);
+    backup.is_some_and(|backup| spot.write(backup, &entry).is_ok_and(|written| written == text))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        // An entry that starts the hub is an object.
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,172 @@
+//! Commands that use instances as an MCP client would: `tools`, `call`, `logs`, `stop`, `restart`, `wait`.
+
+pub(crate) mod arguments;
+pub(crate) mod call;
+pub(crate) mod logs;
+mod questions;
+pub(crate) mod scripts;
+pub(crate) mod tools;
+pub(crate) mod wait;
+
+use std::{future::Future, path::Path, sync::Arc, time::Duration};
+
+use brummer_hub::{
+    Hub, HubConfig,
+    client::{Client, ClientConfig, ClientError, Incoming, Opening, Request},
+    hub::Snapshot,
+    instance::Instance,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    clean,
+    exit::{ExitStatus, Failure},
+    signals::Signals,
+};
+
+/// What stands for the instance of the working directory.
+const HERE: &str = ".";
+
+/// How long the hub's own tools may take. A dev server that is busy answers after some seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A hub of this command's own, and a client of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Remote {
+    hub: Arc<Hub>,
+    client: Client,
+}
+
+impl Remote {
+    /// Does something with a hub until it is done or a signal comes, and closes the hub in either case.
+    pub(crate) async fn with<F>(
+        config: HubConfig,
+        capabilities: &Value,
+        what: impl FnOnce(Remote, Incoming) -> F,
+    ) -> Result<ExitStatus, Failure>
+    where
+        F: Future<Output = Result<ExitStatus, Failure>>,
+    {
+        let mut signals = Signals::listen()?;
+        let hub = Hub::start(config);
+        let mut options = ClientConfig::default();
+        options.session.auto_connect = false;
+        options.session.working_directory = std::env::current_dir().ok();
+        options.opening = Opening::Initialize {
+            name: "brummer-hub".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            capabilities: capabilities.to_string(),
+        };
+        let (client, incoming) = hub.client(options)?;
+        let remote = Remote { hub: Arc::new(hub), client };
+        let ended = tokio::select! {
+            biased;
+            signal = signals.next() => Ok(ExitStatus::Signalled(signal)),
+            ended = what(remote.clone(), incoming) => ended,
+        };
+        // A request that was given up is cancelled on its way to the instance before anything is closed.
+        let _ = remote.client.request(Request::new("ping", None)?.timeout(GOODBYE)).await;
+        remote.client.close().await;
+        remote.hub.stop().await;
+        ended
+    }
+
+    /// The instances, once all have been tried.
+    pub(crate) async fn settled(&self) -> Arc<Snapshot> {
+        self.hub.settled().await
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The id of the instance that is meant: by id, alias, name or a unique beginning of one, or `.`.
+    pub(crate) async fn find(&self, wanted: &str) -> Result<String, Failure> {
+        let snapshot = self.settled().await;
+        if wanted == HERE {
+            let here = std::env::current_dir()?;
+            return match &nearest(&snapshot, &here)[..] {
+                [only] => Ok(only.id().to_string()),
+                [] => Err(Failure::new("no instance belongs to the working directory").hint(LIST)),
+                several => {
+                    let names: Vec<&str> = several.iter().map(|instance| &*instance.alias).collect();
+                    let message =
+                        format!("several instances belong to the working directory: {}", names.join(", "));
+                    Err(Failure::new(message).hint("name one of them"))
+                }
+            };
+        }
+        let health = self.own_tool("instances_health", json!({ "instance_id": wanted })).await?;
+        match health["instances"][0]["id"].as_str() {
+            Some(id) => Ok(id.to_owned()),
+            None => Err(Failure::new(format!("there is no instance `{wanted}`")).hint(LIST)),
+        }
+    }
+
+    /// The tools of an instance, as it describes them.
+    pub(crate) async fn tools(&self, id: &str) -> Result<Vec<Map<String, Value>>, Failure> {
+        let answer = self.own_tool("instances_tools", json!({ "instance_id": id })).await?;
+        let tools = answer["tools"].as_array().into_iter().flatten();
+        Ok(tools.filter_map(Value::as_object).cloned().collect())
+    }
+
+    /// Calls a tool of an instance that answers with structured content.
+    pub(crate) async fn call(&self, id: &str, tool: &str, arguments: Value) -> Result<Value, Failure> {
+        let request = Request::tool(Some(id), tool, Some(&arguments.to_string()))?;
+        let answer: Value = self.client.request(request).await.map_err(|error| failure(&error))?.read()?;
+        if answer["isError"] == true {
+            return Err(Failure::new(clean::block(&texts(&answer))).with_status(ExitStatus::Tool));
+        }
+        Ok(answer["structuredContent"].clone())
+    }
+
+    /// Calls a tool of the hub.
+    async fn own_tool(&self, tool: &str, arguments: Value) -> Result<Value, Failure> {
+        let request = Request::tool(None, tool, Some(&arguments.to_string()))?.timeout(PATIENCE);
+        let answer: Value = self.client.request(request).await.map_err(|error| failure(&error))?.read()?;
+        if answer["isError"] == true {
+            return Err(Failure::new(clean::block(&texts(&answer))).hint(LIST));
+        }
+        Ok(answer["structuredContent"].clone())
+    }
+}
+
+/// How long the end of a command waits for a hub that is busy.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What to do when an instance is not found.
+const LIST: &str = "`brummer-hub list` shows the instances";
+
+/// The instances whose project directory is closest around this one.
+pub(crate) fn nearest<'a>(snapshot: &'a Snapshot, directory: &Path) -> Vec<&'a Instance> {
+    let real = directory.canonicalize();
+    let depth = |instance: &Instance| {
+        let path = &instance.found.doorbell.path;
+        [Some(directory), real.as_deref().ok()]
+            .into_iter()
+            .flatten()
+            .any(|directory| directory.starts_with(path))
+            .then(|| path.components().count())
+    };
+    let best = snapshot.instances.iter().filter_map(depth).max();
+    snapshot.instances.iter().filter(|instance| best.is_some() && depth(instance) == best).collect()
+}
+
+/// The text blocks of a result.
+pub(crate) fn texts(result: &Value) -> String {
+    let blocks = result["content"].as_array().into_iter().flatten();
+    blocks.filter_map(|block| block["text"].as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// An error of a request in words for a person.
+pub(crate) fn failure(error: &ClientError) -> Failure {
+    let status = match error {
+        ClientError::TimedOut => ExitStatus::TimedOut,
+        _ => ExitStatus::Failure,
+    };
+    Failure::new(clean::block(&error.to_string())).with_status(status)
+}

@@ -1,0 +1,224 @@
+//! `call`: calls a tool of an instance.
+
+use std::{
+    fs::OpenOptions,
+    io::{self, IsTerminal as _, Read as _, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use base64::Engine as _;
+use brummer_hub::{
+    HubConfig,
+    client::{Incoming, Request},
+    frame::Frame,
+};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use super::{Remote, arguments, failure, questions, texts};
+use crate::{
+    clean,
+    exit::{ExitStatus, Failure},
+    output,
+};
+
+/// Progress that is not shown yet: more than a person can read.
+const PROGRESS: usize = 16;
+
+/// What to call, and what becomes of the result.
+#[derive(Clone, Debug)]
+pub(crate) struct CallRequest {
+    pub(crate) instance: String,
+    pub(crate) tool: String,
+    /// `-`, a JSON object, or pairs.
+    pub(crate) arguments: Vec<String>,
+    pub(crate) json: bool,
+    /// Where images and audio are written.
+    pub(crate) out: PathBuf,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Calls it, and prints what it answers.
+pub(crate) async fn call(config: HubConfig, request: CallRequest) -> Result<ExitStatus, Failure> {
+    // Before the hub: a terminal at which JSON is typed is read to its end.
+    let typed = match &request.arguments[..] {
+        [dash] if dash == "-" => Some(read_all()?),
+        _ => None,
+    };
+    Remote::with(config, &questions::capabilities(), |remote, mut incoming| async move {
+        run(&remote, &mut incoming, &request, typed.as_deref()).await
+    })
+    .await
+}
+
+async fn run(
+    remote: &Remote,
+    incoming: &mut Incoming,
+    request: &CallRequest,
+    typed: Option<&str>,
+) -> Result<ExitStatus, Failure> {
+    let id = remote.find(&request.instance).await?;
+    let arguments = match typed {
+        Some(text) => arguments::object(text),
+        None => {
+            let schema = schema(remote, &id, request).await?;
+            arguments::read(&request.arguments, &schema)
+        }
+    };
+    let arguments = arguments.map_err(|error| {
+        let hint = format!("`brummer-hub tools {}` shows what it takes", request.instance);
+        Failure::from(error).hint(hint).with_status(ExitStatus::Usage)
+    })?;
+    let text = Value::Object(arguments).to_string();
+    let (progress, mut heard) = mpsc::channel(PROGRESS);
+    let mut call = Request::tool(Some(&id), &request.tool, Some(&text))?;
+    if io::stderr().is_terminal() {
+        call = call.progress(progress);
+    }
+    if let Some(limit) = request.timeout {
+        call = call.timeout(limit);
+    }
+    let client = remote.client();
+    let mut calling = std::pin::pin!(client.request(call));
+    let mut answering = std::pin::pin!(questions::answer(client, incoming));
+    let answer = loop {
+        tokio::select! {
+            biased;
+            answer = &mut calling => break answer,
+            () = &mut answering => {}
+            Some(frame) = heard.recv() => show_progress(&frame),
+        }
+    };
+    let answer = answer.map_err(|error| failure(&error))?;
+    let result: Value = answer.read()?;
+    if request.json {
+        output::data(&format!("{}\n", clean::json(answer.text())))?;
+    } else {
+        print(&result, request)?;
+    }
+    Ok(if result["isError"] == true { ExitStatus::Tool } else { ExitStatus::Success })
+}
+
+/// The input schema of the tool.
+async fn schema(remote: &Remote, id: &str, request: &CallRequest) -> Result<Value, Failure> {
+    let tools = remote.tools(id).await?;
+    let names = || {
+        let names = tools.iter().filter_map(|tool| tool.get("name")?.as_str());
+        clean::line(&names.collect::<Vec<_>>().join(", "))
+    };
+    let tool = tools.iter().find(|tool| tool.get("name").is_some_and(|name| *name == request.tool));
+    let tool = tool.ok_or_else(|| {
+        Failure::new(format!("{} has no tool `{}`", request.instance, request.tool))
+            .hint(format!("its tools are {}", names()))
+    })?;
+    Ok(tool.get("inputSchema").cloned().unwrap_or_default())
+}
+
+fn read_all() -> Result<String, Failure> {
+    let mut text = String::new();
+    io::stdin().lock().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn show_progress(frame: &Frame) {
+    let Ok(message) = serde_json::from_slice::<Value>(frame.bytes()) else { return };
+    let params = &message["params"];
+    let about = clean::line(params["message"].as_str().unwrap_or_default());
+    let share = match (params["progress"].as_f64(), params["total"].as_f64()) {
+        (Some(done), Some(total)) => format!("{done}/{total} "),
+        (Some(done), None) => format!("{done} "),
+        _ => String::new(),
+    };
+    output::note(format!("{share}{about}").trim_end());
+}
+
+/// Prints the result: texts as they are, everything that is no text into files.
+fn print(result: &Value, request: &CallRequest) -> Result<(), Failure> {
+    if result["isError"] == true {
+        output::note(clean::block(&texts(result)).trim_end());
+        return Ok(());
+    }
+    let blocks = result["content"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut printed = String::new();
+    for block in blocks {
+        let text = match block["type"].as_str() {
+            Some("text") => clean::block(block["text"].as_str().unwrap_or_default()),
+            Some("image" | "audio") => {
+                saved(block["data"].as_str(), block["mimeType"].as_str(), request)?.display().to_string()
+            }
+            Some("resource") => match block["resource"].as_object() {
+                Some(resource) => embedded(resource, request)?,
+                None => String::new(),
+            },
+            Some("resource_link") => clean::line(block["uri"].as_str().unwrap_or_default()),
+            _ => clean::json(&block.to_string()),
+        };
+        printed += text.trim_end_matches('\n');
+        printed.push('\n');
+    }
+    if blocks.is_empty() && !result["structuredContent"].is_null() {
+        printed = clean::json(&format!("{:#}\n", result["structuredContent"]));
+    }
+    Ok(output::data(&printed)?)
+}
+
+fn embedded(resource: &Map<String, Value>, request: &CallRequest) -> Result<String, Failure> {
+    let text = |key: &str| resource.get(key).and_then(Value::as_str);
+    match (text("text"), text("blob")) {
+        (Some(text), _) => Ok(clean::block(text)),
+        (None, Some(blob)) => Ok(saved(Some(blob), text("mimeType"), request)?.display().to_string()),
+        (None, None) => Ok(clean::line(text("uri").unwrap_or_default())),
+    }
+}
+
+/// Writes it into a new file, whose name nobody but the user has chosen.
+fn saved(data: Option<&str>, kind: Option<&str>, request: &CallRequest) -> Result<PathBuf, Failure> {
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(data.unwrap_or_default())
+        .map_err(|error| Failure::new(format!("the instance sent data that is not base64: {error}")))?;
+    let stem: String = request
+        .tool
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+        .take(64)
+        .collect();
+    let end = extension(kind.unwrap_or_default());
+    for number in 1..10_000 {
+        let path = request.out.join(format!("{stem}-{number}.{end}"));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => {
+                file.write_all(&bytes).map_err(|error| unwritten(&path, &error))?;
+                return Ok(path);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(unwritten(&path, &error)),
+        }
+    }
+    Err(Failure::new(format!("{} holds too many results already", request.out.display()))
+        .hint("give another directory with --out"))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(format!("cannot write {}: {error}", path.display()))
+        .hint("give another directory with --out")
+}
+
+fn extension(kind: &str) -> &'static str {
+    match kind.split(';').next().unwrap_or_default().trim() {
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/gif" => "gif",
+        "image/webp" => "webp",
+        "image/avif" => "avif",
+        "image/svg+xml" => "svg",
+        "audio/mpeg" => "mp3",
+        "audio/wav" | "audio/x-wav" => "wav",
+        "audio/ogg" => "ogg",
+        "audio/flac" => "flac",
+        "audio/mp4" | "audio/aac" => "m4a",
+        "audio/webm" => "webm",
+        "application/pdf" => "pdf",
+        _ => "bin",
+    }
+}

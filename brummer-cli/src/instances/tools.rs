@@ -1,0 +1,122 @@
+//! `tools`: what instances offer.
+
+use brummer_hub::{HubConfig, instance::InstanceState};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Remote,
+    arguments::{choice, kinds},
+};
+use crate::{
+    clean,
+    exit::{ExitStatus, Failure},
+    output,
+};
+
+/// Shows the tools of one instance with their arguments, or of all in short.
+pub(crate) async fn tools(
+    config: HubConfig,
+    instance: Option<String>,
+    json: bool,
+) -> Result<ExitStatus, Failure> {
+    Remote::with(
+        config,
+        &json!({}),
+        |remote, _| async move { show(&remote, instance.as_deref(), json).await },
+    )
+    .await
+}
+
+async fn show(remote: &Remote, instance: Option<&str>, json: bool) -> Result<ExitStatus, Failure> {
+    let wanted = match instance {
+        Some(instance) => Some(remote.find(instance).await?),
+        None => None,
+    };
+    let snapshot = remote.settled().await;
+    let mut text = String::new();
+    let mut listed = Vec::new();
+    for instance in &snapshot.instances {
+        let id = instance.id().to_string();
+        if wanted.as_ref().map_or(instance.state != InstanceState::Active, |wanted| *wanted != id) {
+            continue;
+        }
+        let tools = remote.tools(&id).await?;
+        if wanted.is_none() {
+            text += &format!("{}{}\n", if text.is_empty() { "" } else { "\n" }, clean::line(&instance.alias));
+        }
+        for tool in &tools {
+            text += &described(tool, wanted.is_some());
+        }
+        listed.push(json!({ "instance_id": id, "alias": &*instance.alias, "tools": tools }));
+    }
+    if json {
+        output::data(&clean::json(&format!("{:#}\n", json!({ "instances": listed }))))?;
+    } else if listed.is_empty() {
+        output::note("no instance is running\nhint: `brummer-hub list` shows what is there");
+    } else if text.is_empty() {
+        output::note("it has no tools");
+    } else {
+        output::data(&text)?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// A tool, and if wanted its arguments, each on a line.
+fn described(tool: &Map<String, Value>, whole: bool) -> String {
+    let text = |key: &str| tool.get(key).and_then(Value::as_str).unwrap_or_default();
+    if !whole {
+        return format!(
+            "  {}  {}\n",
+            clean::line(text("name")),
+            clean::line(first_line(text("description")))
+        );
+    }
+    let mut shown = format!("{}\n", clean::line(text("name")));
+    for line in clean::block(text("description")).lines() {
+        shown += &format!("    {line}\n");
+    }
+    let none = Value::Null;
+    let schema = tool.get("inputSchema").unwrap_or(&none);
+    for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+        let required =
+            schema["required"].as_array().is_some_and(|keys| keys.iter().any(|wanted| wanted == key));
+        let kinds = kinds(property);
+        let kind = match property["enum"].as_array() {
+            Some(choices) => choices.iter().map(choice).collect::<Vec<_>>().join("|"),
+            None if kinds.is_empty() => "any".to_owned(),
+            None => kinds.join("|"),
+        };
+        let about = first_line(property["description"].as_str().unwrap_or_default());
+        let pair = format!("{key}={kind}");
+        let pair = if required { pair } else { format!("[{pair}]") };
+        shown += clean::line(&format!("  {pair}  {about}")).trim_end();
+        shown.push('\n');
+    }
+    shown
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_shown_with_what_it_takes_and_nothing_that_steers_the_terminal() {
+        let tool = json!({
+            "name": "find\x1b[2J", "description": "Finds.\nMore.",
+            "inputSchema": { "properties": {
+                "q": { "type": "string", "description": "What" },
+                "level": { "enum": ["a", 1] }, "any": {},
+            }, "required": ["q"] },
+        });
+        let tool = tool.as_object().unwrap();
+        assert_eq!(described(tool, false), "  find\u{fffd}[2J  Finds.\n");
+        assert_eq!(
+            described(tool, true),
+            "find\u{fffd}[2J\n    Finds.\n    More.\n  q=string  What\n  [level=a|1]\n  [any=any]\n"
+        );
+    }
+}

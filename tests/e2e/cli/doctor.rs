@@ -1,0 +1,118 @@
+//! `doctor`: it sees what is wrong, repairs what it can, and shows nothing that is nobody's business.
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::{Cli, Ended, checked, command};
+use crate::support::{Behaviour, Fake, Home};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_brummer-hub");
+
+/// `brummer-hub` on a machine with nothing in `PATH`.
+fn alone(home: &Home, arguments: &[&str]) -> Command {
+    let mut command = command(home, arguments);
+    command.env("PATH", home.path().join("bin"));
+    command
+}
+
+async fn run(home: &Home, arguments: &[&str]) -> Ended {
+    Cli::start(alone(home, arguments)).end().await
+}
+
+fn cursor(home: &Home) -> PathBuf {
+    home.path().join(".cursor/mcp.json")
+}
+
+fn configure(home: &Home, entry: &Value) {
+    fs::create_dir_all(home.path().join(".cursor")).unwrap();
+    fs::write(cursor(home), json!({ "mcpServers": { "brummer-hub": entry } }).to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn a_healthy_machine_has_no_problem_and_shows_no_home_directory() {
+    let home = Home::new();
+    let fake = Fake::start(Behaviour::default()).await;
+    home.announce("shop", fake.port);
+    configure(&home, &json!({ "command": PROGRAM, "args": ["--mcp", "--data-dir", home.data()] }));
+    let ended = run(&home, &["doctor"]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    for wanted in [
+        &format!("brummer-hub {} on ", env!("CARGO_PKG_VERSION")),
+        &format!(
+            "shop active, port {}, process {}, MCP 2025-11-25 (legacy), ",
+            fake.port,
+            std::process::id()
+        ),
+        "Cursor (~",
+        "its hub starts and sees what this one sees",
+        "no problem was found",
+    ] {
+        assert!(ended.stdout.contains(wanted), "{wanted:?}: {ended:?}");
+    }
+    assert!(!ended.stdout.contains(home.path().to_str().unwrap()), "{ended:?}");
+    let ended = run(&home, &["doctor", "--json"]).await;
+    let printed = checked("doctor", &ended.stdout);
+    assert_json!(printed, "/problems", 0);
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_and_repaired() {
+    let home = Home::new();
+    let instances = home.data().join("instances");
+    fs::create_dir_all(&instances).unwrap();
+    let refused = instances.join("bad.json");
+    fs::write(&refused, "{").unwrap();
+    let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    fs::File::options().write(true).open(&refused).unwrap().set_modified(an_hour_ago).unwrap();
+    let old = home.path().join("old/brummer-hub");
+    configure(&home, &json!({ "command": old, "args": ["--mcp"], "env": { "API_KEY": "s3cret" } }));
+    #[cfg(unix)]
+    fs::set_permissions(&instances, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+
+    let ended = run(&home, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for wanted in [
+        "bad.json is refused: ",
+        "starts another program, or with other options\n           `brummer-hub install cursor`",
+        "its hub does not start: ",
+        "`brummer-hub doctor --fix` repairs ",
+    ] {
+        assert!(ended.stdout.contains(wanted), "{wanted:?}: {ended:?}");
+    }
+    assert!(cfg!(windows) || ended.stdout.contains("PROBLEM  others may write into "), "{ended:?}");
+    assert!(!ended.stdout.contains("s3cret"), "{ended:?}");
+    assert!(
+        refused.exists() && fs::read_to_string(cursor(&home)).unwrap().contains("old"),
+        "nothing was changed"
+    );
+
+    let ended = run(&home, &["doctor", "--fix"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.stdout.matches("  FIXED").count(), if cfg!(windows) { 2 } else { 3 }, "{ended:?}");
+    assert!(!refused.exists());
+    let entry: Value = serde_json::from_str(&fs::read_to_string(cursor(&home)).unwrap()).unwrap();
+    assert_json!(entry, "/mcpServers/brummer-hub/command", PROGRAM);
+    assert_json!(entry, "/mcpServers/brummer-hub/env/API_KEY", "s3cret");
+    let ended = run(&home, &["doctor"]).await;
+    assert!(ended.code == Some(0) && !ended.stdout.contains("FIXED"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_client_whose_hub_looks_elsewhere_is_found_out() {
+    let home = Home::new();
+    let fake = Fake::start(Behaviour::default()).await;
+    home.announce("shop", fake.port);
+    configure(
+        &home,
+        &json!({ "command": PROGRAM, "args": ["--mcp", "--data-dir", home.path().join("other")] }),
+    );
+    let ended = run(&home, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("its hub does not see 1 of 1 instances"), "{ended:?}");
+}

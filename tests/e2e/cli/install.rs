@@ -1,0 +1,225 @@
+//! `install` and `uninstall` with the files of clients in a home directory of their own.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use super::{Cli, Ended, checked, command};
+use crate::support::Home;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_brummer-hub");
+
+/// A user's machine: no client is found but by what the test puts there.
+struct Machine {
+    home: Home,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let home = Home::new();
+        fs::create_dir_all(home.path().join("bin")).unwrap();
+        Self { home }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.home.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.home, arguments);
+        command.env("PATH", self.path("bin"));
+        command
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Ended {
+        Cli::start(self.command(arguments)).end().await
+    }
+
+    /// What the hub's entry in a plain file must be.
+    fn entry(&self) -> Value {
+        json!({ "command": PROGRAM, "args": ["--mcp", "--data-dir", self.home.data()] })
+    }
+}
+
+#[tokio::test]
+async fn every_client_that_is_found_is_configured_once_and_can_be_taken_back() {
+    let machine = Machine::new();
+    let cursor = "{\n    // mine\n    \"mcpServers\": {\n        \"x\": { \"command\": \"y\" }\n    }\n}\n";
+    let codex = "# top\r\nmodel = \"x\"\r\n";
+    let goose = "GOOSE_MODEL: x # why\n";
+    let files = [
+        (".cursor/mcp.json", cursor),
+        (".codex/config.toml", codex),
+        (
+            if cfg!(windows) {
+                "AppData/Block/goose/config/config.yaml"
+            } else {
+                ".config/goose/config.yaml"
+            },
+            goose,
+        ),
+    ];
+    for (path, text) in files {
+        machine.write(path, text);
+    }
+
+    let planned = machine.run(&["install", "--dry-run"]).await;
+    assert_eq!((planned.code, planned.stderr.as_str()), (Some(0), ""), "{planned:?}");
+    assert!(planned.stdout.contains("+            \"args\": [\"--mcp\""), "{planned:?}");
+    for (path, text) in files {
+        assert_eq!(machine.text(path), text, "a dry run changes nothing");
+    }
+
+    let ended = machine.run(&["install"]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    let names: Vec<&str> = ended
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(names, ["codex", "cursor", "goose"], "{ended:?}");
+    for (path, text) in files {
+        let now = machine.text(path);
+        assert!(now.contains("brummer-hub") && now != text, "{now}");
+        assert_eq!(machine.text(&format!("{path}.brummer-hub.bak")), text);
+    }
+    assert!(machine.text(".cursor/mcp.json").contains("// mine"));
+    assert!(machine.text(".codex/config.toml").contains("\"--tools\", \"all\""), "what this client needs");
+
+    let written: Vec<String> = files.iter().map(|(path, _)| machine.text(path)).collect();
+    let again = machine.run(&["install"]).await;
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert_eq!(again.stdout.matches("configured already").count(), 3, "{again:?}");
+    assert_eq!(files.iter().map(|(path, _)| machine.text(path)).collect::<Vec<_>>(), written);
+
+    let listed = machine.run(&["install", "--list", "--json"]).await;
+    let listed = checked("install", &listed.stdout);
+    for client in listed["clients"].as_array().unwrap() {
+        let there = ["codex", "cursor", "goose"].contains(&client["id"].as_str().unwrap());
+        assert_eq!(client["configured"], there, "{client}");
+        assert_eq!(client["state"], if there { "configured" } else { "not found" }, "{client}");
+    }
+
+    let ended = machine.run(&["uninstall"]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    for (path, text) in files {
+        assert_eq!(machine.text(path), text, "byte for byte");
+        assert!(!machine.path(&format!("{path}.brummer-hub.bak")).exists());
+    }
+    let ended = machine.run(&["uninstall"]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_named_is_configured_though_it_is_not_found() {
+    let machine = Machine::new();
+    let nothing = machine.run(&["install"]).await;
+    assert_eq!(nothing.code, Some(1), "{nothing:?}");
+    assert!(nothing.stderr.contains("hint: name yours"), "{nothing:?}");
+
+    let ended = machine.run(&["install", "Cursor", "lm-studio"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for path in [".cursor/mcp.json", ".lmstudio/mcp.json"] {
+        assert_eq!(machine.json(path)["mcpServers"]["brummer-hub"], machine.entry());
+    }
+    // What it has written alone goes whole.
+    assert_eq!(machine.run(&["uninstall"]).await.code, Some(0));
+    assert!(!machine.path(".cursor/mcp.json").exists());
+
+    let unknown = machine.run(&["install", "emacs"]).await;
+    assert_eq!(unknown.code, Some(2), "{unknown:?}");
+    assert!(
+        unknown.stderr.contains("there is no client `emacs`\nhint: the clients are amp, "),
+        "{unknown:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_changed_safely_is_not_touched_and_the_user_told_what_to_add() {
+    let machine = Machine::new();
+    machine.write(".cursor/mcp.json", "{\"mcpServers\": ");
+    machine.write(".warp/.mcp.json", "{}");
+    let ended = machine.run(&["install"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("it does not parse: "), "{ended:?}");
+    assert!(ended.stdout.contains("add this to it yourself:\n    {\n      \"mcpServers\": {"), "{ended:?}");
+    assert_eq!(machine.text(".cursor/mcp.json"), "{\"mcpServers\": ");
+    assert!(!machine.path(".cursor/mcp.json.brummer-hub.bak").exists());
+    assert_eq!(
+        machine.json(".warp/.mcp.json")["mcpServers"]["brummer-hub"],
+        machine.entry(),
+        "the others are"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_modes_and_read_only_files_are_respected() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let machine = Machine::new();
+    machine.write("dotfiles/mcp.json", "{}\n");
+    fs::set_permissions(machine.path("dotfiles/mcp.json"), fs::Permissions::from_mode(0o640)).unwrap();
+    fs::create_dir(machine.path(".cursor")).unwrap();
+    symlink("../dotfiles/mcp.json", machine.path(".cursor/mcp.json")).unwrap();
+    machine.write(".warp/.mcp.json", "{}\n");
+    fs::set_permissions(machine.path(".warp/.mcp.json"), fs::Permissions::from_mode(0o444)).unwrap();
+
+    let ended = machine.run(&["install"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains("it is read-only"), "{ended:?}");
+    assert_eq!(machine.text(".warp/.mcp.json"), "{}\n");
+    assert!(machine.path(".cursor/mcp.json").symlink_metadata().unwrap().is_symlink());
+    assert_eq!(machine.json("dotfiles/mcp.json")["mcpServers"]["brummer-hub"], machine.entry());
+    assert_eq!(machine.path("dotfiles/mcp.json").metadata().unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_clients_own_command_is_used_and_its_file_written_when_that_fails() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let machine = Machine::new();
+    let program = |text: &str| {
+        machine.write("bin/claude", &format!("#!/bin/sh\n{text}\n"));
+        fs::set_permissions(machine.path("bin/claude"), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let data = machine.home.data();
+    let written = json!({ "mcpServers": { "brummer-hub": {
+        "type": "stdio", "command": PROGRAM, "args": ["--mcp", "--data-dir", data], "env": {},
+    } } });
+    machine.write("as-claude-writes-it.json", &format!("{written}\n"));
+    program(
+        "echo \"$*\" >> \"$HOME/calls\"; while read -r line; do echo \"$line\"; done < \"$HOME/as-claude-writes-it.json\" > \"$HOME/.claude.json\"",
+    );
+    let ended = machine.run(&["install"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("by claude mcp add --scope user brummer-hub -- "), "{ended:?}");
+    assert_eq!(machine.json(".claude.json"), written);
+    let add = format!("mcp add --scope user brummer-hub -- {PROGRAM} --mcp --data-dir {}\n", data.display());
+    assert_eq!(machine.text("calls"), add);
+    assert!(machine.run(&["install"]).await.stdout.contains("configured already"));
+    assert_eq!(machine.text("calls"), add, "nothing was to be done");
+
+    fs::remove_file(machine.path(".claude.json")).unwrap();
+    program("exit 1");
+    let ended = machine.run(&["install"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(machine.json(".claude.json")["mcpServers"]["brummer-hub"]["command"], PROGRAM);
+}
