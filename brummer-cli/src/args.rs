@@ -14,7 +14,7 @@ use std::{
 use brummer_hub::{
     HubConfig,
     discovery::Directories,
-    session::{SessionConfig, ToolsMode},
+    session::{ClientDefaults, SessionConfig, ToolsMode},
 };
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::Shell;
@@ -134,13 +134,18 @@ enum CliCommand {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Options of --mcp")]
 struct HubArgs {
-    /// Which tools `tools/list` shows
+    /// Which tools `tools/list` shows [default: connected, or what suits the client]
     ///
     /// `connected`: the hub's own and those of the connected instance, under their own names.
     /// `all`: the hub's own and those of every active instance, as `<alias>__<tool>`.
     /// `hub`: the hub's own only; `instances_call` reaches the others.
-    #[arg(long, value_name = "MODE", requires = "mcp", default_value = "connected")]
-    tools: ToolsMode,
+    #[arg(long, value_name = "MODE", requires = "mcp")]
+    tools: Option<ToolsMode>,
+    /// Client whose defaults are used: auto, none, codex, qwen, continue, cline, mcporter or cursor [default: auto]
+    ///
+    /// `auto` goes by the name that the client gives. With `--tools` the default is `none`.
+    #[arg(long, value_name = "NAME", requires = "mcp")]
+    client: Option<ClientDefaults>,
     /// Longest tool name in the mode `all`, in characters [default: 46]
     ///
     /// Clients allow 64 and put a prefix of their own in front; longer names are cut and stay callable.
@@ -601,7 +606,11 @@ impl HubArgs {
             hub.limits.initialize_timeout = time;
         }
         let mut session = SessionConfig::default();
-        session.tools = self.tools;
+        session.tools = self.tools.unwrap_or_default();
+        session.client = self.client.unwrap_or(match self.tools {
+            Some(_) => ClientDefaults::Off,
+            None => ClientDefaults::ByName,
+        });
         session.auto_connect = !self.no_auto_connect;
         session.working_directory = std::env::current_dir().ok();
         if let Some(budget) = self.name_budget {

@@ -23,6 +23,7 @@ use crate::{Hub, frame::Parts};
 
 mod asking;
 mod catalog;
+mod clients;
 mod core;
 mod feeds;
 mod links;
@@ -45,6 +46,7 @@ mod target;
 mod tests;
 pub(crate) mod tools;
 
+pub use clients::{ClientDefaults, KNOWN_CLIENTS, KnownClient};
 pub use tools::InstanceEntry;
 
 /// Messages that wait between a session and its client, in each direction. Enough to keep both busy; the rest waits
@@ -110,6 +112,8 @@ pub struct SessionConfig {
     pub auto_connect: bool,
     /// The directory that the client works in, if known.
     pub working_directory: Option<PathBuf>,
+    /// Whether what is known of the client changes `tools` and `name_budget`.
+    pub client: ClientDefaults,
 }
 
 impl SessionConfig {
@@ -126,6 +130,7 @@ impl Default for SessionConfig {
             name_budget: Self::DEFAULT_NAME_BUDGET,
             auto_connect: true,
             working_directory: None,
+            client: ClientDefaults::Off,
         }
     }
 }

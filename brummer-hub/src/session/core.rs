@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    DRAIN, Input, SessionConfig, ToolsMode,
+    ClientDefaults, DRAIN, Input, KnownClient, SessionConfig, ToolsMode,
     asking::{self, Answered, Asking, Resumed},
     catalog::{Failure, ListKey, Naming, Standing, Step},
     feeds::{Feeds, Filter, Listen, MAX_LISTENS, MAX_URIS, Watched, instances_updated},
@@ -81,6 +81,8 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Core {
     config: SessionConfig,
+    /// Tools that the client takes from one server, where that is few.
+    max_tools: Option<usize>,
     talk: Talk,
     lists: Lists,
     operations: Operations,
@@ -106,6 +108,7 @@ macro_rules! stage {
         Stage {
             mode: $core.config.tools,
             name_budget: $core.config.name_budget,
+            max_tools: $core.max_tools,
             target: &$core.target,
             snapshot: &$core.snapshot,
         }
@@ -119,6 +122,7 @@ impl Core {
         Self {
             target: Target::new(auto, config.working_directory.clone()),
             config,
+            max_tools: None,
             talk: Talk::default(),
             lists: Lists::default(),
             operations: Operations::default(),
@@ -270,6 +274,9 @@ impl Core {
             let text = format!("{MAX_IN_FLIGHT} requests are in flight; wait until one of them is answered");
             return self.talk.answer_error(ticket, code::INTERNAL_ERROR, &text, None);
         }
+        if frame.method() == Some(method::INITIALIZE) && self.talk.peer.identity().is_none() {
+            self.fit_to_client(&frame);
+        }
         let shows_all = self.config.tools == ToolsMode::All;
         let mut forgotten = None;
         let Talk { peer, requests, .. } = &mut self.talk;
@@ -306,6 +313,33 @@ impl Core {
             Accepted::Refused(refusal) => {
                 self.talk.answer_error(ticket, refusal.code, &refusal.text, refusal.data.as_deref());
             }
+        }
+    }
+
+    /// A client that cannot do what the protocol allows is shown what suits it.
+    fn fit_to_client(&mut self, initialize: &Frame) {
+        #[derive(Deserialize)]
+        struct Params {
+            #[serde(rename = "clientInfo")]
+            client: Named,
+        }
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let known = match self.config.client {
+            ClientDefaults::Off => None,
+            ClientDefaults::As(known) => Some(known),
+            ClientDefaults::ByName => {
+                initialize.peek::<Params>().and_then(|params| KnownClient::called(&params.client.name))
+            }
+        };
+        if let Some(known) = known {
+            tracing::debug!(client = known.name, seen = known.seen, "a client with defaults of its own");
+            self.config.tools = known.tools;
+            self.config.name_budget = known.name_budget.unwrap_or(self.config.name_budget);
+            self.max_tools = known.max_tools;
+            self.lists.catalog.view_changed();
         }
     }
 

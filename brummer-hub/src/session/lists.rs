@@ -4,11 +4,11 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use super::{
-    catalog::{Catalog, Failure, ListKey, Naming, Standing},
+    catalog::{Catalog, Entry, Failure, ListKey, Naming, Standing},
     feeds::Feeds,
     list_kind::ListKind,
     message::{self, without},
-    own,
+    own::{self, Tool},
     peer::Caller,
     requests::{Ticket, Waiter},
     shown::Shown,
@@ -90,7 +90,17 @@ impl Lists {
         };
         let directory = self.catalog.directory(&view, naming, caller, kind);
         let mut items = own.into_owned();
-        for entry in &directory.entries {
+        // What does not fit is reached by `instances_tools` and `instances_call`; the client's own project comes first.
+        let room = stage.max_tools.filter(|_| kind == ListKind::Tools && !is_modern);
+        let room = room.map_or(usize::MAX, |most| most.saturating_sub(Tool::ALL.len()));
+        let nearest: Vec<Generation> = if directory.entries.len() > room {
+            stage.target.suggested(stage.snapshot).into_iter().map(|it| it.generation).collect()
+        } else {
+            Vec::new()
+        };
+        let is_near = |entry: &&Entry| nearest.contains(&entry.generation);
+        let (near, far): (Vec<_>, Vec<_>) = directory.entries.iter().partition(is_near);
+        for entry in near.into_iter().chain(far).take(room) {
             if !items.is_empty() {
                 items.push(',');
             }

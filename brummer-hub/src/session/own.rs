@@ -105,4 +105,25 @@ mod tests {
         let shown: Vec<_> = read(true).iter().map(|tool| tool["name"].clone()).collect();
         assert_eq!(shown, ["instances_list", "instances_health", "instances_tools", "instances_call"]);
     }
+
+    /// Most that the six may take in names, descriptions and input schemas.
+    const MAX_COST: usize = 3 * 1024;
+
+    #[test]
+    fn own_tools_cost_little_and_are_not_deferred() {
+        let tools: Vec<Value> = serde_json::from_str(&format!("[{}]", definitions(false))).unwrap();
+        let cost = |tool: &Value| {
+            let text = |member: &str| tool[member].as_str().unwrap().len();
+            text("name") + text("description") + tool["inputSchema"].to_string().len()
+        };
+        let costs: Vec<_> = tools.iter().map(|tool| (tool["name"].as_str().unwrap(), cost(tool))).collect();
+        let whole: usize = costs.iter().map(|(_, cost)| cost).sum();
+        println!("{costs:?}: {whole} bytes of {MAX_COST}");
+        assert!(whole <= MAX_COST);
+        for tool in &tools {
+            assert_eq!(tool["_meta"]["anthropic/alwaysLoad"], true, "{tool}");
+            assert!(tool["_meta"]["anthropic/searchHint"].is_string(), "{tool}");
+            assert!(!tool.to_string().contains("\"format\""), "{tool}");
+        }
+    }
 }

@@ -11,6 +11,8 @@ use crate::{
 pub(super) struct Stage<'a> {
     pub(super) mode: ToolsMode,
     pub(super) name_budget: usize,
+    /// Tools that the client takes, those of the hub among them.
+    pub(super) max_tools: Option<usize>,
     pub(super) target: &'a Target,
     pub(super) snapshot: &'a Snapshot,
 }

@@ -160,7 +160,10 @@ impl Surroundings<'_> {
         match tool {
             Tool::List => {
                 let entries = self.entries();
-                Ok(Call::Result(tool_result(&listing_text(&entries), &json!({ "instances": entries }))))
+                Ok(Call::Result(tool_result(
+                    &listing_text(&entries, self.is_modern),
+                    &json!({ "instances": entries }),
+                )))
             }
             Tool::Connect => self.connect(arguments),
             Tool::Disconnect if self.is_modern => {
@@ -288,7 +291,12 @@ pub(super) fn connected(
     for failure in failures {
         text.push_str(&format!("\nIts tools could not be listed yet, and are asked for again: {failure}"));
     }
+    if !is_modern {
+        text.push_str("\nIf your tool list does not show them, call them as they are named here, or by `instances_call`.");
+    }
     let entries: Vec<_> = instances.iter().map(|it| InstanceEntry::of(it, !is_modern)).collect();
+    text.push('\n');
+    text.push_str(&listing_text(&entries, is_modern));
     tool_result(&text, &json!({"instance": entries.first(), "instances": entries, "tools": tools}))
 }
 
@@ -297,7 +305,7 @@ pub(super) fn disconnected(former: &[Instance]) -> String {
     let names: Vec<_> = former.iter().map(|it| format!("`{}`", it.alias)).collect();
     match former.first() {
         Some(first) => {
-            let text = format!("Disconnected from {}.", names.join(" and "));
+            let text = format!("Disconnected from {} (id {}).", names.join(" and "), first.id());
             tool_result(&text, &json!({"disconnected": first.id().as_str()}))
         }
         None => tool_result("No instance was connected.", &json!({"disconnected": null})),
@@ -363,7 +371,8 @@ pub(super) fn matching<'a>(
     let names: Vec<_> = found.iter().map(|(instance, _)| format!("`{}`", instance.alias)).collect();
     let mut text = format!("{} tools of {}{about}", ranked.len(), names.join(", "));
     if let [(instance, _)] = found {
-        text.push_str(&format!(". Call one by `instances_call` with `instance_id` \"{}\"", instance.alias));
+        let (alias, id) = (&instance.alias, instance.id());
+        text.push_str(&format!(" (id {id}). Call one by `instances_call` with `instance_id` \"{alias}\""));
     }
     let mut tools = Vec::new();
     for (_, instance, tool, key) in &ranked {
@@ -424,6 +433,7 @@ pub(super) fn tool_error(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::{catalog::Page, list_kind::ListKind};
 
     #[test]
     fn arguments_are_taken_for_what_they_mean() {
@@ -444,6 +454,68 @@ mod tests {
             assert_eq!(read(text).as_deref(), means, "{text}");
         }
         assert_eq!(object(None).as_deref(), Some("{}"));
+    }
+
+    /// Every value of the structured part that the text lacks.
+    fn untold(result: &str) -> Vec<String> {
+        fn leaves(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Null => {}
+                Value::Object(members) => members.values().for_each(|value| leaves(value, found)),
+                Value::Array(items) => items.iter().for_each(|value| leaves(value, found)),
+                Value::String(text) => found.push(text.clone()),
+                // That something is not so is told by leaving it out.
+                Value::Bool(flag) => found.extend(flag.then(String::new)),
+                Value::Number(number) => found.push(number.to_string()),
+            }
+        }
+        let result: Value = serde_json::from_str(result).unwrap();
+        let text = result["content"][0]["text"].as_str().unwrap();
+        let mut found = Vec::new();
+        leaves(&result["structuredContent"], &mut found);
+        assert!(!found.is_empty());
+        found.retain(|told| !text.contains(told.as_str()));
+        found
+    }
+
+    #[test]
+    fn the_text_says_all_that_the_structured_part_says() {
+        let snapshot = crate::hub::tests::snapshot([
+            crate::hub::tests::instance(1, "id-of-one", "one", "/p/one", "The One"),
+            crate::hub::tests::instance(2, "id-of-two", "two", "/p/two", "two"),
+        ]);
+        let at = |is_modern| Surroundings {
+            snapshot: &snapshot,
+            connected: &snapshot.instances[..1],
+            suggested: Vec::new(),
+            is_modern,
+        };
+        let called = |tool, is_modern| {
+            let frame = message::request(method::TOOLS_CALL, "{}");
+            match call(tool, &frame, &at(is_modern)) {
+                Call::Result(result) => result,
+                other => panic!("{other:?}"),
+            }
+        };
+        for is_modern in [false, true] {
+            for tool in [Tool::List, Tool::Health] {
+                assert_eq!(untold(&called(tool, is_modern)), [""; 0], "{tool:?}");
+            }
+            let told = connected(&snapshot.instances, &["a".into()], &["why not".into()], is_modern);
+            assert_eq!(untold(&told), [""; 0]);
+        }
+        assert_eq!(untold(&disconnected(&snapshot.instances)), [""; 0]);
+        let tools = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"search_logs","description":"Finds lines","inputSchema":{"type":"object","properties":{"text":{"type":"string"}}}}]}}"#;
+        let page = Page::read(Frame::parse(tools).unwrap(), ListKind::Tools).unwrap();
+        let items: Vec<_> = page.items.iter().map(|item| (&page.frame, item)).collect();
+        let found = [(snapshot.instances[0].clone(), items)];
+        assert_eq!(untold(&matching(&found, "logs", &[])), [""; 0]);
+    }
+
+    #[test]
+    fn nothing_runs_and_the_model_is_told_what_to_do() {
+        let text = entry::listing_text(&[], false);
+        assert!(text.contains("brummer-hub run") && text.contains("brummer-hub register"), "{text}");
     }
 
     #[test]

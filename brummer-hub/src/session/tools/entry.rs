@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    instance::{Instance, InstanceState},
+    instance::{Instance, InstanceState, Transition},
     protocol::Era,
 };
 
@@ -81,28 +81,48 @@ impl InstanceEntry {
     }
 }
 
-/// The list for a model to read: one line each.
-pub(super) fn listing_text(entries: &[InstanceEntry]) -> String {
+/// How a server that runs is announced, for a model that finds nothing.
+const HOW_TO_ANNOUNCE: &str = "No instance is running. One appears here as soon as it starts: `brummer-hub run SCRIPT` in a \
+                               project starts a script of its package.json, and `brummer-hub register --port PORT` announces \
+                               an MCP server that runs already.";
+
+/// The list for a model to read: one line each, with all that the structured part says.
+pub(super) fn listing_text(entries: &[InstanceEntry], is_modern: bool) -> String {
     if entries.is_empty() {
-        return "No instance is running. One appears here as soon as it starts.".to_owned();
+        return HOW_TO_ANNOUNCE.to_owned();
     }
     let line = |entry: &InstanceEntry| {
         let connected = if entry.connected { ", connected" } else { "" };
-        let name = if entry.name == entry.alias { String::new() } else { format!(" \"{}\"", entry.name) };
+        let details = details(&json!(entry), &["alias", "state", "connected", "path", "port"]);
         let (alias, path, port) = (&entry.alias, &entry.path, entry.port);
-        format!("- {alias}{name} ({}{connected}) {path}, port {port}", entry.state)
+        format!("- {alias} ({}{connected}) {path}, port {port}; {details}", entry.state)
     };
     let lines: Vec<String> = entries.iter().map(line).collect();
     let noun = if entries.len() == 1 { "instance" } else { "instances" };
-    format!("{} {noun}:\n{}", entries.len(), lines.join("\n"))
+    let next = if is_modern {
+        "\nTheir tools are called `<alias>__<tool>`."
+    } else if entries.iter().any(|entry| entry.connected) {
+        ""
+    } else {
+        "\nNone is connected: `instances_connect` lists the tools of one, `instances_call` uses one without connecting."
+    };
+    format!("{} {noun}:\n{}{next}", entries.len(), lines.join("\n"))
 }
 
-/// One line and all details of an instance's health.
+/// The members of an object that are not shown already, by name; what is unknown is left out.
+fn details(object: &Value, shown: &[&str]) -> String {
+    let members = object.as_object().into_iter().flatten();
+    let told = members.filter(|(name, value)| !shown.contains(&name.as_str()) && !value.is_null());
+    let told = told.map(|(name, value)| match value {
+        Value::String(text) => format!("{name} {text}"),
+        other => format!("{name} {other}"),
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// All details of an instance's health, as lines for a model to read and as an object.
 pub(super) fn health_of(instance: &Instance) -> (String, Value) {
     let status = instance.status();
-    let latency = status.latency_ms.map(|ms| format!(", {ms:.1} ms")).unwrap_or_default();
-    let error = status.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    let line = format!("- {} is {}{latency}{error}", instance.alias, instance.state);
     let history: Vec<_> = status
         .history
         .iter()
@@ -122,5 +142,14 @@ pub(super) fn health_of(instance: &Instance) -> (String, Value) {
         "last_error": status.last_error,
         "history": history,
     });
-    (line, details)
+    let mut text = format!(
+        "- {} is {}; {}",
+        instance.alias,
+        instance.state,
+        self::details(&details, &["alias", "state", "history"])
+    );
+    for Transition { state, at, reason } in &status.history {
+        text.push_str(&format!("\n  {at} {state}: {reason}"));
+    }
+    (text, details)
 }
