@@ -58,6 +58,8 @@ pub(super) struct Wire {
     pub(super) closes: AtomicBool,
     /// The instance refuses `ping` in a session that it knows.
     pub(super) refuses_pings: AtomicBool,
+    /// The instance has answered a request on its standing stream.
+    pub(super) answers_elsewhere: AtomicBool,
     /// Whether a standing stream stands, on which an answer could come.
     pub(super) standing: watch::Sender<bool>,
     /// When the one stream of the HTTP+SSE transport last brought something, in milliseconds after `since`.

@@ -177,7 +177,7 @@ async fn an_answer_may_come_on_the_standing_stream() {
         standing.event(json!({"jsonrpc": "2.0", "id": id, "result": id})).await;
         assert_eq!(owner.result(id).await, json!(id));
     }
-    // An answer that could only have come there is lost with the stream.
+    // One that answers there may take its time, and an answer that could only have come there is lost with the stream.
     owner.request(3, "tools/call");
     server.expect("POST", "tools/call").await.accept().await;
     owner.request(9, "tools/list");
