@@ -254,7 +254,7 @@ impl Exchange<'_> {
                 Ok(Some(text)) => {
                     self.patience.renew();
                     attempts = 0;
-                    match self.wire.deliver(text, self.call).await {
+                    match self.wire.deliver(&text, self.call).await {
                         Ok(true) => break,
                         Ok(false) => {}
                         // Perhaps it was the answer, perhaps not: the end of the stream tells.
@@ -325,7 +325,7 @@ impl Exchange<'_> {
         }
         let rest = async {
             while let Ok(Some(text)) = reply.next().await {
-                let _ = self.wire.deliver(text, self.call).await;
+                let _ = self.wire.deliver(&text, self.call).await;
             }
         };
         let _ = timeout(LINGER, rest).await;
