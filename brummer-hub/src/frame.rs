@@ -11,14 +11,17 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 pub use self::parts::{Parts, splice};
-use self::scan::Members;
+#[doc(hidden)]
+pub use self::scan::Scanner;
+use self::scan::{Members, Spans};
 pub(crate) use self::{
     object::{Member, Object, string},
     parts::Edit,
@@ -27,10 +30,31 @@ pub(crate) use self::{
 /// One JSON-RPC request, notification or response, on one line.
 #[derive(Clone)]
 pub struct Frame {
-    bytes: Bytes,
+    /// Checked once to be UTF-8, and never again.
+    text: ByteString,
     kind: Kind,
     params: Option<Range<usize>>,
     result: Option<Range<usize>>,
+}
+
+/// The text of a message, and where its members stand if it was scanned while it came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) text: Bytes,
+    spans: Option<Spans>,
+}
+
+impl Document {
+    /// A text that was read by `scanner` as a whole, and nothing else.
+    pub(crate) fn scanned(text: Bytes, scanner: Scanner) -> Self {
+        Self { text, spans: scanner.finish() }
+    }
+}
+
+impl From<Bytes> for Document {
+    fn from(text: Bytes) -> Self {
+        Self { text, spans: None }
+    }
 }
 
 /// What a [`Frame`] is, with the members that it is routed by.
@@ -125,20 +149,25 @@ impl Frame {
     /// [`FrameError`] tells apart what JSON-RPC answers with different codes. Nesting is not limited: only the
     /// outermost object is looked into, without recursion.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, FrameError> {
-        let bytes = on_one_line(bytes.into());
-        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-            return match serde_json::from_slice::<&RawValue>(&bytes) {
+        let text = utf8(on_one_line(bytes.into()))?;
+        if text.trim_ascii_start().starts_with('[') {
+            return match serde_json::from_str::<&RawValue>(&text) {
                 Ok(_) => Err(FrameError::Batch),
                 Err(error) => Err(FrameError::NotJson(error)),
             };
         }
-        let members = members(&bytes)?;
-        let at = |text: &str| span_in(&bytes, text);
-        let params = members.params.map(at);
-        let kind = members.kind(&bytes)?;
-        let is_result = matches!(kind, Kind::Response { ok: true, .. });
-        let result = members.result.filter(|_| is_result).map(at);
-        Ok(Self { kind, params, result, bytes })
+        let members = members(&text)?;
+        let (kind, params, result) = members.parts(&text)?;
+        Ok(Self { kind, params, result, text })
+    }
+
+    /// Reads one message that may have been scanned as it came in.
+    pub(crate) fn read(document: &Document) -> Result<Self, FrameError> {
+        let Some(spans) = &document.spans else { return Self::parse(document.text.clone()) };
+        let text = utf8(document.text.clone())?;
+        let Some(members) = spans.members(&text) else { return Self::parse(document.text.clone()) };
+        let (kind, params, result) = members.parts(&text)?;
+        Ok(Self { kind, params, result, text })
     }
 
     /// What it is, and what it is routed by.
@@ -150,7 +179,7 @@ impl Frame {
     /// The whole message, one line without its line break.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        self.text.as_bytes()
     }
 
     /// The method of a request or notification.
@@ -209,8 +238,8 @@ impl Frame {
     /// When `part` is not a slice of this frame.
     #[must_use]
     pub fn span_of(&self, part: &str) -> Range<usize> {
-        let span = span_in(&self.bytes, part);
-        assert!(span.end <= self.bytes.len(), "the part belongs to another frame");
+        let span = span_in(self.bytes(), part);
+        assert!(span.end <= self.text.len(), "the part belongs to another frame");
         span
     }
 
@@ -219,8 +248,8 @@ impl Frame {
     /// A response without an id gets one; a notification is returned as it is.
     #[must_use]
     pub fn with_id(&self, id: &str) -> Parts {
-        let Some((span, id)) = self.id_edit(id) else { return Parts::whole(self.bytes.clone()) };
-        Parts::of([self.bytes.slice(..span.start), id.into(), self.bytes.slice(span.end..)])
+        let Some((span, id)) = self.id_edit(id) else { return Parts::whole(self.bytes().clone()) };
+        Parts::of([self.bytes().slice(..span.start), id.into(), self.bytes().slice(span.end..)])
     }
 
     /// The same with other spans replaced as well, which must not overlap and may come in any order.
@@ -229,12 +258,12 @@ impl Frame {
             return self.with_id(id);
         }
         edits.extend(self.id_edit(id));
-        parts::edited(&self.bytes, edits)
+        parts::edited(self.bytes(), edits)
     }
 
     /// The same message with spans of it replaced, which must not overlap and may come in any order.
     pub(crate) fn edited(&self, edits: Vec<Edit>) -> Parts {
-        parts::edited(&self.bytes, edits)
+        parts::edited(self.bytes(), edits)
     }
 
     /// The edit that gives the message this id; `None` for a notification.
@@ -244,21 +273,22 @@ impl Frame {
                 Some((span.clone(), id.to_owned()))
             }
             // A null id is replaced. It is rare enough to be looked for again.
-            Kind::Response { id: None, .. } => match members(&self.bytes).ok().and_then(|members| members.id)
-            {
-                Some(null) => Some((self.span_of(null), id.to_owned())),
-                None => {
-                    let start = self.bytes.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
-                    Some((start..start, format!("\"id\":{id},")))
+            Kind::Response { id: None, .. } => {
+                match members(&self.text).ok().and_then(|members| members.id) {
+                    Some(null) => Some((self.span_of(null), id.to_owned())),
+                    None => {
+                        let start = self.text.find('{').map_or(0, |at| at + 1);
+                        Some((start..start, format!("\"id\":{id},")))
+                    }
                 }
-            },
+            }
             Kind::Notification { .. } => None,
         }
     }
 
     /// The text at a span of this frame.
     fn text(&self, span: &Range<usize>) -> &str {
-        std::str::from_utf8(&self.bytes[span.clone()]).expect("serde_json checked that raw values are UTF-8")
+        &self.text[span.clone()]
     }
 }
 
@@ -267,17 +297,25 @@ impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Frame")
             .field("kind", &self.kind)
-            .field("len", &self.bytes.len())
+            .field("len", &self.text.len())
             .finish_non_exhaustive()
     }
 }
 
+/// Checks that a text is UTF-8.
+fn utf8(bytes: Bytes) -> Result<ByteString, FrameError> {
+    ByteString::try_from(bytes.clone()).map_err(|_| match serde_json::from_slice::<&RawValue>(&bytes) {
+        Err(error) => FrameError::NotJson(error),
+        Ok(_) => reject("it is not UTF-8", None),
+    })
+}
+
 /// The members that make it a message.
-fn members(bytes: &[u8]) -> Result<Members<'_>, FrameError> {
-    if let Some(members) = scan::members(bytes) {
+fn members(text: &str) -> Result<Members<'_>, FrameError> {
+    if let Some(members) = scan::members(text) {
         return Ok(members);
     }
-    serde_json::from_slice::<Envelope<'_>>(bytes).map(Into::into).map_err(|error| {
+    serde_json::from_str::<Envelope<'_>>(text).map(Into::into).map_err(|error| {
         if error.is_data() {
             reject("it is not an object with each member once", None)
         } else {
@@ -286,12 +324,26 @@ fn members(bytes: &[u8]) -> Result<Members<'_>, FrameError> {
     })
 }
 
+type Sorted = (Kind, Option<Range<usize>>, Option<Range<usize>>);
+
 impl<'a> Members<'a> {
+    /// What the message is, and where its `params` and its `result` stand.
+    fn parts(&self, text: &str) -> Result<Sorted, FrameError> {
+        let at = |part: &str| span_in(text.as_bytes(), part);
+        let kind = self.kind(text.as_bytes())?;
+        let is_result = matches!(kind, Kind::Response { ok: true, .. });
+        let result = self.result.filter(|_| is_result).map(at);
+        Ok((kind, self.params.map(at), result))
+    }
+
     fn kind(&self, bytes: &[u8]) -> Result<Kind, FrameError> {
         let id = self.id.filter(|id| *id != "null");
         let reject = |reason| Err(reject(reason, id.filter(|id| is_id(id))));
-        let version: Option<Cow<'a, str>> = self.jsonrpc.and_then(|raw| serde_json::from_str(raw).ok());
-        if version.as_deref() != Some("2.0") {
+        // Nearly everyone writes it so, and nothing need be unescaped then.
+        let is_version = |raw: &str| {
+            raw == "\"2.0\"" || serde_json::from_str::<String>(raw).is_ok_and(|version| version == "2.0")
+        };
+        if !self.jsonrpc.is_some_and(is_version) {
             return reject("`jsonrpc` must be \"2.0\"");
         }
         if let Some(id) = id
@@ -311,7 +363,7 @@ impl<'a> Members<'a> {
                 }
             };
         };
-        let Ok(method) = serde_json::from_str::<String>(method) else {
+        let Some(method) = object::string(method) else {
             return reject("`method` must be a string");
         };
         let params = self.params.unwrap_or("{}");

@@ -268,6 +268,7 @@ impl Upstream {
             budget,
             closes: AtomicBool::new(false),
             refuses_pings: AtomicBool::new(false),
+            answers_elsewhere: AtomicBool::new(false),
             standing: watch::Sender::new(false),
             purpose,
             since: Instant::now(),

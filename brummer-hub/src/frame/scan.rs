@@ -4,8 +4,13 @@
 //! whenever this reader gives up; but it looks up each member through several layers and checks the encoding of each
 //! value anew, which for a small message costs more than all the rest of its way through the session.
 //!
-//! It accepts nothing that serde_json refuses. It gives up on what it does not need to know: errors, escapes in the
+//! [`members`] reads a message that is there as a whole; a [`Scanner`] one that is still coming in, so that a large one
+//! has been read when its last byte is there, piece by piece while each was at hand.
+//!
+//! They accept nothing that serde_json refuses. They give up on what they need not know: errors, escapes in the
 //! names of members, members that stand twice, deep nesting.
+
+use std::ops::Range;
 
 /// Levels of nesting that fit into one machine word; deeper values are left to serde_json, which has no limit here.
 const MAX_DEPTH: u32 = 64;
@@ -25,8 +30,8 @@ pub(super) struct Members<'a> {
 }
 
 /// Reads an object. `None`: it is none, or not a simple one.
-pub(super) fn members(bytes: &[u8]) -> Option<Members<'_>> {
-    let text = std::str::from_utf8(bytes).ok()?;
+pub(super) fn members(text: &str) -> Option<Members<'_>> {
+    let bytes = text.as_bytes();
     let mut reader = Reader { bytes, at: 0 };
     let mut members = Members::default();
     reader.space();
@@ -69,6 +74,338 @@ pub(super) fn members(bytes: &[u8]) -> Option<Members<'_>> {
     }
     reader.space();
     (reader.at == bytes.len()).then_some(members)
+}
+
+/// Where the members of a message stand.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Spans {
+    jsonrpc: Option<Range<usize>>,
+    id: Option<Range<usize>>,
+    method: Option<Range<usize>>,
+    params: Option<Range<usize>>,
+    result: Option<Range<usize>>,
+    error: Option<Range<usize>>,
+}
+
+impl Spans {
+    /// The members in the text that was scanned.
+    pub(super) fn members<'a>(&self, text: &'a str) -> Option<Members<'a>> {
+        let part = |span: &Option<Range<usize>>| match span {
+            Some(span) => text.get(span.clone()).map(Some),
+            None => Some(None),
+        };
+        Some(Members {
+            jsonrpc: part(&self.jsonrpc)?,
+            id: part(&self.id)?,
+            method: part(&self.method)?,
+            params: part(&self.params)?,
+            result: part(&self.result)?,
+            error: part(&self.error)?,
+        })
+    }
+
+    /// Notes a member; `None`: it stood there already.
+    fn set(&mut self, member: Member, value: Range<usize>) -> Option<()> {
+        let member = match member {
+            Member::JsonRpc => &mut self.jsonrpc,
+            Member::Id => &mut self.id,
+            Member::Method => &mut self.method,
+            Member::Params => &mut self.params,
+            Member::Result => &mut self.result,
+            Member::Error => &mut self.error,
+            Member::Other => return Some(()),
+        };
+        member.replace(value).is_none().then_some(())
+    }
+}
+
+/// What a member of the outermost object is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Member {
+    JsonRpc,
+    Id,
+    Method,
+    Params,
+    Result,
+    Error,
+    #[default]
+    Other,
+}
+
+impl Member {
+    /// `None`: the name is written with escapes, and may be any.
+    fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"jsonrpc" => Some(Self::JsonRpc),
+            b"id" => Some(Self::Id),
+            b"method" => Some(Self::Method),
+            b"params" => Some(Self::Params),
+            b"result" => Some(Self::Result),
+            b"error" => Some(Self::Error),
+            other => (!other.contains(&b'\\')).then_some(Self::Other),
+        }
+    }
+}
+
+/// Reads a message of which more and more is there. It looks at no byte twice, and makes spaces of the line breaks between
+/// tokens. Whether the text is UTF-8 is not its business.
+#[derive(Debug)]
+pub struct Scanner {
+    at: usize,
+    token: Token,
+    expected: Expected,
+    /// One bit for each open level: whether it is an object. The lowest is the innermost.
+    objects: u64,
+    depth: u32,
+    /// Of the member of the outermost object that is being read.
+    name_start: usize,
+    member: Member,
+    value_start: usize,
+    spans: Spans,
+    /// It is none, or not a simple one.
+    given_up: bool,
+}
+
+/// What is allowed next between tokens.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Expected {
+    /// The object that the message is.
+    Object,
+    Value,
+    ValueOrEnd,
+    Name,
+    NameOrEnd,
+    Colon,
+    CommaOrEnd,
+    /// White space only.
+    Nothing,
+}
+
+/// What the next byte is in the middle of.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Token {
+    None,
+    /// The name of a member if `is_name`.
+    String {
+        is_name: bool,
+        escape: Escape,
+    },
+    Number(Number),
+    /// These bytes are left of it.
+    Literal(&'static [u8]),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Escape {
+    No,
+    Begun,
+    /// Hexadecimal digits that are left.
+    Digits(u8),
+}
+
+/// How far a number has come (RFC 8259 § 6).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Number {
+    Sign,
+    Zero,
+    Integer,
+    Point,
+    Fraction,
+    E,
+    ESign,
+    Exponent,
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self {
+            at: 0,
+            token: Token::None,
+            expected: Expected::Object,
+            objects: 0,
+            depth: 0,
+            name_start: 0,
+            member: Member::Other,
+            value_start: 0,
+            spans: Spans::default(),
+            given_up: false,
+        }
+    }
+}
+
+impl Scanner {
+    /// Reads on. `text` is the message as far as it is there, from its beginning.
+    pub fn read(&mut self, text: &mut [u8]) {
+        while !self.given_up && self.at < text.len() {
+            if self.step(text).is_none() {
+                self.given_up = true;
+            }
+        }
+    }
+
+    /// Whether a message was read to its end.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !self.given_up && self.expected == Expected::Nothing
+    }
+
+    /// Where the members stand, now that the message is whole; `None`: serde_json has to look at it.
+    pub(super) fn finish(self) -> Option<Spans> {
+        (!self.given_up && self.expected == Expected::Nothing && self.token == Token::None)
+            .then_some(self.spans)
+    }
+
+    /// Passes some bytes; there is at least one.
+    fn step(&mut self, text: &mut [u8]) -> Option<()> {
+        match self.token {
+            Token::String { is_name, escape } => self.string(text, is_name, escape),
+            Token::Number(number) => self.number(text, number),
+            Token::Literal(rest) => {
+                let (first, rest) = rest.split_first()?;
+                if text[self.at] != *first {
+                    return None;
+                }
+                self.at += 1;
+                self.token = Token::Literal(rest);
+                if rest.is_empty() { self.end_value() } else { Some(()) }
+            }
+            Token::None => self.between(text),
+        }
+    }
+
+    fn between(&mut self, text: &mut [u8]) -> Option<()> {
+        let at = self.at;
+        let byte = text[at];
+        self.at += 1;
+        match (self.expected, byte) {
+            (_, b' ' | b'\t') => {}
+            (_, b'\n' | b'\r') => text[at] = b' ',
+            (Expected::Object, b'{') => self.open(true)?,
+            (Expected::Name | Expected::NameOrEnd, b'"') => {
+                self.name_start = self.at;
+                self.token = Token::String { is_name: true, escape: Escape::No };
+            }
+            (Expected::Colon, b':') => self.expected = Expected::Value,
+            (Expected::CommaOrEnd, b',') => {
+                self.expected = if self.objects & 1 == 1 { Expected::Name } else { Expected::Value };
+            }
+            (Expected::NameOrEnd, b'}') => self.close()?,
+            (Expected::ValueOrEnd, b']') => self.close()?,
+            (Expected::CommaOrEnd, b'}') if self.objects & 1 == 1 => self.close()?,
+            (Expected::CommaOrEnd, b']') if self.objects & 1 == 0 => self.close()?,
+            (Expected::Value | Expected::ValueOrEnd, byte) => self.begin_value(at, byte)?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn begin_value(&mut self, at: usize, byte: u8) -> Option<()> {
+        if self.depth == 1 {
+            self.value_start = at;
+        }
+        match byte {
+            b'"' => self.token = Token::String { is_name: false, escape: Escape::No },
+            b'{' => self.open(true)?,
+            b'[' => self.open(false)?,
+            b'-' => self.token = Token::Number(Number::Sign),
+            b'0' => self.token = Token::Number(Number::Zero),
+            b'1'..=b'9' => self.token = Token::Number(Number::Integer),
+            b't' => self.token = Token::Literal(b"rue"),
+            b'f' => self.token = Token::Literal(b"alse"),
+            b'n' => self.token = Token::Literal(b"ull"),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn open(&mut self, is_object: bool) -> Option<()> {
+        if self.depth == MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        self.objects = self.objects << 1 | u64::from(is_object);
+        self.expected = if is_object { Expected::NameOrEnd } else { Expected::ValueOrEnd };
+        Some(())
+    }
+
+    fn close(&mut self) -> Option<()> {
+        self.depth -= 1;
+        self.objects >>= 1;
+        if self.depth == 0 {
+            self.expected = Expected::Nothing;
+            return Some(());
+        }
+        self.end_value()
+    }
+
+    /// A value has ended before `at`.
+    fn end_value(&mut self) -> Option<()> {
+        self.token = Token::None;
+        self.expected = Expected::CommaOrEnd;
+        if self.depth == 1 { self.spans.set(self.member, self.value_start..self.at) } else { Some(()) }
+    }
+
+    fn string(&mut self, text: &[u8], is_name: bool, escape: Escape) -> Option<()> {
+        let next;
+        match escape {
+            Escape::No => {
+                self.at += plain(&text[self.at..]);
+                match text.get(self.at) {
+                    None => return Some(()),
+                    Some(b'"') => {
+                        let end = self.at;
+                        self.at += 1;
+                        return if is_name { self.end_name(text, end) } else { self.end_value() };
+                    }
+                    Some(b'\\') => next = Escape::Begun,
+                    Some(_) => return None,
+                }
+            }
+            Escape::Begun => match text[self.at] {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => next = Escape::No,
+                b'u' => next = Escape::Digits(4),
+                _ => return None,
+            },
+            Escape::Digits(left) => {
+                if !text[self.at].is_ascii_hexdigit() {
+                    return None;
+                }
+                next = if left == 1 { Escape::No } else { Escape::Digits(left - 1) };
+            }
+        }
+        self.at += 1;
+        self.token = Token::String { is_name, escape: next };
+        Some(())
+    }
+
+    fn end_name(&mut self, text: &[u8], end: usize) -> Option<()> {
+        self.token = Token::None;
+        self.expected = Expected::Colon;
+        if self.depth == 1 {
+            self.member = Member::named(&text[self.name_start..end])?;
+        }
+        Some(())
+    }
+
+    fn number(&mut self, text: &[u8], number: Number) -> Option<()> {
+        let next = match (number, text[self.at]) {
+            (Number::Sign, b'0') => Number::Zero,
+            (Number::Sign, b'1'..=b'9') | (Number::Integer, b'0'..=b'9') => Number::Integer,
+            (Number::Zero | Number::Integer, b'.') => Number::Point,
+            (Number::Point | Number::Fraction, b'0'..=b'9') => Number::Fraction,
+            (Number::Zero | Number::Integer | Number::Fraction, b'e' | b'E') => Number::E,
+            (Number::E, b'+' | b'-') => Number::ESign,
+            (Number::E | Number::ESign | Number::Exponent, b'0'..=b'9') => Number::Exponent,
+            (Number::Zero, b'0'..=b'9') => return None,
+            (Number::Zero | Number::Integer | Number::Fraction | Number::Exponent, _) => {
+                return self.end_value();
+            }
+            _ => return None,
+        };
+        self.at += 1;
+        self.token = Token::Number(next);
+        Some(())
+    }
 }
 
 struct Reader<'a> {
@@ -166,7 +503,7 @@ impl Reader<'_> {
     /// The rest of a string (RFC 8259 § 7).
     fn string(&mut self) -> Option<()> {
         loop {
-            self.plain();
+            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
             match self.next()? {
                 b'"' => return Some(()),
                 b'\\' => match self.next()? {
@@ -183,25 +520,6 @@ impl Reader<'_> {
                 _ => return None,
             }
         }
-    }
-
-    /// Passes what means nothing in a string.
-    fn plain(&mut self) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let any_special = |chunk: &[u8]| chunk.iter().fold(false, |found, byte| found | is_special(*byte));
-        let whole = rest.chunks_exact(STEP).take_while(|chunk| !any_special(chunk)).count() * STEP;
-        let mut rest = rest.get(whole..).unwrap_or_default();
-        self.at += whole;
-        while let Some((word, others)) = rest.split_first_chunk() {
-            let found = specials(u64::from_le_bytes(*word));
-            if found != 0 {
-                self.at += found.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += word.len();
-            rest = others;
-        }
-        self.at += rest.iter().take_while(|byte| !is_special(**byte)).count();
     }
 
     /// The rest of a number (RFC 8259 § 6) after its first digit, or after its sign.
@@ -247,6 +565,22 @@ impl Reader<'_> {
     }
 }
 
+/// How many bytes come before the first that has a meaning in a string.
+fn plain(text: &[u8]) -> usize {
+    let any_special = |chunk: &[u8]| chunk.iter().fold(false, |found, byte| found | is_special(*byte));
+    let mut at = text.chunks_exact(STEP).take_while(|chunk| !any_special(chunk)).count() * STEP;
+    let mut rest = text.get(at..).unwrap_or_default();
+    while let Some((word, others)) = rest.split_first_chunk() {
+        let found = specials(u64::from_le_bytes(*word));
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += word.len();
+        rest = others;
+    }
+    at + rest.iter().take_while(|byte| !is_special(**byte)).count()
+}
+
 /// Whether a byte has a meaning in a string, or may not stand there.
 const fn is_special(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
@@ -279,7 +613,7 @@ mod tests {
     #[test]
     fn finds_members_whatever_surrounds_them() {
         let text = " {\"x\":[1,{\"id\":2}], \"id\" : -1.5e+3 ,\"result\":{\"a\":\"}\\\"\\u00e9\"},\"jsonrpc\":\"2.0\"} ";
-        let found = members(text.as_bytes()).unwrap();
+        let found = members(text).unwrap();
         let expected = Members {
             jsonrpc: Some("\"2.0\""),
             id: Some("-1.5e+3"),
@@ -287,7 +621,7 @@ mod tests {
             ..Members::default()
         };
         assert_eq!(found, expected);
-        assert_eq!(members(b"{}"), Some(Members::default()));
+        assert_eq!(members("{}"), Some(Members::default()));
     }
 
     #[test]
@@ -296,34 +630,121 @@ mod tests {
         for text in
             ["[]", "{\"id\":1,\"id\":2}", "{\"i\\u0064\":1}", "{\"id\":01}", "{\"id\":1}x", "{\"id\"", &deep]
         {
-            assert_eq!(members(text.as_bytes()), None, "{text}");
+            assert_eq!(members(text), None, "{text}");
         }
-        assert_eq!(members(b"{\"id\":\"\xff\"}"), None);
     }
 
     #[test]
     fn long_strings_end_where_they_end() {
         for length in 0..200 {
             let text = format!("{{\"id\":\"{}\",\"x\":1}}", "a".repeat(length));
-            let id = members(text.as_bytes()).unwrap().id.unwrap();
+            let id = members(&text).unwrap().id.unwrap();
             assert_eq!(id.len(), length + 2);
-            assert_eq!(members(text.replace("\",\"x", "\x01\",\"x").as_bytes()), None);
+            assert_eq!(members(&text.replace("\",\"x", "\x01\",\"x")), None);
         }
+    }
+
+    /// What the scanner says to a text that comes in pieces which end at these places.
+    fn scanned(text: &str, cuts: &[usize]) -> Option<Spans> {
+        let mut scanner = Scanner::default();
+        let mut there = Vec::new();
+        for (at, byte) in text.bytes().enumerate() {
+            if cuts.contains(&at) {
+                scanner.read(&mut there);
+            }
+            there.push(byte);
+        }
+        scanner.read(&mut there);
+        scanner.finish()
+    }
+
+    /// However a text is cut, the scanner finds what the reader of whole texts finds.
+    fn agree(text: &str, cuts: &[usize]) {
+        let whole = members(text);
+        let in_pieces = scanned(text, cuts);
+        // It counts the outermost object as a level.
+        if in_pieces.is_some() || !text.contains(&"[".repeat(63)) {
+            assert_eq!(in_pieces.as_ref().map(|spans| spans.members(text).unwrap()), whole, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_in_pieces_is_read_like_a_whole_one() {
+        for text in [
+            "{}",
+            " { } ",
+            r#"{"jsonrpc":"2.0","id":17,"result":{"a":[1,-0,2.5e+3,0.1E-7,true,false,null,{},[],"\"\u00e9\\é"]}}"#,
+            r#"{"id":1,"id":2}"#,
+            r#"{"i\u0064":1}"#,
+            r#"{"x\u0064":{"i\u0064":1},"id":1}"#,
+            r#"{"a":01}"#,
+            r#"{"a":-}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":1e}"#,
+            r#"{"a":tru}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":[}]"#,
+            r#"{"a" 1}"#,
+            r#"{"a":1}}"#,
+            r#"{"a":1"#,
+            r#"{"a":"\x"}"#,
+            r#"{"a":"\u00g0"}"#,
+            "[]",
+            "",
+            "1",
+            "{\"a\":\"\u{1}\"}",
+        ] {
+            for at in 0..=text.len() {
+                agree(text, &[at]);
+            }
+            agree(text, &(0..text.len()).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn line_breaks_between_tokens_become_spaces() {
+        let mut text = b"{\r\n\t\"id\" :\n1 ,\"a\":[\n]\r}\n".to_vec();
+        let mut scanner = Scanner::default();
+        scanner.read(&mut text);
+        assert_eq!(String::from_utf8(text).unwrap(), "{  \t\"id\" : 1 ,\"a\":[ ] } ");
+        assert_eq!(scanner.finish().unwrap().id, Some(11..12));
     }
 
     proptest! {
         #[test]
+        fn pieces_do_not_matter(
+            text in r#"[{}\[\]",:\\ 0-9a-fnrtulse.+\-E\x01é]{0,40}"#,
+            cuts in proptest::collection::vec(0_usize..50, 0..6),
+        ) {
+            agree(&format!("{{\"id\":{text}}}"), &cuts);
+            agree(&text, &cuts);
+        }
+
+        #[test]
+        fn messages_in_pieces_are_read(
+            id in any::<f64>(),
+            text in any::<String>(),
+            key in "[a-z]{1,9}",
+            cuts in proptest::collection::vec(0_usize..200, 0..6),
+        ) {
+            let value = serde_json::json!({ "jsonrpc": "2.0", "id": id, "params": { key: [text, null, true, {}] } });
+            for text in [value.to_string(), format!("{value:#}")] {
+                prop_assert!(scanned(&text, &cuts).is_some());
+                agree(&text, &cuts);
+            }
+        }
+
+        #[test]
         fn the_first_special_byte_is_found(text in proptest::collection::vec(any::<u8>(), 0..100)) {
             let expected = text.iter().position(|byte| is_special(*byte)).unwrap_or(text.len());
-            let mut reader = Reader { bytes: &text, at: 0 };
-            reader.plain();
-            prop_assert_eq!(reader.at, expected);
+            prop_assert_eq!(plain(&text), expected);
         }
 
         #[test]
         fn accepts_nothing_that_serde_json_refuses(text in r#"[{}\[\]",:\\ 0-9a-fnrtulse.+\-E\x01é]{0,40}"#) {
             let text = format!("{{\"id\":{text}}}");
-            if members(text.as_bytes()).is_some() {
+            if members(&text).is_some() {
                 prop_assert!(is_json(&text), "{}", text);
             }
         }
@@ -332,7 +753,7 @@ mod tests {
         fn accepts_simple_messages(id in any::<f64>(), text in any::<String>(), key in "[a-z]{1,9}") {
             let value = serde_json::json!({ "id": id, "params": { key: [text, null, true, {}] } });
             for text in [value.to_string(), format!("{value:#}")] {
-                let found = members(text.as_bytes()).unwrap();
+                let found = members(&text).unwrap();
                 prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(found.params.unwrap()).unwrap(), &value["params"]);
             }
         }

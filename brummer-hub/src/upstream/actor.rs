@@ -367,6 +367,7 @@ impl Actor {
                     let carrier = Some(call.id);
                     call.settle().then(|| {
                         call.wake();
+                        self.wire.answers_elsewhere.store(true, Ordering::Relaxed);
                         UpstreamEventKind::Frame { frame, carrier }
                     })
                 });

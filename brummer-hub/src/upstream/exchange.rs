@@ -31,6 +31,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long a notification or response may take to be accepted. Nobody waits for it.
 const MESSAGE_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long an answer on the standing stream is waited for from an instance that has never given one there.
+const ELSEWHERE_LIMIT: Duration = Duration::from_secs(3);
+
 /// Pause before a broken stream is resumed when the server named none (2025-11-25, transports § Resumability leaves it
 /// to the client; EventSource implementations take some seconds, the SDKs one).
 pub(super) const DEFAULT_RETRY: Duration = Duration::from_secs(1);
@@ -152,6 +155,8 @@ struct Exchange<'a> {
 impl Exchange<'_> {
     async fn run(&mut self, body: Text, connection: Option<Connection>) -> Result<Option<Connection>, Stop> {
         let (connection, response) = self.send(&body, connection).await?;
+        let is_put_off =
+            response.status() == StatusCode::ACCEPTED || self.route.transport == Transport::HttpSse;
         let opening = open(self.wire, connection, response);
         match self.patience.wait(opening).await?? {
             Opening::Messages(reply) => {
@@ -160,10 +165,10 @@ impl Exchange<'_> {
                 self.read(reply).await
             }
             // The connection is of no use until the answer has come elsewhere; it would be idle for too long.
-            Opening::Empty(_) => Err(self
-                .wait_elsewhere()
-                .await
-                .unwrap_or_else(|| invalid("it accepted the request without an answer".into()).into())),
+            Opening::Empty(_) => {
+                let unanswered = invalid("it accepted the request without an answer".into());
+                Err(if is_put_off { self.wait_elsewhere(unanswered).await } else { unanswered.into() })
+            }
             Opening::Refused(refusal) => self.judge(body, refusal).await,
         }
     }
@@ -223,13 +228,20 @@ impl Exchange<'_> {
         meaning(evidence(!self.again))
     }
 
-    /// Waits for an answer on the standing stream; `None`: there is none.
-    async fn wait_elsewhere(&mut self) -> Option<Stop> {
+    /// Waits for an answer on the standing stream: long where the instance is known to answer there. `unanswered`: what it
+    /// is if there is none.
+    async fn wait_elsewhere(&mut self, unanswered: ExchangeError) -> Stop {
         if self.route.transport == Transport::HttpSse {
-            return Some(self.patience.wait_elsewhere().await.into());
+            return self.patience.wait_elsewhere().await.into();
         }
-        let stands = *self.wire.standing.borrow();
-        if stands { Some(self.patience.wait_on_standing().await.into()) } else { None }
+        if !*self.wire.standing.borrow() {
+            return unanswered.into();
+        }
+        if self.wire.answers_elsewhere.load(Ordering::Relaxed) {
+            return self.patience.wait_on_standing().await.into();
+        }
+        let first = timeout(ELSEWHERE_LIMIT, self.patience.wait_on_standing()).await;
+        first.map_or_else(|_| unanswered.into(), Into::into)
     }
 
     /// Tells the messages of a reply, and of the streams that resume it, up to the answer.
@@ -242,7 +254,7 @@ impl Exchange<'_> {
                 Ok(Some(text)) => {
                     self.patience.renew();
                     attempts = 0;
-                    match self.wire.deliver(text, self.call).await {
+                    match self.wire.deliver(&text, self.call).await {
                         Ok(true) => break,
                         Ok(false) => {}
                         // Perhaps it was the answer, perhaps not: the end of the stream tells.
@@ -268,8 +280,7 @@ impl Exchange<'_> {
             }
             let Some(id) = reply.parser().and_then(Parser::last_id) else {
                 // Some servers end the stream properly, and answer on the standing one.
-                let stop = if broken.is_none() { self.wait_elsewhere().await } else { None };
-                return Err(stop.unwrap_or_else(|| lost().into()));
+                return Err(if broken.is_none() { self.wait_elsewhere(lost()).await } else { lost().into() });
             };
             // Events without data are a sign of life as well: a server may make its clients poll.
             if resumed_after.as_deref() != Some(id) {
@@ -314,7 +325,7 @@ impl Exchange<'_> {
         }
         let rest = async {
             while let Ok(Some(text)) = reply.next().await {
-                let _ = self.wire.deliver(text, self.call).await;
+                let _ = self.wire.deliver(&text, self.call).await;
             }
         };
         let _ = timeout(LINGER, rest).await;

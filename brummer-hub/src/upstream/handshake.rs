@@ -17,10 +17,10 @@ use super::{
     modern::probe::{Discovered, Verdict, probe},
     reply::{Opening, Refusal, Reply, excerpt, open as open_reply},
     sse::Name,
-    wire::{Wire, invalid, parse},
+    wire::{Wire, apart, invalid, parse},
 };
 use crate::{
-    frame::{Frame, Kind, split_batch},
+    frame::{Frame, Kind},
     protocol::{Era, LegacyVersion},
 };
 
@@ -348,18 +348,14 @@ pub(super) enum First {
 /// Reads up to the answer to `initialize`.
 pub(super) async fn read_answer(reply: &mut Reply) -> Result<First, ExchangeError> {
     let mut early = Vec::new();
-    while let Some((name, text)) = reply.next_event().await? {
+    while let Some((name, document)) = reply.next_event().await? {
         match name {
-            Name::Endpoint if early.is_empty() => return Ok(First::Endpoint(text)),
-            Name::Message if !text.trim_ascii().is_empty() => {}
+            Name::Endpoint if early.is_empty() => return Ok(First::Endpoint(document.text)),
+            Name::Message if !document.text.trim_ascii_start().is_empty() => {}
             _ => continue,
         }
-        let parts = match text.trim_ascii_start().first() {
-            Some(b'[') => split_batch(&text, MAX_EARLY).map_err(|error| invalid(error.to_string()))?,
-            _ => vec![text],
-        };
         let mut answer = None;
-        for part in parts {
+        for part in apart(document, MAX_EARLY)? {
             let frame = parse(&part)?;
             match frame.kind() {
                 Kind::Response { .. } => answer = Some(frame),

@@ -74,7 +74,7 @@ async fn find_endpoint(wire: &Wire, base: &Route) -> Result<(Reply, Route, Bytes
         Opening::Messages(_) | Opening::Empty(_) => return Err(invalid("it is no stream".into())),
     };
     match stream.next_event().await? {
-        Some((Name::Endpoint, address)) => Ok((stream, base, address)),
+        Some((Name::Endpoint, address)) => Ok((stream, base, address.text)),
         _ => Err(invalid("the stream does not begin with an endpoint event".into())),
     }
 }

@@ -13,8 +13,10 @@ use super::{
     sse::{Event, Name, Parser},
     wire::{Wire, parse},
 };
-use crate::budget::Account;
-use crate::frame::{Frame, Kind};
+use crate::{
+    budget::{Account, FREE},
+    frame::{Document, Frame, Kind, Scanner},
+};
 
 /// As much of the body of a refusal as is read: enough for a JSON-RPC error with data.
 const MAX_REFUSAL: usize = 256 * 1024;
@@ -66,7 +68,14 @@ pub(super) async fn open(
         }
     };
     let account = Account::with(wire.budget.as_ref());
-    Ok(Opening::Messages(Reply { connection, body: Some(body), form, limit, account }))
+    Ok(Opening::Messages(Reply {
+        connection,
+        body: Some(body),
+        form,
+        limit,
+        account,
+        scanner: Scanner::default(),
+    }))
 }
 
 /// How the body is compressed, if it is.
@@ -104,6 +113,8 @@ pub(super) struct Reply {
     limit: usize,
     /// What has been paid for the message that is being read.
     account: Account,
+    /// How far the event that is coming in has been read, if it is a large one.
+    scanner: Scanner,
 }
 
 #[derive(Debug)]
@@ -118,25 +129,27 @@ enum Form {
 
 impl Reply {
     /// The next message; `None` at the end. Events with other names than `message` are passed over.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ExchangeError> {
-        while let Some((name, text)) = self.next_event().await? {
-            if name == Name::Message && !text.trim_ascii().is_empty() {
-                return Ok(Some(text));
+    pub(super) async fn next(&mut self) -> Result<Option<Document>, ExchangeError> {
+        while let Some((name, document)) = self.next_event().await? {
+            if name == Name::Message && !document.text.trim_ascii_start().is_empty() {
+                return Ok(Some(document));
             }
         }
         Ok(None)
     }
 
     /// The next event with data, whatever its name.
-    pub(super) async fn next_event(&mut self) -> Result<Option<(Name, Bytes)>, ExchangeError> {
+    pub(super) async fn next_event(&mut self) -> Result<Option<(Name, Document)>, ExchangeError> {
         loop {
             if let Form::Events(parser, chunk) = &mut self.form {
                 match parser.next(chunk) {
-                    Some(Event::Data { name, data }) => return Ok(Some((name, self.account.seal(data)))),
+                    Some(Event::Data { name, data }) => return Ok(Some((name, self.event(data)))),
                     Some(Event::TooLarge) => {
+                        self.scanner = Scanner::default();
                         self.account.seal(Bytes::new());
                         return Err(too_large(self.limit));
                     }
+                    None if parser.held() > FREE => self.scanner.read(parser.data()),
                     None => {}
                 }
             }
@@ -174,13 +187,28 @@ impl Reply {
         }
     }
 
-    async fn document(&mut self, first: Bytes) -> Result<(Name, Bytes), ExchangeError> {
+    /// The data of an event, of which what came before its last piece has been scanned.
+    fn event(&mut self, data: Bytes) -> Document {
+        let mut scanner = std::mem::take(&mut self.scanner);
+        if data.len() <= FREE {
+            return self.account.seal(data).into();
+        }
+        match data.try_into_mut() {
+            Ok(mut data) => {
+                scanner.read(&mut data);
+                Document::scanned(self.account.seal(data.freeze()), scanner)
+            }
+            Err(data) => self.account.seal(data).into(),
+        }
+    }
+
+    async fn document(&mut self, first: Bytes) -> Result<(Name, Document), ExchangeError> {
         match self.body.take() {
             Some(body) => {
                 let text = read(&mut self.connection, body, first, self.limit, &mut self.account).await?;
-                Ok((Name::Message, without_bom(&text)))
+                Ok((Name::Message, text))
             }
-            None => Ok((Name::Message, without_bom(&first))),
+            None => Ok((Name::Message, without_bom(&first).into())),
         }
     }
 
@@ -229,13 +257,14 @@ async fn read(
     first: Bytes,
     limit: usize,
     account: &mut Account,
-) -> Result<Bytes, ExchangeError> {
+) -> Result<Document, ExchangeError> {
     let announced = body.size_hint().exact().map(|left| usize::try_from(left).unwrap_or(usize::MAX));
     let announced = announced.map(|left| left.saturating_add(first.len()));
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
     let mut whole = Vec::new();
+    let mut scanner = Scanner::default();
     let mut next = first;
     loop {
         let length = whole.len() + next.len();
@@ -246,7 +275,7 @@ async fn read(
         if whole.is_empty() && (next.is_empty() || body.is_end_stream()) {
             // A body that came in one piece is used where it is.
             if body.is_end_stream() {
-                return Ok(account.seal(next));
+                return Ok(account.seal(without_bom(&next)).into());
             }
         } else {
             if whole.capacity() < length {
@@ -254,19 +283,27 @@ async fn read(
                 whole.reserve_exact(room - whole.len());
             }
             // Dropped at once: the connection reads into the same memory again.
-            whole.extend_from_slice(&std::mem::take(&mut next));
+            let piece = std::mem::take(&mut next);
+            whole.extend_from_slice(if whole.is_empty() {
+                piece.strip_prefix(BOM).unwrap_or(&piece)
+            } else {
+                &piece
+            });
+            scanner.read(&mut whole);
         }
         match connection.chunk(&mut body).await {
             Some(Ok(chunk)) => next = chunk,
             Some(Err(error)) => return Err(broken(&error)),
-            None => return Ok(account.seal(whole.into())),
+            None => return Ok(Document::scanned(account.seal(whole.into()), scanner)),
         }
     }
 }
 
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 /// A document without the mark that some editors and frameworks put first (RFC 8259 § 8.1 lets readers ignore it).
 fn without_bom(text: &Bytes) -> Bytes {
-    let rest = text.strip_prefix(b"\xef\xbb\xbf").map(|rest| text.slice_ref(rest));
+    let rest = text.strip_prefix(BOM).map(|rest| text.slice_ref(rest));
     rest.unwrap_or_else(|| text.clone())
 }
 
@@ -294,7 +331,7 @@ impl Refusal {
         let mut account = Account::default();
         let read = read(&mut connection, body, Bytes::new(), MAX_REFUSAL, &mut account).await;
         let (body, connection) = match read {
-            Ok(body) => (body, Some(connection)),
+            Ok(body) => (body.text, Some(connection)),
             Err(_) => (Bytes::new(), None),
         };
         Self { status, body, location: location.filter(|_| status.is_redirection()), connection }
@@ -302,7 +339,7 @@ impl Refusal {
 
     /// The JSON-RPC response in it: that is the instance's answer then, whatever the status.
     pub(super) fn answer(&self) -> Option<Frame> {
-        let frame = parse(&without_bom(&self.body)).ok()?;
+        let frame = parse(&self.body.clone().into()).ok()?;
         matches!(frame.kind(), Kind::Response { .. }).then_some(frame)
     }
 

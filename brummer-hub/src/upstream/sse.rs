@@ -132,6 +132,11 @@ impl Parser {
         None
     }
 
+    /// The data of the unfinished event, as far as it has come.
+    pub(crate) fn data(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+
     /// Bytes of the unfinished event.
     pub(crate) fn held(&self) -> usize {
         self.data.len()

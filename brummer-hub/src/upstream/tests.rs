@@ -40,6 +40,7 @@ pub(super) fn wire(events: mpsc::Sender<UpstreamEvent>) -> Wire {
         budget: None,
         closes: AtomicBool::new(false),
         refuses_pings: AtomicBool::new(false),
+        answers_elsewhere: AtomicBool::new(false),
         standing: watch::Sender::new(false),
         since: Instant::now(),
         last_heard: AtomicU64::new(0),

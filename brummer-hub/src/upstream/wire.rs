@@ -30,7 +30,7 @@ use super::{
 use crate::{
     budget::Budget,
     config::Limits,
-    frame::{Frame, Kind, split_batch},
+    frame::{Document, Frame, Kind, split_batch},
     protocol::method,
 };
 
@@ -58,6 +58,8 @@ pub(super) struct Wire {
     pub(super) closes: AtomicBool,
     /// The instance refuses `ping` in a session that it knows.
     pub(super) refuses_pings: AtomicBool,
+    /// The instance has answered a request on its standing stream.
+    pub(super) answers_elsewhere: AtomicBool,
     /// Whether a standing stream stands, on which an answer could come.
     pub(super) standing: watch::Sender<bool>,
     /// When the one stream of the HTTP+SSE transport last brought something, in milliseconds after `since`.
@@ -163,13 +165,13 @@ impl Wire {
     }
 
     /// Passes on what came for `call`: one message or a batch. Whether the answer to the call was in it.
-    pub(super) async fn deliver(&self, text: Bytes, call: &Call) -> Result<bool, ExchangeError> {
-        if text.trim_ascii_start().first() != Some(&b'[') {
-            return Ok(self.deliver_frame(parse(&text)?, call, false).await);
+    pub(super) async fn deliver(&self, document: &Document, call: &Call) -> Result<bool, ExchangeError> {
+        if document.text.trim_ascii_start().first() != Some(&b'[') {
+            return Ok(self.deliver_frame(parse(document)?, call, false).await);
         }
         let mut answered = false;
-        for part in split_batch(&text, MAX_BATCH).map_err(|error| invalid(error.to_string()))? {
-            answered |= self.deliver_frame(parse(&part)?, call, false).await;
+        for part in split_batch(&document.text, MAX_BATCH).map_err(|error| invalid(error.to_string()))? {
+            answered |= self.deliver_frame(parse(&part.into())?, call, false).await;
         }
         Ok(answered)
     }
@@ -221,12 +223,9 @@ impl Wire {
     }
 
     /// Takes apart what came on a standing stream, passes on all but the responses, and gives those back.
-    pub(super) async fn deliver_standing(&self, text: Bytes) -> Result<Vec<Frame>, ExchangeError> {
+    pub(super) async fn deliver_standing(&self, document: Document) -> Result<Vec<Frame>, ExchangeError> {
         self.note_heard();
-        let parts = match text.trim_ascii_start().first() {
-            Some(b'[') => split_batch(&text, MAX_BATCH).map_err(|error| invalid(error.to_string()))?,
-            _ => vec![text],
-        };
+        let parts = apart(document, MAX_BATCH)?;
         let mut responses = Vec::new();
         for part in parts {
             let frame = parse(&part)?;
@@ -255,11 +254,20 @@ impl Wire {
     }
 }
 
+/// The messages of a batch, or the one that it is.
+pub(super) fn apart(document: Document, limit: usize) -> Result<Vec<Document>, ExchangeError> {
+    if document.text.trim_ascii_start().first() != Some(&b'[') {
+        return Ok(vec![document]);
+    }
+    let parts = split_batch(&document.text, limit).map_err(|error| invalid(error.to_string()))?;
+    Ok(parts.into_iter().map(Into::into).collect())
+}
+
 /// Reads a message. One that is not UTF-8 arrives with U+FFFD in place of what is not: one bad name spoils no list.
-pub(super) fn parse(text: &Bytes) -> Result<Frame, ExchangeError> {
-    Frame::parse(text.clone()).or_else(|error| {
+pub(super) fn parse(document: &Document) -> Result<Frame, ExchangeError> {
+    Frame::read(document).or_else(|error| {
         let refused = invalid(error.to_string());
-        match String::from_utf8_lossy(text) {
+        match String::from_utf8_lossy(&document.text) {
             Cow::Borrowed(_) => Err(refused),
             Cow::Owned(mended) => {
                 tracing::debug!("the instance sent text that is not UTF-8");

@@ -308,7 +308,7 @@ pub(in crate::upstream) async fn hear(
                 return (None, News::Ended);
             }
         };
-        let Ok(frame) = Frame::parse(text) else {
+        let Ok(frame) = Frame::read(&text) else {
             tracing::debug!("passed over what is no message on the stream of changes");
             continue;
         };

@@ -22,7 +22,7 @@ use super::{
         connection::Connection,
         headers::Route,
         reply::{Opening, open},
-        wire::{Wire, means},
+        wire::{Wire, means, parse},
     },
     Manner,
     field::encode,
@@ -190,7 +190,7 @@ async fn page(
     match open(wire, connection, response).await? {
         Opening::Messages(mut reply) => {
             while let Some(text) = reply.next().await? {
-                let frame = Frame::parse(text).ok();
+                let frame = parse(&text).ok();
                 let is_it =
                     |frame: &Frame| matches!(frame.kind(), Kind::Response { .. }) && means(frame.id(), id);
                 if let Some(answer) = frame.filter(is_it) {

@@ -185,14 +185,14 @@ enum Heard {
 async fn read_answer(mut reply: Reply) -> Result<Heard, ExchangeError> {
     let mut answer = None;
     while answer.is_none()
-        && let Some((name, text)) = reply.next_event().await?
+        && let Some((name, document)) = reply.next_event().await?
     {
         match name {
-            Name::Endpoint => return Ok(Heard::Endpoint(Box::new(reply), text)),
-            Name::Message if !text.trim_ascii().is_empty() => {}
+            Name::Endpoint => return Ok(Heard::Endpoint(Box::new(reply), document.text)),
+            Name::Message if !document.text.trim_ascii_start().is_empty() => {}
             _ => continue,
         }
-        match parse(&text) {
+        match parse(&document) {
             Ok(frame) if matches!(frame.kind(), Kind::Response { .. }) => answer = Some(frame),
             Ok(_) => {}
             Err(_) => break,

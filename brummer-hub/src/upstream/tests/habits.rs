@@ -177,7 +177,7 @@ async fn an_answer_may_come_on_the_standing_stream() {
         standing.event(json!({"jsonrpc": "2.0", "id": id, "result": id})).await;
         assert_eq!(owner.result(id).await, json!(id));
     }
-    // An answer that could only have come there is lost with the stream.
+    // One that answers there may take its time, and an answer that could only have come there is lost with the stream.
     owner.request(3, "tools/call");
     server.expect("POST", "tools/call").await.accept().await;
     owner.request(9, "tools/list");
@@ -187,4 +187,47 @@ async fn an_answer_may_come_on_the_standing_stream() {
     owner.suspect().await;
     let error = owner.ended(3).await;
     assert!(error.sent == Sent::Unknown && matches!(error.reason, ExchangeReason::Closed), "{error}");
+}
+
+/// Large answers are read while they come in, wherever they are cut.
+#[tokio::test]
+async fn large_answers_arrive_whole_in_whatever_pieces() {
+    let (mut server, mut owner) = Server::connected("").await;
+    let lines = "line \\\\ \\\"x\\\" \\u00e9 é\\n".repeat(4000);
+    let items = r#"{"id":12,"name":"web","ok":true,"tags":["a",1.0e3]} ,"#.repeat(2000);
+    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let mut not_utf8 = format!(r#"{{"a":"{lines}"#).into_bytes();
+    not_utf8.extend_from_slice(b"\xff\"}");
+    let mended = String::from_utf8_lossy(&not_utf8).into_owned();
+    for (result, expected) in [
+        (format!(r#"{{"a":"{lines}"}}"#).into_bytes(), None),
+        (format!("{{\n \"a\": [\r\n{items} {{}}\n ]\n}}").into_bytes(), None),
+        (format!(r#"{{"a":"{lines}","b":{deep}}}"#).into_bytes(), None),
+        (format!(r#"{{"a":"{lines}","a":1}}"#).into_bytes(), None),
+        (not_utf8, Some(mended)),
+    ] {
+        let expected = expected.unwrap_or_else(|| String::from_utf8(result.clone()).unwrap());
+        let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+        let body = [&br#"{"jsonrpc":"2.0","id":1,"result":"#[..], &result, b"}"].concat();
+        for (as_event, piece) in [(false, 997), (false, 40_000), (true, 1013), (true, 60_000)] {
+            owner.request(1, "tools/call");
+            let call = server.expect("POST", "tools/call").await;
+            let kind = if as_event { "text/event-stream" } else { "application/json" };
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let mut answer = call.raw(head).await;
+            // An event cannot hold a line break; each makes another line of data.
+            let text = if as_event {
+                let text: Vec<_> = body.split(|byte| matches!(byte, b'\n' | b'\r')).collect();
+                [b"data: ", &text.join(&b"\ndata: "[..])[..], b"\n\n"].concat()
+            } else {
+                body.clone()
+            };
+            for piece in text.chunks(piece) {
+                answer.chunk(piece).await;
+            }
+            answer.end().await;
+            assert_eq!(owner.result(1).await, expected, "{as_event} {piece}");
+        }
+    }
 }

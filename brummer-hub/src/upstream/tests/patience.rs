@@ -41,7 +41,9 @@ async fn the_shared_stream_is_a_sign_of_life_where_it_carries_the_answers() {
         let mut patience = Patience::new(&wire, &call, sleep_to_end, shares_stream);
         let heard = async {
             sleep(Duration::from_secs(40)).await;
-            let _ = wire.deliver_standing(r#"{"jsonrpc":"2.0","id":1,"result":1}"#.into()).await;
+            let _ = wire
+                .deliver_standing(bytes::Bytes::from(r#"{"jsonrpc":"2.0","id":1,"result":1}"#).into())
+                .await;
         };
         let (end, ()) = tokio::join!(patience.wait_elsewhere(), heard);
         assert!(matches!(end, Impatience::TimedOut));
