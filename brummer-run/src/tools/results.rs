@@ -75,14 +75,28 @@ pub(crate) struct ScriptList {
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) scripts: Map<String, Value>,
     pub(super) directory: String,
-    /// npm, pnpm, yarn or bun
-    pub(super) package_manager: String,
+    /// npm, pnpm, yarn or bun; missing without a package.json
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) package_manager: Option<String>,
     /// What says that it is this one
-    pub(super) package_manager_reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) package_manager_reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) workspaces: Vec<WorkspaceScripts>,
+    /// Commands of other files; they are run by their whole names
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) declared: Vec<DeclaredCommand>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DeclaredCommand {
+    /// Such as `make:build`
+    pub(super) name: String,
+    /// The file that declares it
+    pub(super) file: String,
+    pub(super) command: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

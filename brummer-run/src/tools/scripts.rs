@@ -1,6 +1,6 @@
 //! `scripts_list`, `scripts_run`, `scripts_stop`, `scripts_restart` and `scripts_status`.
 
-use std::{sync::Arc, time::Duration};
+use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use brummer_hub::serve::{CallError, Offer};
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use super::{
     Answer, App, Effect,
     arguments::{self, Nothing, Run, Status, Stop},
     neighbours, probe,
-    results::{Known, ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
+    results::{DeclaredCommand, Known, ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
     tool,
 };
 use crate::{
@@ -34,9 +34,10 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_list",
         Effect::Reads,
-        "The scripts of the project's package.json, its package manager and its workspaces.",
+        "The scripts of the project's package.json, its package manager and its workspaces, and the commands that other files \
+         declare (Procfile, Makefile and others).",
         |app, Nothing {}, _| async move {
-            let project = project::read_aside(&app.directory).await?;
+            let project = app.project().await?;
             Ok(listed(&project))
         },
     );
@@ -45,7 +46,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_run",
         Effect::Starts,
-        "Starts a script of package.json. If it runs already, it says so and starts nothing. It warns of a port that is \
+        "Starts a script of package.json, or a command that another file declares. If it runs already, it says so and starts nothing. It warns of a port that is \
          taken, and says by whom. It does not wait for the script to be ready: wait_until does.",
         |app, run: Run, _| async move {
             let launch = Launch { args: run.args, env: run.env, port: run.port.map(Into::into) };
@@ -112,10 +113,18 @@ fn listed(project: &Project) -> Answer<ScriptList> {
     for workspace in &project.workspaces {
         lines(&format!("{}#", workspace.name), &workspace.scripts);
     }
+    for declared in &project.declared {
+        text.push_str(&format!("{}: {} ({})\n", declared.name, declared.command, declared.file));
+    }
     if let Some(note) = &structured.note {
         text.push_str(&format!("({note})\n"));
     }
-    text.push_str(&format!("(run by {}: {})", project.manager, project.manager_reason));
+    if project.is_package {
+        text.push_str(&format!(
+            "(scripts of package.json are run by {}: {})",
+            project.manager, project.manager_reason
+        ));
+    }
     Answer { structured, text }
 }
 
@@ -129,18 +138,26 @@ pub(crate) fn list(project: &Project) -> ScriptList {
         path: workspace.path.clone(),
         scripts: map(&workspace.scripts),
     });
-    let note = match (project.script_names().is_empty(), project.more_workspaces) {
-        (true, _) => Some("package.json has no scripts".to_owned()),
-        (false, true) => Some("there are more workspaces than are listed".to_owned()),
-        (false, false) => None,
-    };
+    let mut notes = project.faults.clone();
+    if project.script_names().is_empty() {
+        notes.push("package.json has no scripts".to_owned());
+    }
+    if project.more_workspaces {
+        notes.push("there are more workspaces than are listed".to_owned());
+    }
+    let declared = project.declared.iter().map(|declared| DeclaredCommand {
+        name: declared.name.clone(),
+        file: declared.file.clone(),
+        command: declared.command.clone(),
+    });
     ScriptList {
         scripts: map(&project.scripts),
         directory: project.directory.display().to_string(),
-        package_manager: project.manager.name().to_owned(),
-        package_manager_reason: project.manager_reason.clone(),
+        package_manager: project.is_package.then(|| project.manager.name().to_owned()),
+        package_manager_reason: project.is_package.then(|| project.manager_reason.clone()),
         workspaces: workspaces.collect(),
-        note,
+        declared: declared.collect(),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
 }
 
@@ -152,14 +169,24 @@ pub(crate) fn command(
 ) -> Result<Command, project::ProjectError> {
     let chosen = project.script(name)?;
     let mut environment: Vec<(String, String)> = launch.env.clone().into_iter().collect();
-    let port = launch.port.or_else(|| project.own_port(&chosen));
+    let declared = chosen.declared.as_ref().and_then(|declared| declared.port);
+    let port = launch.port.or(declared).or_else(|| project.own_port(&chosen));
     environment.extend(port.map(|port| ("PORT".to_owned(), port.to_string())));
+    let (program, arguments) = match chosen.declared {
+        None => (project.manager.name().into(), project.manager.arguments(&chosen.script, &launch.args)),
+        Some(declared) => {
+            // What the file says goes before what a client says.
+            environment.splice(0..0, declared.environment);
+            let more = launch.args.iter().map(OsString::from);
+            (declared.program, declared.arguments.into_iter().chain(more).collect())
+        }
+    };
     Ok(Command {
         name: chosen.name,
         also: chosen.also,
         script: chosen.command,
-        program: project.manager.name().into(),
-        arguments: project.manager.arguments(&chosen.script, &launch.args),
+        program,
+        arguments,
         directory: chosen.directory,
         environment,
         launch: Arc::new(Launch { port, ..launch }),
@@ -192,9 +219,13 @@ async fn taken_ports(app: &App, command: &Command) -> Vec<String> {
 }
 
 async fn start(app: &App, name: &str, launch: Launch) -> Result<Answer<Ran>, CallError> {
-    let project = project::read_aside(&app.directory).await?;
+    let project = app.project().await?;
     let command = command(&project, name, launch)?;
-    let manager = project.manager;
+    let by = command.program.display().to_string();
+    let reason = match project.is_package && by == project.manager.name() {
+        true => format!(": {}", project.manager_reason),
+        false => String::new(),
+    };
     let runs = app.scripts.list().iter().any(|it| *it.name == command.name && it.state.is_alive());
     let warnings = if runs { Vec::new() } else { taken_ports(app, &command).await };
     match app.scripts.start(command).await? {
@@ -211,8 +242,7 @@ async fn start(app: &App, name: &str, launch: Launch) -> Result<Answer<Ran>, Cal
             let process = timeout(FIRST_WORD, known).await.ok().flatten().unwrap_or(process);
             if let State::Ended { how: Ending::Failed(Why::NotStarted(why)), .. } = &process.state {
                 return Err(CallError::new(format!(
-                    "`{name}` could not be started: {why} (it is run by {manager}: {})",
-                    project.manager_reason
+                    "`{name}` could not be started: {why} (it is run by {by}{reason})"
                 )));
             }
             let message = format!("started `{name}` as {}", process.id);
@@ -284,7 +314,7 @@ async fn processes(app: &App, name: Option<&str>) -> Result<Processes, CallError
         return Ok(Processes { processes: found });
     }
     // It is no mistake to ask for a script that never ran, but one to ask for a script that does not exist.
-    project::read_aside(&app.directory).await?.script(name)?;
+    app.project().await?.script(name)?;
     Ok(Processes { processes: vec![ProcessInfo::not_running(name)] })
 }
 
