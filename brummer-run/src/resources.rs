@@ -51,7 +51,7 @@ pub(crate) fn add(offer: &mut Offer, app: &App) {
     });
     resource(offer, app, AVAILABLE, "Scripts", "The scripts of package.json", |app| async move {
         let project = app.project().await?;
-        Ok(serde_json::to_value(tools::list(&project))?)
+        Ok(serde_json::to_value(tools::list(&project, 0))?)
     });
 }
 

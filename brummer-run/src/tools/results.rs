@@ -68,7 +68,7 @@ pub(super) struct Streamed {
     pub(super) ended: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScriptList {
     /// Name and command of each script
@@ -86,6 +86,9 @@ pub(crate) struct ScriptList {
     /// Commands of other files; they are run by their whole names
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) declared: Vec<DeclaredCommand>,
+    /// For the next call: what did not fit into this answer
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
 }
@@ -183,6 +186,8 @@ pub(super) struct Link {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Processes {
     pub(crate) processes: Vec<ProcessInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -302,6 +307,8 @@ pub(super) struct UrlInfo {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Urls {
     pub(super) urls: Vec<UrlInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<String>,
 }
 
 /// A time of the log, to the millisecond.
@@ -384,6 +391,11 @@ impl ProcessInfo {
             env: Vec::new(),
             port: None,
         }
+    }
+
+    /// How long it is as JSON, nearly.
+    pub(super) fn size(&self) -> usize {
+        serde_json::to_string(self).map_or(0, |text| text.len() + 1)
     }
 
     /// One line for a reader.

@@ -8,14 +8,14 @@ use tokio::time::timeout;
 
 use super::{
     Answer, App, Effect,
-    arguments::{self, Nothing, Run, Status, Stop},
-    neighbours, probe,
+    arguments::{self, List, Run, Status, Stop},
+    fit, neighbours, probe,
     results::{DeclaredCommand, Known, ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
     tool,
 };
 use crate::{
     ports::{Ports, expected},
-    project::{self, Project, Script},
+    project::{self, Declared, Project, Script, Workspace},
     script::{self, Command, DEFAULT_GRACE, Ending, Launch, Process, Started, State, Why},
 };
 
@@ -36,9 +36,11 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         Effect::Reads,
         "The scripts of the project's package.json, its package manager and its workspaces, and the commands that other files \
          declare (Procfile, Makefile and others).",
-        |app, Nothing {}, _| async move {
+        |app, List { cursor }: List, _| async move {
+            let from = cursor.as_deref().map_or(Some(0), |cursor| cursor.parse().ok());
+            let from = from.ok_or_else(|| CallError::new("`cursor` is not one of scripts_list"))?;
             let project = app.project().await?;
-            Ok(listed(&project))
+            Ok(listed(&project, from))
         },
     );
     tool(
@@ -94,27 +96,62 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         |app, Status { name }: Status, _| async move {
             let structured = processes(&app, name.as_deref()).await?;
             let lines: Vec<String> = structured.processes.iter().map(ProcessInfo::line).collect();
-            let text =
+            let mut text =
                 if lines.is_empty() { "no script was started yet".to_owned() } else { lines.join("\n") };
+            if let Some(note) = &structured.note {
+                text.push_str(&format!("\n({note})"));
+            }
             Ok(Answer { structured, text })
         },
     );
 }
 
-fn listed(project: &Project) -> Answer<ScriptList> {
-    let structured = list(project);
-    let mut text = String::new();
-    let mut lines = |prefix: &str, scripts: &[Script]| {
-        for script in scripts {
-            text.push_str(&format!("{prefix}{}: {}\n", script.name, script.command));
+/// Something that is listed: what cannot be cut in two.
+enum Item<'a> {
+    Script(&'a Script),
+    Declared(&'a Declared),
+    Workspace(&'a Workspace),
+}
+
+impl Item<'_> {
+    /// How long it is as JSON.
+    fn size(&self) -> usize {
+        let script = |script: &Script| fit::json(&script.name) + fit::json(&script.command) + 10;
+        match self {
+            Self::Script(it) => script(it),
+            Self::Declared(it) => fit::json(&it.name) + fit::json(&it.file) + fit::json(&it.command) + 40,
+            Self::Workspace(it) => {
+                it.name.len() + it.path.len() + 50 + it.scripts.iter().map(script).sum::<usize>()
+            }
         }
-    };
-    lines("", &project.scripts);
-    for workspace in &project.workspaces {
-        lines(&format!("{}#", workspace.name), &workspace.scripts);
     }
-    for declared in &project.declared {
-        text.push_str(&format!("{}: {} ({})\n", declared.name, declared.command, declared.file));
+}
+
+/// What a project has, from a place in it on, as far as it fits into an answer.
+fn items(project: &Project, from: usize) -> (Vec<Item<'_>>, Option<usize>) {
+    let scripts = project.scripts.iter().map(Item::Script);
+    let declared = project.declared.iter().map(Item::Declared);
+    let workspaces = project.workspaces.iter().map(Item::Workspace);
+    let mut items: Vec<Item<'_>> = scripts.chain(declared).chain(workspaces).skip(from).collect();
+    let count = fit::count(items.iter().map(Item::size));
+    let next = (count < items.len()).then_some(from + count);
+    items.truncate(count);
+    (items, next)
+}
+
+fn listed(project: &Project, from: usize) -> Answer<ScriptList> {
+    let structured = list(project, from);
+    let mut text = String::new();
+    for item in items(project, from).0 {
+        match item {
+            Item::Script(script) => text.push_str(&format!("{}: {}\n", script.name, script.command)),
+            Item::Declared(it) => text.push_str(&format!("{}: {} ({})\n", it.name, it.command, it.file)),
+            Item::Workspace(workspace) => {
+                for script in &workspace.scripts {
+                    text.push_str(&format!("{}#{}: {}\n", workspace.name, script.name, script.command));
+                }
+            }
+        }
     }
     if let Some(note) = &structured.note {
         text.push_str(&format!("({note})\n"));
@@ -128,16 +165,34 @@ fn listed(project: &Project) -> Answer<ScriptList> {
     Answer { structured, text }
 }
 
-/// The scripts of a project, as they are answered.
-pub(crate) fn list(project: &Project) -> ScriptList {
+/// The scripts of a project, as they are answered, from a place on.
+pub(crate) fn list(project: &Project, from: usize) -> ScriptList {
     let map = |scripts: &[Script]| -> Map<String, Value> {
         scripts.iter().map(|script| (script.name.clone(), script.command.as_str().into())).collect()
     };
-    let workspaces = project.workspaces.iter().map(|workspace| WorkspaceScripts {
-        name: workspace.name.clone(),
-        path: workspace.path.clone(),
-        scripts: map(&workspace.scripts),
-    });
+    let (items, next) = items(project, from);
+    let mut list = ScriptList {
+        directory: project.directory.display().to_string(),
+        package_manager: project.is_package.then(|| project.manager.name().to_owned()),
+        package_manager_reason: project.is_package.then(|| project.manager_reason.clone()),
+        cursor: next.map(|next| next.to_string()),
+        ..ScriptList::default()
+    };
+    for item in items {
+        match item {
+            Item::Script(script) => list.scripts.extend(map(std::slice::from_ref(script))),
+            Item::Declared(declared) => list.declared.push(DeclaredCommand {
+                name: declared.name.clone(),
+                file: declared.file.clone(),
+                command: declared.command.clone(),
+            }),
+            Item::Workspace(workspace) => list.workspaces.push(WorkspaceScripts {
+                name: workspace.name.clone(),
+                path: workspace.path.clone(),
+                scripts: map(&workspace.scripts),
+            }),
+        }
+    }
     let mut notes = project.faults.clone();
     if project.script_names().is_empty() {
         notes.push("package.json has no scripts".to_owned());
@@ -145,20 +200,11 @@ pub(crate) fn list(project: &Project) -> ScriptList {
     if project.more_workspaces {
         notes.push("there are more workspaces than are listed".to_owned());
     }
-    let declared = project.declared.iter().map(|declared| DeclaredCommand {
-        name: declared.name.clone(),
-        file: declared.file.clone(),
-        command: declared.command.clone(),
-    });
-    ScriptList {
-        scripts: map(&project.scripts),
-        directory: project.directory.display().to_string(),
-        package_manager: project.is_package.then(|| project.manager.name().to_owned()),
-        package_manager_reason: project.is_package.then(|| project.manager_reason.clone()),
-        workspaces: workspaces.collect(),
-        declared: declared.collect(),
-        note: (!notes.is_empty()).then(|| notes.join("; ")),
+    if let Some(cursor) = &list.cursor {
+        notes.push(format!("there are more: pass `cursor` {cursor}"));
     }
+    list.note = (!notes.is_empty()).then(|| notes.join("; "));
+    list
 }
 
 /// What is to be started for a script of the project.
@@ -296,7 +342,7 @@ pub(crate) async fn active(app: &App) -> Processes {
     let known = Known::of(app).await;
     let alive = processes.iter().filter(|process| process.state.is_alive());
     let infos = alive.map(|process| ProcessInfo::new(process, &known, script::now()));
-    Processes { processes: infos.collect() }
+    fitting(infos.collect())
 }
 
 /// What runs and what has run; with a name, only that.
@@ -305,17 +351,27 @@ async fn processes(app: &App, name: Option<&str>) -> Result<Processes, CallError
     let known = Known::of(app).await;
     let info = |process: &Process| ProcessInfo::new(process, &known, script::now());
     let Some(name) = name else {
-        return Ok(Processes { processes: processes.iter().map(info).collect() });
+        return Ok(fitting(processes.iter().map(info).collect()));
     };
     let named = script::named(&processes, name);
     let found = named.iter().filter_map(|number| processes.iter().find(|process| process.number == *number));
     let found: Vec<ProcessInfo> = found.map(info).collect();
     if !found.is_empty() {
-        return Ok(Processes { processes: found });
+        return Ok(fitting(found));
     }
     // It is no mistake to ask for a script that never ran, but one to ask for a script that does not exist.
     app.project().await?.script(name)?;
-    Ok(Processes { processes: vec![ProcessInfo::not_running(name)] })
+    Ok(fitting(vec![ProcessInfo::not_running(name)]))
+}
+
+/// The newest processes, as far as they fit into an answer.
+fn fitting(mut processes: Vec<ProcessInfo>) -> Processes {
+    let count = fit::count(processes.iter().rev().map(ProcessInfo::size));
+    let left_out = processes.len() - count;
+    processes.drain(..left_out);
+    let note = (left_out > 0)
+        .then(|| format!("{left_out} older ones are left out; `name` shows those of one script"));
+    Processes { processes, note }
 }
 
 /// One process, as it is answered.
