@@ -312,7 +312,8 @@ struct RegisterArgs {
 /// Options of `run`.
 #[derive(Args, Debug)]
 struct RunArgs {
-    /// Scripts of package.json to start at once; WORKSPACE#SCRIPT for that of a workspace
+    /// Scripts of package.json to start at once, WORKSPACE#SCRIPT for that of a workspace; or commands of other files, such
+    /// as make:build
     #[arg(value_name = "SCRIPT")]
     scripts: Vec<String>,
     /// Directory of the project
@@ -324,6 +325,9 @@ struct RunArgs {
     /// What people call it [default: `name` of package.json, else the directory's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Command to run, besides scripts
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
     /// Let clients set this environment variable for scripts, besides harmless ones such as PORT; `*` at the end stands for any
     /// rest. May be given several times
     #[arg(long, value_name = "NAME")]
@@ -428,6 +432,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
     pub(crate) scripts: Vec<String>,
+    pub(crate) command: Option<(OsString, Vec<OsString>)>,
     pub(crate) directory: PathBuf,
     pub(crate) port: Option<u16>,
     pub(crate) name: Option<String>,
@@ -651,8 +656,10 @@ impl WaitArgs {
 
 impl RunArgs {
     fn into_command(self, directories: Directories) -> Command {
-        let Self { scripts, dir, port, name, allow_env, no_tui: _ } = self;
-        Command::Run(Project { scripts, directory: dir, port, name, allow_env, directories })
+        let Self { scripts, dir, port, name, command, allow_env, no_tui: _ } = self;
+        let mut words = command.into_iter();
+        let command = words.next().map(|program| (program, words.collect()));
+        Command::Run(Project { command, scripts, directory: dir, port, name, allow_env, directories })
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     let guard = vec![OsString::from(args::GUARD)];
     let mut options = RunOptions::new(project.directory, guard, console);
     options.scripts = project.scripts;
+    options.command = project.command;
     options.port = project.port;
     options.name = project.name;
     options.allow_env = project.allow_env;

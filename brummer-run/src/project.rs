@@ -1,8 +1,9 @@
-//! The project directory: its scripts, its package manager and its workspaces.
+//! The project directory: its scripts, its package manager, its workspaces, and what other files declare.
 //!
 //! Nothing is kept: each question reads the files as they are now, so that an edit counts at once. Reading blocks; callers
 //! in a runtime use [`read_aside`].
 
+mod declared;
 mod package;
 mod package_manager;
 mod workspaces;
@@ -11,11 +12,12 @@ mod worktree;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::package_manager::PackageManager;
+pub(crate) use self::{declared::Declared, package_manager::PackageManager};
 use crate::ports::expected;
 
 /// A `package.json` larger than this is not one. The largest in use have some 100 KiB.
@@ -33,6 +35,12 @@ pub(crate) struct Project {
     pub(crate) workspaces: Vec<Workspace>,
     /// Workspaces beyond the number that is read.
     pub(crate) more_workspaces: bool,
+    /// Whether there is a `package.json`.
+    pub(crate) is_package: bool,
+    /// Commands of other files, and the one from the command line.
+    pub(crate) declared: Vec<Declared>,
+    /// Files that declare commands and cannot be read, with the reason.
+    pub(crate) faults: Vec<String>,
     /// It is in a git worktree beside the main one.
     pub(crate) is_worktree: bool,
 }
@@ -59,7 +67,10 @@ pub(crate) struct Workspace {
 pub(crate) enum ProjectError {
     #[error("the directory {} does not exist; create it again, or end this run and start one elsewhere", .0.display())]
     Gone(PathBuf),
-    #[error("there is no package.json in {}", .0.display())]
+    #[error(
+        "there is no package.json in {}, nor another file that declares commands, such as a Procfile or a Makefile",
+        .0.display()
+    )]
     NoPackage(PathBuf),
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -74,7 +85,7 @@ const MAX_CANDIDATES: usize = 20;
 
 fn candidates(known: &[String]) -> String {
     if known.is_empty() {
-        return "package.json has none".to_owned();
+        return "package.json has none, and no other file declares any".to_owned();
     }
     let more = known.len().saturating_sub(MAX_CANDIDATES);
     let listed =
@@ -83,7 +94,7 @@ fn candidates(known: &[String]) -> String {
     format!("there are {listed}{more}")
 }
 
-/// A script that was asked for, and where it runs.
+/// A script that was asked for, and where and how it runs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Chosen {
     /// `dev`, or `web#dev` for one of a workspace: the same for every spelling.
@@ -94,12 +105,20 @@ pub(crate) struct Chosen {
     pub(crate) script: String,
     pub(crate) command: String,
     pub(crate) directory: PathBuf,
+    /// What another file than `package.json` declares.
+    pub(crate) declared: Option<Declared>,
 }
 
 impl Project {
-    /// Reads a project directory. Blocking.
-    pub(crate) fn read(directory: &Path) -> Result<Self, ProjectError> {
-        let package = package::read(directory)?;
+    /// Reads a project directory; `given` is a command from the command line. Blocking.
+    pub(crate) fn read(directory: &Path, given: Option<&Declared>) -> Result<Self, ProjectError> {
+        let (mut declared, faults) = declared::read(directory);
+        declared.extend(given.cloned());
+        let (package, is_package) = match package::read(directory) {
+            Ok(package) => (package, true),
+            Err(ProjectError::NoPackage(_)) if !declared.is_empty() => (Map::new(), false),
+            Err(error) => return Err(error),
+        };
         let (manager, manager_reason) = package_manager::detect(directory, &package);
         let (workspaces, more_workspaces) = workspaces::list(directory, &package);
         Ok(Self {
@@ -110,6 +129,9 @@ impl Project {
             scripts: scripts(&package),
             workspaces,
             more_workspaces,
+            is_package,
+            declared,
+            faults,
             is_worktree: worktree::is_linked(directory) && std::env::var_os("PORT").is_none(),
         })
     }
@@ -125,6 +147,7 @@ impl Project {
                 script: script.name.clone(),
                 command: script.command.clone(),
                 directory: self.directory.clone(),
+                declared: None,
             })
         };
         if let Some(chosen) = own(name) {
@@ -140,6 +163,7 @@ impl Project {
                         script: script.name.clone(),
                         command: script.command.clone(),
                         directory: self.directory.join(&workspace.path),
+                        declared: None,
                     });
                 }
             }
@@ -148,7 +172,29 @@ impl Project {
                 return Ok(chosen);
             }
         }
+        if let Some(declared) = self.declared(name) {
+            // Without the kind of its file, as long as nothing else has that name.
+            let short = declared.name.split_once(':').map(|(_, short)| short.to_owned());
+            let is_free = |short: &String| own(short).is_none() && self.declared(short) == Some(declared);
+            return Ok(Chosen {
+                name: declared.name.clone(),
+                also: short.filter(is_free),
+                script: declared.name.clone(),
+                command: declared.command.clone(),
+                directory: self.directory.join(&declared.directory),
+                declared: Some(declared.clone()),
+            });
+        }
         Err(ProjectError::NoScript { name: name.to_owned(), known: self.script_names() })
+    }
+
+    /// A command of another file: by its whole name, or by what stands behind the kind of the file if no other has that.
+    fn declared(&self, name: &str) -> Option<&Declared> {
+        let short =
+            |declared: &&Declared| declared.name.split_once(':').is_some_and(|(_, short)| short == name);
+        let mut fitting = self.declared.iter().filter(short);
+        let whole = self.declared.iter().find(|declared| declared.name == name);
+        whole.or_else(|| fitting.next().filter(|_| fitting.next().is_none()))
     }
 
     /// What a workspace is called: its name, or its path if another one has that name.
@@ -173,14 +219,18 @@ impl Project {
         let others = self.workspaces.iter().flat_map(|workspace| {
             workspace.scripts.iter().map(|script| format!("{}#{}", self.name_of(workspace), script.name))
         });
-        own.chain(others).collect()
+        let declared = self.declared.iter().map(|declared| declared.name.clone());
+        own.chain(others).chain(declared).collect()
     }
 }
 
 /// [`Project::read`] off the runtime's threads.
-pub(crate) async fn read_aside(directory: &Path) -> Result<Project, ProjectError> {
-    let wanted = directory.to_owned();
-    match tokio::task::spawn_blocking(move || Project::read(&wanted)).await {
+pub(crate) async fn read_aside(
+    directory: &Path,
+    given: Option<&Arc<Declared>>,
+) -> Result<Project, ProjectError> {
+    let (wanted, given) = (directory.to_owned(), given.cloned());
+    match tokio::task::spawn_blocking(move || Project::read(&wanted, given.as_deref())).await {
         Ok(project) => project,
         // The runtime is ending.
         Err(error) => Err(ProjectError::Read { path: directory.to_owned(), source: io::Error::other(error) }),

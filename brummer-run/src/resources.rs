@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     log::{Filter, Start, level::Level, search::Which},
-    project,
     tools::{self, App},
 };
 
@@ -51,8 +50,8 @@ pub(crate) fn add(offer: &mut Offer, app: &App) {
         Ok(serde_json::to_value(tools::active(&app).await)?)
     });
     resource(offer, app, AVAILABLE, "Scripts", "The scripts of package.json", |app| async move {
-        let project = project::read_aside(&app.directory).await?;
-        Ok(serde_json::to_value(tools::list(&project))?)
+        let project = app.project().await?;
+        Ok(serde_json::to_value(tools::list(&project, 0))?)
     });
 }
 

@@ -4,6 +4,7 @@ use std::{
     ffi::OsString,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     console::{Console, ConsoleOptions},
     log::{DEFAULT_LINES, Logs},
-    project::{self, Project, ProjectError},
+    project::{self, Declared, Project, ProjectError},
     prompts, resources,
     script::{self, Command, Launch, Launcher, Permits, Scripts, Started},
     tools::{self, App},
@@ -45,6 +46,8 @@ pub struct RunOptions {
     pub directory: PathBuf,
     /// Scripts to start at once.
     pub scripts: Vec<String>,
+    /// A command to start at once, with its arguments; it need not be a script.
+    pub command: Option<(OsString, Vec<OsString>)>,
     /// The port to serve MCP on; 0 for any. Without one, [`DEFAULT_PORT`] if it is free, else any.
     pub port: Option<u16>,
     /// What people call this instance; `name` of `package.json`, or the directory's name, unless given.
@@ -70,6 +73,7 @@ impl RunOptions {
         Self {
             directory: directory.into(),
             scripts: Vec::new(),
+            command: None,
             port: None,
             name: None,
             directories: Directories::from_env(),
@@ -112,7 +116,8 @@ pub async fn run(
     kill: CancellationToken,
 ) -> Result<(), RunError> {
     let directory = directory(&options.directory)?;
-    let (project, commands, doubt) = plan(&directory, &options.scripts).await?;
+    let given = options.command.map(|(program, arguments)| Arc::new(Declared::given(program, arguments)));
+    let (project, commands, doubt) = plan(&directory, &options.scripts, given.as_ref()).await?;
     let console = Console::start(options.console).map_err(RunError::Thread)?;
 
     let tasks = TaskTracker::new();
@@ -134,6 +139,7 @@ pub async fn run(
     let log_of_scripts = logs.clone();
     let app = App {
         directory: directory.as_path().into(),
+        given,
         logs,
         scripts: scripts.clone(),
         directories: options.directories.clone(),
@@ -207,11 +213,13 @@ fn directory(given: &Path) -> Result<PathBuf, RunError> {
 async fn plan(
     directory: &Path,
     scripts: &[String],
+    given: Option<&Arc<Declared>>,
 ) -> Result<(Option<Project>, Vec<Command>, Option<String>), RunError> {
     let refused = |error: ProjectError| RunError::Project(error.to_string());
-    match project::read_aside(directory).await {
+    match project::read_aside(directory, given).await {
         Ok(project) => {
-            let commands = scripts.iter().map(|name| tools::command(&project, name, Launch::default()));
+            let names = scripts.iter().chain(given.map(|given| &given.name));
+            let commands = names.map(|name| tools::command(&project, name, Launch::default()));
             let commands = commands.collect::<Result<_, _>>().map_err(refused)?;
             Ok((Some(project), commands, None))
         }
@@ -274,12 +282,20 @@ fn greet(
     }
     if let Some(project) = project {
         let names = project.script_names();
-        text.push_str(&format!(" with {} ({})", project.manager, project.manager_reason));
-        let width = project.scripts.iter().map(|script| script.name.len()).max().unwrap_or_default().min(20);
-        for script in project.scripts.iter().take(GREETED_SCRIPTS) {
-            text.push_str(&format!("\n  {:width$}  {}", script.name, script.command));
+        if project.is_package {
+            text.push_str(&format!(" with {} ({})", project.manager, project.manager_reason));
         }
-        let more = names.len() - project.scripts.len().min(GREETED_SCRIPTS);
+        let scripts = project.scripts.iter().map(|script| (&script.name, &script.command));
+        let declared = project.declared.iter().map(|declared| (&declared.name, &declared.command));
+        let listed: Vec<_> = scripts.chain(declared).take(GREETED_SCRIPTS).collect();
+        let width = listed.iter().map(|(name, _)| name.len()).max().unwrap_or_default().min(20);
+        for (name, command) in &listed {
+            text.push_str(&format!("\n  {name:width$}  {command}"));
+        }
+        for fault in &project.faults {
+            text.push_str(&format!("\nwarning: {fault}"));
+        }
+        let more = names.len() - listed.len();
         if more > 0 {
             text.push_str(&format!("\n  … and {more} more, in scripts_list"));
         }

@@ -39,6 +39,7 @@ pub(crate) use self::{
 };
 use crate::{
     log::Logs,
+    project::{self, Declared, Project, ProjectError},
     script::{Permits, Scripts},
 };
 
@@ -49,6 +50,8 @@ const PULSE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) directory: Arc<Path>,
+    /// A command from the command line, which can be started like a script.
+    pub(crate) given: Option<Arc<Declared>>,
     pub(crate) logs: Logs,
     pub(crate) scripts: Scripts,
     /// Where other instances are announced.
@@ -59,6 +62,13 @@ pub(crate) struct App {
     pub(crate) nonce: u32,
     /// Cancelled when the run ends: nothing waits any longer then.
     pub(crate) stopping: CancellationToken,
+}
+
+impl App {
+    /// The project as it is now.
+    pub(crate) async fn project(&self) -> Result<Project, ProjectError> {
+        project::read_aside(&self.directory, self.given.as_ref()).await
+    }
 }
 
 /// Whether a tool changes anything.

@@ -1,6 +1,7 @@
 //! `run`: real npm projects, driven through the hub as a client does it.
 
 mod commands;
+mod declared;
 mod ends;
 mod input;
 mod launches;

@@ -46,15 +46,16 @@ pub(super) const RUN: &str = "Run scripts of a project, and give clients tools f
 pub(super) const LONG_RUN: &str = "\
 Run scripts of a project, and give clients tools for them and their output.
 
-It reads package.json, starts the scripts that are named, shows what they print, and serves MCP: clients start, stop and \
+It reads package.json and other files that declare commands (Procfile, .claude/launch.json, Makefile, justfile, mise.toml, \
+deno.json, composer.json, pyproject.toml, Cargo.toml, go.mod, compose.yaml), starts the scripts that are named, shows what they print, and serves MCP: clients start, stop and \
 restart scripts, search and follow their output, wait until a server is ready, and list errors and URLs. Every hub finds \
 it. It stays until it is told to end, and takes all processes that the scripts have started with it, however it ends.
 
 `brummer-hub --no-tui` is the same.";
 
 pub(super) const USAGE_RUN: &str = "\
-brummer-hub run [SCRIPT]... [OPTIONS]
-       brummer-hub --no-tui [SCRIPT]... [OPTIONS]";
+brummer-hub run [SCRIPT]... [OPTIONS] [-- <COMMAND>...]
+       brummer-hub --no-tui [SCRIPT]... [OPTIONS] [-- <COMMAND>...]";
 
 pub(super) const MORE_RUN: &str = "`brummer-hub run --help` shows examples and exit codes.";
 
@@ -68,6 +69,10 @@ Examples:
 
   The script of a package in a monorepo:
     brummer-hub run 'web#dev'
+
+  A target of a Makefile, and any other command:
+    brummer-hub run make:serve
+    brummer-hub run -- python -m http.server 8000
 
   Stop everything in order: Ctrl-C. At once: Ctrl-C again.
 

@@ -18,7 +18,7 @@ impl Directory {
     }
 
     fn read(&self, path: &str) -> Project {
-        Project::read(&self.0.path().join(path)).unwrap()
+        Project::read(&self.0.path().join(path), None).unwrap()
     }
 
     fn manager(files: &[(&str, &str)]) -> (PackageManager, String) {
@@ -162,12 +162,30 @@ fn a_script_has_one_name_however_it_is_spelled() {
 }
 
 #[test]
+fn other_files_declare_commands_beside_package_json_or_without_it() {
+    let makefile = ("Makefile", "dev:\n\tnode x\nlint:\n\teslint\n");
+    let both =
+        Directory::with(&[("package.json", r#"{ "scripts": { "dev": "vite" } }"#), makefile]).read(".");
+    assert_eq!(both.script_names(), ["dev", "make:dev", "make:lint"]);
+    let name = |spelling: &str| both.script(spelling).unwrap().name;
+    assert_eq!(["dev", "make:dev", "lint"].map(name), ["dev", "make:dev", "make:lint"]);
+    let without = Directory::with(&[makefile, ("justfile", "dev:\n  x\n")]).read(".");
+    assert!(!without.is_package);
+    assert!(without.script("dev").is_err(), "two files have one");
+    assert_eq!(without.script("just:dev").unwrap().command, "just dev");
+    let given = Declared::given("node".into(), vec!["x.js".into()]);
+    let directory = Directory::with(&[]);
+    let given = Project::read(directory.0.path(), Some(&given)).unwrap();
+    assert_eq!(given.script("node").unwrap().command, "node x.js");
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let directory = Directory::with(&[("bad/package.json", "{ \"scripts\": "), ("list/package.json", "[]")]);
-    let message = |path: &str| Project::read(&directory.0.path().join(path)).unwrap_err().to_string();
+    let message = |path: &str| Project::read(&directory.0.path().join(path), None).unwrap_err().to_string();
     assert!(message("bad").contains("not a valid package.json: EOF while parsing"), "{}", message("bad"));
     assert!(message("list").contains("not a JSON object"));
     assert!(message(".").starts_with("there is no package.json in "));
     assert!(message("missing").contains("does not exist"));
-    assert!(matches!(Project::read(&directory.0.path().join("x")), Err(ProjectError::Gone(_))));
+    assert!(matches!(Project::read(&directory.0.path().join("x"), None), Err(ProjectError::Gone(_))));
 }

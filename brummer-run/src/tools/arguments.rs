@@ -9,10 +9,12 @@ use serde::Deserialize;
 
 use crate::log::{level::Level, search::Pattern};
 
-/// Nothing.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Nothing {}
+pub(super) struct List {
+    /// `cursor` of an earlier answer, for what did not fit into it
+    pub(super) cursor: Option<String>,
+}
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -44,14 +44,21 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "urls_list",
         Effect::Reads,
-        "The URLs of this machine that the scripts have printed, such as those of dev servers, with their labels.",
+        "The URLs of this machine that the scripts have printed, such as those of dev servers, with their labels; and the \
+         ports on which they listen without having said so.",
         |app, wanted: UrlsArguments, _| async move {
             let structured = urls::urls(&app, wanted.all).await;
             let lines = structured.urls.iter().map(|url| {
-                let ended = if url.running { "" } else { ", not running any more" };
+                let ended = match url {
+                    _ if !url.running => ", not running any more",
+                    _ if !url.printed => ", not printed",
+                    _ if url.listening == Some(false) => ", not listening there",
+                    _ => "",
+                };
                 format!("{} ({}, {}{ended})", url.url, url.label, url.process_id)
             });
-            let text = lines.collect::<Vec<_>>().join("\n");
+            let note = structured.note.iter().map(|note| format!("({note})"));
+            let text = lines.chain(note).collect::<Vec<_>>().join("\n");
             let text = if text.is_empty() { "no URL was printed yet".to_owned() } else { text };
             Ok(Answer { structured, text })
         },

@@ -5,11 +5,11 @@ use crate::log::{Entry, Page};
 /// Most characters of one entry in an answer. A stack trace says what matters in its first lines.
 const MAX_ENTRY: usize = 2_000;
 
-/// Most characters of all entries in an answer, which is some 8,000 tokens: clients warn from 10,000 on.
-const MAX_TOTAL: usize = 24_000;
+/// Most characters of an answer as JSON, which is some 8,000 tokens: clients warn from 10,000 on. The text is shorter.
+pub(super) const MAX_TOTAL: usize = 32_000;
 
-/// What every entry costs besides its text.
-const ENTRY_OVERHEAD: usize = 40;
+/// What an entry costs as JSON besides its text and names.
+const ENTRY_OVERHEAD: usize = 150;
 
 /// What was cut from a page.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -28,7 +28,7 @@ pub(super) fn fit(page: &mut Page, keep_newest: bool) -> Cut {
     }
     let mut total = 0;
     let mut fits = |entry: &Entry| {
-        total += entry.content.len() + ENTRY_OVERHEAD;
+        total += json(&entry.content) + entry.id.len() + entry.name.len() + ENTRY_OVERHEAD;
         total <= MAX_TOTAL
     };
     let count = page.entries.len();
@@ -51,6 +51,28 @@ pub(super) fn fit(page: &mut Page, keep_newest: bool) -> Cut {
         page.cursor = page.entries.last().map_or(page.cursor, |entry| entry.number);
     }
     cut
+}
+
+/// How long a text is as JSON.
+pub(super) fn json(text: &str) -> usize {
+    let cost = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(cost).sum()
+}
+
+/// How many of these sizes fit into an answer: at least one, so that it goes on.
+pub(super) fn count(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut total = 0;
+    let mut fits = |size: usize| {
+        total += size;
+        total <= MAX_TOTAL
+    };
+    let mut sizes = sizes.peekable();
+    let least = usize::from(sizes.peek().is_some());
+    sizes.take_while(|size| fits(*size)).count().max(least)
 }
 
 /// Cuts a text; says whether it did.
@@ -104,6 +126,19 @@ mod tests {
             "{}",
             long.entries[0].content
         );
+    }
+
+    #[test]
+    fn what_json_adds_to_a_text_counts() {
+        for text in ["plain", "a \"b\" \\c\n\td", "\x1b[1mé\0"] {
+            assert_eq!(json(text), serde_json::to_string(text).unwrap().len() - 2, "{text:?}");
+        }
+        let mut short = page(&[2; 1000]);
+        let cut = fit(&mut short, true);
+        assert!(cut.left_out > 0 && cut.left_out < 900, "{cut:?}");
+        assert_eq!(count([MAX_TOTAL - 1, 1, 1].into_iter()), 2);
+        assert_eq!(count([2 * MAX_TOTAL, 1].into_iter()), 1);
+        assert_eq!(count([].into_iter()), 0);
     }
 
     #[test]

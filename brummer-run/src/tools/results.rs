@@ -68,21 +68,38 @@ pub(super) struct Streamed {
     pub(super) ended: String,
 }
 
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScriptList {
     /// Name and command of each script
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) scripts: Map<String, Value>,
     pub(super) directory: String,
-    /// npm, pnpm, yarn or bun
-    pub(super) package_manager: String,
+    /// npm, pnpm, yarn or bun; missing without a package.json
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) package_manager: Option<String>,
     /// What says that it is this one
-    pub(super) package_manager_reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) package_manager_reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) workspaces: Vec<WorkspaceScripts>,
+    /// Commands of other files; they are run by their whole names
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) declared: Vec<DeclaredCommand>,
+    /// For the next call: what did not fit into this answer
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DeclaredCommand {
+    /// Such as `make:build`
+    pub(super) name: String,
+    /// The file that declares it
+    pub(super) file: String,
+    pub(super) command: String,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -169,6 +186,8 @@ pub(super) struct Link {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Processes {
     pub(crate) processes: Vec<ProcessInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<String>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -288,6 +307,8 @@ pub(super) struct UrlInfo {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Urls {
     pub(super) urls: Vec<UrlInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<String>,
 }
 
 /// A time of the log, to the millisecond.
@@ -370,6 +391,11 @@ impl ProcessInfo {
             env: Vec::new(),
             port: None,
         }
+    }
+
+    /// How long it is as JSON, nearly.
+    pub(super) fn size(&self) -> usize {
+        serde_json::to_string(self).map_or(0, |text| text.len() + 1)
     }
 
     /// One line for a reader.

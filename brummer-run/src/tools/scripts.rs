@@ -1,6 +1,6 @@
 //! `scripts_list`, `scripts_run`, `scripts_stop`, `scripts_restart` and `scripts_status`.
 
-use std::{sync::Arc, time::Duration};
+use std::{ffi::OsString, sync::Arc, time::Duration};
 
 use brummer_hub::serve::{CallError, Offer};
 use serde_json::{Map, Value};
@@ -8,14 +8,14 @@ use tokio::time::timeout;
 
 use super::{
     Answer, App, Effect,
-    arguments::{self, Nothing, Run, Status, Stop},
-    neighbours, probe,
-    results::{Known, ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
+    arguments::{self, List, Run, Status, Stop},
+    fit, neighbours, probe,
+    results::{DeclaredCommand, Known, ProcessInfo, Processes, Ran, ScriptList, Stopped, WorkspaceScripts},
     tool,
 };
 use crate::{
     ports::{Ports, expected},
-    project::{self, Project, Script},
+    project::{self, Declared, Project, Script, Workspace},
     script::{self, Command, DEFAULT_GRACE, Ending, Launch, Process, Started, State, Why},
 };
 
@@ -34,10 +34,13 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_list",
         Effect::Reads,
-        "The scripts of the project's package.json, its package manager and its workspaces.",
-        |app, Nothing {}, _| async move {
-            let project = project::read_aside(&app.directory).await?;
-            Ok(listed(&project))
+        "The scripts of the project's package.json, its package manager and its workspaces, and the commands that other files \
+         declare (Procfile, Makefile and others).",
+        |app, List { cursor }: List, _| async move {
+            let from = cursor.as_deref().map_or(Some(0), |cursor| cursor.parse().ok());
+            let from = from.ok_or_else(|| CallError::new("`cursor` is not one of scripts_list"))?;
+            let project = app.project().await?;
+            Ok(listed(&project, from))
         },
     );
     tool(
@@ -45,7 +48,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_run",
         Effect::Starts,
-        "Starts a script of package.json. If it runs already, it says so and starts nothing. It warns of a port that is \
+        "Starts a script of package.json, or a command that another file declares. If it runs already, it says so and starts nothing. It warns of a port that is \
          taken, and says by whom. It does not wait for the script to be ready: wait_until does.",
         |app, run: Run, _| async move {
             let launch = Launch { args: run.args, env: run.env, port: run.port.map(Into::into) };
@@ -93,55 +96,115 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         |app, Status { name }: Status, _| async move {
             let structured = processes(&app, name.as_deref()).await?;
             let lines: Vec<String> = structured.processes.iter().map(ProcessInfo::line).collect();
-            let text =
+            let mut text =
                 if lines.is_empty() { "no script was started yet".to_owned() } else { lines.join("\n") };
+            if let Some(note) = &structured.note {
+                text.push_str(&format!("\n({note})"));
+            }
             Ok(Answer { structured, text })
         },
     );
 }
 
-fn listed(project: &Project) -> Answer<ScriptList> {
-    let structured = list(project);
-    let mut text = String::new();
-    let mut lines = |prefix: &str, scripts: &[Script]| {
-        for script in scripts {
-            text.push_str(&format!("{prefix}{}: {}\n", script.name, script.command));
+/// Something that is listed: what cannot be cut in two.
+enum Item<'a> {
+    Script(&'a Script),
+    Declared(&'a Declared),
+    Workspace(&'a Workspace),
+}
+
+impl Item<'_> {
+    /// How long it is as JSON.
+    fn size(&self) -> usize {
+        let script = |script: &Script| fit::json(&script.name) + fit::json(&script.command) + 10;
+        match self {
+            Self::Script(it) => script(it),
+            Self::Declared(it) => fit::json(&it.name) + fit::json(&it.file) + fit::json(&it.command) + 40,
+            Self::Workspace(it) => {
+                it.name.len() + it.path.len() + 50 + it.scripts.iter().map(script).sum::<usize>()
+            }
         }
-    };
-    lines("", &project.scripts);
-    for workspace in &project.workspaces {
-        lines(&format!("{}#", workspace.name), &workspace.scripts);
+    }
+}
+
+/// What a project has, from a place in it on, as far as it fits into an answer.
+fn items(project: &Project, from: usize) -> (Vec<Item<'_>>, Option<usize>) {
+    let scripts = project.scripts.iter().map(Item::Script);
+    let declared = project.declared.iter().map(Item::Declared);
+    let workspaces = project.workspaces.iter().map(Item::Workspace);
+    let mut items: Vec<Item<'_>> = scripts.chain(declared).chain(workspaces).skip(from).collect();
+    let count = fit::count(items.iter().map(Item::size));
+    let next = (count < items.len()).then_some(from + count);
+    items.truncate(count);
+    (items, next)
+}
+
+fn listed(project: &Project, from: usize) -> Answer<ScriptList> {
+    let structured = list(project, from);
+    let mut text = String::new();
+    for item in items(project, from).0 {
+        match item {
+            Item::Script(script) => text.push_str(&format!("{}: {}\n", script.name, script.command)),
+            Item::Declared(it) => text.push_str(&format!("{}: {} ({})\n", it.name, it.command, it.file)),
+            Item::Workspace(workspace) => {
+                for script in &workspace.scripts {
+                    text.push_str(&format!("{}#{}: {}\n", workspace.name, script.name, script.command));
+                }
+            }
+        }
     }
     if let Some(note) = &structured.note {
         text.push_str(&format!("({note})\n"));
     }
-    text.push_str(&format!("(run by {}: {})", project.manager, project.manager_reason));
+    if project.is_package {
+        text.push_str(&format!(
+            "(scripts of package.json are run by {}: {})",
+            project.manager, project.manager_reason
+        ));
+    }
     Answer { structured, text }
 }
 
-/// The scripts of a project, as they are answered.
-pub(crate) fn list(project: &Project) -> ScriptList {
+/// The scripts of a project, as they are answered, from a place on.
+pub(crate) fn list(project: &Project, from: usize) -> ScriptList {
     let map = |scripts: &[Script]| -> Map<String, Value> {
         scripts.iter().map(|script| (script.name.clone(), script.command.as_str().into())).collect()
     };
-    let workspaces = project.workspaces.iter().map(|workspace| WorkspaceScripts {
-        name: workspace.name.clone(),
-        path: workspace.path.clone(),
-        scripts: map(&workspace.scripts),
-    });
-    let note = match (project.script_names().is_empty(), project.more_workspaces) {
-        (true, _) => Some("package.json has no scripts".to_owned()),
-        (false, true) => Some("there are more workspaces than are listed".to_owned()),
-        (false, false) => None,
-    };
-    ScriptList {
-        scripts: map(&project.scripts),
+    let (items, next) = items(project, from);
+    let mut list = ScriptList {
         directory: project.directory.display().to_string(),
-        package_manager: project.manager.name().to_owned(),
-        package_manager_reason: project.manager_reason.clone(),
-        workspaces: workspaces.collect(),
-        note,
+        package_manager: project.is_package.then(|| project.manager.name().to_owned()),
+        package_manager_reason: project.is_package.then(|| project.manager_reason.clone()),
+        cursor: next.map(|next| next.to_string()),
+        ..ScriptList::default()
+    };
+    for item in items {
+        match item {
+            Item::Script(script) => list.scripts.extend(map(std::slice::from_ref(script))),
+            Item::Declared(declared) => list.declared.push(DeclaredCommand {
+                name: declared.name.clone(),
+                file: declared.file.clone(),
+                command: declared.command.clone(),
+            }),
+            Item::Workspace(workspace) => list.workspaces.push(WorkspaceScripts {
+                name: workspace.name.clone(),
+                path: workspace.path.clone(),
+                scripts: map(&workspace.scripts),
+            }),
+        }
     }
+    let mut notes = project.faults.clone();
+    if project.script_names().is_empty() {
+        notes.push("package.json has no scripts".to_owned());
+    }
+    if project.more_workspaces {
+        notes.push("there are more workspaces than are listed".to_owned());
+    }
+    if let Some(cursor) = &list.cursor {
+        notes.push(format!("there are more: pass `cursor` {cursor}"));
+    }
+    list.note = (!notes.is_empty()).then(|| notes.join("; "));
+    list
 }
 
 /// What is to be started for a script of the project.
@@ -152,14 +215,24 @@ pub(crate) fn command(
 ) -> Result<Command, project::ProjectError> {
     let chosen = project.script(name)?;
     let mut environment: Vec<(String, String)> = launch.env.clone().into_iter().collect();
-    let port = launch.port.or_else(|| project.own_port(&chosen));
+    let declared = chosen.declared.as_ref().and_then(|declared| declared.port);
+    let port = launch.port.or(declared).or_else(|| project.own_port(&chosen));
     environment.extend(port.map(|port| ("PORT".to_owned(), port.to_string())));
+    let (program, arguments) = match chosen.declared {
+        None => (project.manager.name().into(), project.manager.arguments(&chosen.script, &launch.args)),
+        Some(declared) => {
+            // What the file says goes before what a client says.
+            environment.splice(0..0, declared.environment);
+            let more = launch.args.iter().map(OsString::from);
+            (declared.program, declared.arguments.into_iter().chain(more).collect())
+        }
+    };
     Ok(Command {
         name: chosen.name,
         also: chosen.also,
         script: chosen.command,
-        program: project.manager.name().into(),
-        arguments: project.manager.arguments(&chosen.script, &launch.args),
+        program,
+        arguments,
         directory: chosen.directory,
         environment,
         launch: Arc::new(Launch { port, ..launch }),
@@ -192,9 +265,13 @@ async fn taken_ports(app: &App, command: &Command) -> Vec<String> {
 }
 
 async fn start(app: &App, name: &str, launch: Launch) -> Result<Answer<Ran>, CallError> {
-    let project = project::read_aside(&app.directory).await?;
+    let project = app.project().await?;
     let command = command(&project, name, launch)?;
-    let manager = project.manager;
+    let by = command.program.display().to_string();
+    let reason = match project.is_package && by == project.manager.name() {
+        true => format!(": {}", project.manager_reason),
+        false => String::new(),
+    };
     let runs = app.scripts.list().iter().any(|it| *it.name == command.name && it.state.is_alive());
     let warnings = if runs { Vec::new() } else { taken_ports(app, &command).await };
     match app.scripts.start(command).await? {
@@ -211,8 +288,7 @@ async fn start(app: &App, name: &str, launch: Launch) -> Result<Answer<Ran>, Cal
             let process = timeout(FIRST_WORD, known).await.ok().flatten().unwrap_or(process);
             if let State::Ended { how: Ending::Failed(Why::NotStarted(why)), .. } = &process.state {
                 return Err(CallError::new(format!(
-                    "`{name}` could not be started: {why} (it is run by {manager}: {})",
-                    project.manager_reason
+                    "`{name}` could not be started: {why} (it is run by {by}{reason})"
                 )));
             }
             let message = format!("started `{name}` as {}", process.id);
@@ -266,7 +342,7 @@ pub(crate) async fn active(app: &App) -> Processes {
     let known = Known::of(app).await;
     let alive = processes.iter().filter(|process| process.state.is_alive());
     let infos = alive.map(|process| ProcessInfo::new(process, &known, script::now()));
-    Processes { processes: infos.collect() }
+    fitting(infos.collect())
 }
 
 /// What runs and what has run; with a name, only that.
@@ -275,17 +351,27 @@ async fn processes(app: &App, name: Option<&str>) -> Result<Processes, CallError
     let known = Known::of(app).await;
     let info = |process: &Process| ProcessInfo::new(process, &known, script::now());
     let Some(name) = name else {
-        return Ok(Processes { processes: processes.iter().map(info).collect() });
+        return Ok(fitting(processes.iter().map(info).collect()));
     };
     let named = script::named(&processes, name);
     let found = named.iter().filter_map(|number| processes.iter().find(|process| process.number == *number));
     let found: Vec<ProcessInfo> = found.map(info).collect();
     if !found.is_empty() {
-        return Ok(Processes { processes: found });
+        return Ok(fitting(found));
     }
     // It is no mistake to ask for a script that never ran, but one to ask for a script that does not exist.
-    project::read_aside(&app.directory).await?.script(name)?;
-    Ok(Processes { processes: vec![ProcessInfo::not_running(name)] })
+    app.project().await?.script(name)?;
+    Ok(fitting(vec![ProcessInfo::not_running(name)]))
+}
+
+/// The newest processes, as far as they fit into an answer.
+fn fitting(mut processes: Vec<ProcessInfo>) -> Processes {
+    let count = fit::count(processes.iter().rev().map(ProcessInfo::size));
+    let left_out = processes.len() - count;
+    processes.drain(..left_out);
+    let note = (left_out > 0)
+        .then(|| format!("{left_out} older ones are left out; `name` shows those of one script"));
+    Processes { processes, note }
 }
 
 /// One process, as it is answered.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    App,
+    App, fit,
     results::{UrlInfo, Urls, time},
 };
 use crate::{detect::urls, ports::Ports};
@@ -52,7 +52,11 @@ pub(super) async fn urls(app: &App, all: bool) -> Urls {
             });
         }
     }
-    Urls { urls: listed }
+    let count =
+        fit::count(listed.iter().map(|url| serde_json::to_string(url).map_or(0, |text| text.len() + 1)));
+    let left_out = listed.len() - count;
+    listed.truncate(count);
+    Urls { urls: listed, note: (left_out > 0).then(|| format!("{left_out} more are left out")) }
 }
 
 fn url_of(address: IpAddr, port: u16) -> String {

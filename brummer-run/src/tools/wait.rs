@@ -224,10 +224,11 @@ fn wanted(app: &App, wait: &Wait) -> Result<Wanted, CallError> {
 fn lines(app: &App, wait: &Wait, text: &str) -> Result<(Filter, u64), CallError> {
     let processes = match &wait.process_id {
         Some(name) => Which::Only(vec![newest(app, name)?]),
-        // What has ended has said its last.
+        // What has ended has said its last, unless it is its end that is waited for.
         None => {
+            let exit = wait.exit.as_deref().map(|name| newest(app, name)).transpose()?;
             let processes = app.scripts.list();
-            let ended = processes.iter().filter(|process| !process.state.is_alive());
+            let ended = processes.iter().filter(|it| !it.state.is_alive() && Some(it.number) != exit);
             Which::AllBut(ended.map(|process| process.number).collect())
         }
     };

@@ -119,17 +119,52 @@ async fn answers_fit_into_a_context() {
     let home = Home::new();
     let long = "console.log('x'.repeat(50000)); for (let i = 0; i < 900; i++) console.log(i + ' ' + 'y'.repeat(500)); \
         console.log('done');";
-    let directory = project(&home, &[("long", "node long.js")], &[("long.js", long)]);
+    let scripts = [("long", "node long.js"), ("short", "node short.js")];
+    let short = "for (let i = 0; i < 1000; i++) console.log(i);";
+    let directory = project(&home, &scripts, &[("long.js", long), ("short.js", short)]);
     let _run = Run::start(command(&home, &directory, &["long"]));
     let client = Client::of(&home, &directory).await;
     client.wait(json!({ "exit": "long" })).await;
     let page = client.tool("logs_tail", json!({ "limit": 1000 })).await;
-    let size: usize = contents(&page).iter().map(|line| line.len()).sum();
-    assert!(size <= 24_000, "{size}");
+    // All of the structured part counts, not the texts alone.
+    let size = page.to_string().len();
+    assert!((20_000..33_000).contains(&size), "{size}");
     assert_eq!(contents(&page).last(), Some(&"done"));
     assert!(page["note"].as_str().unwrap().contains("left out"), "{}", page["note"]);
+    // Many short lines cost more than their text.
+    let short = client.tool("scripts_run", json!({ "name": "short" })).await;
+    client.wait(json!({ "exit": "short" })).await;
+    let page = client.tool("logs_tail", json!({ "processId": short["processId"], "limit": 1000 })).await;
+    assert!(page.to_string().len() < 33_000, "{}", page.to_string().len());
+    assert_eq!(contents(&page).last(), Some(&"999"));
     let found = client.tool("logs_search", json!({ "query": "xxxx" })).await;
     let line = contents(&found)[0];
     assert!(line.len() < 2_100 && line.contains("more characters"), "{line}");
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn long_lists_come_in_pages() {
+    let home = Home::new();
+    let names: Vec<String> = (0..900).map(|number| format!("script-{number:03}")).collect();
+    let scripts: Vec<(&str, &str)> =
+        names.iter().map(|name| (name.as_str(), "node --enable-source-maps x.js")).collect();
+    let directory = project(&home, &scripts, &[("Makefile", "last:\n\ttrue\n")]);
+    let _run = Run::start(command(&home, &directory, &[]));
+    let client = Client::of(&home, &directory).await;
+    let (mut seen, mut declared, mut arguments) = (Vec::new(), Value::Null, json!({}));
+    loop {
+        let page = client.tool("scripts_list", arguments).await;
+        assert!(page.to_string().len() < 34_000, "{}", page.to_string().len());
+        seen.extend(page["scripts"].as_object().unwrap().keys().cloned());
+        declared = if page["declared"].is_null() { declared } else { page["declared"].clone() };
+        if page["cursor"].is_null() {
+            break;
+        }
+        assert!(page["note"].as_str().unwrap().contains("there are more"), "{page:#}");
+        arguments = json!({ "cursor": page["cursor"] });
+    }
+    assert_eq!(seen, names);
+    assert_json!(declared, "/0/name", "make:last");
     client.hub.end_quietly().await;
 }

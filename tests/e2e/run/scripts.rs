@@ -106,7 +106,9 @@ async fn what_a_script_leaves_behind_ends_with_it() {
     let directory = project(&home, &[("start", "node leave.js")], &[("leave.js", leave)]);
     let _run = Run::start(command(&home, &directory, &["start"]));
     let client = Client::of(&home, &directory).await;
-    let left = client.number("left ").await;
+    // By its name, as it may have ended before the client was there.
+    let said = client.wait(json!({ "log": "left ", "processId": "start" })).await;
+    let left = said["entry"]["content"].as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
     let waited = client.wait(json!({ "exit": "start" })).await;
     assert_json!(waited, "/process/status", "success");
     expect("what was left has ended", wait_for_exit(left)).await;
