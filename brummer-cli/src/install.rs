@@ -199,7 +199,9 @@ impl Target {
         data_dir: Option<&Path>,
     ) -> Option<Self> {
         let files: Vec<PathBuf> = client.files.iter().filter_map(|place| system.resolve(*place)).collect();
-        let path = files.iter().find(|path| path.symlink_metadata().is_ok()).or(files.first())?.clone();
+        let asked_for = client.files.iter().find_map(|place| system.asked_for(*place));
+        let there = || files.iter().find(|path| path.symlink_metadata().is_ok()).or(files.first()).cloned();
+        let path = asked_for.or_else(there)?;
         let found = client.signs.iter().filter_map(|place| system.resolve(*place)).any(|sign| is_used(&sign))
             || client.programs.iter().any(|program| which::which(program).is_ok());
         let own = client.own.as_ref().and_then(|own| which::which(own.program).ok());
