@@ -116,6 +116,11 @@ pub(crate) fn survey(data_dir: Option<&Path>) -> Result<Vec<ClientFound>, Failur
     Ok(targets.map(Target::survey).collect())
 }
 
+/// The clients that are known: what each is called on the command line, and by people.
+pub(crate) fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CLIENTS.iter().map(|client| (client.id, client.name))
+}
+
 /// Configures one client, and says nothing.
 pub(crate) async fn configure(id: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
     let machine = Machine::look()?;
