@@ -17,12 +17,13 @@ use brummer_hub::{
     session::{ClientDefaults, SessionConfig, ToolsMode},
 };
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
-use clap_complete::Shell;
+use clap_complete::{Shell, engine::ArgValueCandidates};
 use clap_verbosity_flag::{Verbosity, WarnLevel};
 use colorchoice_clap::Color;
 
 use self::duration::parse_duration;
 use crate::{
+    complete,
     doctor::DoctorRequest,
     env, install,
     instances::{
@@ -180,6 +181,7 @@ struct HubArgs {
 #[derive(Args, Debug)]
 struct ToolsArgs {
     /// Instance, by id, alias, name or the beginning of one; `.` is that of the working directory [default: all, in short]
+    #[arg(add = ArgValueCandidates::new(complete::instances))]
     instance: Option<String>,
     /// Print JSON, with the tools as the instances describe them
     #[arg(long)]
@@ -190,11 +192,13 @@ struct ToolsArgs {
 #[derive(Args, Debug)]
 struct CallArgs {
     /// Instance, by id, alias, name or the beginning of one; `.` is that of the working directory
+    #[arg(add = ArgValueCandidates::new(complete::instances))]
     instance: String,
     /// Name of the tool
+    #[arg(add = ArgValueCandidates::new(complete::tools))]
     tool: String,
     /// Arguments: KEY=VALUE with the types that the tool wants, KEY:=JSON, one JSON object, or `-` for JSON on standard input
-    #[arg(value_name = "ARGS")]
+    #[arg(value_name = "ARGS", add = ArgValueCandidates::new(complete::arguments))]
     arguments: Vec<String>,
     /// Print the result as JSON, as the instance sent it
     #[arg(long)]
@@ -211,6 +215,7 @@ struct CallArgs {
 #[derive(Args, Debug)]
 struct LogsArgs {
     /// Instance of `run`, by id, alias, name or the beginning of one [default: that of the working directory, or the only one]
+    #[arg(add = ArgValueCandidates::new(complete::instances))]
     instance: Option<String>,
     /// Go on with what is printed from now on, until Ctrl-C or the end of the script
     #[arg(long, short)]
@@ -233,6 +238,7 @@ struct LogsArgs {
 #[derive(Args, Debug)]
 struct ScriptsArgs {
     /// Instance, by id, alias, name or the beginning of one; `.` is that of the working directory
+    #[arg(add = ArgValueCandidates::new(complete::instances))]
     instance: String,
     /// Scripts of an instance of `run`, by name or by id such as `dev-1`
     #[arg(value_name = "SCRIPT")]
@@ -243,6 +249,7 @@ struct ScriptsArgs {
 #[derive(Args, Debug)]
 struct WaitArgs {
     /// Instance, by id, alias or name; `.` is that of the working directory
+    #[arg(add = ArgValueCandidates::new(complete::instances))]
     instance: String,
     /// Wait until it is gone instead
     #[arg(long, group = "until")]
@@ -359,7 +366,7 @@ struct ListArgs {
 #[derive(Args, Debug)]
 struct InstallArgs {
     /// Clients to configure, found or not [default: all that are found]
-    #[arg(value_name = "CLIENT")]
+    #[arg(value_name = "CLIENT", add = ArgValueCandidates::new(complete::clients))]
     clients: Vec<String>,
     /// Show what would be changed, and change nothing
     #[arg(long, short = 'n')]
@@ -376,7 +383,7 @@ struct InstallArgs {
 #[derive(Args, Debug)]
 struct UninstallArgs {
     /// Clients to take the hub out of [default: all that have it]
-    #[arg(value_name = "CLIENT")]
+    #[arg(value_name = "CLIENT", add = ArgValueCandidates::new(complete::clients))]
     clients: Vec<String>,
     /// Show what would be changed, and change nothing
     #[arg(long, short = 'n')]

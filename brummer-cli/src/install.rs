@@ -116,6 +116,11 @@ pub(crate) fn survey(data_dir: Option<&Path>) -> Result<Vec<ClientFound>, Failur
     Ok(targets.map(Target::survey).collect())
 }
 
+/// The clients that are known: what each is called on the command line, and by people.
+pub(crate) fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
+    CLIENTS.iter().map(|client| (client.id, client.name))
+}
+
 /// Configures one client, and says nothing.
 pub(crate) async fn configure(id: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
     let machine = Machine::look()?;
@@ -199,7 +204,9 @@ impl Target {
         data_dir: Option<&Path>,
     ) -> Option<Self> {
         let files: Vec<PathBuf> = client.files.iter().filter_map(|place| system.resolve(*place)).collect();
-        let path = files.iter().find(|path| path.symlink_metadata().is_ok()).or(files.first())?.clone();
+        let asked_for = client.files.iter().find_map(|place| system.asked_for(*place));
+        let there = || files.iter().find(|path| path.symlink_metadata().is_ok()).or(files.first()).cloned();
+        let path = asked_for.or_else(there)?;
         let found = client.signs.iter().filter_map(|place| system.resolve(*place)).any(|sign| is_used(&sign))
             || client.programs.iter().any(|program| which::which(program).is_ok());
         let own = client.own.as_ref().and_then(|own| which::which(own.program).ok());

@@ -7,6 +7,7 @@
 
 mod args;
 mod clean;
+mod complete;
 mod descriptors;
 mod doctor;
 mod env;

@@ -1,22 +1,11 @@
-//! `completions` and `man`: what a shell and `man` are given, made from the command line's own definition.
+//! `man`: the manual, made from the command line's own definition.
 
 use std::{io, path::Path};
-
-use clap_complete::Shell;
 
 use crate::{
     exit::{ExitStatus, Failure},
     output,
 };
-
-/// Prints the completions of this shell.
-pub(crate) fn completions(mut command: clap::Command, shell: Shell) -> Result<ExitStatus, Failure> {
-    let mut script = Vec::new();
-    let name = command.get_name().to_owned();
-    clap_complete::generate(shell, &mut command, name, &mut script);
-    output::data(&String::from_utf8_lossy(&script))?;
-    Ok(ExitStatus::Success)
-}
 
 /// Prints the manual page, or writes those of all commands into a directory.
 pub(crate) fn man(command: clap::Command, directory: Option<&Path>) -> Result<ExitStatus, Failure> {

@@ -6,13 +6,17 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     args::{self, Command, Invocation},
-    descriptors, doctor,
+    complete, descriptors, doctor,
     exit::{ExitStatus, Failure},
     install, instances, list, logging, manual, mcp, output, project, register, watch,
 };
 
 /// Does what the arguments ask.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(status) = complete::answer(&arguments) {
+        return status;
+    }
     let invocation = match args::parse(arguments) {
         Ok(invocation) => invocation,
         Err(answer) => return say(&answer),
@@ -75,7 +79,7 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
                 watch::watch(hub, json).await
             }
             Command::Doctor { hub, request } => doctor::doctor(hub, request).await,
-            Command::Completions(shell) => manual::completions(args::definition(), shell),
+            Command::Completions(shell) => complete::script(shell),
             Command::Man(directory) => manual::man(args::definition(), directory.as_deref()),
         }
     });
@@ -85,6 +89,6 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
 }
 
 /// One thread: every hand-over between threads costs more than what is done on either side of it.
-fn runtime() -> Result<Runtime, Failure> {
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }

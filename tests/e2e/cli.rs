@@ -1,6 +1,7 @@
 //! `install`, `tools`, `call`, `wait`, `register` and `list` as a person or a script uses them.
 
 mod announce;
+mod completions;
 mod doctor;
 mod install;
 mod instances;

@@ -259,17 +259,6 @@ fn help_is_as_it_was_reviewed() {
 }
 
 #[test]
-fn what_is_made_from_the_definition_has_every_command_but_the_guard() {
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish, Shell::PowerShell, Shell::Elvish] {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut definition(), "brummer-hub", &mut script);
-        let script = String::from_utf8(script).unwrap();
-        assert!(script.contains("install") && script.contains("dry-run"), "{shell}");
-        assert!(!script.contains("guard"), "{shell}");
-    }
-}
-
-#[test]
 fn version_names_the_program() {
     assert_eq!(refused("--version"), concat!("brummer-hub ", env!("CARGO_PKG_VERSION"), "\n"));
 }

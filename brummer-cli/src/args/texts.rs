@@ -295,6 +295,9 @@ Exit codes:
 pub(super) const COMPLETIONS: &str = "Print the completions of a shell";
 
 pub(super) const EXAMPLES_COMPLETIONS: &str = "\
+The shell then offers commands and options, and what runs: instances, their tools, and what these take. It asks the \
+brummer-hub in PATH.
+
 Examples:
   bash:       brummer-hub completions bash > ~/.local/share/bash-completion/completions/brummer-hub
   zsh:        brummer-hub completions zsh > ~/.zfunc/_brummer-hub

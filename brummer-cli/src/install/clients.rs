@@ -10,7 +10,7 @@ pub(super) struct Client {
     pub(super) id: &'static str,
     /// What people call it.
     pub(super) name: &'static str,
-    /// Its configuration: the first of these that exists, else the first.
+    /// Its configuration: the first that a variable asks for, else the first that exists, else the first.
     pub(super) files: &'static [Place],
     /// If one of these exists, the client is there.
     pub(super) signs: &'static [Place],
@@ -219,8 +219,8 @@ pub(super) const CLIENTS: &[Client] = &[
         id: "crush",
         name: "Crush",
         files: &[
-            Place::variable("CRUSH_GLOBAL_CONFIG", ".config/crush", "crush.json"),
             Place::config("crush/crush.json"),
+            Place::variable("CRUSH_GLOBAL_CONFIG", ".config/crush", "crush.json"),
             Place::app_data("crush/crush.json").on(&[Os::Windows]),
         ],
         signs: &[Place::config("crush"), Place::app_data("crush").on(&[Os::Windows])],

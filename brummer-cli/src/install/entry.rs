@@ -23,11 +23,15 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    /// By its path, or by npx if that put it into its cache, from which it may vanish.
+    /// By its path, or by npx if a package manager has only put it into a cache, from which it may vanish.
     pub(super) fn of(program: &Path, os: Os) -> Self {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let text = program.to_string_lossy();
-        if !text.split(['/', '\\']).any(|part| part == "_npx") {
+        // Of npm, pnpm and bun.
+        let is_cache = |part: &str| {
+            part == "_npx" || part == "dlx" || ["dlx-", "bunx-"].iter().any(|start| part.starts_with(start))
+        };
+        if !text.split(['/', '\\']).any(is_cache) {
             return Self { command: text.into_owned(), arguments: Vec::new() };
         }
         match os {

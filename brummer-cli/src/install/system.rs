@@ -99,6 +99,14 @@ impl System<'_> {
         Some(PathBuf::from(self.join(&base, place.path)))
     }
 
+    /// The path, if it begins with a variable that is set: the user's own word.
+    pub(super) fn asked_for(&self, place: Place) -> Option<PathBuf> {
+        match place.base {
+            Base::Variable(name, _) => self.get(name).and_then(|_| self.resolve(place)),
+            Base::Home | Base::Config | Base::AppData => None,
+        }
+    }
+
     fn config(&self) -> String {
         self.get("XDG_CONFIG_HOME").unwrap_or_else(|| self.join(&self.home, ".config"))
     }
@@ -150,6 +158,16 @@ mod tests {
         }
         let mac_only = Place::home("x").on(&[Os::Mac]);
         assert_eq!(resolved(Os::Linux, "/home/ada", &[], mac_only), None);
+    }
+
+    #[test]
+    fn what_a_variable_asks_for_is_known() {
+        let variable = |name: &str| (name == "CLINE_DIR").then(|| "/x".to_owned());
+        let system = System { os: Os::Linux, home: "/home/ada".to_owned(), variable: &variable };
+        let asked = |name| system.asked_for(Place::variable(name, ".cline", "a.json"));
+        assert_eq!(asked("CLINE_DIR"), Some(PathBuf::from("/x/a.json")));
+        assert_eq!(asked("CLINE_DATA_DIR"), None);
+        assert_eq!(system.asked_for(Place::home("a.json")), None);
     }
 
     #[test]
