@@ -148,6 +148,15 @@ struct RegisterArgs {
     /// Process to follow, which is the server's or started it [default: whoever listens on the port]
     #[arg(long, value_name = "PID", conflicts_with = "command")]
     pid: Option<std::num::NonZeroU32>,
+    /// Environment variable that holds the server's token; hubs send it as `Authorization: Bearer`
+    #[arg(long, value_name = "NAME", conflicts_with = "token_file")]
+    token_env: Option<String>,
+    /// File that holds the server's token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Header field that hubs send to the server, and the environment variable that holds its value; may be repeated
+    #[arg(long, value_name = "HEADER=NAME", value_parser = parse_header)]
+    header_env: Vec<(String, String)>,
     /// How long to wait until the port listens [default: not at all; 1m with a command]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
@@ -175,6 +184,9 @@ struct RunArgs {
     /// rest. May be given several times
     #[arg(long, value_name = "NAME")]
     allow_env: Vec<String>,
+    /// Let in every program of every user of this machine, without a token
+    #[arg(long)]
+    no_token: bool,
     /// There is no other way to run; for those who are used to `brum --no-tui`
     #[arg(long, hide = true)]
     no_tui: bool,
@@ -231,6 +243,8 @@ pub(crate) struct Project {
     pub(crate) name: Option<String>,
     /// What clients may set in the environment of scripts.
     pub(crate) allow_env: Vec<String>,
+    /// Whether clients must show the token.
+    pub(crate) token: bool,
     pub(crate) directories: Directories,
 }
 
@@ -242,7 +256,19 @@ pub(crate) struct Announcement {
     pub(crate) path: Option<PathBuf>,
     pub(crate) endpoint: Option<String>,
     pub(crate) id: Option<String>,
+    pub(crate) token: Option<TokenSource>,
+    /// Header fields, each with the environment variable that holds its value.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) directories: Directories,
+}
+
+/// Where a token is. Never on the command line, which every user of the machine can read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum TokenSource {
+    /// In this environment variable.
+    Variable(String),
+    /// In this file.
+    File(PathBuf),
 }
 
 /// Reads the arguments, the program's name first.
@@ -253,14 +279,18 @@ pub(crate) struct Announcement {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let Cli { mcp, hub, global, command } = Cli::try_parse_from(with_run(arguments.into_iter().collect()))?;
     let logs = LogOptions { level: global.log_level, file: global.log_file };
-    let directories = || global.data_dir.as_ref().map_or_else(Directories::from_env, Directories::only);
+    // A guard is given to another program's environment, and looks for nothing.
+    let directories = || {
+        let found = global.data_dir.as_ref().map_or_else(Directories::try_from_env, Directories::written);
+        found.map_err(|error| usage(ErrorKind::ValueValidation, &error.to_string()))
+    };
     let command = match (mcp, command) {
-        (true, None) => hub.into_command(directories()),
-        (false, Some(CliCommand::Register(register))) => register.into_command(directories()),
+        (true, None) => hub.into_command(directories()?),
+        (false, Some(CliCommand::Register(register))) => register.into_command(directories()?),
         (false, Some(CliCommand::List(list))) => {
-            Command::List { hub: hub_config(directories()), json: list.json }
+            Command::List { hub: hub_config(directories()?), json: list.json }
         }
-        (false, Some(CliCommand::Run(run))) => run.into_command(directories()),
+        (false, Some(CliCommand::Run(run))) => run.into_command(directories()?),
         (false, Some(CliCommand::Guard(GuardArgs { attached, command }))) => {
             let mut words = command.into_iter();
             // clap has seen to it that there is one.
@@ -276,6 +306,16 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         }
     };
     Ok(Invocation { command, logs })
+}
+
+/// `HEADER=NAME`.
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((header, variable)) if !header.is_empty() && !variable.is_empty() => {
+            Ok((header.to_owned(), variable.to_owned()))
+        }
+        _ => Err("write HEADER=NAME, NAME being the environment variable that holds the value".to_owned()),
+    }
 }
 
 /// The documents' `--no-tui` is another word for `run`: `brummer-hub --no-tui dev` is `brummer-hub run dev`.
@@ -349,8 +389,9 @@ impl HubArgs {
 
 impl RunArgs {
     fn into_command(self, directories: Directories) -> Command {
-        let Self { scripts, dir, port, name, allow_env, no_tui: _ } = self;
-        Command::Run(Project { scripts, directory: dir, port, name, allow_env, directories })
+        let Self { scripts, dir, port, name, allow_env, no_token, no_tui: _ } = self;
+        let token = !no_token;
+        Command::Run(Project { scripts, directory: dir, port, name, allow_env, token, directories })
     }
 }
 
@@ -362,6 +403,8 @@ impl RegisterArgs {
             path: self.path,
             endpoint: self.endpoint.map(|path| if path.starts_with('/') { path } else { format!("/{path}") }),
             id: self.id,
+            token: self.token_env.map(TokenSource::Variable).or(self.token_file.map(TokenSource::File)),
+            headers: self.header_env,
             directories,
         };
         let mut words = self.command.into_iter();
