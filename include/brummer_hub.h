@@ -441,6 +441,14 @@ typedef struct bh_register_options {
      * For later versions: 0.
      */
     uint16_t reserved;
+    /**
+     * What hubs are to send to the server as `Authorization: Bearer`. NULL: nothing.
+     */
+    const char *token;
+    /**
+     * Other header fields that hubs are to send, as a JSON object of texts by name. NULL: none.
+     */
+    const char *headers_json;
 } bh_register_options;
 
 /**

@@ -19,6 +19,7 @@ export function stage(platform, { addon, executable }, folder = path.join(here, 
   mkdirSync(path.dirname(binary), { recursive: true });
   copyFileSync(addon, path.join(folder, "brummer-hub.node"));
   copyFileSync(executable, binary);
+  for (const file of ["LICENSE", "THIRD_PARTY.md"]) copyFileSync(path.join(here, "..", file), path.join(folder, file));
   // Archives of build servers forget it.
   chmodSync(binary, 0o755);
   return folder;
@@ -41,13 +42,20 @@ export function checkPacked(folder, wanted) {
   if (found.join() !== sorted.join()) throw new Error(`${folder} would publish ${found}, but should ${sorted}`);
 }
 
-export const filesOf = (platform) => ["README.md", "brummer-hub.node", `bin/${executableOf(platform)}`, "package.json"];
+export const filesOf = (platform) => [
+  "LICENSE",
+  "README.md",
+  "THIRD_PARTY.md",
+  "brummer-hub.node",
+  `bin/${executableOf(platform)}`,
+  "package.json",
+];
 
 export function filesOfMain() {
   const lib = readdirSync(path.join(here, "brummer-hub/lib")).map((file) => `lib/${file}`);
   const { files } = JSON.parse(readFileSync(path.join(here, "brummer-hub/package.json"), "utf8"));
   const single = files.filter((file) => file.includes("."));
-  return ["README.md", "package.json", "bin/brummer-hub.js", ...single, ...lib];
+  return ["LICENSE", "README.md", "package.json", "bin/brummer-hub.js", ...single, ...lib];
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

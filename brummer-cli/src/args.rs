@@ -308,6 +308,15 @@ struct RegisterArgs {
     /// Process to follow, which is the server's or started it [default: whoever listens on the port]
     #[arg(long, value_name = "PID", conflicts_with = "command")]
     pid: Option<std::num::NonZeroU32>,
+    /// Environment variable that holds the server's token; hubs send it as `Authorization: Bearer`
+    #[arg(long, value_name = "NAME", conflicts_with = "token_file")]
+    token_env: Option<String>,
+    /// File that holds the server's token
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Header field that hubs send to the server, and the environment variable that holds its value; may be repeated
+    #[arg(long, value_name = "HEADER=NAME", value_parser = parse_header)]
+    header_env: Vec<(String, String)>,
     /// How long to wait until the port listens [default: not at all; 1m with a command]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
@@ -339,6 +348,9 @@ struct RunArgs {
     /// rest. May be given several times
     #[arg(long, value_name = "NAME")]
     allow_env: Vec<String>,
+    /// Let in every program of every user of this machine, without a token
+    #[arg(long)]
+    no_token: bool,
     /// There is no other way to run; for those who are used to `brum --no-tui`
     #[arg(long, hide = true)]
     no_tui: bool,
@@ -445,6 +457,8 @@ pub(crate) struct Project {
     pub(crate) name: Option<String>,
     /// What clients may set in the environment of scripts.
     pub(crate) allow_env: Vec<String>,
+    /// Whether clients must show the token.
+    pub(crate) token: bool,
     pub(crate) directories: Directories,
 }
 
@@ -456,7 +470,19 @@ pub(crate) struct Announcement {
     pub(crate) path: Option<PathBuf>,
     pub(crate) endpoint: Option<String>,
     pub(crate) id: Option<String>,
+    pub(crate) token: Option<TokenSource>,
+    /// Header fields, each with the environment variable that holds its value.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) directories: Directories,
+}
+
+/// Where a token is. Never on the command line, which every user of the machine can read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum TokenSource {
+    /// In this environment variable.
+    Variable(String),
+    /// In this file.
+    File(PathBuf),
 }
 
 /// Reads the arguments, the program's name first.
@@ -469,12 +495,16 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
     let Cli { mcp, hub, global, command } = Cli::try_parse_from(arguments)?;
     let level = global.log_level.unwrap_or_else(|| global.verbosity.tracing_level_filter().into());
     let logs = LogOptions { level, file: global.log_file };
-    let directories = || global.data_dir.as_ref().map_or_else(Directories::from_env, Directories::only);
+    // A guard is given to another program's environment, and looks for nothing.
+    let directories = || {
+        let found = global.data_dir.as_ref().map_or_else(Directories::try_from_env, Directories::written);
+        found.map_err(|error| usage(ErrorKind::ValueValidation, &error.to_string()))
+    };
     let command = match (mcp, command) {
-        (true, None) => hub.into_command(directories()),
-        (false, Some(CliCommand::Register(register))) => register.into_command(directories()),
+        (true, None) => hub.into_command(directories()?),
+        (false, Some(CliCommand::Register(register))) => register.into_command(directories()?),
         (false, Some(CliCommand::List(list))) => {
-            Command::List { hub: hub_config(directories()), json: list.json }
+            Command::List { hub: hub_config(directories()?), json: list.json }
         }
         (false, Some(CliCommand::Install(install))) => {
             Command::Install(install.into_request(global.data_dir))
@@ -483,25 +513,25 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             let task = install::Task::Uninstall;
             Command::Install(install::Request { task, clients, dry_run, data_dir: None })
         }
-        (false, Some(CliCommand::Watch { json })) => Command::Watch { hub: hub_config(directories()), json },
+        (false, Some(CliCommand::Watch { json })) => Command::Watch { hub: hub_config(directories()?), json },
         (false, Some(CliCommand::Tools(ToolsArgs { instance, json }))) => {
-            Command::Tools { hub: hub_config(directories()), instance, json }
+            Command::Tools { hub: hub_config(directories()?), instance, json }
         }
         (false, Some(CliCommand::Call(call))) => {
             let CallArgs { instance, tool, arguments, json, out, timeout } = call;
             let request = CallRequest { instance, tool, arguments, json, out, timeout };
-            Command::Call { hub: hub_config(directories()), request }
+            Command::Call { hub: hub_config(directories()?), request }
         }
         (false, Some(CliCommand::Logs(logs))) => {
             let LogsArgs { instance, follow, lines, script, level, json } = logs;
             let request = LogsRequest { instance, follow, lines, script, level, json };
-            Command::Logs { hub: hub_config(directories()), request }
+            Command::Logs { hub: hub_config(directories()?), request }
         }
-        (false, Some(CliCommand::Stop(scripts))) => scripts.into_command(Action::Stop, directories()),
-        (false, Some(CliCommand::Restart(scripts))) => scripts.into_command(Action::Restart, directories()),
-        (false, Some(CliCommand::Wait(wait))) => wait.into_command(directories()),
+        (false, Some(CliCommand::Stop(scripts))) => scripts.into_command(Action::Stop, directories()?),
+        (false, Some(CliCommand::Restart(scripts))) => scripts.into_command(Action::Restart, directories()?),
+        (false, Some(CliCommand::Wait(wait))) => wait.into_command(directories()?),
         (false, Some(CliCommand::Doctor { fix, json })) => {
-            let hub = hub_config(directories());
+            let hub = hub_config(directories()?);
             Command::Doctor {
                 hub,
                 request: DoctorRequest { fix, json, data_dir: told_directory(global.data_dir) },
@@ -509,7 +539,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         }
         (false, Some(CliCommand::Completions { shell })) => Command::Completions(shell),
         (false, Some(CliCommand::Man { out })) => Command::Man(out),
-        (false, Some(CliCommand::Run(run))) => run.into_command(directories()),
+        (false, Some(CliCommand::Run(run))) => run.into_command(directories()?),
         (false, Some(CliCommand::Guard(GuardArgs { attached, command }))) => {
             let mut words = command.into_iter();
             // clap has seen to it that there is one.
@@ -527,6 +557,16 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         }
     };
     Ok(Invocation { command, logs, color: global.color })
+}
+
+/// `HEADER=NAME`.
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((header, variable)) if !header.is_empty() && !variable.is_empty() => {
+            Ok((header.to_owned(), variable.to_owned()))
+        }
+        _ => Err("write HEADER=NAME, NAME being the environment variable that holds the value".to_owned()),
+    }
 }
 
 /// The documents' `--no-tui` is another word for `run`: `brummer-hub --no-tui dev` is `brummer-hub run dev`.
@@ -663,10 +703,11 @@ impl WaitArgs {
 
 impl RunArgs {
     fn into_command(self, directories: Directories) -> Command {
-        let Self { scripts, dir, port, name, command, allow_env, no_tui: _ } = self;
+        let Self { scripts, dir, port, name, command, allow_env, no_token, no_tui: _ } = self;
+        let token = !no_token;
         let mut words = command.into_iter();
         let command = words.next().map(|program| (program, words.collect()));
-        Command::Run(Project { command, scripts, directory: dir, port, name, allow_env, directories })
+        Command::Run(Project { command, scripts, directory: dir, port, name, allow_env, token, directories })
     }
 }
 
@@ -678,6 +719,8 @@ impl RegisterArgs {
             path: self.path,
             endpoint: self.endpoint.map(|path| if path.starts_with('/') { path } else { format!("/{path}") }),
             id: self.id,
+            token: self.token_env.map(TokenSource::Variable).or(self.token_file.map(TokenSource::File)),
+            headers: self.header_env,
             directories,
         };
         let mut words = self.command.into_iter();

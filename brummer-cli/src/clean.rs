@@ -1,32 +1,20 @@
-//! What instances and projects say, made fit for a terminal. Nothing of it may move the cursor, change a setting or
-//! turn the direction of text around.
+//! What instances and projects say, made fit for a terminal by the one function that the library has for it.
 
-pub(crate) use crate::list::table::printable as line;
+use brummer_hub::terminal;
+
+/// A text that stays on its line.
+pub(crate) fn line(text: &str) -> String {
+    terminal::clean_line(text).into_owned()
+}
 
 /// A text of several lines, which stay lines.
 pub(crate) fn block(text: &str) -> String {
-    let lines: Vec<String> = text
-        .split('\n')
-        .map(|text| {
-            text.strip_suffix('\r').unwrap_or(text).split('\t').map(line).collect::<Vec<_>>().join("\t")
-        })
-        .collect();
-    lines.join("\n")
+    terminal::clean(&text.replace("\r\n", "\n")).into_owned()
 }
 
 /// JSON, in which whatever a terminal might obey is escaped: the same value to a program that reads it.
 pub(crate) fn json(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        let layout = matches!(c, '\n' | '\r' | '\t' | char::REPLACEMENT_CHARACTER);
-        if layout || line(c.encode_utf8(&mut [0; 4])) != "\u{fffd}" {
-            clean.push(c);
-        } else {
-            // All of them are in the first plane.
-            clean += &format!("\\u{:04x}", u32::from(c));
-        }
-    }
-    clean
+    terminal::clean_json(text).into_owned()
 }
 
 #[cfg(test)]

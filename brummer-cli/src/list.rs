@@ -4,7 +4,7 @@ pub(crate) mod table;
 
 use std::io;
 
-use brummer_hub::{Hub, HubConfig, session::InstanceEntry};
+use brummer_hub::{Hub, HubConfig, session::InstanceEntry, terminal};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -36,7 +36,8 @@ pub(crate) async fn list(config: HubConfig, json: bool) -> Result<ExitStatus, Fa
 
 fn print(entries: &[InstanceEntry], json: bool) -> Result<(), Failure> {
     if json {
-        output::data(&format!("{:#}\n", json!({ "instances": entries })))?;
+        let json = format!("{:#}\n", json!({ "instances": entries }));
+        output::data(&terminal::clean_json(&json))?;
     } else if entries.is_empty() {
         output::note(
             "no instance is running\n\
@@ -57,11 +58,11 @@ fn print(entries: &[InstanceEntry], json: bool) -> Result<(), Failure> {
 pub(crate) fn row(entry: &InstanceEntry, now: Timestamp, home: Option<&std::path::Path>) -> Row {
     Row {
         alias: entry.alias.clone(),
-        name: table::printable(&entry.name),
+        name: terminal::clean_line(&entry.name).into_owned(),
         state: entry.state,
         port: entry.port,
         pid: entry.pid,
         uptime: table::uptime(&entry.started, now),
-        path: table::printable(&table::shortened(&entry.path, home)),
+        path: terminal::clean_line(&table::shortened(&entry.path, home)).into_owned(),
     }
 }

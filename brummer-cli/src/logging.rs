@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::output;
+use crate::output::{self, Lines};
 
 /// How much is logged. No filter language: it would cost a regular expression engine at every start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -74,8 +74,14 @@ pub(crate) fn start(options: &LogOptions) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt().with_max_level(options.level).log_internal_errors(false);
     match &options.file {
         // Each line is one append, so hubs that share a file do not mix their lines.
-        Some(path) => install(builder.with_ansi(false).with_writer(Arc::new(open(path)?)).finish()),
-        None => install(builder.with_ansi(output::colour(&io::stderr())).with_writer(io::stderr).finish()),
+        Some(path) => {
+            let file = Arc::new(open(path)?);
+            install(builder.with_ansi(false).with_writer(move || Lines(Arc::clone(&file))).finish());
+        }
+        None => {
+            let colour = output::colour(&io::stderr());
+            install(builder.with_ansi(colour).with_writer(|| Lines(io::stderr())).finish());
+        }
     }
     Ok(())
 }

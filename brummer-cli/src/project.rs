@@ -34,6 +34,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     options.name = project.name;
     options.allow_env = project.allow_env;
     options.typed = typed::lines();
+    options.token = project.token;
     options.directories = project.directories;
 
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());

@@ -5,22 +5,36 @@ mod child;
 mod port;
 mod wrap;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use brummer_hub::{
-    doorbell::InstanceId,
+    doorbell::{InstanceId, Secret},
     registration::{Registration, RegistrationOptions},
 };
 
 pub(crate) use self::{announce::announce, wrap::wrap};
 use crate::{
-    args::Announcement,
+    args::{Announcement, TokenSource},
     exit::{ExitStatus, Failure},
     output,
 };
 
-/// Turns away what could never be announced, before anything is started or waited for.
-fn check(announcement: &Announcement) -> Result<(), Failure> {
+/// A file that is larger holds no token.
+const MAX_TOKEN_FILE_BYTES: u64 = 64 * 1024;
+
+/// What hubs are to send to the server.
+#[derive(Debug, Default)]
+struct Secrets {
+    token: Option<Secret>,
+    headers: BTreeMap<String, Secret>,
+}
+
+/// Turns away what could never be announced, before anything is started or waited for, and reads what is secret.
+fn check(announcement: &Announcement) -> Result<Secrets, Failure> {
     if let Some(id) = &announcement.id {
         InstanceId::parse(id)
             .map_err(|why| Failure::new(format!("`{id}` is no id: {why}")).with_status(ExitStatus::Usage))?;
@@ -30,18 +44,50 @@ fn check(announcement: &Announcement) -> Result<(), Failure> {
             Err(Failure::new(format!("there is no directory {}", path.display()))
                 .with_status(ExitStatus::Usage))
         }
-        _ => Ok(()),
+        _ => secrets(announcement),
     }
 }
 
+/// Reads the token and the header fields from where they are.
+fn secrets(announcement: &Announcement) -> Result<Secrets, Failure> {
+    let usage = |message: String| Failure::new(message).with_status(ExitStatus::Usage);
+    let of_variable = |option: &str, name: &str| {
+        let value = std::env::var(name)
+            .map_err(|_| usage(format!("{option}: the environment variable `{name}` is not set")))?;
+        Secret::new(&value)
+            .map_err(|why| usage(format!("{option}: the value of `{name}` cannot be sent: {why}")))
+    };
+    let token = match &announcement.token {
+        None => None,
+        Some(TokenSource::Variable(name)) => Some(of_variable("--token-env", name)?),
+        Some(TokenSource::File(file)) => {
+            let mut text = String::new();
+            std::fs::File::open(file)
+                .and_then(|opened| opened.take(MAX_TOKEN_FILE_BYTES).read_to_string(&mut text))
+                .map_err(|why| usage(format!("--token-file: cannot read {}: {why}", file.display())))?;
+            let token = Secret::new(text.trim()).map_err(|why| {
+                usage(format!("--token-file: what {} holds cannot be sent: {why}", file.display()))
+            })?;
+            Some(token)
+        }
+    };
+    let mut headers = BTreeMap::new();
+    for (header, variable) in &announcement.headers {
+        headers.insert(header.to_ascii_lowercase(), of_variable("--header-env", variable)?);
+    }
+    Ok(Secrets { token, headers })
+}
+
 /// Writes the doorbell file and says so.
-fn ring(announcement: &Announcement, pid: u32) -> Result<Registration, Failure> {
+fn ring(announcement: &Announcement, secrets: Secrets, pid: u32) -> Result<Registration, Failure> {
     let mut options = RegistrationOptions::new(announcement.port);
     options.pid = Some(pid);
     options.id = announcement.id.as_deref().map(InstanceId::parse).transpose()?;
     options.path = announcement.path.as_deref().map(absolute);
     options.name.clone_from(&announcement.name);
     options.endpoint.clone_from(&announcement.endpoint);
+    options.token = secrets.token;
+    options.headers = secrets.headers;
     options.directories = announcement.directories.clone();
     let registration = Registration::announce(options)?;
     let doorbell = registration.doorbell();

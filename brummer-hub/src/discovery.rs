@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::doorbell::{Doorbell, InstanceId};
 
 pub(crate) use directories::create_private;
-pub use directories::{DATA_DIRECTORY_VARIABLE, Directories};
+pub use directories::{DATA_DIRECTORY_VARIABLE, DataDirectoryError, Directories};
 pub(crate) use read::remove_if;
 
 /// A valid doorbell and where it was found.
@@ -67,9 +67,9 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// Starts watching on a thread of its own: no file is ever touched on a runtime thread. Never fails: what cannot be
     /// watched is polled, what cannot be read is reported once.
-    pub(crate) fn start(directories: &Directories, max_instances: usize, rings: mpsc::Sender<Ring>) -> Self {
+    pub(crate) fn start(directories: &Directories, max_files: usize, rings: mpsc::Sender<Ring>) -> Self {
         let stop = CancellationToken::new();
-        let (signals, ended) = thread::spawn(directories, max_instances, rings, stop.clone());
+        let (signals, ended) = thread::spawn(directories, max_files, rings, stop.clone());
         Self { stop, signals, ended }
     }
 

@@ -1,21 +1,26 @@
 //! The file by which an instance announces itself: format, limits and validation, without touching the disk.
 //!
 //! Two formats are read. Ours has `id`, `pid`, `path`, `port`, `started`, `name`, `has_package_json` and `last_seen`, and
-//! optionally `endpoint`, `version` and `labels`. The released Go program writes `id`, `name`, `directory`, `port`,
-//! `started_at`, `last_ping` and `process_info` with `pid` and `executable`. [`Doorbell::parse`] is a pure function of the
-//! file's name and bytes: whatever it is given, it answers with a valid doorbell or with an error that says what is wrong.
+//! optionally `endpoint`, `host`, `version`, `labels`, `token` and `headers`. The released Go program writes `id`, `name`,
+//! `directory`, `port`, `started_at`, `last_ping` and `process_info` with `pid` and `executable`. [`Doorbell::parse`] answers
+//! with a valid doorbell or with an error that says what is wrong, whatever it is given. Members that only inform are taken
+//! as they can be: what cannot be understood there is told as a [`Remark`].
 
 mod id;
+mod secret;
 mod validate;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use serde_json::{Map, Value};
 
 pub use id::{InstanceId, InvalidId};
+pub(crate) use secret::Credentials;
+pub use secret::{InvalidSecret, Secret};
+use validate::Members;
 
 /// A doorbell says a dozen short things: what is larger was not written by an instance. Bounds the memory that a stray
 /// file can cost.
@@ -53,6 +58,12 @@ pub struct Doorbell {
     pub has_package_json: bool,
     /// Path of the MCP endpoint, beginning with a slash; `/mcp` unless the file says otherwise.
     pub endpoint: String,
+    /// The loopback address that it listens on, if the file says; else the one that its process is found to listen on.
+    pub host: Option<IpAddr>,
+    /// Sent to the instance, and nowhere else, as `Authorization: Bearer`.
+    pub token: Option<Secret>,
+    /// Other header fields that the instance wants to be sent, by name.
+    pub headers: BTreeMap<String, Secret>,
     /// Version of the program that wrote the file.
     pub version: Option<String>,
     /// Labels that its owner gave it.
@@ -107,6 +118,19 @@ pub enum DoorbellError {
         /// What it should be.
         expected: &'static str,
     },
+    /// A hub would make do with it; whoever announces should say what is meant.
+    #[error("{0}")]
+    Odd(Remark),
+}
+
+/// Something in a doorbell that was not as it should be and does no harm.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{member}` {what}")]
+pub struct Remark {
+    /// Which member.
+    pub member: &'static str,
+    /// What is wrong with it, and what was made of it.
+    pub what: &'static str,
 }
 
 impl DoorbellError {
@@ -132,6 +156,9 @@ impl Doorbell {
             name,
             has_package_json: false,
             endpoint: DEFAULT_ENDPOINT.to_owned(),
+            host: None,
+            token: None,
+            headers: BTreeMap::new(),
             version: None,
             labels: BTreeMap::new(),
             pid_namespace: None,
@@ -161,28 +188,40 @@ impl Doorbell {
     /// # Ok::<(), brummer_hub::doorbell::DoorbellError>(())
     /// ```
     pub fn parse(file_name: &str, bytes: &[u8]) -> Result<Self, DoorbellError> {
+        Self::parse_remarking(file_name, bytes, &mut Vec::new())
+    }
+
+    /// The same, and tells what was not as it should be.
+    pub(crate) fn parse_remarking(
+        file_name: &str,
+        bytes: &[u8],
+        remarks: &mut Vec<Remark>,
+    ) -> Result<Self, DoorbellError> {
         let named = id_of_file(file_name)?;
         if bytes.len() > MAX_FILE_BYTES {
             return Err(DoorbellError::TooLarge { bytes: bytes.len() as u64 });
         }
-        let mut members: Map<String, Value> =
-            serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
-                .map_err(DoorbellError::Json)?;
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let members: Map<String, Value> = serde_json::from_slice(bytes).map_err(DoorbellError::Json)?;
+        let mut members = Members { members, remarks };
 
-        let id = validate::text(&mut members, "id")?.ok_or(DoorbellError::Missing { member: "id" })?;
+        let id = members.text("id")?.ok_or(DoorbellError::Missing { member: "id" })?;
         if id != named.as_str() {
             return Err(DoorbellError::OtherId { id: validate::shown(&id), name: named });
         }
-        let port = validate::port(&mut members)?;
-        let pid = validate::pid(&mut members)?;
-        let path = validate::path(&mut members)?;
-        let name = validate::name(&mut members, &path, &named)?;
-        let started = validate::started(&mut members)?;
-        let endpoint = validate::endpoint(&mut members)?;
-        let has_package_json = validate::flag(&mut members, "has_package_json")?;
-        let version = validate::version(&mut members);
-        let labels = validate::labels(&mut members);
-        let pid_namespace = members.shift_remove("pid_namespace").as_ref().and_then(Value::as_u64);
+        let port = members.port()?;
+        let pid = members.pid()?;
+        let path = members.path()?;
+        let name = members.name(&path, &named);
+        let started = members.started();
+        let (endpoint, named_host) = members.endpoint(port)?;
+        let host = members.host().or(named_host);
+        let (token, headers) = members.secrets()?;
+        let has_package_json = members.flag("has_package_json");
+        let version = members.version();
+        let labels = members.labels();
+        let pid_namespace = members.pid_namespace();
+        let mut members = members.members;
         for heartbeat in ["last_seen", "last_ping"] {
             members.shift_remove(heartbeat);
         }
@@ -195,12 +234,21 @@ impl Doorbell {
             name,
             has_package_json,
             endpoint,
+            host,
+            token,
+            headers,
             version,
             labels,
             pid_namespace,
             // A copy has room for what is left and no more: mostly nothing is.
             extra: members.into_iter().collect(),
         })
+    }
+
+    /// What requests to the instance must carry to be let in.
+    pub(crate) fn credentials(&self) -> Credentials {
+        // A doorbell that was read has been checked; one that was made by hand is checked when it is announced.
+        Credentials::of(self.token.as_ref(), &self.headers).unwrap_or_default()
     }
 
     /// The contents of the file that says this. A path that is not UTF-8 is written with replacement characters.
@@ -222,6 +270,17 @@ impl Doorbell {
         }
         if self.endpoint != DEFAULT_ENDPOINT {
             put("endpoint", self.endpoint.as_str().into());
+        }
+        if let Some(host) = self.host {
+            put("host", host.to_string().into());
+        }
+        if let Some(token) = &self.token {
+            put("token", token.expose().into());
+        }
+        if !self.headers.is_empty() {
+            let headers =
+                self.headers.iter().map(|(name, value)| (name.clone(), Value::from(value.expose())));
+            put("headers", Value::Object(headers.collect()));
         }
         if let Some(version) = &self.version {
             put("version", version.as_str().into());

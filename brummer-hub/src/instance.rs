@@ -10,17 +10,17 @@
 //! [`actor`] does what it decides, [`dormant`] keeps silent ones in mind. A task ends when its instance is gone or its
 //! token is cancelled; it never waits for the supervisor without watching the token.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use self::pulse::Pulse;
-use crate::{discovery::Found, doorbell::InstanceId, protocol::Era};
+use crate::{discovery::Found, doorbell::InstanceId, protocol::Era, upstream::Reach};
 
 pub(crate) mod actor;
 mod backoff;
-mod dormant;
+pub(crate) mod dormant;
 mod link;
 mod machine;
 mod pulse;
@@ -91,6 +91,13 @@ impl Instance {
     pub fn id(&self) -> &InstanceId {
         &self.found.doorbell.id
     }
+    /// Where connections to it go, and what opens its door.
+    pub(crate) fn reach(&self) -> Reach {
+        let doorbell = &self.found.doorbell;
+        let address = self.status.borrow().address.or(doorbell.host);
+        Reach { address, credentials: doorbell.credentials() }
+    }
+
     /// The current details.
     #[must_use]
     pub fn status(&self) -> Arc<Status> {
@@ -133,6 +140,8 @@ pub struct Status {
     pub missed_pings: u32,
     /// Attempts to reach it since it was last active.
     pub retries: u32,
+    /// The loopback address that its process was found to listen on.
+    pub address: Option<IpAddr>,
     /// What it speaks, once known.
     pub era: Option<Era>,
     /// The extensions of MCP that it declares, as a JSON object; `None`: it names none.

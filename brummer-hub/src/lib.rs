@@ -73,6 +73,7 @@ pub mod serve;
 pub mod session;
 pub mod status;
 pub mod stdio;
+pub mod terminal;
 pub(crate) mod upstream;
 
 pub use config::HubConfig;

@@ -10,6 +10,8 @@ use tracing::{
     span,
 };
 
+use crate::terminal::clean_line;
+
 /// Whether an event may go into a log. Of the crates that are used here only warnings may: what they say below that has the
 /// arguments of calls in it, which nobody is to find in a log. The MCP SDK warns of every error that it answers, with its
 /// text: of it only errors of its own may.
@@ -71,7 +73,8 @@ where
         let mut line = Line::default();
         event.record(&mut line);
         let metadata = event.metadata();
-        (self.tell)(*metadata.level(), metadata.target(), line.message + &line.fields);
+        let text = line.message + &line.fields;
+        (self.tell)(*metadata.level(), metadata.target(), clean_line(&text).into_owned());
     }
 
     fn enter(&self, _: &span::Id) {}

@@ -1,5 +1,5 @@
-//! What the operating system knows of an instance's process: whether it lives, whether it is old enough to have written the
-//! file, and whether it holds the port that the file names.
+//! What the operating system knows of an instance: which process and which user listen on its port, and whether the process
+//! that the file names lives and is old enough to have written it. Nothing is sent to a port before its user is known.
 //!
 //! ```text
 //!  instance tasks ──claims (bounded)──▶ inspecting thread ──answer (oneshot)──▶ each task
@@ -19,6 +19,7 @@ mod other;
 mod tests;
 
 use std::{
+    net::IpAddr,
     thread,
     time::{Duration, SystemTime},
 };
@@ -43,25 +44,50 @@ const CLAIMS: usize = 1024;
 pub(crate) struct Claim {
     pub(crate) pid: u32,
     pub(crate) port: u16,
+    /// The address that the file names.
+    pub(crate) host: Option<IpAddr>,
     /// When the file was written: a process younger than it did not write it.
     pub(crate) written: SystemTime,
+    /// The process id counts in another PID namespace: nothing here can be compared with it.
+    pub(crate) elsewhere: bool,
 }
 
 /// The system's answer to a [`Claim`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Identity {
-    /// The process lives, is older than the file, and it or a descendant of it holds the listening port.
-    Confirmed,
-    /// The process lives and nothing speaks against it, but the system does not tell who holds the port.
-    Plausible,
+    /// The process, or a relative of it, listens on the port, at this address.
+    Confirmed { address: Option<IpAddr> },
+    /// Nothing speaks against it, but the system does not tell which process holds the port.
+    Plausible { address: Option<IpAddr> },
     /// No process has that id.
     Gone,
-    /// The process with that id began after the file was written: the id was reused.
+    /// The process with that id does not hold the port, and began after the file was written: the id was reused.
     Reused,
-    /// Another process holds the port.
+    /// Another process of this user, or of root, holds the port.
     PortTaken { owner: u32 },
+    /// Somebody else listens on the port.
+    OtherUser(User),
     /// The process lives, and nobody listens on the port.
     NotListening,
+}
+
+impl Identity {
+    /// Where the instance listens, if the system tells.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Confirmed { address } | Self::Plausible { address } => address,
+            _ => None,
+        }
+    }
+}
+
+/// Another user, as far as the system tells.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum User {
+    #[cfg_attr(windows, allow(dead_code, reason = "users have numbers on Unix only"))]
+    Number(u32),
+    #[cfg_attr(target_os = "linux", allow(dead_code, reason = "Linux tells the user of every socket"))]
+    OfProcess(u32),
 }
 
 /// A process that lives.
@@ -74,39 +100,55 @@ struct Process {
 /// Who listens on a port, seen from a process that is said to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Holder {
-    /// The process or a descendant of it.
-    Claimant,
-    /// Neither of them.
+    /// The process, or a descendant or an ancestor of it, at this address.
+    Claimant {
+        address: Option<IpAddr>,
+    },
+    /// None of them.
     Other(u32),
-    #[cfg_attr(
-        not(target_os = "linux"),
-        allow(dead_code, reason = "only Linux shows every listening socket")
-    )]
+    /// Another user, who is not root either.
+    OtherUser(User),
     Nobody,
-    /// The system does not tell: the holder, or the process itself, is not ours to inspect.
-    Hidden,
+    /// The user is right, but the process that listens, or the one that is said to, is not ours to inspect.
+    Hidden {
+        address: Option<IpAddr>,
+    },
+    /// The system tells nothing of ports.
+    #[cfg_attr(target_os = "linux", allow(dead_code, reason = "Linux shows every listening socket"))]
+    Unknown,
 }
 
 /// The system, looked at once. Everything that is asked twice is looked up once.
 trait View {
     /// None when there is no such process, or it has ended and only waits to be collected.
     fn process(&mut self, pid: u32) -> Option<Process>;
-    fn holder(&mut self, pid: u32, port: u16) -> Holder;
+    /// Who listens on a port, at an address if one is named. Without a process only users count.
+    fn holder(&mut self, pid: Option<u32>, port: u16, host: Option<IpAddr>) -> Holder;
 }
 
 impl Claim {
+    /// Who holds the port weighs more than how old the process looks: clocks jump, as when a virtual machine goes on.
     fn judge(self, view: &mut impl View) -> Identity {
+        if self.elsewhere {
+            return match view.holder(None, self.port, self.host) {
+                Holder::OtherUser(user) => Identity::OtherUser(user),
+                Holder::Claimant { address } | Holder::Hidden { address } => Identity::Plausible { address },
+                // The connection decides, which may lead into another network.
+                Holder::Other(_) | Holder::Nobody | Holder::Unknown => Identity::Plausible { address: None },
+            };
+        }
         let Some(process) = view.process(self.pid) else { return Identity::Gone };
         // A time beyond what the clock can say is never exceeded.
         let latest = self.written.checked_add(AGE_SLACK);
-        if latest.is_some_and(|latest| process.started.is_some_and(|started| started > latest)) {
-            return Identity::Reused;
-        }
-        match view.holder(self.pid, self.port) {
-            Holder::Claimant => Identity::Confirmed,
+        let is_younger = latest.is_some_and(|latest| process.started.is_some_and(|started| started > latest));
+        match view.holder(Some(self.pid), self.port, self.host) {
+            Holder::Claimant { address } => Identity::Confirmed { address },
+            Holder::OtherUser(user) => Identity::OtherUser(user),
+            Holder::Hidden { address } => Identity::Plausible { address },
+            Holder::Other(_) | Holder::Nobody | Holder::Unknown if is_younger => Identity::Reused,
             Holder::Other(owner) => Identity::PortTaken { owner },
             Holder::Nobody => Identity::NotListening,
-            Holder::Hidden => Identity::Plausible,
+            Holder::Unknown => Identity::Plausible { address: None },
         }
     }
 }
@@ -132,11 +174,12 @@ impl Inspector {
     /// Checks a claim. Many claims at once cost little more than one: they are answered in batches.
     pub(crate) async fn identify(&self, claim: Claim) -> Identity {
         let (answer, answered) = oneshot::channel();
-        if self.claims.send((claim, answer)).await.is_err() {
-            return Identity::Plausible;
-        }
         // Without a thread nobody knows, and the connection decides.
-        answered.await.unwrap_or(Identity::Plausible)
+        let unknown = Identity::Plausible { address: claim.host };
+        if self.claims.send((claim, answer)).await.is_err() {
+            return unknown;
+        }
+        answered.await.unwrap_or(unknown)
     }
 }
 
@@ -160,10 +203,42 @@ fn inspect(mut requests: mpsc::Receiver<Request>) {
     }
 }
 
-/// The process that listens on a loopback port, where the system tells.
+/// The process that listens on a port that loopback reaches, where the system tells.
 #[must_use]
 pub fn owner_of_port(port: u16) -> Option<u32> {
     Look::new([port].into_iter()).owner(port)
+}
+
+/// One process of the system's table.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its number.
+    pub pid: u32,
+    /// The process that started it, or that it was given to.
+    pub parent: u32,
+    /// Its process group, where there are such.
+    pub group: Option<u32>,
+    /// When it began, in a unit of the system's own. With the number it names one process; none where the system does not tell.
+    pub began: Option<u64>,
+}
+
+/// All processes, whatever their names: those are bytes, and no process gets out of sight by one that is no text. Blocking.
+#[must_use]
+pub fn table() -> Vec<Entry> {
+    #[cfg(target_os = "linux")]
+    return linux::table();
+    #[cfg(not(target_os = "linux"))]
+    other::table()
+}
+
+/// One process as the table would have it now. Blocking.
+#[must_use]
+pub fn entry(pid: u32) -> Option<Entry> {
+    #[cfg(target_os = "linux")]
+    return linux::entry(pid);
+    #[cfg(not(target_os = "linux"))]
+    table().into_iter().find(|entry| entry.pid == pid)
 }
 
 /// Waits until a process is gone, without polling where the system has an event for it. Returns at once when there is no
@@ -182,6 +257,11 @@ pub(crate) fn own_namespace() -> Option<u64> {
 
 /// The namespace that Linux boots with (`PROC_PID_INIT_INO` in its sources).
 const INITIAL_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// Whether a file says that its process id counts in another namespace than ours.
+pub(crate) fn is_elsewhere(theirs: Option<u64>, ours: Option<u64>) -> bool {
+    matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours)
+}
 
 /// Whether a process id of `theirs` means the same process here. A file that does not name its namespace is taken to be
 /// of the one that the system booted with: a hub in a container may share the files, but not the processes, of its host.

@@ -12,6 +12,7 @@ use std::{
     env,
     fs::{self, File},
     io::{self, Read, Write},
+    net::IpAddr,
     path::{self, Path, PathBuf},
     process,
     time::Duration,
@@ -21,7 +22,7 @@ use jiff::Timestamp;
 
 use crate::{
     discovery::{Directories, create_private, remove_if},
-    doorbell::{DEFAULT_ENDPOINT, Doorbell, DoorbellError, InstanceId, MAX_NAME_BYTES},
+    doorbell::{DEFAULT_ENDPOINT, Doorbell, DoorbellError, InstanceId, MAX_NAME_BYTES, Secret},
     process::own_namespace,
 };
 
@@ -51,6 +52,12 @@ pub struct RegistrationOptions {
     pub name: Option<String>,
     /// Path of the endpoint; `/mcp` unless given.
     pub endpoint: Option<String>,
+    /// The loopback address that it listens on; the one that its process is found to listen on unless given.
+    pub host: Option<IpAddr>,
+    /// What hubs are to send as `Authorization: Bearer`; nothing unless given.
+    pub token: Option<Secret>,
+    /// Other header fields that hubs are to send, by name.
+    pub headers: BTreeMap<String, Secret>,
     /// Version of the program that serves; not told unless given.
     pub version: Option<String>,
     /// Labels, for people.
@@ -70,6 +77,9 @@ impl RegistrationOptions {
             path: None,
             name: None,
             endpoint: None,
+            host: None,
+            token: None,
+            headers: BTreeMap::new(),
             version: None,
             labels: BTreeMap::new(),
             directories: Directories::from_env(),
@@ -157,7 +167,11 @@ impl Registration {
         let contents = written.to_json();
         let name = format!("{}.json", written.id);
         // Read back as a hub will: what it would refuse is refused here, and later reads compare with this.
-        let doorbell = Doorbell::parse(&name, contents.as_bytes())?;
+        let mut remarks = Vec::new();
+        let doorbell = Doorbell::parse_remarking(&name, contents.as_bytes(), &mut remarks)?;
+        if let Some(remark) = remarks.pop() {
+            return Err(DoorbellError::Odd(remark).into());
+        }
         let file = write(&directories, &name, contents.as_bytes())?;
         Ok(Self { doorbell, file, announced_by: process::id(), removed: false })
     }
@@ -256,6 +270,9 @@ fn doorbell(options: RegistrationOptions) -> Result<Doorbell, RegistrationError>
     doorbell.has_package_json = package.is_file();
     doorbell.started = Timestamp::now().to_string();
     doorbell.endpoint = options.endpoint.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+    doorbell.host = options.host;
+    doorbell.token = options.token;
+    doorbell.headers = options.headers;
     doorbell.version = options.version;
     doorbell.labels = options.labels;
     doorbell.pid_namespace = own_namespace();

@@ -9,7 +9,8 @@
 //! [`InstanceServer`] owns the listener's task, the keeper of the sessions, and the announcement. It serves Streamable HTTP
 //! to clients of both eras: those that open with `initialize`, and those from 2026-07-28 on that do not. It listens first
 //! and announces itself then, so that whoever reads the announcement finds an open door; it takes the announcement back
-//! first and stops then. Everything it starts stops on two tokens, [`Stop`], and is waited for.
+//! first and stops then. Who wants to come in must carry the token that stands in the announcement, which only this user can
+//! read. Everything it starts stops on two tokens, [`Stop`], and is waited for.
 //!
 //! # Examples
 //!
@@ -40,6 +41,9 @@
 //!     .start()
 //!     .await?;
 //! println!("{} serves at {}", server.id(), server.url());
+//! // A client without a hub sends this: `Authorization: Bearer …`
+//! let token = server.token().map(|token| token.expose());
+//! # assert!(token.is_some());
 //! // … until the program ends:
 //! server.shutdown().await;
 //! # Ok(())
@@ -82,7 +86,7 @@ pub use self::{
     offer::{InstanceHandle, Offer},
 };
 use crate::{
-    doorbell::{DEFAULT_ENDPOINT, InstanceId},
+    doorbell::{DEFAULT_ENDPOINT, InstanceId, Secret},
     registration::{Registration, RegistrationError, RegistrationOptions, announce_aside},
 };
 
@@ -116,6 +120,7 @@ const CALLS: Duration = Duration::from_millis(1500);
 pub struct InstanceServer {
     id: InstanceId,
     address: SocketAddr,
+    token: Option<Secret>,
     announcement: watch::Receiver<Announcement>,
     /// The announcement, if it was possible at once; else the herald's task has it.
     registration: Option<Registration>,
@@ -217,13 +222,15 @@ impl InstanceServer {
             (mcp, router) => mcp.or(router).unwrap_or_default(),
         };
         let id = announcing.id.get_or_insert_with(InstanceId::random).clone();
-        let door = Door::new(routes, &id, limits.max_requests);
+        let door = Door::new(routes, &id, announcing.token.clone(), limits.max_requests);
+        let token = announcing.token.clone();
         let listener = Listener { socket, door, max_requests: limits.max_requests, stop: stop.clone() };
 
         let (published, announcement) = watch::channel(Announcement::Retrying);
         let mut server = Self {
             id,
             address,
+            token,
             announcement,
             registration: None,
             listener: tokio::spawn(listener.run()),
@@ -282,6 +289,13 @@ impl InstanceServer {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}{DEFAULT_ENDPOINT}", self.address)
+    }
+
+    /// What every request must carry as `Authorization: Bearer`; none after
+    /// [`without_token`](InstanceServerBuilder::without_token).
+    #[must_use]
+    pub fn token(&self) -> Option<&Secret> {
+        self.token.as_ref()
     }
 
     /// Changes what it offers, and tells its clients of changes.

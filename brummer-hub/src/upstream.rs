@@ -23,11 +23,14 @@ mod headers;
 mod legacy_sse;
 mod listen;
 mod modern;
+mod reach;
 mod reply;
 pub mod sse;
 #[cfg(test)]
 mod tests;
 mod wire;
+
+pub(crate) use reach::Reach;
 
 pub(crate) use modern::{meta::Declared, probe::wants_no_handshake};
 
@@ -89,6 +92,7 @@ pub(crate) struct UpstreamOptions {
     pub(crate) instance: InstanceId,
     pub(crate) port: u16,
     pub(crate) endpoint: String,
+    pub(crate) reach: Reach,
     pub(crate) hello: Hello,
     /// What the instance has been found to speak in this life of its process, so that it need not be asked again.
     pub(crate) known: Option<Era>,
@@ -251,8 +255,19 @@ impl Upstream {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let UpstreamOptions { link, instance, port, endpoint, hello, known, limits, purpose, gate, budget } =
-            options;
+        let UpstreamOptions {
+            link,
+            instance,
+            port,
+            endpoint,
+            reach,
+            hello,
+            known,
+            limits,
+            purpose,
+            gate,
+            budget,
+        } = options;
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
         // A doorbell's endpoint begins with a slash; what is no path at all will be answered 404.
         let target = Uri::try_from(endpoint).unwrap_or_else(|error| {
@@ -263,7 +278,7 @@ impl Upstream {
             link,
             events,
             commands: commands.downgrade(),
-            dialer: Dialer::new(port, limits.connect_timeout),
+            dialer: Dialer::new(port, reach.address, limits.connect_timeout),
             limits,
             budget,
             closes: AtomicBool::new(false),
@@ -274,7 +289,7 @@ impl Upstream {
             since: Instant::now(),
             last_heard: AtomicU64::new(0),
         };
-        let base = Route::new(port, target);
+        let base = Route::new(port, target, &reach.credentials);
         let wire = Arc::new(wire);
         let actor = Actor::new(Arc::clone(&wire), base, (hello, known, gate), queue, stop);
         tasks.spawn(fault::watched(wire, actor.run()));

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use brummer_hub::terminal::clean_line;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -115,7 +116,8 @@ impl Console {
     /// Tells a URL that a script has printed.
     pub(crate) fn found_url(&self, name: &str, url: &FoundUrl) {
         let label = url.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
-        self.note(format_args!("{name} serves {}{label}", url.url));
+        let text = format!("{name} serves {}{label}", url.url);
+        self.note(clean_line(&text));
     }
 
     /// Waits until everything is written, but not for long.

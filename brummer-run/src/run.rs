@@ -11,7 +11,9 @@ use std::{
 use brummer_hub::{
     Hub, HubConfig, InstanceServer,
     discovery::Directories,
+    doorbell::Secret,
     serve::{Announcement, Changes, Offer, ServeError},
+    terminal::clean_line,
 };
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -52,6 +54,8 @@ pub struct RunOptions {
     pub port: Option<u16>,
     /// What people call this instance; `name` of `package.json`, or the directory's name, unless given.
     pub name: Option<String>,
+    /// Whether clients must show the server's token. Without one, every user of the machine can run the scripts.
+    pub token: bool,
     /// Where to announce it.
     pub directories: Directories,
     /// Environment variables that clients may set for scripts, besides those that do no harm; `*` at the end stands for
@@ -76,6 +80,7 @@ impl RunOptions {
             command: None,
             port: None,
             name: None,
+            token: true,
             directories: Directories::from_env(),
             allow_env: Vec::new(),
             guard,
@@ -148,7 +153,7 @@ pub async fn run(
         stopping: scripts_end.clone(),
     };
     let name = options.name.or_else(|| project.as_ref()?.name.clone());
-    let served = serve(&app, options.port, name, &options.directories).await;
+    let served = serve(&app, options.port, name, options.token, &options.directories).await;
     let (server, changes) = match served {
         Ok(served) => served,
         Err(error) => {
@@ -234,8 +239,11 @@ async fn serve(
     app: &App,
     port: Option<u16>,
     name: Option<String>,
+    token: bool,
     directories: &Directories,
 ) -> Result<(InstanceServer, Changes), ServeError> {
+    // The same on whichever port it ends up.
+    let token = token.then(Secret::random);
     let start = async |port: u16| {
         let mut offer = Offer::default();
         tools::add(&mut offer, app);
@@ -251,6 +259,10 @@ async fn serve(
         if let Some(name) = &name {
             builder = builder.name(name);
         }
+        builder = match &token {
+            Some(token) => builder.token(token.clone()),
+            None => builder.without_token(),
+        };
         let changes = builder.changes();
         Ok::<_, ServeError>((builder.start().await?, changes))
     };
@@ -276,7 +288,8 @@ fn greet(
     doubt: Option<&str>,
     server: &InstanceServer,
 ) {
-    let mut text = format!("brummer-hub {} runs {}", env!("CARGO_PKG_VERSION"), directory.display());
+    let shown = directory.display().to_string();
+    let mut text = format!("brummer-hub {} runs {}", env!("CARGO_PKG_VERSION"), clean_line(&shown));
     if let Some(doubt) = doubt {
         text.push_str(&format!("\nwarning: {doubt}; no script can be run yet"));
     }
@@ -290,10 +303,11 @@ fn greet(
         let listed: Vec<_> = scripts.chain(declared).take(GREETED_SCRIPTS).collect();
         let width = listed.iter().map(|(name, _)| name.len()).max().unwrap_or_default().min(20);
         for (name, command) in &listed {
+            let (name, command) = (clean_line(name), clean_line(command));
             text.push_str(&format!("\n  {name:width$}  {command}"));
         }
         for fault in &project.faults {
-            text.push_str(&format!("\nwarning: {fault}"));
+            text.push_str(&format!("\nwarning: {}", clean_line(fault)));
         }
         let more = names.len() - listed.len();
         if more > 0 {
@@ -308,6 +322,12 @@ fn greet(
         "\nMCP at {url}\n\
          clients reach it through a hub (`brummer-hub --mcp`), or directly: claude mcp add --transport http brummer {url}"
     ));
+    match server.token() {
+        Some(token) => text.push_str(&format!(" --header \"Authorization: Bearer {}\"", token.expose())),
+        None => text.push_str(
+            "\nwarning: it takes no token (--no-token): every program of every user of this machine can run the scripts",
+        ),
+    }
     console.note(text);
 }
 
@@ -360,10 +380,12 @@ async fn look_around(
 
 /// Starts a script that was asked for on the command line.
 async fn start(scripts: &Scripts, console: &Console, command: Command) {
-    let name = command.name.clone();
+    // On its own line, whatever the project calls it.
+    let name = clean_line(&command.name).into_owned();
     match scripts.start(command).await {
         Ok(Started::New(process)) => {
-            console.note(format_args!("{name} is started as {}: {}", process.id, process.script));
+            let script = clean_line(&process.script);
+            console.note(format_args!("{name} is started as {}: {script}", process.id));
         }
         Ok(Started::Duplicate(process)) => {
             console.note(format_args!("{name} runs already as {}", process.id));

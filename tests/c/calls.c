@@ -66,6 +66,8 @@ static void test_binary_interface(void) {
         AT(bh_register_options, pid, 64);
         AT(bh_register_options, port, 68);
         AT(bh_register_options, reserved, 70);
+        AT(bh_register_options, token, 72);
+        AT(bh_register_options, headers_json, 80);
         AT(bh_session_options, size, 0);
         AT(bh_session_options, working_directory, 8);
         AT(bh_session_options, client_name, 16);

@@ -172,6 +172,14 @@ static void test_options(const char *data_dir) {
     register_options.labels_json = "{\"a\":1}";
     STATUS(INVALID_JSON, bh_register(&register_options, &registration, &error));
     register_options.labels_json = NULL;
+    register_options.token = "two\nlines";
+    STATUS(INVALID_ARGUMENT, bh_register(&register_options, &registration, &error));
+    register_options.token = NULL;
+    register_options.headers_json = "[]";
+    STATUS(INVALID_JSON, bh_register(&register_options, &registration, &error));
+    register_options.headers_json = "{\"host\":\"elsewhere\"}";
+    STATUS(INVALID_ARGUMENT, bh_register(&register_options, &registration, &error));
+    register_options.headers_json = NULL;
     /* Where a file is, there can be no directory. */
     snprintf(file, sizeof file, "%s/file", data_dir);
     made = fopen(file, "w");

@@ -59,6 +59,8 @@ static inline bh_registration *announce(const char *name, uint16_t port) {
     options.port = port;
     options.version = "1.2.3";
     options.labels_json = "{\"team\":\"c\"}";
+    options.token = "of-the-shop";
+    options.headers_json = "{\"X-Shop\":\"c\"}";
     OK(bh_register(&options, &registration, &error));
     return registration;
 }

@@ -42,7 +42,7 @@ async fn each_is_refused_with_one_warning_that_names_it() {
         ("no-port.json", changed("no-port", "port", Value::Null)),
         ("port-zero.json", changed("port-zero", "port", json!(0))),
         ("port-large.json", changed("port-large", "port", json!(65536))),
-        ("port-text.json", changed("port-text", "port", json!("80"))),
+        ("port-text.json", changed("port-text", "port", json!("eighty"))),
         ("pid-zero.json", changed("pid-zero", "pid", json!(0))),
         ("pid-negative.json", changed("pid-negative", "pid", json!(-1))),
         ("endpoint-host.json", changed("endpoint-host", "endpoint", json!("http://example.com/mcp"))),

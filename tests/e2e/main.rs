@@ -36,4 +36,5 @@ mod security;
 mod seeds;
 mod shutdown;
 mod stress;
+mod trust;
 mod vectors;

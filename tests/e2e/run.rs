@@ -144,6 +144,12 @@ impl Run {
         rest.split('/').next().unwrap().parse().unwrap()
     }
 
+    /// What it prints for clients that connect without a hub.
+    async fn token(&self) -> String {
+        let said = self.says("Authorization: Bearer ").await;
+        said.split("Authorization: Bearer ").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    }
+
     #[cfg(unix)]
     fn signal(&self, signal: rustix::process::Signal) {
         crate::support::signal(self.pid(), signal);

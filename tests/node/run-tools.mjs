@@ -3,7 +3,9 @@ import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 
 const client = new Client({ name: "run-tools", version: "1.0.0" });
-await client.connect(new StreamableHTTPClientTransport(new URL(process.argv[2])));
+const [, , url, token] = process.argv;
+const requestInit = { headers: { authorization: `Bearer ${token}` } };
+await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }));
 const { tools } = await client.listTools();
 
 const calls = [

@@ -168,7 +168,10 @@ fn lay_out(options: &Options, names: &Names, libraries: &str, pointer: usize) ->
         Some(import) => copy(&built.join(import), &lib.join(import))?,
         None => link(&shared, &lib.join(names.shared))?,
     }
-    copy(&root().join("LICENSE"), &at("share/doc/brummer_hub")?.join("LICENSE"))?;
+    let documents = at("share/doc/brummer_hub")?;
+    for file in ["LICENSE", crate::notices::NOTICES] {
+        copy(&root().join(file), &documents.join(file))?;
+    }
 
     let version = env!("CARGO_PKG_VERSION");
     let words = [

@@ -5,6 +5,7 @@ mod demo;
 mod header;
 mod install;
 mod node;
+mod notices;
 #[cfg(test)]
 mod requirements;
 mod test;
@@ -23,6 +24,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
   version [VERSION]           checks that crates and packages have one version, or sets it
   bench [--quick] [--write]   measures the release binary
   header [--check]            makes include/brummer_hub.h
+  notices [--check]           makes THIRD_PARTY.md
   install --prefix DIR        builds the C library and installs it";
 
 fn main() -> Result<ExitCode> {
@@ -34,6 +36,7 @@ fn main() -> Result<ExitCode> {
         Some((chore, rest)) if chore == "version" => version::run(rest),
         Some((chore, rest)) if chore == "bench" => bench::run(rest),
         Some((chore, rest)) if chore == "header" => header::run(rest),
+        Some((chore, rest)) if chore == "notices" => notices::run(rest),
         Some((chore, rest)) if chore == "install" => install::run(rest),
         _ => bail!(USAGE),
     }

@@ -9,7 +9,11 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Registration, Status, doorbell::InstanceId, registration::RegistrationOptions};
+use engine::{
+    Registration, Status,
+    doorbell::{InstanceId, Secret},
+    registration::RegistrationOptions,
+};
 
 use crate::{
     error::bh_error,
@@ -67,12 +71,16 @@ pub struct bh_register_options {
     pub port: u16,
     /// For later versions: 0.
     pub reserved: u16,
+    /// What hubs are to send to the server as `Authorization: Bearer`. NULL: nothing.
+    pub token: *const c_char,
+    /// Other header fields that hubs are to send, as a JSON object of texts by name. NULL: none.
+    pub headers_json: *const c_char,
 }
 
 // SAFETY: it is `repr(C)`, begins with `size`, and zero is a number and NULL.
 unsafe impl Options for bh_register_options {
     const NAME: &'static str = "registration options";
-    const END: usize = offset_of!(Self, reserved) + size_of::<u16>();
+    const END: usize = offset_of!(Self, headers_json) + size_of::<*const c_char>();
 }
 
 /// Reads what to announce.
@@ -108,6 +116,20 @@ unsafe fn registration_options(options: *const bh_register_options) -> Result<Re
         options.labels = serde_json::from_str::<BTreeMap<String, String>>(&labels).map_err(|error| {
             Failure::new(Status::InvalidJson, format_args!("`labels_json` is no object of texts: {error}"))
         })?;
+    }
+    let secret = |name: &str, text: &str| {
+        Secret::new(text).map_err(|error| Failure::argument(format_args!("`{name}`: {error}")))
+    };
+    if let Some(token) = text("token", given.token)? {
+        options.token = Some(secret("token", &token)?);
+    }
+    if let Some(headers) = text("headers_json", given.headers_json)? {
+        let headers: BTreeMap<String, String> = serde_json::from_str(&headers).map_err(|error| {
+            Failure::new(Status::InvalidJson, format_args!("`headers_json` is no object of texts: {error}"))
+        })?;
+        for (name, value) in headers {
+            options.headers.insert(name.to_ascii_lowercase(), secret("headers_json", &value)?);
+        }
     }
     Ok(options)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use brummer_hub::{
     InstanceServer,
+    doorbell::Secret,
     serve::{
         Announcement, InstanceHandle, Offer, ServeError,
         rmcp::model::{
@@ -57,9 +58,16 @@ struct Offered {
 #[derive(Deserialize)]
 struct InstanceOptions {
     announced: Announced,
+    /// Whether clients must show a token.
+    #[serde(default = "yes")]
+    token: bool,
     instructions: Option<String>,
     limits: LimitOptions,
     offered: Offered,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// An instance server. It ends when it is collected.
@@ -78,6 +86,7 @@ struct Running {
     id: String,
     port: u16,
     url: String,
+    token: Option<Secret>,
     handle: InstanceHandle,
     announcement: watch::Receiver<Announcement>,
 }
@@ -101,6 +110,9 @@ impl NativeInstance {
         let mut builder = InstanceServer::builder().port(announced.port).limits(options.limits.into());
         if let Some(instructions) = options.instructions {
             builder = builder.instructions(instructions);
+        }
+        if !options.token {
+            builder = builder.without_token();
         }
         let announced = announced.into_options()?;
         if let Some(id) = announced.id {
@@ -133,6 +145,7 @@ impl NativeInstance {
                 id: server.id().to_string(),
                 port: server.port(),
                 url: server.url(),
+                token: server.token().cloned(),
                 handle: server.handle(),
                 announcement: server.announcement(),
             }));
@@ -154,7 +167,9 @@ impl NativeInstance {
             Announcement::Announced(file) => Some(file.display().to_string()),
             _ => None,
         };
-        json!({ "id": running.id, "port": running.port, "url": running.url, "file": file }).to_string()
+        let token = running.token.as_ref().map(Secret::expose);
+        json!({ "id": running.id, "port": running.port, "url": running.url, "token": token, "file": file })
+            .to_string()
     }
 
     /// Replaces what is offered, and tells the clients which lists have changed.

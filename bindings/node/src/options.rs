@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use brummer_hub::{
     HubConfig,
     discovery::Directories,
-    doorbell::InstanceId,
+    doorbell::{InstanceId, Secret},
     registration::RegistrationOptions,
     serve::ServerLimits,
     session::{SessionConfig, ToolsMode},
@@ -118,6 +118,10 @@ impl From<LimitOptions> for ServerLimits {
     }
 }
 
+fn secret(option: &str, text: &str) -> Result<Secret> {
+    Secret::new(text).map_err(|error| thrown(code::INVALID_ARGUMENT, format_args!("`{option}`: {error}")))
+}
+
 /// What is announced of an instance.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -132,6 +136,9 @@ pub(crate) struct Announced {
     pub(crate) version: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    token: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
     data_dir: Option<PathBuf>,
 }
 
@@ -146,6 +153,11 @@ impl Announced {
         options.endpoint = self.endpoint;
         options.version = self.version;
         options.labels = self.labels;
+        options.token = self.token.as_deref().map(|token| secret("token", token)).transpose()?;
+        for (name, value) in self.headers {
+            let value = secret("headers", &value)?;
+            options.headers.insert(name.to_ascii_lowercase(), value);
+        }
         options.directories = directories(self.data_dir);
         Ok(options)
     }

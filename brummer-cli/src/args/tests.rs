@@ -80,6 +80,23 @@ fn register_wraps_a_command_with_options_of_its_own() {
 }
 
 #[test]
+fn secrets_are_named_and_not_given() {
+    let of = |line: &str| match parsed(line).unwrap().command {
+        Command::Announce { announcement, .. } => (announcement.token, announcement.headers),
+        _ => panic!("another command"),
+    };
+    assert_eq!(of("register -p 1"), (None, vec![]));
+    assert_eq!(of("register -p 1 --token-file t").0, Some(TokenSource::File("t".into())));
+    let pair = |header: &str, name: &str| (header.to_owned(), name.to_owned());
+    assert_eq!(
+        of("register -p 1 --token-env TOKEN --header-env X-A=A --header-env X-B=B=C"),
+        (Some(TokenSource::Variable("TOKEN".to_owned())), vec![pair("X-A", "A"), pair("X-B", "B=C")])
+    );
+    let token = |line: &str| matches!(parsed(line).unwrap().command, Command::Run(project) if project.token);
+    assert!(token("run dev") && !token("run dev --no-token") && !token("--no-tui --no-token"));
+}
+
+#[test]
 fn run_has_two_names() {
     let scripts = |line: &str| {
         let Command::Run(project) = parsed(line).unwrap().command else { panic!("{line}: another command") };
@@ -223,6 +240,8 @@ fn mistakes_are_named() {
         ("register --port 3001 npx", "npx"),
         ("regster", "register"),
         ("run --port 70000", "--port <PORT>"),
+        ("register -p 1 --token-env A --token-file b", "--token-file"),
+        ("register -p 1 --header-env X-Key", "write HEADER=NAME"),
         ("guard", "-- <COMMAND>"),
         ("install --json", "--list"),
         ("call shop", "<TOOL>"),

@@ -51,6 +51,9 @@ deno.json, composer.json, pyproject.toml, Cargo.toml, go.mod, compose.yaml), sta
 restart scripts, search and follow their output, wait until a server is ready, and list errors and URLs. Every hub finds \
 it. It stays until it is told to end, and takes all processes that the scripts have started with it, however it ends.
 
+Whoever wants to use it must know its token: hubs of this user read it from the announcement, and it is printed at the \
+start for clients that connect without a hub.
+
 `brummer-hub --no-tui` is the same.";
 
 pub(super) const USAGE_RUN: &str = "\
@@ -115,6 +118,9 @@ Examples:
 
   An MCP endpoint that is not at /mcp:
     brummer-hub register --port 5173 --endpoint /__mcp/sse -- npm run dev
+
+  A server that wants a token, which is in the variable SHOP_TOKEN:
+    brummer-hub register --port 3001 --token-env SHOP_TOKEN
 
 Exit codes:
   0    the announced process ended, or a signal asked to end

@@ -11,7 +11,8 @@ use similar::TextDiff;
 use super::{Request, Target, Task, clients::Client, plan::State};
 use crate::{
     exit::{ExitStatus, Failure},
-    list::table::{printable, shortened},
+    clean,
+    list::table::shortened,
     output,
 };
 
@@ -168,7 +169,7 @@ impl Report {
             // Writing into a String cannot fail.
             let _ = writeln!(text, "{:client$}  {:what$}  {}", line.client, line.what, line.file);
             for more in line.more.iter().map(String::as_str).chain(line.note) {
-                let _ = writeln!(text, "    {}", printable(more));
+                let _ = writeln!(text, "    {}", clean::line(more));
             }
             for shown in line.text.lines() {
                 let _ = writeln!(text, "    {}", printable_line(shown));
@@ -189,13 +190,13 @@ impl Report {
     }
 
     fn short(&self, path: &Path) -> String {
-        printable(&shortened(&path.to_string_lossy(), Some(&self.home)))
+        clean::line(&shortened(&path.to_string_lossy(), Some(&self.home)))
     }
 }
 
 /// Tabs are how some files are indented.
 fn printable_line(line: &str) -> String {
-    line.split('\t').map(printable).collect::<Vec<_>>().join("\t")
+    line.split('\t').map(clean::line).collect::<Vec<_>>().join("\t")
 }
 
 fn word(state: &State) -> &'static str {

@@ -119,16 +119,6 @@ pub(crate) fn shortened(path: &str, home: Option<&Path>) -> String {
     }
 }
 
-/// Another program wrote it into its file: nothing in it may steer the terminal.
-pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || is_direction(c) { '\u{fffd}' } else { c }).collect()
-}
-
-/// Invisible characters that turn the direction of text around.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,10 +187,5 @@ api-2  api            retrying    80  4711   1m05s  ~/shop
         assert_eq!(shortened("/home/adam/shop", home), "/home/adam/shop");
         assert_eq!(shortened("/srv", Some(Path::new("/"))), "/srv");
         assert_eq!(shortened("/srv", None), "/srv");
-    }
-
-    #[test]
-    fn names_cannot_steer_the_terminal() {
-        assert_eq!(printable("a\x1b[2Jb\n\u{202e}c"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}c");
     }
 }

@@ -18,7 +18,7 @@ pub(crate) async fn announce(
     pid: Option<u32>,
     wait: Option<Duration>,
 ) -> Result<ExitStatus, Failure> {
-    check(&announcement)?;
+    let secrets = check(&announcement)?;
     let mut signals = Signals::listen()?;
     let open = tokio::select! {
         biased;
@@ -31,7 +31,7 @@ pub(crate) async fn announce(
     // The system does not tell the owner of another user's port. Then this process stands for it: the announcement
     // lasts as long as this command.
     let owner = pid.or_else(|| owner_of_port(announcement.port));
-    let registration = ring(&announcement, owner.unwrap_or_else(std::process::id))?;
+    let registration = ring(&announcement, secrets, owner.unwrap_or_else(std::process::id))?;
     tokio::select! {
         biased;
         _ = signals.next() => {}

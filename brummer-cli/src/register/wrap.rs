@@ -23,7 +23,7 @@ pub(crate) async fn wrap(
     arguments: &[OsString],
     wait: Duration,
 ) -> Result<ExitStatus, Failure> {
-    check(&announcement)?;
+    let secrets = check(&announcement)?;
     // Before the command: a signal that comes as it starts must reach it.
     let mut signals = Signals::listen()?;
     if port::is_open(announcement.port).await {
@@ -49,7 +49,7 @@ pub(crate) async fn wrap(
         }
         Start::Listening => {
             // The server matters more to its user than the announcement: it is not ended for want of one.
-            let registration = ring(&announcement, child.pid())
+            let registration = ring(&announcement, secrets, child.pid())
                 .inspect_err(|failure| {
                     output::note(format_args!(
                         "{failure}\nhint: the command goes on without being announced"

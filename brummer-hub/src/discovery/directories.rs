@@ -2,10 +2,12 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs, io,
     path::{self, Path, PathBuf},
 };
+
+use crate::terminal::clean_line;
 
 /// The environment variable that replaces every place by one.
 pub const DATA_DIRECTORY_VARIABLE: &str = "BRUMMER_DATA_DIR";
@@ -24,15 +26,36 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// The places for this user, as the environment gives them.
+    /// The places for this user, as the environment gives them. A `BRUMMER_DATA_DIR` that cannot be meant is left out, with a
+    /// warning: see [`try_from_env`](Self::try_from_env).
     #[must_use]
     pub fn from_env() -> Self {
-        Self::from_surroundings(&Surroundings {
-            variable: &|name| env::var_os(name).filter(|value| !value.is_empty()),
-            user_data: user_data(),
-            temporary: env::temp_dir(),
-            user: user(),
+        Self::try_from_env().unwrap_or_else(|error| {
+            tracing::warn!(%error, "using the usual directories");
+            let variable = |name: &str| variable(name).filter(|_| name != DATA_DIRECTORY_VARIABLE);
+            Self::from_surroundings(&Surroundings { variable: &variable, ..Surroundings::of_user() })
         })
+    }
+
+    /// The same, but for an error when `BRUMMER_DATA_DIR` names no directory.
+    ///
+    /// # Errors
+    /// When something in it was to be replaced by whoever set it, and was not.
+    pub fn try_from_env() -> Result<Self, DataDirectoryError> {
+        let surroundings = Surroundings::of_user();
+        match variable(DATA_DIRECTORY_VARIABLE) {
+            Some(data) => Ok(Self::only(expanded(&data, &variable)?)),
+            None => Ok(Self::from_surroundings(&surroundings)),
+        }
+    }
+
+    /// Only this `brummer` directory, as a person or a configuration file writes it: `~`, `$HOME` and `${HOME}` are replaced,
+    /// which no shell has done for a client's configuration.
+    ///
+    /// # Errors
+    /// When it names a variable that is not set, or another user's home.
+    pub fn written(data: impl AsRef<OsStr>) -> Result<Self, DataDirectoryError> {
+        Ok(Self::only(expanded(data.as_ref(), &variable)?))
     }
 
     /// Only this `brummer` directory, nothing else of the machine.
@@ -89,6 +112,66 @@ impl Directories {
     }
 }
 
+/// Why a text names no data directory.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the data directory `{written}` cannot be used: {why}; write the whole path")]
+pub struct DataDirectoryError {
+    written: String,
+    why: String,
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Replaces a `~` at the beginning, and variables where a part of the path begins (`$NAME`, `${NAME}`, `${env:NAME}`; `%NAME%`
+/// on Windows). A directory that is called like that is never meant.
+fn expanded(
+    written: &OsStr,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, DataDirectoryError> {
+    let Some(text) = written.to_str() else { return Ok(written.into()) };
+    let refused = |why: String| Err(DataDirectoryError { written: clean_line(text).into_owned(), why });
+    let home = || variable("HOME").map(PathBuf::from).or_else(dirs::home_dir);
+    let mut path = PathBuf::new();
+    for (index, part) in text.split_inclusive(path::is_separator).enumerate() {
+        let name = part.trim_end_matches(path::is_separator);
+        let named = match name.strip_prefix('$') {
+            Some(rest) => match rest.strip_prefix('{') {
+                Some(rest) => rest.strip_suffix('}').map(|name| name.strip_prefix("env:").unwrap_or(name)),
+                None => {
+                    Some(rest).filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+                }
+            },
+            None if cfg!(windows) => name.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')),
+            None => None,
+        };
+        match (name, named) {
+            ("~", _) if index == 0 => match home() {
+                Some(home) => path.push(home),
+                None => return refused("there is no home directory".to_owned()),
+            },
+            (_, Some("HOME" | "userHome")) => match home() {
+                Some(home) => path.push(home),
+                None => return refused("there is no home directory".to_owned()),
+            },
+            (_, Some(named)) => match variable(named) {
+                Some(value) => path.push(value),
+                None => return refused(format!("the variable `{}` is not set", clean_line(named))),
+            },
+            (name, None) if name.starts_with("${") => {
+                return refused("it has a `${` that is not replaced".to_owned());
+            }
+            (name, None) if index == 0 && name.starts_with('~') => {
+                return refused("the homes of other users are not looked for".to_owned());
+            }
+            // With its separator: that of the beginning is the root.
+            _ => path.push(part),
+        }
+    }
+    Ok(path)
+}
+
 /// What the places depend on.
 struct Surroundings<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
@@ -96,6 +179,12 @@ struct Surroundings<'a> {
     user_data: Option<PathBuf>,
     temporary: PathBuf,
     user: Option<u32>,
+}
+
+impl Surroundings<'_> {
+    fn of_user() -> Self {
+        Self { variable: &variable, user_data: user_data(), temporary: env::temp_dir(), user: user() }
+    }
 }
 
 /// `~/.local/share` on Linux and macOS, whatever `XDG_DATA_HOME` says; on Windows what `%APPDATA%` usually is, whatever it
@@ -147,6 +236,41 @@ mod tests {
         let places = places(&[("BRUMMER_DATA_DIR", root), ("XDG_DATA_HOME", "/xdg")]);
         assert_eq!(places, Directories::only(root));
         assert_eq!(places.watched, [Path::new(root).join("instances")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_shell_would_replace_is_replaced_or_refused() {
+        let variable = |name: &str| match name {
+            "HOME" => Some(OsString::from("/home/me")),
+            "DATA" => Some(OsString::from("/data")),
+            _ => None,
+        };
+        for (written, expected) in [
+            ("~", "/home/me"),
+            ("~/x", "/home/me/x"),
+            ("$HOME/x", "/home/me/x"),
+            ("${HOME}/x/y", "/home/me/x/y"),
+            ("${env:HOME}", "/home/me"),
+            ("${userHome}/.data", "/home/me/.data"),
+            ("$DATA/brummer", "/data/brummer"),
+            ("/data/x/", "/data/x/"),
+            ("/a/~/b", "/a/~/b"),
+            ("/a/b$c", "/a/b$c"),
+            ("/a/$", "/a/$"),
+            ("relative", "relative"),
+        ] {
+            assert_eq!(expanded(OsStr::new(written), &variable), Ok(PathBuf::from(expected)), "{written}");
+        }
+        for (written, why) in [
+            ("~root/x", "other users"),
+            ("$NOT_SET/x", "`NOT_SET` is not set"),
+            ("${workspaceFolder}/x", "`workspaceFolder` is not set"),
+            ("/a/${HOME", "not replaced"),
+        ] {
+            let error = expanded(OsStr::new(written), &variable).unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains(written), "{error}");
+        }
     }
 
     #[test]

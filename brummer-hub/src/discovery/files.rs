@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Found, Ring,
-    read::{self, Refusal, Stamp},
+    read::{self, Reading, Refusal, Stamp},
 };
 
 /// Refused files that are remembered, so that each is reported once. Beyond it files are refused in silence.
@@ -29,7 +29,7 @@ const UNFINISHED: Duration = Duration::from_secs(1);
 /// The files, and the way to the hub.
 #[derive(Debug)]
 pub(super) struct Files {
-    max_instances: usize,
+    max_files: usize,
     told: HashMap<PathBuf, Told>,
     refused: HashMap<PathBuf, Refused>,
     /// Whether a valid doorbell was turned away because there were too many.
@@ -90,15 +90,8 @@ pub(super) fn is_candidate(file: &Path) -> bool {
 }
 
 impl Files {
-    pub(super) fn new(max_instances: usize, rings: Rings) -> Self {
-        Self {
-            max_instances,
-            told: HashMap::new(),
-            refused: HashMap::new(),
-            crowded: false,
-            room: false,
-            rings,
-        }
+    pub(super) fn new(max_files: usize, rings: Rings) -> Self {
+        Self { max_files, told: HashMap::new(), refused: HashMap::new(), crowded: false, room: false, rings }
     }
 
     pub(super) fn are_over(&self) -> bool {
@@ -154,20 +147,27 @@ impl Files {
     fn examine(&mut self, file: &Path) {
         let now = SystemTime::now();
         match read::read(file) {
-            Ok((found, stamp)) => self.accept(file, found, Some(stamp).filter(|stamp| stamp.is_settled(now))),
+            Ok(Reading { found, stamp, remarks }) => {
+                if self.accept(file, found, Some(stamp).filter(|stamp| stamp.is_settled(now))) {
+                    for remark in remarks {
+                        tracing::warn!(file = %file.display(), "{remark}");
+                    }
+                }
+            }
             Err((refusal, _)) if refusal.is_gone() => self.forget(file),
             Err((refusal, stamp)) => self.refuse(file, &refusal, stamp.filter(|stamp| stamp.is_settled(now))),
         }
     }
 
-    fn accept(&mut self, file: &Path, found: Arc<Found>, stamp: Option<Stamp>) {
+    /// Takes a doorbell. Says whether it is news.
+    fn accept(&mut self, file: &Path, found: Arc<Found>, stamp: Option<Stamp>) -> bool {
         self.refused.remove(file);
-        let is_full = self.told.len() >= self.max_instances;
+        let is_full = self.told.len() >= self.max_files;
         match self.told.get_mut(file) {
             // A heartbeat, or the same thing written again: nothing that the hub would want to know.
             Some(told) if told.found.doorbell == found.doorbell => {
                 told.stamp = stamp;
-                return;
+                return false;
             }
             Some(told) => *told = Told { found: Arc::clone(&found), stamp },
             None if is_full => {
@@ -175,17 +175,18 @@ impl Files {
                     self.crowded = true;
                     tracing::warn!(
                         file = %file.display(),
-                        "refused a doorbell: there are {} instances already; further ones wait until one is gone",
-                        self.max_instances
+                        "refused a doorbell: there are {} such files already; further ones wait until one is gone",
+                        self.max_files
                     );
                 }
-                return;
+                return false;
             }
             None => {
                 self.told.insert(file.to_owned(), Told { found: Arc::clone(&found), stamp });
             }
         }
         self.rings.send(Ring::Appeared(found));
+        true
     }
 
     fn refuse(&mut self, file: &Path, refusal: &Refusal, stamp: Option<Stamp>) {

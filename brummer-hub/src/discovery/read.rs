@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::Found;
-use crate::doorbell::{Doorbell, DoorbellError, MAX_FILE_BYTES};
+use crate::doorbell::{Doorbell, DoorbellError, MAX_FILE_BYTES, Remark};
 
 /// A file that was written this shortly before it was read may be written again without getting another time: kernels
 /// stamp files with a clock that ticks every 1 to 16 ms, some file systems more coarsely.
@@ -31,6 +31,9 @@ pub(super) enum Refusal {
     #[cfg(unix)]
     #[error("it belongs to another user (uid {owner})")]
     OtherOwner { owner: u32 },
+    #[cfg(unix)]
+    #[error("every user may write it (mode {mode:o}); make it private: chmod 600")]
+    Open { mode: u32 },
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     #[error("{0}")]
@@ -63,16 +66,27 @@ impl Stamp {
     }
 }
 
+/// A file that is a doorbell.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) found: Arc<Found>,
+    pub(super) stamp: Stamp,
+    /// What in it was not as it should be, and does no harm.
+    pub(super) remarks: Vec<Remark>,
+}
+
 /// Reads and checks one file.
-pub(super) fn read(file: &Path) -> Result<(Arc<Found>, Stamp), (Refusal, Option<Stamp>)> {
+pub(super) fn read(file: &Path) -> Result<Reading, (Refusal, Option<Stamp>)> {
     let (contents, metadata) = contents(file).map_err(|refusal| (refusal, None))?;
     let stamp = Stamp::of(&metadata);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    match Doorbell::parse(&name, &contents) {
+    let mut remarks = Vec::new();
+    match Doorbell::parse_remarking(&name, &contents, &mut remarks) {
         Ok(doorbell) => {
             // Without a time nothing can be said of the process's age: the oldest time makes no claim.
             let modified = stamp.modified.unwrap_or(SystemTime::UNIX_EPOCH);
-            Ok((Arc::new(Found { doorbell, file: file.to_owned(), modified }), stamp))
+            let found = Arc::new(Found { doorbell, file: file.to_owned(), modified });
+            Ok(Reading { found, stamp, remarks })
         }
         Err(error) => Err((error.into(), Some(stamp))),
     }
@@ -100,6 +114,10 @@ fn check(metadata: &Metadata) -> Result<(), Refusal> {
         if owner != rustix::process::geteuid().as_raw() {
             return Err(Refusal::OtherOwner { owner });
         }
+        let mode = std::os::unix::fs::MetadataExt::mode(metadata) & 0o777;
+        if mode & 0o002 != 0 {
+            return Err(Refusal::Open { mode });
+        }
     }
     if metadata.len() > MAX_FILE_BYTES as u64 {
         return Err(DoorbellError::TooLarge { bytes: metadata.len() }.into());
@@ -124,7 +142,7 @@ fn open(file: &Path) -> io::Result<File> {
 /// doorbell or says something else is left alone.
 pub(crate) fn remove_if(file: &PathBuf, is_meant: impl FnOnce(&Doorbell) -> bool) -> io::Result<bool> {
     match read(file) {
-        Ok((found, _)) if is_meant(&found.doorbell) => match fs::remove_file(file) {
+        Ok(Reading { found, .. }) if is_meant(&found.doorbell) => match fs::remove_file(file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             removed => Ok(removed.is_ok()),
         },

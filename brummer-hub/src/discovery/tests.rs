@@ -25,13 +25,13 @@ struct Bench {
 
 impl Bench {
     /// A watcher of `<root>/brummer/instances`, and of further directories below the root.
-    fn start(further: &[&str], max_instances: usize, prepare: impl FnOnce(&Path)) -> Self {
+    fn start(further: &[&str], max_files: usize, prepare: impl FnOnce(&Path)) -> Self {
         let root = tempfile::tempdir().unwrap();
         prepare(root.path());
         let mut directories = Directories::only(root.path().join("brummer"));
         directories.watched.extend(further.iter().map(|directory| root.path().join(directory)));
         let (sender, rings) = mpsc::channel(16);
-        let watcher = Watcher::start(&directories, max_instances, sender);
+        let watcher = Watcher::start(&directories, max_files, sender);
         Self { watcher, rings, root }
     }
 
@@ -256,9 +256,9 @@ impl tracing::Subscriber for Warnings {
 }
 
 /// The files alone, looked at on this thread, with what they warn of.
-fn files(max_instances: usize) -> (tempfile::TempDir, Files, mpsc::Receiver<Ring>) {
+fn files(max_files: usize) -> (tempfile::TempDir, Files, mpsc::Receiver<Ring>) {
     let (sender, rings) = mpsc::channel(64);
-    let files = Files::new(max_instances, Rings { sender, stop: CancellationToken::new() });
+    let files = Files::new(max_files, Rings { sender, stop: CancellationToken::new() });
     (tempfile::tempdir().unwrap(), files, rings)
 }
 

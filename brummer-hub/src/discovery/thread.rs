@@ -49,7 +49,7 @@ pub(super) enum Signal {
 /// Starts the thread. The receiver closes when it has ended.
 pub(super) fn spawn(
     directories: &Directories,
-    max_instances: usize,
+    max_files: usize,
     rings: mpsc::Sender<Ring>,
     stop: CancellationToken,
 ) -> (SyncSender<Signal>, oneshot::Receiver<()>) {
@@ -61,7 +61,7 @@ pub(super) fn spawn(
     let body = move || {
         let overflow = Arc::new(AtomicBool::new(false));
         let native = native(&directories, events, Arc::clone(&overflow));
-        let files = Files::new(max_instances, Rings { sender: rings, stop });
+        let files = Files::new(max_files, Rings { sender: rings, stop });
         let warned = native.is_none();
         let places = BTreeSet::new();
         Watching { directories, files, native, places, signals: received, overflow, warned }.run();

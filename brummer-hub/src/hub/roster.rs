@@ -61,14 +61,21 @@ pub(super) struct Roster {
     entries: HashMap<InstanceId, Entry>,
     aliases: Aliases,
     generations: u64,
+    /// Doorbells of listeners that another doorbell names as well, with the id of that one.
+    shadows: HashMap<PathBuf, (Arc<Found>, InstanceId)>,
+    /// Doorbells whose listener has no other any more: their instances begin.
+    pub(super) heirs: Vec<Arc<Found>>,
+    /// Doorbells that their own process has replaced by another: their files say nothing new.
+    pub(super) outdated: Vec<Arc<Found>>,
     pub(super) news: Vec<HubEvent>,
     /// The list has changed since the last snapshot.
     pub(super) changed: bool,
 }
 
 impl Roster {
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
+    /// Those that are listed. The dead that are kept in mind take no place from the living.
+    pub(super) fn listed(&self) -> usize {
+        self.entries.values().filter(|entry| entry.is_listed()).count()
     }
 
     pub(super) fn has(&self, id: &InstanceId) -> bool {
@@ -82,6 +89,12 @@ impl Roster {
 
     /// A doorbell is there.
     pub(super) fn consider(&mut self, found: &Arc<Found>) -> Answer {
+        if let Some((known, _)) = self.shadows.get(&found.file) {
+            if is_same_life(&known.doorbell, &found.doorbell) {
+                return Answer::Known;
+            }
+            self.shadows.remove(&found.file);
+        }
         let Some(entry) = self.entries.get_mut(&found.doorbell.id) else { return Answer::Begin };
         if !entry.is_listed() {
             return Answer::Begin;
@@ -140,7 +153,8 @@ impl Roster {
     }
 
     /// A doorbell is gone.
-    pub(super) fn withdraw(&self, id: &InstanceId, file: &PathBuf) {
+    pub(super) fn withdraw(&mut self, id: &InstanceId, file: &PathBuf) {
+        self.shadows.remove(file);
         if let Some(entry) = self.entries.get(id).filter(|entry| entry.instance.found.file == *file) {
             entry.standing.send_if_modified(|standing| !std::mem::replace(&mut standing.withdrawn, true));
         }
@@ -163,6 +177,29 @@ impl Roster {
             self.bereave(instance);
         } else {
             self.tell(HubEvent::StateChanged { instance, from });
+        }
+        if report.state == InstanceState::Active {
+            self.unite(&report.id);
+        }
+    }
+
+    /// One listener is one instance, whatever many doorbells name it: the newest counts.
+    fn unite(&mut self, id: &InstanceId) {
+        let Some(mine) = self.entries.get(id).map(|entry| entry.instance.clone()) else { return };
+        let same = self.entries.values().map(|entry| &entry.instance).filter(|other| {
+            other.id() != id && other.state == InstanceState::Active && is_same_listener(&mine, other)
+        });
+        let age = |instance: &Instance| (instance.found.modified, instance.id().clone());
+        let all: Vec<Instance> = same.cloned().chain([mine.clone()]).collect();
+        let Some(newest) = all.iter().max_by_key(|instance| age(instance)) else { return };
+        for older in all.iter().filter(|instance| instance.id() != newest.id()) {
+            tracing::info!(instance = %older.id(), by = %newest.id(), "another doorbell names the same listener");
+            if older.found.doorbell.pid == newest.found.doorbell.pid {
+                self.outdated.push(Arc::clone(&older.found));
+            }
+            let shadow = (Arc::clone(&older.found), newest.id().clone());
+            self.shadows.insert(older.found.file.clone(), shadow);
+            self.remove(older.id());
         }
     }
 
@@ -221,6 +258,9 @@ impl Roster {
     }
 
     fn bereave(&mut self, gone: Instance) {
+        let id = gone.id().clone();
+        let heirs = self.shadows.extract_if(|_, (_, by)| *by == id).map(|(_, (found, _))| found);
+        self.heirs.extend(heirs);
         let heir = self.aliases.take(gone.generation);
         self.tell(HubEvent::InstanceGone(gone));
         let Some((generation, alias)) = heir else { return };
@@ -241,9 +281,26 @@ impl Roster {
     }
 }
 
+/// Whether two instances that answer are one listener: one port has one server at an address.
+fn is_same_listener(one: &Instance, other: &Instance) -> bool {
+    let (mine, theirs) = (&one.found.doorbell, &other.found.doorbell);
+    (mine.port, &mine.endpoint) == (theirs.port, &theirs.endpoint)
+        && (mine.pid == theirs.pid || mine.pid_namespace == theirs.pid_namespace)
+        && one.reach().address == other.reach().address
+}
+
 /// Whether two doorbells of one id announce the same server. The Go program rewrites its file as a heartbeat, so
 /// members that only describe do not count.
 fn is_same_life(one: &Doorbell, other: &Doorbell) -> bool {
-    (one.pid, one.port, &one.endpoint, &one.path, &one.name)
-        == (other.pid, other.port, &other.endpoint, &other.path, &other.name)
+    (one.pid, one.port, one.host, &one.endpoint, &one.path, &one.name, &one.token, &one.headers)
+        == (
+            other.pid,
+            other.port,
+            other.host,
+            &other.endpoint,
+            &other.path,
+            &other.name,
+            &other.token,
+            &other.headers,
+        )
 }

@@ -4,8 +4,14 @@
 //! publishes the list. Whatever is ready is taken in before the list is published once, so that a thousand doorbells
 //! cost a few lists and not thousands.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
+use futures_util::future::join_all;
 use tokio::{
     sync::{Semaphore, broadcast, mpsc, watch},
     task::{Id, JoinError, JoinSet},
@@ -20,11 +26,12 @@ use super::{
 };
 use crate::{
     config::HubConfig,
-    discovery::{Found, Ring, Watcher},
+    discovery::{self, Found, Ring, Watcher},
     doorbell::InstanceId,
     instance::{
         Generation,
         actor::{Actor, ActorOptions, Ended, Report, hello},
+        dormant::revisit,
     },
     process::Inspector,
     upstream::Hello,
@@ -49,6 +56,16 @@ const PAUSE_PER_INSTANCE: Duration = Duration::from_micros(10);
 
 /// A timer of tokio cannot wait for less, so that a shorter pause is none.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// Files that are taken for each instance that may be listed: processes that were killed leave theirs behind, and only a look
+/// at the process tells.
+const FILES_PER_INSTANCE: usize = 16;
+
+/// Leftovers that are looked at in one go.
+const VISITS: usize = 256;
+
+/// How long doorbells wait for room before that is worth a word.
+const CROWDED: Duration = Duration::from_secs(2);
 
 /// How long the start may be waited for: an instance that has not answered by then is slow, and the list is of use
 /// without it.
@@ -88,13 +105,22 @@ pub(super) struct Supervisor {
     settle_by: Instant,
     settled: bool,
     next_list: Instant,
+    /// Doorbells for which there is no room, and since when; as many as the watcher tells of.
+    waiting: Vec<Arc<Found>>,
+    crowded_since: Option<Instant>,
+    warned: bool,
+    /// Doorbells of instances that are gone, for as long as their files are there.
+    leftovers: HashMap<PathBuf, Arc<Found>>,
+    revisiting: JoinSet<Vec<(Arc<Found>, bool)>>,
+    next_visit: Instant,
 }
 
 impl Supervisor {
     /// Runs until the token is cancelled.
     pub(super) async fn run(options: SupervisorOptions) {
         let (ringer, rings) = mpsc::channel(RINGS);
-        let watcher = Watcher::start(&options.config.directories, options.config.max_instances, ringer);
+        let files = options.config.max_instances.saturating_mul(FILES_PER_INSTANCE);
+        let watcher = Watcher::start(&options.config.directories, files, ringer);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let now = Instant::now();
         let mut supervisor = Self {
@@ -113,6 +139,12 @@ impl Supervisor {
             settle_by: now + SETTLE,
             settled: false,
             next_list: now,
+            waiting: Vec::new(),
+            crowded_since: None,
+            warned: false,
+            leftovers: HashMap::new(),
+            revisiting: JoinSet::new(),
+            next_visit: now,
         };
         supervisor.supervise().await;
         supervisor.stop(watcher).await;
@@ -130,10 +162,14 @@ impl Supervisor {
                 Some(placed) = self.placing.join_next() => self.on_placed(placed),
                 // Closed when the watcher's thread is gone; the instances that are known stay.
                 Some(ring) = self.rings.recv() => self.on_ring(ring),
+                Some(visited) = self.revisiting.join_next() => self.on_revisited(visited),
                 () = sleep_until(self.next_list), if must_tell => {}
+                () = sleep_until(self.crowded_since.unwrap_or(self.next_list) + CROWDED), if self.must_warn() => {}
+                () = sleep_until(self.next_visit), if self.wants_visit() => self.revisit(),
                 () = sleep_until(self.settle_by), if !self.settled => self.settle(),
             }
             self.drain();
+            self.make_room();
             self.start_placing();
             self.publish();
         }
@@ -156,19 +192,28 @@ impl Supervisor {
 
     fn on_ring(&mut self, ring: Ring) {
         match ring {
-            Ring::Appeared(found) => match self.roster.consider(&found) {
-                Answer::Begin => self.begin(found),
-                Answer::Known => {}
-            },
-            Ring::Removed { file, id } => self.roster.withdraw(&id, &file),
+            Ring::Appeared(found) => {
+                self.leftovers.remove(&found.file);
+                match self.roster.consider(&found) {
+                    Answer::Begin => self.begin(found),
+                    Answer::Known => {}
+                }
+            }
+            Ring::Removed { file, id } => {
+                self.leftovers.remove(&file);
+                self.waiting.retain(|waiting| waiting.file != file);
+                self.roster.withdraw(&id, &file);
+            }
             Ring::Scanned => self.untried = Some(self.roster.untried().collect()),
         }
     }
 
     fn begin(&mut self, found: Arc<Found>) {
-        // The watcher has said so already; this holds when ids move between files.
-        if !self.roster.has(&found.doorbell.id) && self.roster.len() >= self.options.config.max_instances {
-            tracing::debug!(instance = %found.doorbell.id, "too many instances");
+        let most = self.options.config.max_instances;
+        if !self.roster.has(&found.doorbell.id) && self.roster.listed() >= most {
+            // Most of these are what processes have left behind, and go at once.
+            self.waiting.retain(|waiting| waiting.file != found.file);
+            self.waiting.push(found);
             return;
         }
         let generation = self.roster.next_generation();
@@ -192,7 +237,10 @@ impl Supervisor {
     fn on_ended(&mut self, ended: Result<(Id, Ended), JoinError>) {
         match ended {
             Ok((task, Ended::Over)) => {
-                self.roster.ended(task);
+                if let Some(found) = self.roster.ended(task) {
+                    self.next_visit = Instant::now() + self.options.config.health.probe_interval;
+                    self.leftovers.insert(found.file.clone(), found);
+                }
             }
             Ok((task, Ended::Woke)) => {
                 if let Some(found) = self.roster.ended(task) {
@@ -203,6 +251,80 @@ impl Supervisor {
                 if let Some(found) = self.roster.ended(error.id()) {
                     tracing::error!(instance = %found.doorbell.id, %error, "the task of an instance broke");
                 }
+            }
+        }
+    }
+
+    /// Begins what waited, as far as there is room: the newest first, which most likely lives.
+    fn make_room(&mut self) {
+        for found in std::mem::take(&mut self.roster.heirs) {
+            if let Answer::Begin = self.roster.consider(&found) {
+                self.begin(found);
+            }
+        }
+        self.put_away();
+        let most = self.options.config.max_instances;
+        let room = most.saturating_sub(self.roster.listed()).min(self.waiting.len());
+        if room > 0 {
+            self.waiting.sort_unstable_by_key(|found| found.modified);
+            for found in self.waiting.split_off(self.waiting.len() - room) {
+                self.begin(found);
+            }
+        }
+        if self.waiting.is_empty() {
+            self.crowded_since = None;
+        } else if !self.warned {
+            let since = *self.crowded_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= CROWDED {
+                self.warned = true;
+                tracing::warn!(
+                    "there are {most} instances already; {} further ones wait until one is gone",
+                    self.waiting.len()
+                );
+            }
+        }
+    }
+
+    /// Removes the files that their own process has replaced, where registrations are written. Elsewhere they are left.
+    fn put_away(&mut self) {
+        let ours = self.options.config.directories.instances();
+        for found in std::mem::take(&mut self.roster.outdated) {
+            if found.file.parent() == Some(&ours) {
+                self.options.tasks.spawn(discovery::remove_stale(found));
+            }
+        }
+    }
+
+    fn must_warn(&self) -> bool {
+        self.crowded_since.is_some() && !self.warned
+    }
+
+    fn wants_visit(&self) -> bool {
+        self.revisiting.is_empty() && !self.leftovers.is_empty()
+    }
+
+    /// Looks again at some of the doorbells that were left behind. A number that belongs to nobody now may be somebody's later,
+    /// and a port that answers now may be free.
+    fn revisit(&mut self) {
+        self.next_visit = Instant::now() + self.options.config.health.probe_interval;
+        let inspector = self.inspector.clone();
+        let mut some: Vec<_> = self.leftovers.values().cloned().collect();
+        fastrand::shuffle(&mut some);
+        some.truncate(VISITS);
+        self.revisiting.spawn(async move {
+            let visits = some.into_iter().map(|found| revisit(found, inspector.clone()));
+            join_all(visits).await
+        });
+    }
+
+    fn on_revisited(&mut self, visited: Result<Vec<(Arc<Found>, bool)>, JoinError>) {
+        // It fails only when the runtime shuts down.
+        for (found, lives) in visited.unwrap_or_default() {
+            // Removed in the meantime, or written anew.
+            let is_known = self.leftovers.get(&found.file).is_some_and(|known| Arc::ptr_eq(known, &found));
+            if is_known && lives {
+                self.leftovers.remove(&found.file);
+                self.begin(found);
             }
         }
     }

@@ -14,7 +14,10 @@ mod roster;
 mod server;
 
 pub(crate) fn found(id: &str, path: &str, name: &str) -> Found {
-    let mut doorbell = Doorbell::new(InstanceId::parse(id).unwrap(), 1, path, 4000);
+    // One port has one server: each id has a port of its own.
+    let port =
+        5000 + id.bytes().fold(0, |sum: u16, byte| sum.wrapping_mul(7).wrapping_add(byte.into())) % 20_000;
+    let mut doorbell = Doorbell::new(InstanceId::parse(id).unwrap(), 1, path, port);
     doorbell.name = name.to_owned();
     Found { doorbell, file: format!("/doorbells/{id}.json").into(), modified: SystemTime::UNIX_EPOCH }
 }

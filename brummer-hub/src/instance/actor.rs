@@ -1,6 +1,6 @@
 //! The task of an instance: waits for whatever comes first and does what the [`Machine`] says.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) use super::link::hello;
 use super::{
     Generation, InstanceHandle, InstanceState, Standing, Status,
+    dormant::bury,
     link::Link,
     machine::{Death, Effect, Event, Machine, Now, State, Step},
     pulse::Pulse,
@@ -23,7 +24,8 @@ use crate::{
     frame::Kind,
     process::{self, Claim, Identity, Inspector},
     upstream::{
-        ExchangeError, ExchangeReason, Hello, LinkId, Sent, UpstreamEventKind, Welcome, wants_no_handshake,
+        ExchangeError, ExchangeReason, Hello, LinkId, Reach, Sent, UpstreamEventKind, Welcome,
+        wants_no_handshake,
     },
 };
 
@@ -44,17 +46,30 @@ pub(crate) struct ActorOptions {
 }
 
 impl ActorOptions {
-    pub(super) fn open(&self, id: LinkId) -> Link {
+    pub(super) fn open(&self, id: LinkId, address: Option<IpAddr>) -> Link {
         let Self { found, hello, config, gate, tasks, stop, .. } = self;
         let gate = Some(Arc::clone(gate));
-        Link::open(id, found, hello.clone(), config.limits, gate, tasks, stop.child_token())
+        let doorbell = &found.doorbell;
+        let reach = Reach { address: address.or(doorbell.host), credentials: doorbell.credentials() };
+        Link::open(id, found, reach, hello.clone(), config.limits, gate, tasks, stop.child_token())
     }
 
     pub(super) fn identify(&self) -> Pin<Box<dyn Future<Output = Identity> + Send>> {
         let inspector = self.inspector.clone();
-        let doorbell = &self.found.doorbell;
-        let claim = Claim { pid: doorbell.pid, port: doorbell.port, written: self.found.modified };
+        let claim = claim(&self.found);
         Box::pin(async move { inspector.identify(claim).await })
+    }
+}
+
+/// What a doorbell says of its process and port.
+pub(super) fn claim(found: &Found) -> Claim {
+    let doorbell = &found.doorbell;
+    Claim {
+        pid: doorbell.pid,
+        port: doorbell.port,
+        host: doorbell.host,
+        written: found.modified,
+        elsewhere: process::is_elsewhere(doorbell.pid_namespace, process::own_namespace()),
     }
 }
 
@@ -110,7 +125,11 @@ impl Actor {
             handle: InstanceHandle { suspects: suspect, pulse: Arc::clone(&pulse) },
             standing,
         };
-        let exited = process::exited(options.found.doorbell.pid, options.stop.clone());
+        let doorbell = &options.found.doorbell;
+        // A number of another namespace is that of some other process here, or of none.
+        let is_elsewhere = process::is_elsewhere(doorbell.pid_namespace, process::own_namespace());
+        let exited: Later<()> = (!is_elsewhere)
+            .then(|| Box::pin(process::exited(doorbell.pid, options.stop.clone())) as Pin<Box<_>>);
         let actor = Self {
             options,
             machine: Machine::new(),
@@ -120,7 +139,7 @@ impl Actor {
             standing: watched,
             link: None,
             check: None,
-            exited: Some(Box::pin(exited)),
+            exited,
         };
         (actor, reins)
     }
@@ -144,7 +163,7 @@ impl Actor {
         loop {
             match self.machine.state {
                 State::Dead(Death::Gone) => {
-                    self.options.bury().await;
+                    bury(&self.options.found).await;
                     return Ended::Over;
                 }
                 State::Dead(Death::Withdrawn) => return Ended::Over,
@@ -177,6 +196,7 @@ impl Actor {
             }
             identity = later(&mut self.check) => {
                 self.check = None;
+                self.record.locate(identity.address());
                 Some(Event::Identified(identity))
             }
             news = next_news(&mut self.link) => self.translate(news),
@@ -260,7 +280,9 @@ impl Actor {
 
     fn perform(&mut self, effect: Effect) -> Option<Event> {
         match effect {
-            Effect::Open(id) => self.link = Some(self.options.open(id)),
+            Effect::Open(id) => {
+                self.link = Some(self.options.open(id, self.record.address()));
+            }
             Effect::Close => self.link = None,
             Effect::Identify => self.check = Some(self.options.identify()),
             Effect::Ping(id) => {

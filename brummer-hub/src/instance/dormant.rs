@@ -13,11 +13,12 @@ use tokio::{
 };
 
 use super::{
-    actor::{Actor, ActorOptions, Ended, foreign, later},
+    actor::{Actor, ActorOptions, Ended, claim, foreign, later},
     machine::{Verdict, verdict},
 };
 use crate::{
-    discovery, process,
+    discovery::{self, Found},
+    process::{self, Identity, Inspector},
     upstream::{LinkId, UpstreamEventKind},
 };
 
@@ -41,11 +42,12 @@ impl Actor {
                 () = later(&mut self.exited) => self.exited = None,
                 () = sleep(pause) => {}
             }
-            match verdict(self.options.identify().await) {
-                Verdict::Itself if self.options.answers().await => return Ended::Woke,
-                Verdict::Itself | Verdict::Unreachable(_) => {}
+            let identity = self.options.identify().await;
+            match verdict(identity) {
+                Verdict::Itself if self.options.answers(identity).await => return Ended::Woke,
+                Verdict::Itself | Verdict::Unreachable(_) | Verdict::Lost(_) => {}
                 Verdict::Gone(_) => {
-                    self.options.bury().await;
+                    bury(&self.options.found).await;
                     return Ended::Over;
                 }
             }
@@ -54,20 +56,10 @@ impl Actor {
 }
 
 impl ActorOptions {
-    /// Removes the doorbell of a process that is gone, if its port refuses too. On doubt it stays, as when the process id
-    /// counts elsewhere: in a container that shares the directory.
-    pub(super) async fn bury(&self) {
-        let found = &self.found;
-        let ours = process::same_namespace(found.doorbell.pid_namespace, process::own_namespace());
-        if ours && refuses(found.doorbell.port).await {
-            discovery::remove_stale(Arc::clone(found)).await;
-        }
-    }
-
-    async fn answers(&self) -> bool {
+    async fn answers(&self, identity: Identity) -> bool {
         let limits = &self.config.limits;
         // A number that no connection of the machine has; this one reports to nobody else.
-        let mut link = self.open(LinkId(u64::MAX));
+        let mut link = self.open(LinkId(u64::MAX), identity.address());
         let ready = async {
             loop {
                 match link.recv().await {
@@ -81,6 +73,24 @@ impl ActorOptions {
         };
         timeout(limits.connect_timeout + limits.initialize_timeout, ready).await.unwrap_or(false)
     }
+}
+
+/// Removes the doorbell of a process that is gone, if its port refuses too. On doubt it stays, as when the process id counts
+/// elsewhere: in a container that shares the directory.
+pub(super) async fn bury(found: &Arc<Found>) {
+    let ours = process::same_namespace(found.doorbell.pid_namespace, process::own_namespace());
+    if ours && refuses(found.doorbell.port).await {
+        discovery::remove_stale(Arc::clone(found)).await;
+    }
+}
+
+/// Looks once more at a doorbell whose instance was found to be gone. Says whether it is there after all.
+pub(crate) async fn revisit(found: Arc<Found>, inspector: Inspector) -> (Arc<Found>, bool) {
+    let verdict = verdict(inspector.identify(claim(&found)).await);
+    if let Verdict::Gone(_) = verdict {
+        bury(&found).await;
+    }
+    (found, matches!(verdict, Verdict::Itself))
 }
 
 /// Whether nobody listens on a loopback port, in either family. Any other answer is a doubt.

@@ -14,7 +14,7 @@ use crate::{
     discovery::Found,
     frame::{Frame, Kind},
     protocol::{Era, LegacyVersion, code},
-    upstream::{Hello, LinkId, Purpose, Upstream, UpstreamEvent, UpstreamEventKind, UpstreamOptions},
+    upstream::{Hello, LinkId, Purpose, Reach, Upstream, UpstreamEvent, UpstreamEventKind, UpstreamOptions},
 };
 
 /// Events waiting for the instance's task. The hub's own connection carries pings and little else; a chattering
@@ -49,9 +49,11 @@ pub(super) struct Link {
 }
 
 impl Link {
+    #[expect(clippy::too_many_arguments, reason = "each is a fact of its own, and there is one caller")]
     pub(super) fn open(
         id: LinkId,
         found: &Found,
+        reach: Reach,
         hello: Hello,
         limits: Limits,
         gate: Option<Arc<Semaphore>>,
@@ -63,6 +65,7 @@ impl Link {
             instance: found.doorbell.id.clone(),
             port: found.doorbell.port,
             endpoint: found.doorbell.endpoint.clone(),
+            reach,
             hello,
             known: None,
             limits,

@@ -16,7 +16,11 @@ use tokio::time::Instant;
 
 use self::transitions::{Outcome, die};
 use super::InstanceState;
-use crate::{config::HealthConfig, process::Identity, upstream::LinkId};
+use crate::{
+    config::HealthConfig,
+    process::{Identity, User},
+    upstream::LinkId,
+};
 
 #[cfg(test)]
 mod tests;
@@ -32,19 +36,20 @@ pub(super) enum State {
     Dead(Death),
 }
 
-/// An attempt to reach the instance: handshake and identity check at the same time.
+/// An attempt to reach the instance: first the identity check, so that nothing is sent to a stranger, then the handshake.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Attempt {
     pub(super) link: LinkId,
-    identified: bool,
     handshake: Handshake,
     until: Instant,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Handshake {
+    /// The system has yet to say whose port it is.
+    Unopened,
     Pending,
-    Done,
+    /// The system has yet to say whether the process is still there.
     Failed(String),
 }
 
@@ -190,10 +195,10 @@ impl Machine {
 
     /// The connection that is open.
     #[cfg(test)]
-    pub(super) const fn link(&self) -> Option<LinkId> {
+    pub(super) fn link(&self) -> Option<LinkId> {
         match &self.state {
             State::Connecting(attempt) | State::Retrying { step: Step::Trying(attempt), .. } => {
-                Some(attempt.link)
+                (attempt.handshake != Handshake::Unopened).then_some(attempt.link)
             }
             State::Active(active) => Some(active.link),
             State::Discovered | State::Retrying { .. } | State::Dead(_) => None,
@@ -230,6 +235,7 @@ impl Machine {
                 Outcome::Pending(attempt) => State::Connecting(attempt),
                 Outcome::Reached(link) => self.activate(link, 0, now, &mut effects),
                 Outcome::Failed(why) => self.fail(why, None, now, &mut effects),
+                Outcome::Lost(why) => die(Death::Silent, why, &mut effects),
                 Outcome::Gone(why) => die(Death::Gone, why, &mut effects),
             },
             State::Active(active) => self.on_active(active, event, now, &mut effects),
@@ -246,16 +252,24 @@ impl Machine {
 pub(super) enum Verdict {
     Itself,
     Unreachable(String),
+    /// Most likely gone; on doubt its doorbell stays.
+    Lost(String),
     Gone(String),
 }
 
 pub(super) fn verdict(identity: Identity) -> Verdict {
     match identity {
         // Not every system tells who listens on a port; the handshake must do there.
-        Identity::Confirmed | Identity::Plausible => Verdict::Itself,
+        Identity::Confirmed { .. } | Identity::Plausible { .. } => Verdict::Itself,
         Identity::NotListening => Verdict::Unreachable("its process does not listen on its port".to_owned()),
         Identity::PortTaken { owner } => Verdict::Unreachable(format!("process {owner} has its port")),
+        Identity::OtherUser(User::Number(user)) => Verdict::Unreachable(format!(
+            "refused: its port is held by another user (uid {user}); nothing is sent there"
+        )),
+        Identity::OtherUser(User::OfProcess(owner)) => Verdict::Unreachable(format!(
+            "refused: its port is held by process {owner}, which is not known to be this user's; nothing is sent there"
+        )),
         Identity::Gone => Verdict::Gone("its process is gone".to_owned()),
-        Identity::Reused => Verdict::Gone("its process is gone, and another one has its number".to_owned()),
+        Identity::Reused => Verdict::Lost("its process is gone, and another one has its number".to_owned()),
     }
 }

@@ -1,6 +1,6 @@
 //! What is told about an instance: the writing side of its [`Status`].
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -33,6 +33,7 @@ impl Record {
             latency_ms: None,
             missed_pings: 0,
             retries: 0,
+            address: None,
             era: None,
             extensions: None,
             last_error: None,
@@ -69,6 +70,22 @@ impl Record {
             }
             status.history.push(Transition { state, at, reason });
         });
+    }
+
+    /// Where it listens, as the system tells.
+    pub(super) fn locate(&self, address: Option<IpAddr>) {
+        self.status.send_if_modified(|status| {
+            let is_news = address.is_some() && status.address != address;
+            if is_news {
+                Arc::make_mut(status).address = address;
+            }
+            is_news
+        });
+    }
+
+    /// Where it was last found to listen.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.status.borrow().address
     }
 
     /// The handshake was answered.

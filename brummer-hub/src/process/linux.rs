@@ -1,8 +1,8 @@
 //! Linux: everything is in `/proc`.
 //!
-//! The listening sockets are listed once, for the ports that are asked for. Whose socket it is shows in `/proc/PID/fd`, whose
-//! links name sockets by inode: the claimant's own are read first, its descendants' next, and everybody's only when none of
-//! these has it.
+//! The listening sockets are listed once, for the ports that are asked for, each with its user. Which process has a socket
+//! shows in `/proc/PID/fd`, whose links name sockets by inode: the claimant's own are read first, its relatives' next, and
+//! everybody's only when none of these has it.
 
 mod diag;
 mod table;
@@ -11,22 +11,25 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, File},
     io::Read,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     time::{Duration, SystemTime},
 };
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Holder, Process, View};
+use super::{Entry, Holder, Process, User, View};
 
 /// A line of `/proc/PID/stat` is a few hundred bytes; the process's name in it has at most 64.
 const MAX_STAT_BYTES: u64 = 4096;
 
+/// Ancestors that are followed. A shell, a package manager and a few wrappers are seldom ten.
+const MAX_ANCESTORS: usize = 64;
+
 /// One look at the system.
 #[derive(Debug)]
 pub(super) struct Look {
-    /// Inodes of the sockets that listen on the ports in question.
-    listening: HashMap<u16, Vec<u64>>,
+    /// The sockets that listen on the ports in question and that loopback reaches.
+    listening: HashMap<u16, Vec<Socket>>,
     /// All of these inodes.
     wanted: HashSet<u64>,
     /// Which of the wanted sockets a process holds; none when its descriptors are not ours to see.
@@ -51,21 +54,25 @@ struct Clock {
 struct Stat {
     lives: bool,
     parent: u32,
+    group: u32,
     start_ticks: u64,
 }
 
 impl Look {
     pub(super) fn new(ports: impl Iterator<Item = u16>) -> Self {
         let listening = listening(&ports.collect());
-        let wanted = listening.values().flatten().copied().collect();
+        let wanted = listening.values().flatten().map(|socket| socket.inode).collect();
         Self { listening, wanted, held: HashMap::new(), children: None, owners: None, clock: Clock::read() }
     }
 
     /// A process that holds the socket listening on a port.
     pub(super) fn owner(&mut self, port: u16) -> Option<u32> {
-        let inodes = self.listening.get(&port)?.clone();
+        let sockets = self.listening.get(&port)?.clone();
         let owners = self.owners();
-        inodes.iter().find_map(|inode| owners.get(inode).copied())
+        // As a connection would find it.
+        let first = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let first = first.into_iter().flat_map(|address| receivers(&sockets, address));
+        first.chain(&sockets).find_map(|socket| owners.get(&socket.inode).copied())
     }
 
     fn held(&mut self, pid: u32) -> Option<&HashSet<u64>> {
@@ -115,28 +122,101 @@ impl View for Look {
         Some(Process { started: self.clock.time_of(stat.start_ticks) })
     }
 
-    fn holder(&mut self, pid: u32, port: u16) -> Holder {
-        let Some(inodes) = self.listening.get(&port).cloned() else { return Holder::Nobody };
-        let holds =
-            |held: Option<&HashSet<u64>>| held.map(|held| inodes.iter().any(|inode| held.contains(inode)));
-        if holds(self.held(pid)) == Some(true) {
-            return Holder::Claimant;
+    fn holder(&mut self, pid: Option<u32>, port: u16, host: Option<IpAddr>) -> Holder {
+        let Some(sockets) = self.listening.get(&port).cloned() else { return Holder::Nobody };
+        let addresses = addresses(&sockets, host);
+        // The first of these addresses at which a connection ends up with one of these sockets.
+        let reached = |is_meant: &dyn Fn(&Socket) -> bool| {
+            let reach =
+                |address: &IpAddr| Some((*address, receivers(&sockets, *address).find(|it| is_meant(it))?));
+            addresses.iter().find_map(reach)
+        };
+        let anybody = reached(&|_| true);
+        let judged = |(address, socket): (IpAddr, &Socket), found: fn(Option<IpAddr>) -> Holder| {
+            if is_trusted(socket.user) {
+                found(Some(address))
+            } else {
+                Holder::OtherUser(User::Number(socket.user))
+            }
+        };
+        let Some(pid) = pid else {
+            return anybody.map_or(Holder::Nobody, |it| judged(it, |address| Holder::Hidden { address }));
+        };
+        // The process itself, then those that it started, then those that started it: a cluster's parent listens for its
+        // workers.
+        let mut family = vec![pid];
+        let mut is_hidden = false;
+        for round in 0..3 {
+            match round {
+                0 => {}
+                1 => family = self.family(pid).split_off(1),
+                _ => family = ancestors(pid),
+            }
+            for member in &family {
+                let held = self.held(*member);
+                let found = held.and_then(|held| reached(&|socket| held.contains(&socket.inode)));
+                // An ancestor that is not ours to see proves nothing: the first of them is root's.
+                is_hidden |= held.is_none() && round < 2 && stat(*member).is_some();
+                if let Some(found) = found {
+                    return judged(found, |address| Holder::Claimant { address });
+                }
+            }
         }
-        let family = self.family(pid);
-        let held: Vec<Option<bool>> = family.iter().map(|&member| holds(self.held(member))).collect();
-        if held.contains(&Some(true)) {
-            return Holder::Claimant;
+        let Some(anybody) = anybody else { return Holder::Nobody };
+        if is_hidden || !is_trusted(anybody.1.user) {
+            return judged(anybody, |address| Holder::Hidden { address });
         }
-        if held.contains(&None)
-            && family.iter().any(|&member| self.held[&member].is_none() && stat(member).is_some())
-        {
-            return Holder::Hidden;
-        }
-        match self.owner(port) {
-            Some(owner) => Holder::Other(owner),
-            None => Holder::Hidden,
+        let inode = anybody.1.inode;
+        match self.owners().get(&inode) {
+            Some(&owner) => Holder::Other(owner),
+            None => Holder::Hidden { address: Some(anybody.0) },
         }
     }
+}
+
+/// Whether a user may be spoken to: this one, or root, who may do everything anyway.
+fn is_trusted(user: u32) -> bool {
+    user == 0 || user == rustix::process::geteuid().as_raw()
+}
+
+/// Where to try, in this order: the address that was named, or the two that servers choose and then what else there is.
+fn addresses(sockets: &[Socket], host: Option<IpAddr>) -> Vec<IpAddr> {
+    if let Some(host) = host {
+        return vec![host];
+    }
+    let mut addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    for address in sockets.iter().map(|socket| socket.address.to_canonical()) {
+        if address.is_loopback() && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+/// The sockets that a connection to an address may end up with: those bound to it, else those bound to every address.
+fn receivers(sockets: &[Socket], address: IpAddr) -> impl Iterator<Item = &Socket> {
+    let rank = move |socket: &Socket| match socket.address.to_canonical() {
+        bound if bound == address => Some(0),
+        IpAddr::V4(bound) if bound.is_unspecified() && address.is_ipv4() => Some(1),
+        // It takes IPv4 too, unless it says otherwise.
+        IpAddr::V6(bound) if bound.is_unspecified() => Some(if address.is_ipv6() { 1 } else { 2 }),
+        _ => None,
+    };
+    let best = sockets.iter().filter_map(rank).min();
+    sockets.iter().filter(move |socket| best.is_some() && rank(socket) == best)
+}
+
+/// The processes that led to one, the nearest first, without the first process of the system.
+fn ancestors(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut current = pid;
+    while found.len() < MAX_ANCESTORS
+        && let Some(parent) = stat(current).map(|stat| stat.parent).filter(|parent| *parent > 1)
+    {
+        found.push(parent);
+        current = parent;
+    }
+    found
 }
 
 impl Clock {
@@ -157,6 +237,17 @@ impl Clock {
 /// Whether a process lives. Without a descriptor to wait for, this is asked again and again.
 pub(super) fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|stat| stat.lives)
+}
+
+/// All processes, those included that have ended and only wait to be collected.
+pub(super) fn table() -> Vec<Entry> {
+    processes().filter_map(entry).collect()
+}
+
+pub(super) fn entry(pid: u32) -> Option<Entry> {
+    let stat = stat(pid)?;
+    let group = Some(stat.group).filter(|group| *group > 0);
+    Some(Entry { pid, parent: stat.parent, group, began: Some(stat.start_ticks) })
 }
 
 /// The ids of all processes.
@@ -180,7 +271,13 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
     let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
     // A zombie with several threads is one whose first thread has ended before the others.
     let is_dead = matches!(*fields.first()?, "X" | "x") || (fields[0] == "Z" && number(20)? <= 1);
-    Some(Stat { lives: !is_dead, parent: u32::try_from(number(4)?).ok()?, start_ticks: number(22)? })
+    Some(Stat {
+        lives: !is_dead,
+        parent: u32::try_from(number(4)?).ok()?,
+        // Zero for a process whose group is in another namespace.
+        group: number(5).and_then(|group| u32::try_from(group).ok()).unwrap_or_default(),
+        start_ticks: number(22)?,
+    })
 }
 
 /// The wanted sockets among a process's descriptors.
@@ -206,6 +303,7 @@ fn sockets(pid: u32, wanted: &HashSet<u64>) -> Option<HashSet<u64>> {
 struct Socket {
     address: IpAddr,
     port: u16,
+    user: u32,
     inode: u64,
 }
 
@@ -216,15 +314,10 @@ enum Family {
     V6,
 }
 
-/// The sockets that listen on these ports and can be reached by loopback. A connection goes to 127.0.0.1 first: what listens
-/// on IPv6 is asked only for ports on which nothing does on IPv4.
-fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<u64>> {
-    let mut found: HashMap<u16, Vec<u64>> = HashMap::new();
+/// The sockets that listen on these ports and can be reached by loopback.
+fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<Socket>> {
+    let mut found: HashMap<u16, Vec<Socket>> = HashMap::new();
     for family in [Family::V4, Family::V6] {
-        let left: HashSet<u16> = ports.iter().filter(|port| !found.contains_key(*port)).copied().collect();
-        if left.is_empty() {
-            break;
-        }
         // The table costs milliseconds, because the kernel goes through all connections for it; but it is always there.
         let sockets = diag::listening(family).unwrap_or_else(|error| {
             tracing::debug!(%error, "the kernel does not list listening sockets; reading its table");
@@ -232,8 +325,8 @@ fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<u64>> {
         });
         for socket in sockets {
             let address = socket.address.to_canonical();
-            if left.contains(&socket.port) && (address.is_unspecified() || address.is_loopback()) {
-                found.entry(socket.port).or_default().push(socket.inode);
+            if ports.contains(&socket.port) && (address.is_unspecified() || address.is_loopback()) {
+                found.entry(socket.port).or_default().push(socket);
             }
         }
     }
@@ -248,18 +341,41 @@ mod tests {
     fn a_stat_line_is_read_whatever_the_name() {
         let line = |name: &str, state: &str, threads: u32| {
             format!(
-                "42 ({name}) {state} 7 42 42 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 {threads} 0 123456 1 2 3\n"
+                "42 ({name}) {state} 7 41 42 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 {threads} 0 123456 1 2 3\n"
             )
         };
-        let expected = Stat { lives: true, parent: 7, start_ticks: 123_456 };
+        let expected = Stat { lives: true, parent: 7, group: 41, start_ticks: 123_456 };
         for name in ["node", "a b", "x) R 1 (y", ")", ""] {
             assert_eq!(parse_stat(line(name, "S", 1).as_bytes()), Some(expected), "{name:?}");
         }
+        // A name is bytes.
+        let mut bytes = line("x", "S", 1).into_bytes();
+        bytes[4] = 0xff;
+        assert_eq!(parse_stat(&bytes), Some(expected));
         assert_eq!(parse_stat(line("z", "Z", 1).as_bytes()), Some(Stat { lives: false, ..expected }));
         assert_eq!(parse_stat(line("z", "Z", 3).as_bytes()), Some(expected));
         for broken in ["", "42 (x", "42 (x) S", "42 (x) S 1 2"] {
             assert_eq!(parse_stat(broken.as_bytes()), None);
         }
+    }
+
+    #[test]
+    fn a_connection_goes_to_the_socket_that_is_bound_closest() {
+        let socket =
+            |address: &str, inode| Socket { address: address.parse().unwrap(), port: 1, user: 0, inode };
+        let reached = |sockets: &[Socket], address: &str| -> Vec<u64> {
+            receivers(sockets, address.parse().unwrap()).map(|socket| socket.inode).collect()
+        };
+        let all =
+            [socket("127.0.0.1", 1), socket("0.0.0.0", 2), socket("::", 3), socket("::ffff:127.0.0.5", 4)];
+        assert_eq!(reached(&all, "127.0.0.1"), [1]);
+        assert_eq!(reached(&all, "127.0.0.2"), [2]);
+        assert_eq!(reached(&all, "127.0.0.5"), [4]);
+        assert_eq!(reached(&all, "::1"), [3]);
+        assert_eq!(reached(&all[2..3], "127.0.0.1"), [3], "of both families");
+        assert!(reached(&all[..2], "::1").is_empty());
+        assert_eq!(addresses(&all, None).len(), 3);
+        assert_eq!(addresses(&all, Some("127.0.0.9".parse().unwrap())).len(), 1);
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! macOS, Windows and others: processes by `sysinfo`, listening ports by `listeners`.
 //!
-//! What another user owns is left out there, so that "nobody found" is never taken for "nobody": the answer is that the
-//! system does not tell.
+//! The user of a port is that of the process that listens. Windows tells that process for every port, but the user only of
+//! processes that are ours to inspect: those of other users are told by that. macOS leaves out what another user listens on:
+//! a port that nobody is found for is one of root's or of another user's, or nobody's.
 
 use std::{
     collections::{HashMap, HashSet},
     env,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
     time::{Duration, SystemTime},
 };
 
 use listeners::{Protocol, SocketState};
-use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, Uid, UpdateKind};
 
-use super::{Holder, Process, View};
+use super::{Entry, Holder, Process, User, View};
 
 /// Ancestors that are followed. A shell, a package manager and a few wrappers are seldom ten.
 const MAX_ANCESTORS: usize = 64;
@@ -22,10 +24,17 @@ const MAX_ANCESTORS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Look {
     ports: HashSet<u16>,
-    /// Processes that listen on the ports in question. Read when first needed.
-    owners: Option<HashMap<u16, Vec<u32>>>,
+    /// Processes that listen on the ports in question, and where. Read when first needed.
+    owners: Option<HashMap<u16, Vec<Listening>>>,
     /// All processes. Read when first needed.
     system: Option<System>,
+}
+
+/// A process that listens on an address that loopback reaches.
+#[derive(Clone, Copy, Debug)]
+struct Listening {
+    address: IpAddr,
+    process: u32,
 }
 
 impl Look {
@@ -35,13 +44,13 @@ impl Look {
 
     /// A process that listens on a port.
     pub(super) fn owner(&mut self, port: u16) -> Option<u32> {
-        self.owners().get(&port)?.iter().min().copied()
+        self.owners().get(&port)?.iter().map(|listening| listening.process).min()
     }
 
-    fn owners(&mut self) -> &HashMap<u16, Vec<u32>> {
+    fn owners(&mut self) -> &HashMap<u16, Vec<Listening>> {
         let ports = &self.ports;
         self.owners.get_or_insert_with(|| {
-            let mut owners: HashMap<u16, Vec<u32>> = HashMap::new();
+            let mut owners: HashMap<u16, Vec<Listening>> = HashMap::new();
             if is_wine() {
                 return owners;
             }
@@ -51,7 +60,8 @@ impl Look {
                 let is_local = address.is_unspecified() || address.is_loopback();
                 let listens = listener.protocol == Protocol::TCP && listener.state == SocketState::Listen;
                 if listens && is_local && ports.contains(&port) {
-                    owners.entry(port).or_default().push(listener.process.pid);
+                    let listening = Listening { address, process: listener.process.pid };
+                    owners.entry(port).or_default().push(listening);
                 }
             }
             owners
@@ -61,9 +71,20 @@ impl Look {
     fn system(&mut self) -> &System {
         self.system.get_or_insert_with(|| {
             let mut system = System::new();
-            system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
+            let with_users = ProcessRefreshKind::nothing().with_user(UpdateKind::OnlyIfNotSet);
+            system.refresh_processes_specifics(ProcessesToUpdate::All, true, with_users);
             system
         })
+    }
+
+    fn user(&mut self, pid: u32) -> Option<Uid> {
+        self.system().process(Pid::from_u32(pid))?.user_id().cloned()
+    }
+
+    /// Whether the user of a process may be spoken to: this one, or root.
+    fn is_trusted(&mut self, pid: u32) -> bool {
+        let Some(user) = self.user(pid) else { return false };
+        self.user(std::process::id()).is_some_and(|own| own == user) || is_root(&user)
     }
 
     fn descends(&mut self, process: u32, ancestor: u32) -> bool {
@@ -95,13 +116,80 @@ impl View for Look {
         Some(Process { started: started.filter(|_| seconds > 0) })
     }
 
-    fn holder(&mut self, pid: u32, port: u16) -> Holder {
-        let owners = self.owners().get(&port).cloned().unwrap_or_default();
-        if owners.iter().any(|&owner| self.descends(owner, pid)) {
-            return Holder::Claimant;
+    fn holder(&mut self, pid: Option<u32>, port: u16, host: Option<IpAddr>) -> Holder {
+        if is_wine() {
+            return Holder::Unknown;
         }
-        owners.iter().min().map_or(Holder::Hidden, |&owner| Holder::Other(owner))
+        let owners = self.owners().get(&port).cloned().unwrap_or_default();
+        let addresses = addresses(&owners, host);
+        let mut anybody = None;
+        for address in addresses {
+            for owner in receivers(&owners, address) {
+                anybody = anybody.or(Some((address, owner)));
+                let Some(pid) = pid else { continue };
+                if self.descends(owner, pid) || self.descends(pid, owner) {
+                    return if self.is_trusted(owner) {
+                        Holder::Claimant { address: Some(address) }
+                    } else {
+                        Holder::OtherUser(User::OfProcess(owner))
+                    };
+                }
+            }
+        }
+        match anybody {
+            Some((_, owner)) if !self.is_trusted(owner) => Holder::OtherUser(User::OfProcess(owner)),
+            Some((address, _)) if pid.is_none() => Holder::Hidden { address: Some(address) },
+            Some((_, owner)) => Holder::Other(owner),
+            // All that is listened on is told there; and what a process of ours listens on, everywhere.
+            None if cfg!(windows) || pid.is_some_and(|pid| self.is_ours(pid)) => Holder::Nobody,
+            None => Holder::Hidden { address: host },
+        }
     }
+}
+
+impl Look {
+    fn is_ours(&mut self, pid: u32) -> bool {
+        let user = self.user(pid);
+        user.is_some() && user == self.user(std::process::id())
+    }
+}
+
+#[cfg(unix)]
+fn is_root(user: &Uid) -> bool {
+    **user == 0
+}
+
+/// The system's own account (`LocalSystem`).
+#[cfg(not(unix))]
+fn is_root(user: &Uid) -> bool {
+    user.to_string() == "S-1-5-18"
+}
+
+/// Where to try, in this order: the address that was named, or the two that servers choose and then what else there is.
+fn addresses(owners: &[Listening], host: Option<IpAddr>) -> Vec<IpAddr> {
+    if let Some(host) = host {
+        return vec![host];
+    }
+    let mut addresses = vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    for address in owners.iter().map(|listening| listening.address) {
+        if address.is_loopback() && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}
+
+/// The processes that a connection to an address may end up with: those bound to it, else those bound to every address.
+fn receivers(owners: &[Listening], address: IpAddr) -> Vec<u32> {
+    let rank = |listening: &Listening| match listening.address {
+        bound if bound == address => Some(0),
+        IpAddr::V4(bound) if bound.is_unspecified() && address.is_ipv4() => Some(1),
+        // It may take IPv4 too.
+        IpAddr::V6(bound) if bound.is_unspecified() => Some(if address.is_ipv6() { 1 } else { 2 }),
+        _ => None,
+    };
+    let best = owners.iter().filter_map(rank).min();
+    owners.iter().filter(|it| best.is_some() && rank(it) == best).map(|it| it.process).collect()
 }
 
 /// Whether this is Wine and not Windows. Its table of sockets names no listener, and takes milliseconds for each connection
@@ -115,6 +203,31 @@ pub(super) fn is_wine() -> bool {
 
 fn lives(process: &sysinfo::Process) -> bool {
     !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
+}
+
+/// All processes.
+pub(super) fn table() -> Vec<Entry> {
+    let mut system = System::new();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
+    let entries = system.processes().iter().map(|(pid, process)| Entry {
+        pid: pid.as_u32(),
+        parent: process.parent().map(Pid::as_u32).unwrap_or_default(),
+        group: group(pid.as_u32()),
+        began: Some(process.start_time()).filter(|seconds| *seconds > 0),
+    });
+    entries.collect()
+}
+
+#[cfg(unix)]
+fn group(pid: u32) -> Option<u32> {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed())?;
+    let group = rustix::process::getpgid(Some(pid)).ok()?;
+    Some(group.as_raw_nonzero().get().cast_unsigned())
+}
+
+#[cfg(not(unix))]
+fn group(_pid: u32) -> Option<u32> {
+    None
 }
 
 /// Whether a process lives. Where nothing can be waited for, this is asked again and again.

@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     env,
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv6Addr, TcpListener},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -63,14 +63,19 @@ impl Drop for Listener {
 }
 
 fn claim(pid: u32, port: u16) -> Claim {
-    Claim { pid, port, written: SystemTime::now() }
+    Claim { pid, port, host: None, written: SystemTime::now(), elsewhere: false }
+}
+
+/// The process holds the port, here.
+fn confirmed(address: impl Into<IpAddr>) -> Identity {
+    told(Identity::Confirmed { address: Some(address.into()) })
 }
 
 /// What is expected where the system tells who holds a port. Every system does, but Wine.
 fn told(identity: Identity) -> Identity {
     #[cfg(not(target_os = "linux"))]
     if other::is_wine() {
-        return Identity::Plausible;
+        return Identity::Plausible { address: None };
     }
     identity
 }
@@ -86,25 +91,67 @@ async fn a_process_that_holds_the_port_is_confirmed() {
     for address in ["127.0.0.1:0", "0.0.0.0:0"] {
         let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(inspector.identify(claim(std::process::id(), port)).await, told(Identity::Confirmed));
+        let identity = inspector.identify(claim(std::process::id(), port)).await;
+        assert_eq!(identity, confirmed(Ipv4Addr::LOCALHOST));
     }
     // Not every machine has IPv6.
     if let Ok(listener) = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(inspector.identify(claim(std::process::id(), port)).await, told(Identity::Confirmed));
+        let identity = inspector.identify(claim(std::process::id(), port)).await;
+        assert_eq!(identity, confirmed(Ipv6Addr::LOCALHOST));
     }
+}
+
+/// Another program may have the same port on another address.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_address_is_that_of_the_named_process() {
+    let inspector = Inspector::start();
+    let stranger = Listener::start();
+    let own = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 3), stranger.port)).unwrap();
+    let mut mine = claim(std::process::id(), own.local_addr().unwrap().port());
+    // The child is a descendant of this process: only as itself is it a stranger.
+    mine.host = Some(own.local_addr().unwrap().ip());
+    assert_eq!(inspector.identify(mine).await, confirmed(Ipv4Addr::new(127, 0, 0, 3)));
+    mine.host = Some(Ipv4Addr::new(127, 0, 0, 4).into());
+    assert_eq!(inspector.identify(mine).await, Identity::NotListening);
+    let theirs = claim(stranger.child.id(), stranger.port);
+    assert_eq!(inspector.identify(theirs).await, confirmed(Ipv4Addr::LOCALHOST));
+}
+
+/// A worker of a cluster names itself, and its parent listens for it.
+#[tokio::test]
+async fn an_ancestor_may_hold_the_port() {
+    let inspector = Inspector::start();
+    let worker = Listener::start();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let claim = claim(worker.child.id(), listener.local_addr().unwrap().port());
+    assert_eq!(inspector.identify(claim).await, confirmed(Ipv4Addr::LOCALHOST));
+}
+
+/// Its number means nothing here, but the user of the port does.
+#[tokio::test]
+async fn another_pid_namespace_is_judged_by_the_connection_alone() {
+    let inspector = Inspector::start();
+    let listener = Listener::start();
+    let mut claim = claim(u32::MAX, listener.port);
+    assert_eq!(inspector.identify(claim).await, Identity::Gone);
+    claim.elsewhere = true;
+    let identity = inspector.identify(claim).await;
+    assert_eq!(identity, told(Identity::Plausible { address: Some(Ipv4Addr::LOCALHOST.into()) }));
+    claim.port = free_port();
+    assert_eq!(inspector.identify(claim).await, Identity::Plausible { address: None });
 }
 
 #[tokio::test]
 async fn a_descendant_may_hold_the_port() {
     let inspector = Inspector::start();
     let listener = Listener::start();
-    assert_eq!(
-        inspector.identify(claim(listener.child.id(), listener.port)).await,
-        told(Identity::Confirmed)
-    );
-    assert_eq!(inspector.identify(claim(std::process::id(), listener.port)).await, told(Identity::Confirmed));
-    let tells = told(Identity::Confirmed) == Identity::Confirmed;
+    let expected = confirmed(Ipv4Addr::LOCALHOST);
+    for pid in [listener.child.id(), std::process::id()] {
+        assert_eq!(inspector.identify(claim(pid, listener.port)).await, expected);
+    }
+    let tells = matches!(expected, Identity::Confirmed { .. });
     assert_eq!(owner_of_port(listener.port), tells.then(|| listener.child.id()));
 }
 
@@ -119,18 +166,25 @@ async fn a_port_of_another_process_is_seen() {
 #[tokio::test]
 async fn a_port_without_a_listener_is_never_confirmed() {
     let inspector = Inspector::start();
-    let expected = if cfg!(target_os = "linux") { Identity::NotListening } else { Identity::Plausible };
+    let expected = told(Identity::NotListening);
     assert_eq!(inspector.identify(claim(std::process::id(), free_port())).await, expected);
     assert_eq!(owner_of_port(free_port()), None);
 }
 
 #[tokio::test]
-async fn a_process_younger_than_the_file_did_not_write_it() {
+async fn a_process_younger_than_the_file_did_not_write_it_unless_it_holds_the_port() {
     let inspector = Inspector::start();
     let listener = Listener::start();
-    let mut claim = claim(listener.child.id(), listener.port);
+    let mut claim = claim(listener.child.id(), free_port());
     claim.written -= Duration::from_secs(3600);
     assert_eq!(inspector.identify(claim).await, Identity::Reused);
+    // The clock of a virtual machine that went on says the same of every process.
+    claim.port = listener.port;
+    let expected = match confirmed(Ipv4Addr::LOCALHOST) {
+        Identity::Plausible { .. } => Identity::Reused,
+        confirmed => confirmed,
+    };
+    assert_eq!(inspector.identify(claim).await, expected);
 }
 
 #[tokio::test]
@@ -169,7 +223,7 @@ async fn many_claims_at_once_are_all_answered() {
     // More than the queue holds.
     claims = claims.iter().copied().cycle().take(CLAIMS * 2).collect();
     let answers = join_all(claims.into_iter().map(|claim| inspector.identify(claim))).await;
-    let expected = told(Identity::Confirmed);
+    let expected = confirmed(Ipv4Addr::LOCALHOST);
     assert_eq!(answers.iter().filter(|answer| **answer != expected).count(), 0);
 }
 
@@ -184,33 +238,55 @@ impl View for Written {
     fn process(&mut self, pid: u32) -> Option<Process> {
         self.started.get(&pid).map(|&started| Process { started })
     }
-    fn holder(&mut self, _pid: u32, port: u16) -> Holder {
+    fn holder(&mut self, _pid: Option<u32>, port: u16, _host: Option<IpAddr>) -> Holder {
         self.holders[&port]
     }
 }
 
 #[test]
-fn a_claim_is_judged_by_life_then_age_then_port() {
+fn a_claim_is_judged_by_life_then_port_then_age() {
     let written = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
     let second = Duration::from_secs(1);
     let mut view = Written::default();
-    view.started.insert(1, Some(written - second));
-    view.started.insert(2, Some(written + 2 * second));
-    view.started.insert(3, Some(written + 3 * second));
-    view.started.insert(4, None);
-    view.holders.insert(1, Holder::Claimant);
-    view.holders.insert(2, Holder::Other(9));
-    view.holders.insert(3, Holder::Nobody);
-    view.holders.insert(4, Holder::Hidden);
-    let mut judge = |pid, port| Claim { pid, port, written }.judge(&mut view);
-    assert_eq!(judge(9, 1), Identity::Gone);
-    assert_eq!(judge(1, 1), Identity::Confirmed);
-    assert_eq!(judge(2, 1), Identity::Confirmed, "within the slack");
-    assert_eq!(judge(3, 1), Identity::Reused);
-    assert_eq!(judge(4, 1), Identity::Confirmed, "of unknown age");
-    assert_eq!(judge(1, 2), Identity::PortTaken { owner: 9 });
-    assert_eq!(judge(1, 3), Identity::NotListening);
-    assert_eq!(judge(4, 4), Identity::Plausible);
+    let ages = [Some(written - second), Some(written + 2 * second), Some(written + 3 * second), None];
+    view.started.extend((1..).zip(ages));
+    let holders = [
+        Holder::Claimant { address: None },
+        Holder::Other(9),
+        Holder::Nobody,
+        Holder::Hidden { address: None },
+        Holder::Unknown,
+        Holder::OtherUser(User::Number(5)),
+    ];
+    view.holders.extend((1..).zip(holders));
+    let mut judge =
+        |pid, port, elsewhere| Claim { pid, port, host: None, written, elsewhere }.judge(&mut view);
+    let (confirmed, plausible) =
+        (Identity::Confirmed { address: None }, Identity::Plausible { address: None });
+    let foreign = Identity::OtherUser(User::Number(5));
+    for port in 1..=6 {
+        assert_eq!(judge(9, port, false), Identity::Gone);
+    }
+    // Of any age: who holds the port weighs more.
+    for pid in 1..=4 {
+        assert_eq!(judge(pid, 1, false), confirmed);
+        assert_eq!(judge(pid, 4, false), plausible);
+        assert_eq!(judge(pid, 6, false), foreign);
+    }
+    // Two seconds are within the slack; of a process of unknown age nothing is said.
+    for pid in [1, 2, 4] {
+        assert_eq!(judge(pid, 2, false), Identity::PortTaken { owner: 9 });
+        assert_eq!(judge(pid, 3, false), Identity::NotListening);
+        assert_eq!(judge(pid, 5, false), plausible);
+    }
+    for port in [2, 3, 5] {
+        assert_eq!(judge(3, port, false), Identity::Reused);
+    }
+    // In another namespace only the connection and its user count.
+    for port in 1..=5 {
+        assert_eq!(judge(9, port, true), plausible);
+    }
+    assert_eq!(judge(9, 6, true), foreign);
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn a_successor_s_file_is_left_alone() {
 fn what_no_hub_would_accept_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let mut options = options(data.path());
-    options.endpoint = Some("mcp".to_owned());
+    options.endpoint = Some("//mcp".to_owned());
     let error = Registration::announce(options).unwrap_err();
     assert_eq!(
         error.to_string(),

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     discovery::Directories,
-    doorbell::{DEFAULT_ENDPOINT, InstanceId},
+    doorbell::{DEFAULT_ENDPOINT, InstanceId, Secret},
     registration::RegistrationOptions,
 };
 
@@ -88,10 +88,12 @@ pub struct InstanceServerBuilder {
 
 impl Default for InstanceServerBuilder {
     fn default() -> Self {
+        let mut announcing = RegistrationOptions::new(0);
+        announcing.token = Some(Secret::random());
         Self {
             port: 0,
             limits: ServerLimits::default(),
-            announcing: RegistrationOptions::new(0),
+            announcing,
             instructions: None,
             offer: Offer::default(),
             changes: Changes::default(),
@@ -147,6 +149,19 @@ impl InstanceServerBuilder {
     /// Labels, for people.
     pub fn labels(mut self, labels: BTreeMap<String, String>) -> Self {
         self.announcing.labels = labels;
+        self
+    }
+
+    /// What requests must carry as `Authorization: Bearer`, in place of a random token that is made for each server.
+    pub fn token(mut self, token: Secret) -> Self {
+        self.announcing.token = Some(token);
+        self
+    }
+
+    /// Lets in every request from this machine. Every program of every user of the machine, and a web page that gets round
+    /// the browser's rules, can then call its tools.
+    pub fn without_token(mut self) -> Self {
+        self.announcing.token = None;
         self
     }
 
@@ -260,7 +275,7 @@ impl InstanceServerBuilder {
         self
     }
 
-    /// Serves the program's own routes beside `/mcp`.
+    /// Serves the program's own routes beside `/mcp`. They want the token, too.
     pub fn router(mut self, router: Router) -> Self {
         self.router = Some(router);
         self

@@ -1,5 +1,8 @@
 //! What every request passes: who may come in, how many at a time, and the id that every response states.
 //!
+//! Every user of this machine can reach a loopback port. So a request must carry the token that stands in the announcement,
+//! which only this user can read.
+//!
 //! A web page can make a browser send requests to any port of this machine. Such a request names the page in `Origin`, or,
 //! when the page's own name was pointed at 127.0.0.1, that name in `Host`. Only loopback names pass (2025-11-25,
 //! transports § Security Warning).
@@ -19,14 +22,19 @@ use futures_util::FutureExt as _;
 use hyper::{
     HeaderMap, Request, Response, StatusCode, Uri,
     body::{Frame, Incoming, SizeHint},
-    header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER},
+    header::{
+        AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+    },
     http::uri::{Authority, Scheme},
     service::Service,
 };
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{doorbell::InstanceId, protocol::code};
+use crate::{
+    doorbell::{InstanceId, Secret},
+    protocol::code,
+};
 
 /// By which an instance says who it is. A hub compares it with the doorbell that led it here.
 const INSTANCE_ID: HeaderName = HeaderName::from_static("brummer-instance-id");
@@ -36,21 +44,28 @@ const INSTANCE_ID: HeaderName = HeaderName::from_static("brummer-instance-id");
 pub(super) struct Door {
     behind: TowerToHyperService<Router>,
     id: HeaderValue,
+    /// What every request must carry; none for a server that everybody may use.
+    token: Option<Secret>,
     /// One permit for each request, kept until its response has been sent.
     requests: Arc<Semaphore>,
 }
 
 impl Door {
-    pub(super) fn new(behind: Router, id: &InstanceId, max_requests: usize) -> Self {
+    pub(super) fn new(behind: Router, id: &InstanceId, token: Option<Secret>, max_requests: usize) -> Self {
         let id =
             HeaderValue::from_str(id.as_str()).expect("an id has only letters, digits, `.`, `_` and `-`");
         let requests = Arc::new(Semaphore::new(max_requests.min(Semaphore::MAX_PERMITS)));
-        Self { behind: TowerToHyperService::new(behind), id, requests }
+        Self { behind: TowerToHyperService::new(behind), id, token, requests }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         if let Err(stranger) = admit(request.uri(), request.headers()) {
             return refuse(StatusCode::FORBIDDEN, stranger);
+        }
+        if let Some(token) = &self.token
+            && !is_authorized(request.headers(), token)
+        {
+            return challenge(request.headers().contains_key(AUTHORIZATION));
         }
         let Ok(permit) = Arc::clone(&self.requests).try_acquire_owned() else {
             let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests at a time");
@@ -99,6 +114,29 @@ fn admit(target: &Uri, headers: &HeaderMap) -> Result<(), &'static str> {
         return Err("this server answers pages on localhost only; the Origin of the request is another");
     }
     Ok(())
+}
+
+/// Whether a request carries the token (RFC 6750 § 2.1). It does so once: of two fields nobody knows which is meant.
+fn is_authorized(headers: &HeaderMap, token: &Secret) -> bool {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let (Some(field), None) = (fields.next(), fields.next()) else { return false };
+    let Some((scheme, credentials)) = field.as_bytes().split_at_checked(BEARER.len()) else { return false };
+    scheme.eq_ignore_ascii_case(BEARER) && token.is(credentials.trim_ascii())
+}
+
+const BEARER: &[u8] = b"bearer ";
+
+/// Says what is missing (RFC 6750 § 3): a hub knows the token from the doorbell, a person from where the server was started.
+fn challenge(was_given: bool) -> Response<Body> {
+    let message = "this server wants `Authorization: Bearer TOKEN`; a hub finds the token in the server's doorbell file";
+    let mut response = refuse(StatusCode::UNAUTHORIZED, message);
+    let challenge = if was_given {
+        r#"Bearer realm="brummer-hub", error="invalid_token""#
+    } else {
+        r#"Bearer realm="brummer-hub""#
+    };
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
 }
 
 fn is_local_origin(origin: &HeaderValue) -> bool {
@@ -176,6 +214,34 @@ mod tests {
         for host in hosts.into_iter().chain(["", "a b", "localhost@example.com", "::1"]) {
             assert!(!admitted(host, None), "{host}");
         }
+    }
+
+    #[test]
+    fn only_the_token_opens() {
+        let token = Secret::new("abc.DEF-123").unwrap();
+        let opens = |fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(AUTHORIZATION, HeaderValue::from_str(field).unwrap());
+            }
+            is_authorized(&headers, &token)
+        };
+        for field in ["Bearer abc.DEF-123", "bearer abc.DEF-123", "BEARER  abc.DEF-123 "] {
+            assert!(opens(&[field]), "{field}");
+        }
+        for field in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "abc.DEF-123",
+            "Basic abc.DEF-123",
+            "Bearer abc.DEF-1234",
+            "Bearer abc.def-123",
+        ] {
+            assert!(!opens(&[field]), "{field}");
+        }
+        assert!(!opens(&[]));
+        assert!(!opens(&["Bearer abc.DEF-123", "Bearer abc.DEF-123"]), "twice");
     }
 
     #[test]

@@ -34,6 +34,7 @@ fn builder() -> (InstanceServerBuilder, TempDir) {
     let data = TempDir::new().unwrap();
     let builder =
         InstanceServer::builder().name("test").version("1.2.3").directories(Directories::only(data.path()));
+    let builder = builder.token(Secret::new(TOKEN).unwrap());
     (builder, data)
 }
 
@@ -81,10 +82,15 @@ fn with_tools() -> (InstanceServerBuilder, TempDir) {
     (builder, data)
 }
 
+/// What the requests of these tests carry.
+const TOKEN: &str = "open-sesame";
+const AUTHORIZED: &str = "Bearer open-sesame";
+
 /// A request for the endpoint that nobody objects to.
 fn post(port: u16, body: &Value) -> Request<Full<Bytes>> {
     Request::post("/mcp")
         .header(header::HOST, format!("localhost:{port}"))
+        .header(header::AUTHORIZATION, AUTHORIZED)
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::ACCEPT, "application/json, text/event-stream")
         .body(Full::new(Bytes::from(body.to_string())))
@@ -93,6 +99,7 @@ fn post(port: u16, body: &Value) -> Request<Full<Bytes>> {
 
 fn get(port: u16, path: &str) -> Request<Full<Bytes>> {
     let request = Request::get(path).header(header::HOST, format!("localhost:{port}"));
+    let request = request.header(header::AUTHORIZATION, AUTHORIZED);
     request.header(header::ACCEPT, "text/event-stream").body(Full::default()).unwrap()
 }
 

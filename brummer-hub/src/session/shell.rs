@@ -242,6 +242,7 @@ impl Shell {
                     instance: doorbell.id.clone(),
                     port: doorbell.port,
                     endpoint: doorbell.endpoint.clone(),
+                    reach: instance.reach(),
                     hello,
                     known,
                     limits: self.limits,

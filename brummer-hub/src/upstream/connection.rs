@@ -67,13 +67,15 @@ fn builder() -> http1::Builder {
 #[derive(Debug)]
 pub(super) struct Dialer {
     port: u16,
+    /// The one address that it is known to listen on: another program may have the port on another.
+    address: Option<IpAddr>,
     limit: Duration,
     on_v6: AtomicBool,
 }
 
 impl Dialer {
-    pub(super) fn new(port: u16, limit: Duration) -> Self {
-        Self { port, limit, on_v6: AtomicBool::new(false) }
+    pub(super) fn new(port: u16, address: Option<IpAddr>, limit: Duration) -> Self {
+        Self { port, address, limit, on_v6: AtomicBool::new(false) }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -106,6 +108,9 @@ impl Dialer {
     }
 
     async fn connect(&self) -> io::Result<TcpStream> {
+        if let Some(address) = self.address {
+            return self.connect_at(address).await;
+        }
         let on_v6 = self.on_v6.load(Ordering::Relaxed);
         let mut first = pin!(self.connect_to(on_v6));
         let undecided = match timeout(HEAD_START, &mut first).await {
@@ -130,6 +135,10 @@ impl Dialer {
 
     async fn connect_to(&self, v6: bool) -> io::Result<TcpStream> {
         let address: IpAddr = if v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+        self.connect_at(address).await
+    }
+
+    async fn connect_at(&self, address: IpAddr) -> io::Result<TcpStream> {
         let stream = TcpStream::connect(SocketAddr::new(address, self.port)).await?;
         stream.set_nodelay(true)?;
         Ok(stream)

@@ -77,7 +77,8 @@ mod tests {
     async fn a_call_that_panics_ends() {
         let (events, mut told) = mpsc::channel(1);
         let (wire, call) = (Arc::new(wire(events)), Call::new(7));
-        let route = Arc::new(Route::new(1, hyper::Uri::from_static("/")));
+        let route =
+            Arc::new(Route::new(1, hyper::Uri::from_static("/"), &crate::doorbell::Credentials::default()));
         let finished = exchange(wire, route, Arc::clone(&call), async {
             assert!(broken());
             unreachable!()

@@ -7,7 +7,10 @@ use hyper::{
 };
 
 use super::body::{Payload, Post, Text};
-use crate::protocol::{Era, ModernVersion};
+use crate::{
+    doorbell::Credentials,
+    protocol::{Era, ModernVersion},
+};
 
 /// Session of the Streamable HTTP transport (2025-11-25, transports § Session Management).
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -49,7 +52,7 @@ pub(super) enum Transport {
 
 impl Route {
     /// How to reach an instance before anything is agreed.
-    pub(super) fn new(port: u16, target: Uri) -> Self {
+    pub(super) fn new(port: u16, target: Uri, credentials: &Credentials) -> Self {
         let mut post = HeaderMap::with_capacity(12);
         // The name covers both loopback addresses, and passes the checks against DNS rebinding of the SDK servers.
         let host = HeaderValue::try_from(format!("localhost:{port}")).expect("a port is made of digits");
@@ -58,6 +61,7 @@ impl Route {
         post.insert(ACCEPT, BOTH);
         post.insert(ACCEPT_ENCODING, NOT_COMPRESSED);
         post.insert(USER_AGENT, OURS);
+        credentials.add_to(&mut post);
         Self { target, post, transport: Transport::Streamable }
     }
 

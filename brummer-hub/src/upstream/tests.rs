@@ -34,7 +34,7 @@ pub(super) fn wire(events: mpsc::Sender<UpstreamEvent>) -> Wire {
         link: LinkId(1),
         events,
         commands: mpsc::channel(1).0.downgrade(),
-        dialer: Dialer::new(1, limits.connect_timeout),
+        dialer: Dialer::new(1, None, limits.connect_timeout),
         purpose: Purpose::Conversation,
         limits,
         budget: None,

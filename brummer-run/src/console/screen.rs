@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use brummer_hub::terminal::{clean, clean_but_colours, clean_line};
+
 use super::ConsoleOptions;
 use crate::log::ansi;
 
@@ -71,17 +73,17 @@ impl Screen {
     }
 
     pub(super) fn begin(&mut self, process: u32, name: &Arc<str>) {
+        let name: Arc<str> = Arc::from(clean_line(name));
         self.width = self.width.max(name.chars().count().min(MAX_WIDTH));
-        self.names.insert(process, name.clone());
+        self.names.insert(process, name);
     }
 
     /// Lines of a process, each with its end.
     pub(super) fn lines(&mut self, process: u32, is_error: bool, lines: &str) {
         let prefix = self.prefix(process, is_error);
         let mut text = std::mem::take(&mut self.text);
-        let [escape, back, erase] = ansi::CONTROLS;
         // One look at all of them: most lines are plain, and there may be a million.
-        let plain = memchr::memchr3(escape, back, erase, lines.as_bytes()).is_none();
+        let plain = !ansi::needs_cleaning(lines);
         let mut begin = 0;
         for end in memchr::memchr_iter(b'\n', lines.as_bytes()) {
             text.push_str(&prefix);
@@ -103,7 +105,7 @@ impl Screen {
         self.flush_output();
         let name = about.and_then(|process| self.names.get(&process));
         let mut said = String::new();
-        for line in text.lines() {
+        for line in clean(text).lines() {
             let line = match name {
                 Some(name) => format!("{name}: {line}"),
                 None => line.to_owned(),
@@ -162,10 +164,10 @@ impl Screen {
 
     fn shown<'a>(&self, line: &'a str) -> Cow<'a, str> {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        match (line.contains(ansi::CONTROLS.map(char::from)), self.colour) {
+        match (ansi::needs_cleaning(line), self.colour) {
             (false, _) => Cow::Borrowed(line),
-            (true, false) => Cow::Owned(ansi::strip(line)),
-            (true, true) => Cow::Owned(ansi::strip_but_colours(line)),
+            (true, false) => Cow::Owned(clean(&ansi::strip(line)).into_owned()),
+            (true, true) => Cow::Owned(clean_but_colours(&ansi::strip_but_colours(line)).into_owned()),
         }
     }
 }

@@ -34,8 +34,10 @@ const LEFTOVER_GRACE: Duration = Duration::from_secs(2);
 /// Between two looks for orphans in the group, on systems that do not tell of their end.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Between two attempts to kill what has just been forked.
+/// Between two attempts to kill what has just been forked: at first, and at most. What cannot be killed, such as a process that
+/// waits for a disk, is not worth a processor.
 const AGAIN: Duration = Duration::from_millis(20);
+const AGAIN_AT_MOST: Duration = Duration::from_secs(1);
 
 /// What a guarded process has to do with the terminal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -116,7 +118,7 @@ async fn guard(
         let _ = rustix::stdio::dup2_stdout(&nowhere).and_then(|()| rustix::stdio::dup2_stderr(&nowhere));
     }
 
-    let mut watch = Watch { leader, reports, ending: None };
+    let mut watch = Watch { leader, reports, ending: None, pause: AGAIN };
     let mut listening = true;
     while !watch.reap() {
         let due = watch.ending.unwrap_or_else(Instant::now);
@@ -179,6 +181,8 @@ struct Watch {
     reports: StdUnixStream,
     /// When everything is killed, once it was asked to end.
     ending: Option<Instant>,
+    /// How long after the next attempt to kill comes another.
+    pause: Duration,
 }
 
 impl Watch {
@@ -222,7 +226,8 @@ impl Watch {
     /// Ends everything, and again what was forked meanwhile.
     fn kill(&mut self) {
         self.signal(Signal::KILL);
-        self.ending = Some(Instant::now() + AGAIN);
+        self.ending = Some(Instant::now() + self.pause);
+        self.pause = (self.pause * 2).min(AGAIN_AT_MOST);
     }
 
     /// Hands a signal on, which does not end it by itself.

@@ -1,5 +1,14 @@
 //! Takes the control sequences of terminals out of a line: what is left is what a person would read.
 
+use brummer_hub::terminal::is_harmful;
+
+/// Whether there is something in a line that may not reach a terminal as it is.
+pub(crate) fn needs_cleaning(line: &str) -> bool {
+    // Most lines are plain ASCII, and there may be a million.
+    let is_plain = |byte: u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
+    !line.bytes().all(is_plain) && line.contains(|c| is_harmful(c) && !matches!(c, '\n' | '\t'))
+}
+
 /// Bytes that make a line need [`strip`]: escape, carriage return, backspace.
 pub(crate) const CONTROLS: [u8; 3] = [0x1b, b'\r', 0x08];
 

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Block, Logs, splitter::Splitter};
+use super::{Block, Logs, mask, splitter::Splitter};
 use crate::console::Console;
 
 /// How much is read at once: as much as a pipe of Linux holds.
@@ -40,7 +40,12 @@ pub(crate) async fn read(mut stream: impl AsyncRead + Unpin, is_error: bool, int
                 Ok(_) => (splitter.lines(&mut buffer), false),
             },
             () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => {
-                (splitter.flush(&mut buffer), true)
+                // Half a secret would not be known as one, nor would the other half.
+                if mask::is_within(&String::from_utf8_lossy(&buffer)) {
+                    (None, false)
+                } else {
+                    (splitter.flush(&mut buffer), true)
+                }
             }
         };
         flush_at = (!buffer.is_empty()).then(|| Instant::now() + UNFINISHED);

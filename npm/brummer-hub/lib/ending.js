@@ -8,6 +8,9 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 /** Everything that is to be taken back, with what does it; held so that it is not collected meanwhile. */
 const standing = new Map();
 
+/** The listeners of all copies of this package in the process: a program may have several, and none is another's program. */
+const ours = (process[Symbol.for("brummer-hub signal listeners")] ??= new Set());
+
 function takeBackAll() {
   for (const takeBack of standing.values()) {
     try {
@@ -27,10 +30,11 @@ function politeListeners() {
 
 /**
  * A signal that nobody else handles would have ended the process at once, so it is sent again when everything is taken
- * back. One that the program handles is the program's: should it end the process, `exit` is emitted.
+ * back; of several copies of this package the last one's counts. One that the program handles is the program's: should it end the process, `exit` is emitted.
  */
 function onSignal(signal) {
-  if (process.listenerCount(signal) > 1 + politeListeners()) return;
+  const others = process.listeners(signal).filter((listener) => !ours.has(listener));
+  if (others.length > politeListeners()) return;
   takeBackAll();
   ignore();
   process.kill(process.pid, signal);
@@ -38,12 +42,14 @@ function onSignal(signal) {
 
 function listen() {
   process.on("exit", takeBackAll);
+  ours.add(onSignal);
   // Workers get no signals.
   if (isMainThread) for (const signal of SIGNALS) process.on(signal, onSignal);
 }
 
 function ignore() {
   process.off("exit", takeBackAll);
+  ours.delete(onSignal);
   if (isMainThread) for (const signal of SIGNALS) process.off(signal, onSignal);
 }
 

@@ -103,6 +103,11 @@ export interface ServeInstanceOptions extends Offer {
   version?: string;
   /** Labels, for people. */
   labels?: Record<string, string>;
+  /**
+   * Whether requests must carry a token, which hubs read from the announcement; `true` unless given. With `false`, every
+   * program of every user of this machine can call what is offered.
+   */
+  token?: boolean;
   /** What a model should know of the tools as a whole. */
   instructions?: string;
   /** Where to announce; where this user's hubs look unless given. */
@@ -128,6 +133,8 @@ export declare class InstanceServer {
   readonly port: number;
   /** URL of its MCP endpoint. */
   readonly url: string;
+  /** What a client without a hub sends as `Authorization: Bearer`; `null` for a server without a token. */
+  readonly token: string | null;
   /** The file that hubs read; `null` when it could not be written, and after `close()`. */
   readonly file: string | null;
   /** Whether it was closed. */

@@ -30,7 +30,7 @@ const LIMITS = {
   sessionIdle: "positive integer",
   grace: "positive integer",
 };
-const OPTIONS = { ...ANNOUNCED, ...OFFERED, ...LIMITS, instructions: "string" };
+const OPTIONS = { ...ANNOUNCED, ...OFFERED, ...LIMITS, instructions: "string", token: "boolean" };
 
 /** How each kind of definition is named, and which member tells it apart. */
 const LISTS = {
@@ -158,6 +158,10 @@ class InstanceServer {
     return this.#state.url;
   }
 
+  get token() {
+    return this.#state.token;
+  }
+
   get file() {
     return this.closed ? null : JSON.parse(this.#native.state()).file;
   }
@@ -209,7 +213,8 @@ async function serveInstance(options) {
   const offer = new Offer(checked);
   const calls = new Calls(offer);
   const limits = check.only(checked, LIMITS);
-  const crossing = { announced, instructions: checked.instructions, limits, offered: offer.definitions };
+  const { instructions, token } = checked;
+  const crossing = { announced, token, instructions, limits, offered: offer.definitions };
   const text = json(crossing, "the offer");
   let started;
   const [kind, answer] = await alive.once(calls, (callback) => {

@@ -16,6 +16,10 @@ export interface RegisterOptions {
   version?: string;
   /** Labels, for people. */
   labels?: Record<string, string>;
+  /** What hubs are to send to the server as `Authorization: Bearer`. It stands in the announcement, which only this user can read. */
+  token?: string;
+  /** Other header fields that hubs are to send to the server. */
+  headers?: Record<string, string>;
   /** Where to announce; where this user's hubs look unless given (`BRUMMER_DATA_DIR` says so too). */
   dataDir?: string | URL;
 }

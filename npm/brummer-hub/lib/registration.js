@@ -13,6 +13,8 @@ const OPTIONS = {
   pid: "positive integer",
   version: "string",
   labels: "labels",
+  token: "string",
+  headers: "labels",
   dataDir: "path",
 };
 

@@ -113,3 +113,29 @@ fn parent_of(pid: u32) -> u32 {
         std::process::Command::new("ps").args(["-o", "ppid=", "-p", &pid.to_string()]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
+
+/// The table of processes is bytes: a name that is no text once hid a process from its guard.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_process_whose_name_is_no_text_is_ended_too() {
+    const HIDDEN: &str = "name=$(printf 'a\\377\\376')
+cp \"$(command -v sleep)\" \"./$name\"
+setsid \"./$name\" 100000 &
+echo \"hidden $!\"
+wait";
+    let home = Home::new();
+    let directory = project(&home, &[("hide", "sh hide.sh")], &[("hide.sh", HIDDEN)]);
+    let mut run = Run::start(command(&home, &directory, &["hide"]));
+    let client = Client::of(&home, &directory).await;
+    let pid = client.number("hidden ").await;
+    // Until then it is still the program that starts it.
+    expect("it has its name", async {
+        while !std::fs::read(format!("/proc/{pid}/comm")).unwrap().contains(&0xff) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    run.kill();
+    all_gone(&[pid]).await;
+    client.hub.end().await;
+}

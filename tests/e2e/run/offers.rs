@@ -116,7 +116,7 @@ async fn every_answer_fits_the_schema_of_its_tool() {
     let directory = project(&home, &[("talk", "node talk.js"), ("other", "node -p 1")], &[("talk.js", talk)]);
     let run = Run::start(command(&home, &directory, &[]));
     let mut script = node.script("run-tools.mjs");
-    script.arg(format!("http://127.0.0.1:{}/mcp", run.port().await));
+    script.arg(format!("http://127.0.0.1:{}/mcp", run.port().await)).arg(run.token().await);
     let report: Value = serde_json::from_str(&node.run(script).await).unwrap();
     let sorted = |names: &Value| {
         let mut names: Vec<_> =

@@ -2,11 +2,11 @@
 
 use std::{process::Stdio, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::{Client, Run, bare, command, package, project};
-use crate::support::Home;
+use crate::support::{Home, expect};
 
 const WAIT: &str = "node -e \"console.log('up'); setInterval(() => {}, 1e6)\"";
 
@@ -218,4 +218,78 @@ async fn what_calls_carry_is_not_logged() {
     let logged = std::fs::read_to_string(&log).unwrap();
     assert!(logged.contains("brummer"), "something is logged at this level:\n{logged}");
     assert!(!logged.contains("hunter2"), "{logged}");
+}
+
+/// What no terminal may be sent, whoever says it.
+fn harmful(text: &str) -> Vec<char> {
+    text.chars().filter(|c| brummer_hub::terminal::is_harmful(*c) && !matches!(c, '\n' | '\t')).collect()
+}
+
+#[tokio::test]
+async fn nothing_from_a_project_or_an_instance_moves_the_terminal() {
+    const EVIL: &str = "\x1b]52;c;aGk=\x07\u{9b}31m\x1b[2J\u{202e}\u{2066}\u{200f}\u{7f}\u{85}\rx";
+    let home = Home::new();
+    let script = format!("a{EVIL}");
+    let print = format!(
+        "process.stdout.write({EVIL:?} + 'printed\\n'); process.stderr.write({EVIL:?} + 'complained\\n')"
+    );
+    let directory = project(
+        &home,
+        &[(&script, "node evil.js"), ("forged\nwarning: forged", &format!("echo {EVIL}"))],
+        &[("evil.js", &print)],
+    );
+    let mut package: Value =
+        serde_json::from_str(&std::fs::read_to_string(directory.join("package.json")).unwrap()).unwrap();
+    package["name"] = format!("shop{EVIL}").into();
+    std::fs::write(directory.join("package.json"), package.to_string()).unwrap();
+
+    // The greeting, the start of a script, its lines.
+    let run = Run::start(command(&home, &directory, &[&script]));
+    let said = run.says("is started as").await;
+    assert!(harmful(&said).is_empty(), "{said:?}");
+    assert!(!said.contains("\nwarning: forged"), "{said}");
+    let printed = run.prints("printed").await;
+    run.prints("complained").await;
+    assert!(harmful(&printed).is_empty(), "{printed:?}");
+
+    // A doorbell that another program has written, in a table, as JSON, in errors and in the log.
+    let bell = home.doorbell("evil", 9).with("name", format!("shop{EVIL}")).with("note", EVIL);
+    bell.write(&home.data());
+    crate::support::write_raw(
+        &home.data(),
+        "wrong.json",
+        format!("{{\"id\":\"{}\"}}", "wrong\u{202e}").as_bytes(),
+    );
+    let output = async |arguments: &[&str]| {
+        let mut asked = bare(&home);
+        asked.args(arguments);
+        let output = expect("it ends", asked.output()).await.unwrap();
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+    };
+    let port = run.port().await.to_string();
+    for arguments in [
+        &["list"][..],
+        &["list", "--json"],
+        &["list", "--log-level", "trace"],
+        &["register", "--port", "1", "--name", EVIL],
+        &["register", "--port", &port, "--path", EVIL],
+        &["register", "--port", &port, "--id", EVIL],
+        &["register", "--port", &port, "--token-file", EVIL],
+        &["run", "--dir", EVIL],
+        &["run", "--dir", directory.to_str().unwrap(), &format!("missing{EVIL}")],
+        &["list", EVIL],
+        &["register", "--port", "1", "--", EVIL],
+    ] {
+        let said = output(arguments).await;
+        assert!(!said.is_empty(), "{arguments:?} says something");
+        assert!(harmful(&said).is_empty(), "{arguments:?}: {said:?}");
+    }
+    let json: Value = serde_json::from_str(&output(&["list", "--json", "--log-level", "off"]).await).unwrap();
+    let listed = json["instances"].as_array().unwrap().iter().find(|it| it["id"] == bell.id).unwrap();
+    assert_json!(listed, "/extra/note", EVIL);
+    let log = home.path().join("hub.log");
+    output(&["list", "--log-level", "trace", "--log-file", log.to_str().unwrap()]).await;
+    let logged = std::fs::read_to_string(log).unwrap();
+    assert!(logged.contains("wrong"), "{logged}");
+    assert!(harmful(&logged).is_empty(), "{logged:?}");
 }

@@ -1,7 +1,7 @@
 // The command through the package's `bin`, as a client's configuration starts it. Nodes that can replace themselves do;
 // others have it as a child. To the client it is the same.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
@@ -74,6 +74,52 @@ for (const [name, node, args] of ways) {
     }
   });
 }
+
+/** Runs a command on a terminal of its own, and presses Ctrl-C when it says that the script is up. */
+const PTY = `import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])
+seen, pressed = b"", False
+while True:
+    try: read = os.read(terminal, 65536)
+    except OSError: break
+    if not read: break
+    seen += read
+    if b"is up" in seen and not pressed: pressed = os.write(terminal, b"\\x03")
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+for (const [name, node, args] of ways) {
+  test(`${name}: one Ctrl-C in a terminal ends a run with its grace`, { skip: windows }, async (t) => {
+    const project = directory(t);
+    const tidy = `process.on("SIGTERM", () => setTimeout(() => { console.log("tidied", "up"); process.exit(); }, 700));
+      console.log("the script is", "up"); setInterval(() => {}, 1e6);`;
+    writeFileSync(path.join(project, "tidy.js"), tidy);
+    writeFileSync(path.join(project, "package.json"), JSON.stringify({ scripts: { dev: "node tidy.js" } }));
+    const command = [node, ...args, "run", "dev", "--dir", project, "--port", "0"];
+    const running = run(t, "python3", ["-c", PTY, ...command], await quiet(t));
+    const said = (await running.rest()).join("\n");
+    const { code, stderr } = await running.end();
+    assert.match(said, /tidied up/, stderr);
+    assert.equal(code, 0, said);
+  });
+}
+
+test("an executable that cannot be run is an error, not an abort", { skip: windows }, async (t) => {
+  const broken = path.join(directory(t), "brummer-hub");
+  for (const contents of ["", "no program", "#!/no/such/interpreter\n", Buffer.from("7f454c46020101000000000000000000ff", "hex")]) {
+    writeFileSync(broken, contents);
+    chmodSync(broken, 0o755);
+    for (const [name, node, args] of ways) {
+      const running = run(t, node, [...args, "--version"], { ...process.env, BRUMMER_HUB_BINARY: broken });
+      const { code, signal, stderr } = await running.end();
+      assert.equal(signal, null, name);
+      assert.equal(code, 1, name);
+      assert.ok(stderr.includes(`cannot run ${broken}`), `${name}: ${stderr}`);
+    }
+  }
+});
 
 async function quiet(t) {
   return { ...process.env, BRUMMER_DATA_DIR: directory(t) };

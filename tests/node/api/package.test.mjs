@@ -92,7 +92,7 @@ test("every platform has its package, in step with the main one", () => {
     assert.equal(main.optionalDependencies[name], version);
     assert.deepEqual([os, cpu], [[system], [processor]]);
     assert.deepEqual(libc, flavour && [flavour === "gnu" ? "glibc" : "musl"]);
-    assert.deepEqual(files, ["brummer-hub.node", `bin/brummer-hub${system === "win32" ? ".exe" : ""}`]);
+    assert.deepEqual(files, ["brummer-hub.node", `bin/brummer-hub${system === "win32" ? ".exe" : ""}`, "THIRD_PARTY.md"]);
     assert.deepEqual(engines, main.engines);
   }
 });

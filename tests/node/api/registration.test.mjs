@@ -49,7 +49,9 @@ test("what cannot be meant is refused with its name", (t) => {
     [{ port: 80, prot: 1 }, /no option `prot`/],
     [{ port: 80, labels: { a: 1 } }, /`labels` must be/],
     [{ port: 80, id: "a/b" }, /`id`/],
-    [{ port: 80, endpoint: "mcp" }, /endpoint/],
+    [{ port: 80, endpoint: "//mcp" }, /endpoint/],
+    [{ port: 80, token: "" }, /`token`/],
+    [{ port: 80, headers: { "x-key": 7 } }, /`headers` must be/],
   ];
   for (const [options, message] of cases) {
     assert.throws(
@@ -217,4 +219,35 @@ test("a server that announces itself is found within the process", async (t) => 
   const hub = await Hub.start({ dataDir });
   t.after(() => hub.close());
   assert.equal(hub.instances()[0].name, "found");
+});
+
+test("several copies of the package in one process end with a signal as one does", { skip: windows }, async (t) => {
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    const dataDir = directory(t);
+    const source = `import { createRequire } from "node:module";
+      const require = createRequire(${JSON.stringify(packageUrl)});
+      const files = [];
+      for (let copy = 0; copy < 3; copy++) {
+        for (const file of Object.keys(require.cache)) if (!file.endsWith(".node")) delete require.cache[file];
+        files.push(require("./index.js").register({ port: 4711 + copy, dataDir }).file);
+      }
+      console.log(JSON.stringify(files));
+      setInterval(() => {}, 1e6);`;
+    const running = program(t, source, { dataDir });
+    const announced = JSON.parse(await running.line());
+    assert.equal(new Set(announced).size, 3);
+    running.child.kill(signal);
+    const { code, signal: ended } = await running.end();
+    assert.deepEqual([code, ended], [null, signal]);
+    for (const file of announced) assert.ok(!existsSync(file), file);
+  }
+});
+
+test("secrets stand in the announcement, and nowhere else", async (t) => {
+  const dataDir = directory(t);
+  const registration = register({ port: 4711, token: "hunter2", headers: { "X-Api-Key": "swordfish" }, dataDir });
+  t.after(() => registration.close());
+  const said = readJson(registration.file);
+  assert.equal(said.token, "hunter2");
+  assert.deepEqual(said.headers, { "x-api-key": "swordfish" });
 });

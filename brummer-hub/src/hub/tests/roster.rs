@@ -178,7 +178,7 @@ async fn the_dead_are_not_listed_and_may_come_back() {
     assert!(world.roster.ended(life.task).is_none(), "the end of the former task is old news");
     assert!(world.roster.ended(again.task).is_some());
     assert_eq!(world.news(), ["+a", "-a"], "a task that breaks takes its instance with it");
-    assert!(world.list().is_empty() && world.roster.len() == 0);
+    assert!(world.list().is_empty() && world.roster.listed() == 0);
 }
 
 #[tokio::test]
@@ -191,4 +191,61 @@ async fn everything_is_tried_when_placed_and_decided() {
     assert_eq!(world.roster.untried().count(), 1);
     world.report(&web, &life, InstanceState::Retrying);
     assert_eq!(world.roster.untried().count(), 0);
+}
+
+/// A doorbell with the listener of another, written later.
+fn beside(found: &Found, id: &str, pid: u32) -> Arc<Found> {
+    let mut other = super::found(id, "/elsewhere", "other");
+    (other.doorbell.port, other.doorbell.pid) = (found.doorbell.port, pid);
+    later(other)
+}
+
+#[tokio::test]
+async fn one_listener_is_one_instance_and_the_newest_doorbell_counts() {
+    let mut world = World::new();
+    let old = Arc::new(found("old", "/p", "web"));
+    let former = world.begin(&old);
+    world.report(&old, &former, InstanceState::Active);
+    // A worker names itself, its wrapper names its own process.
+    for (id, pid) in [("new", 1), ("worker", 2)] {
+        let new = beside(&old, id, pid);
+        let life = world.begin(&new);
+        assert_eq!(world.list().len(), 2, "both are looked at");
+        world.report(&new, &life, InstanceState::Active);
+        let ids: Vec<_> = world.list().into_iter().map(|(id, _)| id).collect();
+        assert_eq!(ids, [id]);
+        let outdated: Vec<_> = world.roster.outdated.drain(..).map(|found| found.doorbell.pid).collect();
+        assert_eq!(outdated.len(), usize::from(pid == 1), "only its own process replaces a file");
+        if pid == 1 {
+            // Told once more, the older changes nothing; and it comes back with the newer one's end.
+            assert_eq!(world.roster.consider(&old), Answer::Known);
+            assert_eq!(world.roster.ended(life.task).unwrap().doorbell.id.as_str(), "new");
+            let heirs: Vec<_> = world.roster.heirs.drain(..).map(|found| found.file.clone()).collect();
+            assert!(heirs.iter().eq([&old.file]), "{heirs:?}");
+            let again = world.begin(&old);
+            world.report(&old, &again, InstanceState::Active);
+        }
+    }
+    assert!(former.stop.is_cancelled());
+    let mut elsewhere = found("elsewhere", "/p", "web");
+    (elsewhere.doorbell.port, elsewhere.doorbell.endpoint) = (old.doorbell.port, "/other".to_owned());
+    let elsewhere = later(elsewhere);
+    let life = world.begin(&elsewhere);
+    world.report(&elsewhere, &life, InstanceState::Active);
+    assert_eq!(world.list().len(), 2, "another endpoint is another instance");
+}
+
+#[tokio::test]
+async fn an_older_doorbell_that_is_found_later_yields() {
+    let mut world = World::new();
+    let old = Arc::new(found("old", "/p", "web"));
+    let new = beside(&old, "new", 1);
+    let life = world.begin(&new);
+    world.report(&new, &life, InstanceState::Active);
+    let late = world.begin(&old);
+    world.report(&old, &late, InstanceState::Active);
+    assert!(late.stop.is_cancelled() && !life.stop.is_cancelled());
+    world.roster.withdraw(&old.doorbell.id, &old.file);
+    drop(world.roster.ended(life.task));
+    assert!(world.roster.heirs.is_empty(), "its file is gone");
 }

@@ -15,6 +15,7 @@ pub(super) enum Outcome {
     Pending(Attempt),
     Reached(LinkId),
     Failed(String),
+    Lost(String),
     Gone(String),
 }
 
@@ -35,9 +36,8 @@ impl Machine {
     fn attempt(&mut self, now: Now<'_>, effects: &mut Effects) -> Attempt {
         let link = LinkId(self.next_link);
         self.next_link += 1;
-        effects.push(Effect::Open(link));
         self.identify(effects);
-        Attempt { link, identified: false, handshake: Handshake::Pending, until: now.at + now.patience }
+        Attempt { link, handshake: Handshake::Unopened, until: now.at + now.patience }
     }
 
     fn identify(&mut self, effects: &mut Effects) {
@@ -52,18 +52,29 @@ impl Machine {
         now: Now<'_>,
         effects: &mut Effects,
     ) -> Outcome {
+        let is_open = attempt.handshake == Handshake::Pending;
         match event {
-            Event::Ready { link, foreign: Some(id) } if link == attempt.link => {
+            Event::Ready { link, foreign: Some(id) } if is_open && link == attempt.link => {
                 return Outcome::Failed(format!("its port is answered by another instance, `{id}`"));
             }
-            Event::Ready { link, foreign: None } if link == attempt.link => {
-                attempt.handshake = Handshake::Done;
+            Event::Ready { link, foreign: None } if is_open && link == attempt.link => {
+                return Outcome::Reached(link);
             }
-            Event::Failed { link, why } if link == attempt.link => attempt.handshake = Handshake::Failed(why),
-            Event::Identified(identity) => match verdict(identity) {
-                Verdict::Itself => attempt.identified = true,
-                Verdict::Unreachable(why) => return Outcome::Failed(why),
-                Verdict::Gone(why) => return Outcome::Gone(why),
+            Event::Failed { link, why } if is_open && link == attempt.link => {
+                // The system's word tells a process that is gone from a slow one.
+                attempt.handshake = Handshake::Failed(why);
+                self.identify(effects);
+            }
+            Event::Identified(identity) => match (verdict(identity), &attempt.handshake) {
+                (Verdict::Itself, Handshake::Unopened) => {
+                    attempt.handshake = Handshake::Pending;
+                    effects.push(Effect::Open(attempt.link));
+                }
+                (Verdict::Itself, Handshake::Pending) => {}
+                (Verdict::Itself, Handshake::Failed(why)) => return Outcome::Failed(why.clone()),
+                (Verdict::Unreachable(why), _) => return Outcome::Failed(why),
+                (Verdict::Lost(why), _) => return Outcome::Lost(why),
+                (Verdict::Gone(why), _) => return Outcome::Gone(why),
             },
             // A check that began before the process ended may still say that it lives.
             Event::Exited => self.identify(effects),
@@ -72,12 +83,7 @@ impl Machine {
             }
             _ => {}
         }
-        match attempt.handshake {
-            Handshake::Done if attempt.identified => Outcome::Reached(attempt.link),
-            Handshake::Failed(why) if attempt.identified => Outcome::Failed(why),
-            // A failed handshake waits for the system's word: it tells a gone process from a slow one.
-            _ => Outcome::Pending(attempt),
-        }
+        Outcome::Pending(attempt)
     }
 
     pub(super) fn activate(
@@ -135,6 +141,7 @@ impl Machine {
             Event::Identified(identity) => match verdict(identity) {
                 Verdict::Itself => {}
                 Verdict::Unreachable(why) => return self.lose(&active, why, now, effects),
+                Verdict::Lost(why) => return die(Death::Silent, why, effects),
                 Verdict::Gone(why) => return die(Death::Gone, why, effects),
             },
             Event::Exited => self.identify(effects),
@@ -209,15 +216,16 @@ impl Machine {
                 Outcome::Pending(attempt) => State::Retrying { since, tries, step: Step::Trying(attempt) },
                 Outcome::Reached(link) => self.activate(link, tries, now, effects),
                 Outcome::Failed(why) => self.fail(why, Some((since, tries)), now, effects),
+                Outcome::Lost(why) => die(Death::Silent, why, effects),
                 Outcome::Gone(why) => die(Death::Gone, why, effects),
             },
             Step::Waiting { until } => {
                 match event {
-                    Event::Identified(identity) => {
-                        if let Verdict::Gone(why) = verdict(identity) {
-                            return die(Death::Gone, why, effects);
-                        }
-                    }
+                    Event::Identified(identity) => match verdict(identity) {
+                        Verdict::Gone(why) => return die(Death::Gone, why, effects),
+                        Verdict::Lost(why) => return die(Death::Silent, why, effects),
+                        Verdict::Itself | Verdict::Unreachable(_) => {}
+                    },
                     Event::Exited => self.identify(effects),
                     Event::Suspect if !self.checking => self.identify(effects),
                     Event::Withdrawn(true) => {

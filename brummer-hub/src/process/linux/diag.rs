@@ -101,7 +101,7 @@ fn parse(mut part: &[u8], found: &mut Vec<Socket>) -> io::Result<bool> {
 }
 
 /// `struct inet_diag_msg`: family, state, timer and retransmissions, then source port, destination port (both in network
-/// order), source address; the inode is the last of its 72 bytes.
+/// order), source address; the user and the inode are the last of its 72 bytes.
 fn parse_socket(body: &[u8]) -> Option<Socket> {
     if *body.get(1)? != TCP_LISTEN {
         return None;
@@ -113,7 +113,12 @@ fn parse_socket(body: &[u8]) -> Option<Socket> {
         AddressFamily::INET6 => Ipv6Addr::from(address).into(),
         _ => return None,
     };
-    Some(Socket { address, port: u16::from_be_bytes([body[4], body[5]]), inode: u32_at(body, 68)?.into() })
+    Some(Socket {
+        address,
+        port: u16::from_be_bytes([body[4], body[5]]),
+        user: u32_at(body, 64)?,
+        inode: u32_at(body, 68)?.into(),
+    })
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

@@ -28,10 +28,12 @@ fn parse(line: &str) -> Option<Socket> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (address, port) = fields.next()?.split_once(':')?;
     let is_listening = fields.nth(1)? == "0A";
-    let inode = fields.nth(5)?.parse().ok()?;
+    let user = fields.nth(3)?.parse().ok()?;
+    let inode = fields.nth(1)?.parse().ok()?;
     is_listening.then_some(Socket {
         address: parse_address(address)?,
         port: u16::from_str_radix(port, 16).ok()?,
+        user,
         inode,
     })
 }
@@ -76,7 +78,7 @@ mod tests {
             ("00000000000000000000000001000000:1F90", "::1"),
             ("0000000000000000FFFF00000100007F:1F90", "::ffff:127.0.0.1"),
         ] {
-            let expected = Socket { address: address.parse().unwrap(), port: 8080, inode: 4711 };
+            let expected = Socket { address: address.parse().unwrap(), port: 8080, user: 1000, inode: 4711 };
             assert_eq!(parse(&line(text, "0A")), Some(expected));
         }
     }

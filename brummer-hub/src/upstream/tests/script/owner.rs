@@ -36,6 +36,7 @@ pub(in crate::upstream::tests) fn options(port: u16, hello: Hello) -> UpstreamOp
         instance: InstanceId::parse("script").unwrap(),
         port,
         endpoint: "/mcp".into(),
+        reach: crate::upstream::Reach::default(),
         hello,
         known: None,
         limits: Limits::default(),

@@ -1,0 +1,13 @@
+//! Where a connection goes, and what opens the door there.
+
+use std::net::IpAddr;
+
+use crate::doorbell::Credentials;
+
+/// Found out by the owner of the connection. The credentials are opaque: they go into the header of each request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reach {
+    /// The loopback address that the instance is known to listen on. None: any of them may answer.
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) credentials: Credentials,
+}
