@@ -786,3 +786,142 @@ pub(crate) fn cut(text: &str, limit: usize) -> &str {
     }
     &text[..end]
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Message and place of the errors in a text.
+    fn read(text: &str) -> Vec<(String, String)> {
+        let (mut engine, mut found, now) = (Engine::default(), Vec::new(), Instant::now());
+        for line in text.lines() {
+            engine.on(line, Origin::default(), now, &mut found);
+        }
+        engine.close_due(None, &mut found);
+        let errors = found.into_iter().filter_map(|(_, finding)| match finding {
+            Finding::Error(raw) if !raw.is_summary => {
+                Some((raw.message, raw.place.map(|place| place.to_string()).unwrap_or_default()))
+            }
+            _ => None,
+        });
+        errors.collect()
+    }
+
+    fn one(text: &str, message: &str, place: &str) {
+        assert_eq!(read(text), [(message.to_owned(), place.to_owned())], "{text}");
+    }
+
+    #[test]
+    fn cause_and_place_come_after_empty_lines() {
+        one(
+            "12:00:00 PM [vite] Internal server error: Transform failed with 1 error:\n\n[PARSE_ERROR] Unexpected token\n     \
+             ╭─[ src/App.tsx:123:10 ]\n     │\n 123 │ const x: = 5;\n─────╯\n\n  Plugin: vite:oxc\n  File: /app/src/App.tsx\n      \
+             at transform (file:///app/node_modules/vite/dist/node.js:7249:19)",
+            "Unexpected token",
+            "src/App.tsx:123:10",
+        );
+        one(
+            " FAIL  jt/sum.test.js\n  ✕ adds up (5 ms)\n\n  ● adds up\n\n    expect(received).toBe(expected)\n\n    Expected: 3\n    \
+             Received: 2\n\n    > 1 | test()\n        |  ^\n\n      at Object.toBe (sum.test.js:1:44)",
+            "expect(received).toBe(expected)",
+            "sum.test.js:1:44",
+        );
+        one(
+            "Error: Route \"/rt\": uncached data\n\nsome advice\n\nLearn more: https://nextjs.org/docs/messages/x\n    at P \
+             (app/rt/page.tsx:3:53)\n> 3 | export default",
+            "Error: Route \"/rt\": uncached data",
+            "app/rt/page.tsx:3:53",
+        );
+    }
+
+    #[test]
+    fn a_place_may_come_first() {
+        one(
+            "/app/a.js:2\nthrow new Error('x')\n^\n\nSyntaxError: Unexpected token\n    at wrapSafe (node:internal/modules/cjs/loader:1464:18)",
+            "SyntaxError: Unexpected token",
+            "/app/a.js:2",
+        );
+        one("./app/page.tsx:2:9\nType error: Type 'x'.\n\n> 2 | x", "Type 'x'.", "./app/page.tsx:2:9");
+    }
+
+    #[test]
+    fn the_frame_that_counts_is_the_projects_own() {
+        let frame = |path: &str| format!("  File \"{path}\", line 6, in f\n    call()\n    ^^^^\n");
+        let foreign = frame("/app/.venv/lib/python3.11/site-packages/flask/app.py").repeat(40);
+        let text = format!(
+            "ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n{foreign}{}{}ZeroDivisionError: \
+             division by zero",
+            frame("/app/fl.py"),
+            frame("/usr/lib/python3.11/json/decoder.py")
+        );
+        one(&text, "ZeroDivisionError: division by zero", "/app/fl.py:6");
+        one(
+            "TypeError: x\n    at g (/p/node_modules/a/i.js:1:1)\n    at f (C:\\p\\src\\b.js:2:3)",
+            "TypeError: x",
+            "C:\\p\\src\\b.js:2:3",
+        );
+    }
+
+    #[test]
+    fn scripts_of_a_runner_are_told_apart() {
+        let text =
+            "[0] TypeError: one\n[1] RangeError: two\n[0]     at f (a.js:1:1)\n[1]     at g (b.js:2:2)";
+        let found = read(text);
+        assert!(found.contains(&("TypeError: one".to_owned(), "a.js:1:1".to_owned())), "{found:?}");
+        assert!(found.contains(&("RangeError: two".to_owned(), "b.js:2:2".to_owned())), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_no_error_is_left_out() {
+        for text in [
+            "  ✓ error handling works (2 ms)",
+            " ✓ test/a.test.ts > shows an error page when the API fails 3ms",
+            "{\"level\":30,\"time\":1,\"error\":null,\"errors\":[],\"msg\":\"error page rendered\"}",
+            "✖ 2 problems (0 errors, 2 warnings)",
+            "error handler registered",
+            " WARN  [VUE_ROUTER_R0010] Uncaught error during route navigation",
+            "The above exception was the direct cause of the following exception:",
+            "    at createCompilerError (src/compiler-core.cjs.js:1378:17)\n    at emitError (src/core.cjs.js:3040:5)",
+            "  3 | try { g() } catch (e) { throw new Error(\"failed: x\") }",
+            "Found 0 errors. Watching for file changes.",
+            "GET /error.html 200",
+            "loaded src/error.ts",
+            "warning: unused variable: `error`\n --> src/lib.rs:1:43\n  |\n1 | let error = 1;",
+            "INFO:     127.0.0.1:60812 - \"GET / HTTP/1.0\" 500 Internal Server Error",
+        ] {
+            assert_eq!(read(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_grows_has_a_bound() {
+        let long =
+            format!("Error: {}\n{}", "é".repeat(MAX_TEXT), "    at f (a.js:1:1)\n".repeat(2 * MAX_LINES));
+        let (mut engine, mut found, now) = (Engine::default(), Vec::new(), Instant::now());
+        for line in long.lines() {
+            engine.on(line, Origin::default(), now, &mut found);
+        }
+        for channel in 0..3 * MAX_CHANNELS {
+            engine.on(&format!("s{channel} | Error: x"), Origin::default(), now, &mut found);
+        }
+        engine.close_due(None, &mut found);
+        assert!(engine.channels.len() <= MAX_CHANNELS);
+        for (_, finding) in found {
+            let Finding::Error(raw) = finding else { panic!("{finding:?}") };
+            assert!(raw.text.len() <= MAX_TEXT && raw.message.len() <= MAX_MESSAGE);
+        }
+    }
+
+    proptest! {
+        /// Whatever comes, it is read without harm.
+        #[test]
+        fn any_lines_are_read(lines in prop::collection::vec(
+            "([ \t]{0,4}|\\[0\\] |│  )(Error: |at |Traceback \\(most recent call last\\):|  File \"|> 1 \\| |╭─\\[ |\\{\"level\":50)?[é a-z:./()\\[\\]0-9\"{}]{0,20}",
+            0..40,
+        )) {
+            read(&lines.join("\n"));
+        }
+    }
+}

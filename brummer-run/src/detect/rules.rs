@@ -3,7 +3,7 @@
 //! The first rule that fits decides, so that what is no error comes before what may be one. `{FILE}` and the other words in
 //! braces stand for the patterns below. The groups `msg`, `kind`, `file`, `line` and `column` are read where a rule has them.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::{Captures, Regex, RegexSet};
 
@@ -87,26 +87,26 @@ const RULES: &[(Role, &str)] = &[
     (Role::Code, r"^\s+: [\s^|`,.'-]*[\^|`].*$"),
     (Role::Code, r"^\s+`-{2,}$"),
     (Role::Code, r"^>\s{2,}\S"),
-    (Role::Code, r"^>?\s*[+-]{1} (?:expected|actual|Expected|Received)\b"),
+    (Role::Code, r"^>?\s*[+-]{1} (?:expected|actual|Expected|Received)(?-u:\b)"),
 
     // Builds. They come first among words, for many of them have the word `error`.
-    (Role::Clean, r"\bFound 0 errors?\b"),
-    (Role::Failed, r"\bFound [0-9]+ errors?\b"),
+    (Role::Clean, r"(?-u:\b)Found 0 errors?(?-u:\b)"),
+    (Role::Failed, r"(?-u:\b)Found [0-9]+ errors?(?-u:\b)"),
     (Role::Begins, r"Starting (?:incremental )?compilation"),
-    (Role::Begins, r"^\[watch\] build started|^bundles .+ → |^\s*RERUN  |^\[Running '|^Rebuilding\b"),
+    (Role::Begins, r"^\[watch\] build started|^bundles .+ → |^\s*RERUN  |^\[Running '|^Rebuilding(?-u:\b)"),
     (Role::Ends, r"^\[watch\] build finished"),
     (Role::Clean, r"^created .+ in [0-9.]+ ?m?s|^✨ Built in |^\s*✓ built in [0-9]|^✓ Compiled in |^ ✓ Compiled in "),
-    (Role::Clean, r"\bcompiled successfully\b|\bcompiled with [0-9]+ warnings?\b|^\s*✓ Compiled successfully"),
-    (Role::Failed, r"\bcompiled with [0-9]+ errors?\b"),
-    (Role::Begins, r"^start\s+build(?:ing)?\b"),
+    (Role::Clean, r"(?-u:\b)compiled successfully(?-u:\b)|(?-u:\b)compiled with [0-9]+ warnings?(?-u:\b)|^\s*✓ Compiled successfully"),
+    (Role::Failed, r"(?-u:\b)compiled with [0-9]+ errors?(?-u:\b)"),
+    (Role::Begins, r"^start\s+build(?:ing)?(?-u:\b)"),
     (Role::Clean, r"^ready\s+built in [0-9]"),
     (Role::Failed, r"^error\s+build failed"),
     (Role::Clean, r"^Build complete in [0-9]|⚡️? Build success in|^✔ Build complete"),
-    (Role::Clean, r"(?:ready|Ready) in [0-9.]+ ?m?s\b|Application startup complete"),
+    (Role::Clean, r"(?:ready|Ready) in [0-9.]+ ?m?s(?-u:\b)|Application startup complete"),
     (Role::Restarts, r"^\[nodemon\] (?:restarting|starting)"),
     (Role::Clean, r"^\[nodemon\] clean exit|^Completed running '|^\[Finished running\. Exit status: 0"),
     (Role::Failed, r"^\[nodemon\] app crashed|^Failed running '|^\[Finished running\. Exit status: [1-9]"),
-    (Role::Restarts, r"^Restarting '|^\[tsx\] .*[Rr](?:estart|erun)|\brestarting due to changes\b"),
+    (Role::Restarts, r"^Restarting '|^\[tsx\] .*[Rr](?:estart|erun)|(?-u:\b)restarting due to changes(?-u:\b)"),
     (Role::Restarts, r"^\[vite\](?: \([a-z]+\))? (?:hmr update|page reload|\S+ changed, restarting)|\[vite\] (?:hmr update|page reload|program reload)"),
     (Role::Restarts, r"^\S* ?\* Restarting with |detected changes in .*[Rr]eloading|changed, reloading\.$|^Detected change in .*reloading"),
     (Role::Clean, r"^\s*Test Files\s+[0-9]+ passed|^Tests:\s+(?:[0-9]+ (?:skipped|todo), )*[0-9]+ passed|^=+ (?:[0-9]+ (?:passed|skipped|deselected|warnings?),? ?)+in .*=+$"),
@@ -115,13 +115,13 @@ const RULES: &[(Role, &str)] = &[
     (Role::Clean, r"^\s+Finished `?\S+`? (?:\[.*\] )?(?:profile|target)"),
 
     // What a person reads as good news, and logs of low levels.
-    (Role::Quiet, r"^[^A-Z]*\b0 (?:errors?|failures?|problems?|failed)\b"),
+    (Role::Quiet, r"^[^A-Z]*(?-u:\b)0 (?:errors?|failures?|problems?|failed)(?-u:\b)"),
     (Role::Strong, r"^ℹ {KIND}: (?P<msg>.+)"),
-    (Role::Quiet, r"^\s*(?:✓|✔|√|PASS\b|ok [0-9]|--- PASS|=== RUN|=== PAUSE|=== CONT|PASSED\b|\[  PASSED|⎯+\[)"),
+    (Role::Quiet, r"^\s*(?:✓|✔|√|PASS(?-u:\b)|ok [0-9]|--- PASS|=== RUN|=== PAUSE|=== CONT|PASSED(?-u:\b)|\[  PASSED|⎯+\[)"),
     (Role::Quiet, r"^\S+(?:::| )\S.* (?:PASSED|ok)$|^test .* \.\.\. (?:ok|ignored)$|\.\.\. ok$"),
     (Role::Quiet, r"^[^A-Za-z]{0,40}(?:INFO|DEBUG|TRACE|VERBOSE|NOTICE|Info|Debug|info|debug|trace|verbose|silly|http|notice)\s*(?:[\])|:]|  |\s\()"),
     (Role::Quiet, r"^(?:INFO|DEBUG|TRACE|NOTICE) |^\[(?:info|debug|log)\]|^\[[45][0-9]{2}\] [A-Z]+ /|^npm (?:notice|info|http|verb)|^(?:info|debug) +[A-Z a-z]|^ℹ |^✔ |^◐ |^ℹ"),
-    (Role::Quiet, r"^(?:[a-z0-9_./-]+ )?(?:time=\S+ )?level=(?:info|debug|trace)\b"),
+    (Role::Quiet, r"^(?:[a-z0-9_./-]+ )?(?:time=\S+ )?level=(?:info|debug|trace)(?-u:\b)"),
     (Role::Quiet, r"^Node\.js v[0-9]|^Bun v[0-9]|^Watching for |^Waiting for |^\s*(?:tests?|pass|suites|cancelled|skipped|todo|duration_ms)\s+[0-9]"),
     (Role::Quiet, r"^(?:# |ℹ )(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms|Subtest:)"),
     (Role::Quiet, r#"^(?:\S+ - - \[[^\]]*\] )?"?(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /|^\[[^\]]+\] "(?:GET|POST|HEAD|PUT|DELETE)|" [0-9]{3} [0-9-]+$|^(?:INFO:\s+)?[0-9.]+:[0-9]+ - ""#),
@@ -130,7 +130,7 @@ const RULES: &[(Role, &str)] = &[
 
     // Warnings.
     (Role::Title, r"^(?:\(!\) )?Failed to run dependency scan"),
-    (Role::Warning, r"^.{0,3}(?:\S+[:(][0-9]+[:,]?[0-9]*\)?:?) (?:- )?(?:warning|note|info|hint|suggestion|warn)\b"),
+    (Role::Warning, r"^.{0,3}(?:\S+[:(][0-9]+[:,]?[0-9]*\)?:?) (?:- )?(?:warning|note|info|hint|suggestion|warn)(?-u:\b)"),
     (Role::Skip, r"^\s+[0-9]+:[0-9]+\s+(?:warning|⚠|info)\s"),
     (Role::Warning, r"^[^A-Za-z]{0,40}(?:WARN|WARNING|Warning|warn|warning|Warn|DeprecationWarning)\s*(?:[\]):|]|  |$|\s\(|\s?\[|\s[A-Za-z(\[<'])"),
     (Role::Warning, r"^npm warn|^npm WARN|^warning[: \[]|^\[warn\]|^\(!\) |^▲ \[WARNING\]|^\s*⚠|^\(node:[0-9]+\) |^WARNING in |^ WARN |^\s*▲ "),
@@ -166,7 +166,7 @@ const RULES: &[(Role, &str)] = &[
     (Role::Whole, r"^{FILE}: line {LINE}, col {COLUMN}, Error - (?P<msg>.*?)(?: \((?P<kind>[^()]+)\))?$"),
     (Role::Error, r"^{FILE}:\(\.text\S*\): (?P<msg>undefined reference.*)"),
     (Role::Error, r"^{KIND}: (?P<msg>.*?) in {FILE} on line {LINE}, column {COLUMN}:?$"),
-    (Role::Error, r"^error: (?P<msg>cannot (?:parse|format)\b.*?): ?{FILE}:{LINE}:{COLUMN}"),
+    (Role::Error, r"^error: (?P<msg>cannot (?:parse|format)(?-u:\b).*?): ?{FILE}:{LINE}:{COLUMN}"),
     (Role::Error, r"^.*Error when evaluating SSR module \S+: (?:{FILE}:{LINE}:{COLUMN} )?(?P<msg>.+)"),
     (Role::Error, r"^\s*ERROR\s+{FILE} — (?P<msg>.+)"),
     (Role::Error, r"^(?:{KIND}: )?(?:[a-z-]+: )?{FILE}:{LINE}:{COLUMN}: (?P<msg>[A-Z].*)"),
@@ -174,8 +174,8 @@ const RULES: &[(Role, &str)] = &[
     (Role::Whole, r"^{FILE}:{LINE}:{COLUMN}: (?P<kind>invalid-syntax|[EF][0-9]{4}): (?P<msg>.*)"),
     (Role::Whole, r"^(?:vet: )?(?P<file>[^\s:]+\.go):{LINE}(?::{COLUMN})?: (?P<msg>.*)"),
     (Role::Error, r"^\s{4,}(?P<file>[^\s:]+_test\.go):{LINE}: (?P<msg>.*)"),
-    (Role::Row, r"^\s+{LINE}:{COLUMN}\s+(?:error|✖|×|✗)\s+(?P<msg>.+?)(?:\s{2,}(?P<kind>[@a-zA-Z][\w@/-]*))?\s*$"),
-    (Role::Title, r"^(?:\[\w+\] )?ERROR in {FILE}\({LINE},{COLUMN}\)"),
+    (Role::Row, r"^\s+{LINE}:{COLUMN}\s+(?:error|✖|×|✗)\s+(?P<msg>.+?)(?:\s{2,}(?P<kind>[@a-zA-Z][A-Za-z0-9_@/-]*))?\s*$"),
+    (Role::Title, r"^(?:\[[A-Za-z0-9_]+\] )?ERROR in {FILE}\({LINE},{COLUMN}\)"),
     (Role::Title, r"^ERROR in {FILE}(?: {LINE}:{COLUMN}(?:-[0-9:]+)?)?$"),
     (Role::Place, r"^{FILE} {LINE}:{COLUMN}(?:-[0-9:]+)$"),
     (Role::Title, r"^\[(?P<kind>plugin [^\]]+)\] {FILE}(?::{LINE}:{COLUMN}|:undefined:NaN)?$"),
@@ -212,12 +212,12 @@ const RULES: &[(Role, &str)] = &[
     // What says only that something went wrong.
     (Role::Summary, r"^\s*(?:npm error|npm ERR!) (?:Lifecycle script|command|path|code (?:ELIFECYCLE|[0-9]+$)|workspace|location|Test failed|A complete log|    )"),
     (Role::Summary, r"^\s*(?:\S+: )?(?:ELIFECYCLE|ERR_PNPM_RECURSIVE_RUN|\[?ERR_PNPM_RECURSIVE_RUN_FIRST_FAIL\]?)|^\s*ELIFECYCLE  |^\S+ \S+: Failed$|^.* exited with code [1-9]"),
-    (Role::Summary, r"^(?:error|ERROR:?):? (?:could not compile|aborting due to|Command failed|command .* exited|test failed|script .* exited|[0-9]+ targets? failed|Type checking failed|[Tt]est failed|error occurred in dts build)|^Failed to type check|^(?:> )?Build failed because of|^Shutting down\b|^Reason: Worker failed|^\W*(?i:error: )?(?i:failed to (?:compile|build|bundle|type-?check|prerender)\b.*|.*\bexited with (?:code|status|signal|exit code|[0-9]).*|.*\bencountered an error\b.*|.*\berrors? occurred\b.*)$|Some errors were emitted while running"),
+    (Role::Summary, r"^(?:error|ERROR:?):? (?:could not compile|aborting due to|Command failed|command .* exited|test failed|script .* exited|[0-9]+ targets? failed|Type checking failed|[Tt]est failed|error occurred in dts build)|^Failed to type check|^(?:> )?Build failed because of|^Shutting down(?-u:\b)|^Reason: Worker failed|^\W*(?i:error: )?(?i:failed to (?:compile|build|bundle|type-?check|prerender)(?-u:\b).*|.*(?-u:\b)exited with (?:code|status|signal|exit code|[0-9]).*|.*(?-u:\b)encountered an error(?-u:\b).*|.*(?-u:\b)errors? occurred(?-u:\b).*)$|Some errors were emitted while running"),
     (Role::Summary, r"^error: (?:process didn't exit successfully|Script .* terminated|\x22[^\x22]*\x22 exited with code)|^ ?ERROR  run failed: |^exit status [1-9]|^Error: Command failed with|^(?:ERROR|error)  ?Command failed|^\S+ run failed: |^ERROR: \x22.*\x22 exited with|^collect2: error|^\S*make(?:\[[0-9]+\])?: \*\*\* |^Error: error occurred in dts build"),
     (Role::Vague, r"^(?P<msg>.{2,60}\s(?i:failed|crashed)[.!:]?)$"),
-    (Role::Summary, r"^\s*(?:✖ )?[0-9]+ (?:errors?|problems?|failing|failed|failures?|tests? failed)\b|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [0-9]+ (?:errors|warnings)|^=+ .*[0-9]+ (?:failed|errors?).* =+$"),
-    (Role::Summary, r"^(?:Tests?|Test Suites|Test Files|Failed tasks|Failed|Errors):?\s+[1-9][0-9]* (?:failed|errors?)\b|^Failed(?: tasks)?:|^FAILED \S+|^ERROR \S+(?:\.py)?(?: - .*)?$|^(?:Error occurred|Code style issues)|^Type-?[Cc]heck(?:ing)? failed"),
-    (Role::Summary, r"^(?:.*\b(?:had|with|Found|found|There (?:is|are|were)) (?:about )?[0-9]+ (?:errors?|failures?)\b)|^test result: FAILED|^(?:failures|successes):$"),
+    (Role::Summary, r"^\s*(?:✖ )?[0-9]+ (?:errors?|problems?|failing|failed|failures?|tests? failed)(?-u:\b)|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [0-9]+ (?:errors|warnings)|^=+ .*[0-9]+ (?:failed|errors?).* =+$"),
+    (Role::Summary, r"^(?:Tests?|Test Suites|Test Files|Failed tasks|Failed|Errors):?\s+[1-9][0-9]* (?:failed|errors?)(?-u:\b)|^Failed(?: tasks)?:|^FAILED \S+|^ERROR \S+(?:\.py)?(?: - .*)?$|^(?:Error occurred|Code style issues)|^Type-?[Cc]heck(?:ing)? failed"),
+    (Role::Summary, r"^(?:.*(?-u:\b)(?:had|with|Found|found|There (?:is|are|were)) (?:about )?[0-9]+ (?:errors?|failures?)(?-u:\b))|^test result: FAILED|^(?:failures|successes):$"),
     (Role::Skip, r"^    (?:Import trace|Require stack)|^Import trace|^Require stack:|^- /|^note: |^\s*= (?:note|help)|^help: |^For more information|^Caused by:|^\[cause\]|^\s+\[cause\]|^  \[cause\]|^\s+cause: "),
 
     // What has failed: the message follows.
@@ -233,9 +233,9 @@ const RULES: &[(Role, &str)] = &[
 
     // Logs of a high level.
     (Role::Error, r"^ERROR: {FILE} (?P<msg>Imports are .+)"),
-    (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE|fatal|critical|ERR|ERR!|\[[Ee]rror|\| ?[Ee]rror)\s*(?:\]|:|\||\))\s*(?:\([^)]*\):? ?|\[[^\]]*\] ?|[\w.:<>]+ - )?(?P<msg>\S.*)"),
-    (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE)\s+(?:\([^)]*\): ?|in [\w.]+: )?(?P<msg>\S.*)"),
-    (Role::Weak, r"^(?:\S+ )?(?:time=\S+ )?level=(?:error|fatal|panic)\b.*\bmsg=(?P<msg>\S.*)"),
+    (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE|fatal|critical|ERR|ERR!|\[[Ee]rror|\| ?[Ee]rror)\s*(?:\]|:|\||\))\s*(?:\([^)]*\):? ?|\[[^\]]*\] ?|[A-Za-z0-9_.:<>]+ - )?(?P<msg>\S.*)"),
+    (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE)\s+(?:\([^)]*\): ?|in [A-Za-z0-9_.]+: )?(?P<msg>\S.*)"),
+    (Role::Weak, r"^(?:\S+ )?(?:time=\S+ )?level=(?:error|fatal|panic)(?-u:\b).*(?-u:\b)msg=(?P<msg>\S.*)"),
     (Role::Weak, r"^\[Nest\] .* ERROR (?P<msg>.+)"),
 
     // Messages with their kind.
@@ -255,7 +255,7 @@ const RULES: &[(Role, &str)] = &[
     (Role::Strong, r"^(?P<kind>[EFW][0-9]{3,4}|[A-Z]{1,4}[0-9]{3,4})(?: \[\*\])? (?P<msg>.+)"),
     (Role::Strong, r"^(?P<kind>invalid-syntax|unformatted): (?P<msg>.+)"),
     (Role::Strong, r"^\s*(?P<kind>ERR_PNPM_[A-Z_]+)\s+(?P<msg>.+)|^error (?P<msg2>[A-Z].+)"),
-    (Role::Error, r"^\s*(?:×|x|✖|✗) (?P<kind>[\w-]+(?:\([\w@/-]+\)|/[\w/-]+)): (?P<msg>.+)"),
+    (Role::Error, r"^\s*(?:×|x|✖|✗) (?P<kind>[A-Za-z0-9_-]+(?:\([A-Za-z0-9_@/-]+\)|/[A-Za-z0-9_/-]+)): (?P<msg>.+)"),
     (Role::Error, r"^\s*(?P<msg>Module not found: .+)|^(?P<msg2>Module parse failed: .+)"),
     (Role::Weak, r"^\s*Module build failed"),
     (Role::Error, r"^\s*Syntax error: (?P<msg>.+)|^\s*Type error: (?P<msg2>.+)"),
@@ -268,32 +268,24 @@ const RULES: &[(Role, &str)] = &[
     (Role::Weak, r"^  x (?P<msg>[A-Z].+)"),
     (Role::Strong, r"^.{0,80}[\s:]{KIND}: (?P<msg>.+)"),
     (Role::Weak, r"^\s*(?P<msg>(?i:failed to|cannot|can't|could not|couldn't|unable to|uncaught|unhandled|fatal|invalid|missing script) \S.*)"),
-    (Role::Weak, r"^(?P<msg>(?:Error|ERROR) (?:in|while|during|when|at|on|reading|loading|parsing|starting|running|connecting)\b.*)"),
-    (Role::Weak, r"^(?P<msg>[A-Z][a-z]+(?: [a-z]+)? not found: \S.*|Unknown (?:command|option|argument|flag)\b.*)"),
-    (Role::Weak, r"^(?P<msg>(?:.{0,79}[^\[\w])?[Ee]rror: \S.*)"),
+    (Role::Weak, r"^(?P<msg>(?:Error|ERROR) (?:in|while|during|when|at|on|reading|loading|parsing|starting|running|connecting)(?-u:\b).*)"),
+    (Role::Weak, r"^(?P<msg>[A-Z][a-z]+(?: [a-z]+)? not found: \S.*|Unknown (?:command|option|argument|flag)(?-u:\b).*)"),
+    (Role::Weak, r"^(?P<msg>(?:.{0,79}[^\[A-Za-z0-9_])?[Ee]rror: \S.*)"),
     (Role::Weak, r"^(?:error|fail)\s{2,}(?P<msg>\S.*)"),
 ];
 
-/// A rule, ready to be used.
-struct Compiled {
-    role: Role,
-    pattern: Regex,
-}
-
-/// All rules.
+/// All rules: which of them fit a line, and each by itself. Most are never needed, so they are made when they are.
 pub(crate) struct Rules {
     set: RegexSet,
-    rules: Vec<Compiled>,
+    patterns: Vec<OnceLock<Regex>>,
 }
 
 pub(crate) static ALL: LazyLock<Rules> = LazyLock::new(|| {
-    let patterns: Vec<String> = RULES.iter().map(|(_, pattern)| expand(pattern)).collect();
-    let rules = RULES.iter().zip(&patterns);
-    let rules = rules.map(|((role, _), pattern)| Compiled {
-        role: *role,
-        pattern: Regex::new(pattern).expect("part of the program, and tested"),
-    });
-    Rules { rules: rules.collect(), set: RegexSet::new(&patterns).expect("part of the program, and tested") }
+    let patterns = RULES.iter().map(|(_, pattern)| expand(pattern));
+    Rules {
+        set: RegexSet::new(patterns).expect("part of the program, and tested"),
+        patterns: RULES.iter().map(|_| OnceLock::new()).collect(),
+    }
 });
 
 fn expand(pattern: &str) -> String {
@@ -305,7 +297,23 @@ impl Rules {
     /// What a line is, with the parts that its rule names; nothing in particular without a rule.
     pub(crate) fn read<'a>(&self, line: &'a str) -> Option<(Role, Captures<'a>)> {
         let first = self.set.matches(line).iter().next()?;
-        let rule = &self.rules[first];
-        Some((rule.role, rule.pattern.captures(line)?))
+        let (role, pattern) = RULES[first];
+        let compile = || Regex::new(&expand(pattern)).expect("part of the program, and tested");
+        let captures = self.patterns[first].get_or_init(compile).captures(line)?;
+        Some((role, captures))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_is_a_pattern_and_all_of_them_fit_into_little_room() {
+        for (_, pattern) in RULES {
+            Regex::new(&expand(pattern)).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let patterns = RULES.iter().map(|(_, pattern)| expand(pattern));
+        assert!(regex::RegexSetBuilder::new(patterns).size_limit(4 * 1024 * 1024).build().is_ok());
     }
 }
