@@ -96,12 +96,8 @@ pub(super) struct Found {
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        let words = level::WORDS
-            .into_iter()
-            .chain(mask::HINTS)
-            .chain([mask::KEY_HINT])
-            .chain(ADDRESSES)
-            .chain(SIGNS);
+        let words =
+            level::WORDS.into_iter().chain(mask::HINTS).chain([mask::KEY_HINT]).chain(ADDRESSES).chain(SIGNS);
         let words = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)

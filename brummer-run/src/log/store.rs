@@ -100,14 +100,7 @@ impl Store {
     }
 
     /// Makes room for a process, which runs this command. What earlier runs of the same script have printed is over.
-    pub(super) fn open(
-        &mut self,
-        process: u32,
-        id: Arc<str>,
-        name: Arc<str>,
-        command: &Arc<str>,
-        at: i64,
-    ) {
+    pub(super) fn open(&mut self, process: u32, id: Arc<str>, name: Arc<str>, command: &Arc<str>, at: i64) {
         let earlier: Vec<u32> =
             self.logs.iter().filter(|(_, log)| log.name == name).map(|(process, _)| *process).collect();
         self.errors.superseded(&earlier, at);
