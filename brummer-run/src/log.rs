@@ -16,6 +16,8 @@ mod echo;
 mod intake;
 pub(crate) mod level;
 pub(crate) mod mask;
+#[cfg(test)]
+pub(crate) mod replay;
 mod ring;
 mod scan;
 pub(crate) mod search;
@@ -40,7 +42,10 @@ pub(crate) use self::{
 use self::{asking::Asking, store::Store};
 use crate::{
     console::Console,
-    detect::{errors::FoundError, urls::FoundUrl},
+    detect::{
+        errors::{Builds, FoundError},
+        urls::FoundUrl,
+    },
 };
 
 /// Entries that are kept for each process.
@@ -57,8 +62,10 @@ const QUESTIONS: usize = 64;
 pub(crate) struct Progress {
     /// The number of the last entry.
     pub(crate) last: u64,
-    /// How many errors came.
+    /// How many lines of errors came.
     pub(crate) errors: u64,
+    /// Grows with everything that was found out about errors and builds.
+    pub(crate) findings: u64,
 }
 
 /// What the log's task is told, in this order.
@@ -94,6 +101,11 @@ enum Question {
     },
     Errors {
         answer: oneshot::Sender<Vec<FoundError>>,
+    },
+    /// How the builds of these processes stand.
+    Builds {
+        processes: Vec<u32>,
+        answer: oneshot::Sender<Vec<Builds>>,
     },
     Urls {
         answer: oneshot::Sender<Vec<FoundUrl>>,
@@ -174,6 +186,11 @@ impl Logs {
         self.ask(|answer| Question::Errors { answer }).await.unwrap_or_default()
     }
 
+    /// How the last builds of these processes stand, in the same order; nothing if the log has ended.
+    pub(crate) async fn builds(&self, processes: Vec<u32>) -> Vec<Builds> {
+        self.ask(|answer| Question::Builds { processes, answer }).await.unwrap_or_default()
+    }
+
     /// The URLs, in the order in which they were found.
     pub(crate) async fn urls(&self) -> Vec<FoundUrl> {
         self.ask(|answer| Question::Urls { answer }).await.unwrap_or_default()
@@ -239,7 +256,10 @@ impl LogTask {
 
     fn take(&mut self, block: Block) {
         match block {
-            Block::Begin { process, id, name, command } => self.store.open(process, id, name, &command),
+            Block::Begin { process, id, name, command } => {
+                let at = jiff::Timestamp::now().as_millisecond();
+                self.store.open(process, id, name, &command, at);
+            }
             Block::Lines { process, is_error, lines, is_unfinished, at } => {
                 if let Some(asked) = self.asking.take(process, &lines, is_unfinished, at) {
                     self.console.asks(process, &asked.question);
@@ -263,7 +283,7 @@ impl LogTask {
         // An answer that nobody waits for any more is dropped.
         match question {
             Question::Page { filter, start, limit, ansi, answer } => {
-                self.store.close_due(None);
+                self.store.close_traces();
                 let _ = answer.send(self.store.page(&filter, start, limit, ansi));
             }
             Question::Next { filter, after, answer } => {
@@ -272,8 +292,13 @@ impl LogTask {
                 self.tell_waiting();
             }
             Question::Errors { answer } => {
-                self.store.close_due(None);
-                let _ = answer.send(self.store.errors.iter().cloned().collect());
+                let _ = answer.send(self.store.errors_so_far().iter().cloned().collect());
+            }
+            Question::Builds { processes, answer } => {
+                let now = jiff::Timestamp::now().as_millisecond();
+                let errors = self.store.errors_so_far();
+                let builds = processes.into_iter().map(|process| errors.builds(process, now));
+                let _ = answer.send(builds.collect());
             }
             Question::Asking { answer } => drop(answer.send(self.asking.iter().cloned().collect())),
             Question::Urls { answer } => drop(answer.send(self.store.urls.iter().cloned().collect())),
@@ -289,7 +314,11 @@ impl LogTask {
                 self.console.found_url(&name, &url);
             }
         }
-        let progress = Progress { last: self.store.last(), errors: self.store.error_count };
+        let progress = Progress {
+            last: self.store.last(),
+            errors: self.store.error_count,
+            findings: self.store.findings,
+        };
         let changed = self.progress.send_if_modified(|now| std::mem::replace(now, progress) != progress);
         if changed {
             self.tell_waiting();

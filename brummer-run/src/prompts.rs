@@ -26,7 +26,7 @@ pub(crate) fn add(offer: &mut Offer, app: &App) {
 
 async fn debug_error(app: &App, get: &PromptGet) -> Result<GetPromptResult, CallError> {
     let argument = |name| get.argument(name).unwrap_or_default().trim();
-    let error = crate::detect::errors::cut(argument("error_message"), MAX_ARGUMENT);
+    let error = crate::detect::engine::cut(argument("error_message"), MAX_ARGUMENT);
     if error.is_empty() {
         return Err(CallError::new("`error_message` is empty"));
     }
@@ -35,7 +35,7 @@ async fn debug_error(app: &App, get: &PromptGet) -> Result<GetPromptResult, Call
         "Find the cause of this error in the project {} and propose a fix.\n\n```\n{error}\n```\n",
         app.directory.display()
     );
-    let context = crate::detect::errors::cut(argument("context"), MAX_ARGUMENT);
+    let context = crate::detect::engine::cut(argument("context"), MAX_ARGUMENT);
     if !context.is_empty() {
         text.push_str(&format!("\nWhat was done: {context}\n"));
     }

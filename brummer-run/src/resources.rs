@@ -118,7 +118,7 @@ async fn modified(app: &App) -> Option<std::time::SystemTime> {
 
 /// The errors and lines that a prompt about an error shows.
 pub(crate) async fn around_errors(app: &App) -> (tools::Errors, String) {
-    let errors = tools::errors(app, Which::All, None, PROMPT_ERRORS).await;
+    let errors = tools::errors(app, Which::All, None, false, PROMPT_ERRORS).await;
     let page = app.logs.page(Filter::default(), Start::Newest, PROMPT_LINES, false).await;
     let (_, text) = tools::page(app, page, true);
     (errors, text)

@@ -3,6 +3,7 @@
 mod commands;
 mod declared;
 mod ends;
+mod errors;
 mod input;
 mod launches;
 mod logs;

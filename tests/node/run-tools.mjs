@@ -19,6 +19,8 @@ const calls = [
   ["logs_stream", { follow: false }],
   ["logs_stream", { seconds: 0 }],
   ["errors_list", {}],
+  ["errors_list", { resolved: true }],
+  ["wait_until", { clean: "talk", timeoutSeconds: 0 }],
   ["urls_list", { all: true }],
   ["scripts_status", {}],
   ["scripts_status", { name: "other" }],

@@ -2,6 +2,8 @@
 
 mod bench;
 mod demo;
+#[cfg(unix)]
+mod errors;
 mod header;
 mod install;
 mod node;
@@ -23,6 +25,8 @@ const USAGE: &str = "usage: cargo xtask CHORE
   demo [--release]            the hub's main job, with real servers, from beginning to end
   version [VERSION]           checks that crates and packages have one version, or sets it
   bench [--quick] [--write]   measures the release binary
+  errors [--misses]           how well `run` reads the errors of real tools
+  errors record [NAME…]       runs those tools again and writes down what they print
   header [--check]            makes include/brummer_hub.h
   notices [--check]           makes THIRD_PARTY.md
   install --prefix DIR        builds the C library and installs it";
@@ -31,6 +35,8 @@ fn main() -> Result<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((chore, rest)) if chore == "demo" => demo::run(rest),
+        #[cfg(unix)]
+        Some((chore, rest)) if chore == "errors" => errors::run(rest),
         Some((chore, rest)) if chore == "node" => node::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),
         Some((chore, rest)) if chore == "version" => version::run(rest),

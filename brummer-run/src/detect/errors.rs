@@ -1,43 +1,32 @@
-//! Errors in the output: the same one counted, not listed again.
+//! The errors that scripts have printed, each once, and their life: an error belongs to a build, and is resolved when a
+//! later build, or a later run of the script, does without it.
 
 use std::{collections::VecDeque, sync::LazyLock};
 
 use regex::Regex;
 
-/// How many different errors are remembered; the one that was not seen for the longest time goes first.
+use super::engine::{Change, Finding, Found, Origin, Raw};
+
+/// How many different errors are remembered; those that are resolved go first, and the one that was not seen for the longest
+/// time.
 pub(crate) const MAX_ERRORS: usize = 100;
 
-/// How much of an error's text is kept: a screenful.
-const MAX_TEXT: usize = 4 * 1024;
+/// How many builds of one process are told apart: one for each script of a runner.
+const MAX_BUILDS: usize = 32;
 
-/// How much of its first line.
-const MAX_MESSAGE: usize = 300;
-
-/// `src/a.ts(3,5)`, `at f (/app/a.js:3:5)`, `File "a.py", line 3`, `src/main.rs:2:5`.
-static PLACE: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r#"(?x)
-        (?P<file> (?:file://)? (?:[A-Za-z]:)? [\w@~./\\+-]* [\w-] \.[A-Za-z]\w{0,4} )
-        (?: :(?P<line>\d+)(?::(?P<column>\d+))?
-          | \((?P<line2>\d+),(?P<column2>\d+)\)
-          | ",\ line\ (?P<line3>\d+) )"#;
-    Regex::new(pattern).expect("part of the program, and tested")
-});
-
-/// `TypeError`, `NullPointerException`, `TS2322`, `ELIFECYCLE`.
-static KIND: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"\b([A-Z]\w*(?:Error|Exception)|TS\d{3,5}|E[A-Z]{5,}|error\[E\d{4}\]|ERR_[A-Z_]+)\b?";
-    Regex::new(pattern).expect("part of the program, and tested")
-});
+/// A program that was started anew and prints no error for so long is taken for clean, in milliseconds: long enough for an
+/// interpreter to start and read its sources.
+const SETTLED: i64 = 1000;
 
 /// What changes from one time to the next: numbers, hashes.
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|\d+").expect("part of the program, and tested")
+    Regex::new(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|[0-9]+").expect("part of the program, and tested")
 });
 
 /// An error and how often it came.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct FoundError {
-    /// The line that says what went wrong.
+    /// What went wrong.
     pub(crate) message: String,
     /// What it is called: `TypeError`, `TS2322`.
     pub(crate) kind: Option<String>,
@@ -51,52 +40,179 @@ pub(crate) struct FoundError {
     pub(crate) last: i64,
     /// The entry of the log in which it came the last time.
     pub(crate) entry: u64,
+    /// When it was seen to be over.
+    pub(crate) resolved: Option<i64>,
+    /// The script among those of a runner.
+    channel: String,
+    /// The build in which it came the last time.
+    build: u64,
+    is_summary: bool,
     fingerprint: String,
 }
 
-/// The errors that were found. Owned by the log's task.
-#[derive(Debug, Default)]
+/// How the last build of a process stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// It never says.
+    Unknown,
+    Building,
+    Clean,
+    Failing,
+}
+
+/// What is known of the builds of a process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Builds {
+    pub(crate) verdict: Verdict,
+    /// How many errors it has that are not resolved.
+    pub(crate) errors: usize,
+    /// The entry of the log that says so; 0 if none does.
+    pub(crate) entry: u64,
+    /// When a building program will be taken for clean if it says nothing, in milliseconds of Unix time.
+    pub(crate) settles: Option<i64>,
+}
+
+/// The builds of one script.
+#[derive(Clone, Debug)]
+struct Build {
+    process: u32,
+    channel: String,
+    /// Grows with every beginning and end.
+    number: u64,
+    state: State,
+    since: Origin,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Unknown,
+    Begun,
+    Restarted,
+    Clean,
+    Failed,
+}
+
+/// The errors that were found, and the builds. Owned by the log's task.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Errors {
     found: VecDeque<FoundError>,
+    builds: Vec<Build>,
 }
 
 impl Errors {
-    /// Takes note of an entry that is an error.
-    pub(crate) fn take(&mut self, process: u32, text: &str, at: i64, entry: u64) {
-        let message = cut(message(text), MAX_MESSAGE);
-        let fingerprint = VARIABLE.replace_all(message, "#").into_owned();
-        let known =
-            self.found.iter().position(|known| known.process == process && known.fingerprint == fingerprint);
+    /// Takes what was found in the output of a process.
+    pub(crate) fn take(&mut self, process: u32, (channel, finding): Found) {
+        match finding {
+            Finding::Error(raw) => self.error(process, channel, raw),
+            Finding::Build(change, origin) => self.build(process, &channel, change, origin),
+        }
+    }
+
+    fn error(&mut self, process: u32, channel: String, raw: Raw) {
+        let of_process = |known: &FoundError| known.process == process && known.resolved.is_none();
+        if raw.is_summary {
+            if self.found.iter().any(of_process) {
+                return;
+            }
+        } else {
+            self.found.retain(|known| !(known.is_summary && of_process(known)));
+        }
+        let build = self.of(process, &channel).number;
+        let place = raw.place.as_ref().map(ToString::to_string);
+        let fingerprint = VARIABLE.replace_all(&raw.message, "#").into_owned();
+        let known = self.found.iter().position(|known| {
+            known.process == process
+                && known.fingerprint == fingerprint
+                && known.place == place
+                && known.kind == raw.kind
+                && known.channel == channel
+        });
         if let Some(mut known) = known.and_then(|index| self.found.remove(index)) {
             known.count += 1;
-            known.last = at;
-            known.entry = entry;
-            cut(text, MAX_TEXT).clone_into(&mut known.text);
+            known.last = raw.origin.at;
+            known.entry = raw.origin.entry;
+            known.text = raw.text;
+            known.resolved = None;
+            known.build = build;
             self.found.push_back(known);
             return;
         }
         if self.found.len() == MAX_ERRORS {
-            self.found.pop_front();
+            let resolved = self.found.iter().position(|known| known.resolved.is_some());
+            self.found.remove(resolved.unwrap_or_default());
         }
         self.found.push_back(FoundError {
-            message: message.trim().to_owned(),
-            kind: KIND.captures(message).map(|found| found[1].to_owned()),
-            place: place(text),
-            text: cut(text, MAX_TEXT).to_owned(),
+            message: raw.message,
+            kind: raw.kind,
+            place,
+            text: raw.text,
             process,
             count: 1,
-            first: at,
-            last: at,
-            entry,
+            first: raw.origin.at,
+            last: raw.origin.at,
+            entry: raw.origin.entry,
+            resolved: None,
+            channel,
+            build,
+            is_summary: raw.is_summary,
             fingerprint,
         });
     }
 
-    /// A repeat of the entry that came last, which the log does not store again.
-    pub(crate) fn again(&mut self, process: u32, at: i64) {
-        if let Some(known) = self.found.iter_mut().rev().find(|known| known.process == process) {
-            known.count += 1;
-            known.last = at;
+    fn build(&mut self, process: u32, channel: &str, change: Change, origin: Origin) {
+        let build = self.of(process, channel);
+        let number = build.number;
+        let has_begun = build.state == State::Begun;
+        build.number += 1;
+        build.since = origin;
+        let has_errors = self.found.iter().any(|known| {
+            known.process == process
+                && known.channel == channel
+                && known.resolved.is_none()
+                && known.build >= number
+        });
+        // Errors of builds before this one are over when everything begins anew, or when this one has told all of its own.
+        let (state, over) = match change {
+            Change::Begins => (State::Begun, 0),
+            Change::Restarts => (State::Restarted, number + 1),
+            Change::Ends(Some(true)) => (State::Clean, number),
+            Change::Ends(None) if !has_errors => (State::Clean, number),
+            Change::Ends(_) => (State::Failed, if has_begun { number } else { 0 }),
+        };
+        self.of(process, channel).state = state;
+        for known in &mut self.found {
+            if known.process == process && known.channel == channel && known.build < over {
+                known.resolved.get_or_insert(origin.at);
+            }
+        }
+    }
+
+    /// The builds of a script.
+    fn of(&mut self, process: u32, channel: &str) -> &mut Build {
+        let known = self.builds.iter().position(|build| build.process == process && build.channel == channel);
+        let index = known.unwrap_or_else(|| {
+            let mut of_process = self.builds.iter().enumerate().filter(|(_, build)| build.process == process);
+            if let Some((oldest, _)) = of_process.next()
+                && of_process.count() + 1 >= MAX_BUILDS
+            {
+                self.builds.remove(oldest);
+            }
+            self.builds.push(Build {
+                process,
+                channel: channel.to_owned(),
+                number: 0,
+                state: State::Unknown,
+                since: Origin::default(),
+            });
+            self.builds.len() - 1
+        });
+        &mut self.builds[index]
+    }
+
+    /// The script of these processes was started again: what they printed is over.
+    pub(crate) fn superseded(&mut self, processes: &[u32], at: i64) {
+        for known in self.found.iter_mut().filter(|known| processes.contains(&known.process)) {
+            known.resolved.get_or_insert(at);
         }
     }
 
@@ -105,119 +221,140 @@ impl Errors {
         self.found.iter()
     }
 
+    /// How the last build of a process stands at this time, in milliseconds of Unix time.
+    pub(crate) fn builds(&self, process: u32, now: i64) -> Builds {
+        let current =
+            || self.found.iter().filter(|known| known.process == process && known.resolved.is_none());
+        let errors = current().count();
+        let builds = || self.builds.iter().filter(|build| build.process == process);
+        let state = |state: State| builds().any(|build| build.state == state);
+        let settles = builds()
+            .filter(|build| build.state == State::Restarted)
+            .map(|build| build.since.at + SETTLED)
+            .max();
+        let is_settled = settles.is_none_or(|settles| settles <= now);
+        let verdict = if state(State::Begun) {
+            Verdict::Building
+        } else if errors > 0 || state(State::Failed) {
+            Verdict::Failing
+        } else if !is_settled {
+            Verdict::Building
+        } else if state(State::Clean) || state(State::Restarted) {
+            Verdict::Clean
+        } else {
+            Verdict::Unknown
+        };
+        let said = builds().map(|build| build.since.entry).max().unwrap_or_default();
+        let entry = said.max(current().map(|known| known.entry).max().unwrap_or_default());
+        Builds { verdict, errors, entry, settles: settles.filter(|settles| *settles > now) }
+    }
+
     /// Forgets those of a process.
     pub(crate) fn forget(&mut self, process: u32) {
         self.found.retain(|known| known.process != process);
+        self.builds.retain(|build| build.process != process);
     }
-}
-
-/// The line of a trace that says what went wrong.
-fn message(text: &str) -> &str {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let first = lines.next().unwrap_or_default();
-    if first.starts_with("Traceback ") {
-        return text.lines().rev().find(|line| !line.starts_with([' ', '\t'])).unwrap_or(first);
-    }
-    if first.starts_with("thread '") && first.ends_with(':') {
-        return lines.next().unwrap_or(first);
-    }
-    // Below the place that Node prints first, the source line and what points at its part.
-    let is_place = PLACE.find(first).is_some_and(|place| place.as_str() == first.trim());
-    let below = is_place.then(|| lines.skip(1).find(|line| !line.starts_with([' ', '\t', '^'])));
-    below.flatten().unwrap_or(first)
-}
-
-/// The first place that is in the project, else the first place.
-fn place(text: &str) -> Option<String> {
-    let mut places = PLACE.captures_iter(text).map(|found| {
-        let group = |names: [&str; 3]| names.iter().find_map(|name| found.name(name)).map(|it| it.as_str());
-        let line = group(["line", "line2", "line3"]).unwrap_or_default();
-        match group(["column", "column2", "column2"]) {
-            Some(column) => format!("{}:{line}:{column}", &found["file"]),
-            None => format!("{}:{line}", &found["file"]),
-        }
-    });
-    let first = places.next()?;
-    let own = |place: &String| !place.contains("node_modules") && !place.contains("internal/");
-    if own(&first) { Some(first) } else { Some(places.find(own).unwrap_or(first)) }
-}
-
-/// The beginning of a text, cut between characters.
-pub(crate) fn cut(text: &str, limit: usize) -> &str {
-    let mut end = limit.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn one(text: &str) -> FoundError {
-        let mut errors = Errors::default();
-        errors.take(1, text, 5, 9);
-        errors.found.pop_front().unwrap()
+    fn error(message: &str, at: i64) -> Found {
+        let origin = Origin { entry: at.unsigned_abs(), at };
+        (String::new(), Finding::Error(Raw { message: message.to_owned(), origin, ..Raw::default() }))
     }
 
-    #[test]
-    fn message_kind_and_place_are_read() {
-        for (text, message, kind, place) in [
-            (
-                "src/a.ts(3,5): error TS2322: Type 'x'",
-                "src/a.ts(3,5): error TS2322: Type 'x'",
-                Some("TS2322"),
-                Some("src/a.ts:3:5"),
-            ),
-            (
-                "/app/server.js:3\nthrow new TypeError('a')\n  ^\n\nTypeError: boom\n    at f (/app/server.js:3:9)",
-                "TypeError: boom",
-                Some("TypeError"),
-                Some("/app/server.js:3"),
-            ),
-            (
-                "Traceback (most recent call last):\n  File \"a.py\", line 1, in <module>\nValueError: no",
-                "ValueError: no",
-                Some("ValueError"),
-                Some("a.py:1"),
-            ),
-            ("thread 'main' panicked at src/main.rs:2:5:\nboom", "boom", None, Some("src/main.rs:2:5")),
-            (
-                "Error: x\n    at g (/p/node_modules/a/i.js:1:1)\n    at f (C:\\p\\src\\b.js:2:3)",
-                "Error: x",
-                None,
-                Some("C:\\p\\src\\b.js:2:3"),
-            ),
-            ("build failed", "build failed", None, None),
-        ] {
-            let found = one(text);
-            assert_eq!(found.message, message);
-            assert_eq!(found.kind.as_deref(), kind, "{text}");
-            assert_eq!(found.place.as_deref(), place, "{text}");
-        }
+    fn build(change: Change, at: i64) -> Found {
+        (String::new(), Finding::Build(change, Origin { entry: at.unsigned_abs(), at }))
+    }
+
+    fn current(errors: &Errors) -> Vec<&str> {
+        errors.iter().filter(|it| it.resolved.is_none()).map(|it| it.message.as_str()).collect()
     }
 
     #[test]
     fn the_same_error_is_counted() {
         let mut errors = Errors::default();
-        errors.take(1, "Error: request 17 failed after 30 ms", 1, 1);
-        errors.take(1, "other error", 2, 2);
-        errors.take(1, "Error: request 18 failed after 31 ms", 3, 3);
-        errors.take(2, "Error: request 18 failed after 31 ms", 4, 4);
-        errors.again(2, 5);
+        errors.take(1, error("request 17 failed after 30 ms", 1));
+        errors.take(1, error("other", 2));
+        errors.take(1, error("request 18 failed after 31 ms", 3));
+        errors.take(2, error("request 18 failed after 31 ms", 4));
         let counts: Vec<_> = errors.iter().map(|it| (it.process, it.count, it.last, it.entry)).collect();
-        assert_eq!(counts, [(1, 1, 2, 2), (1, 2, 3, 3), (2, 2, 5, 4)]);
+        assert_eq!(counts, [(1, 1, 2, 2), (1, 2, 3, 3), (2, 1, 4, 4)]);
     }
 
     #[test]
-    fn their_number_and_length_are_bounded() {
+    fn a_clean_build_resolves_what_came_before_it() {
+        let mut errors = Errors::default();
+        errors.take(1, error("a", 1));
+        errors.take(1, error("b", 2));
+        errors.take(1, build(Change::Ends(Some(false)), 3));
+        assert_eq!(errors.builds(1, 3).verdict, Verdict::Failing);
+        errors.take(1, build(Change::Begins, 4));
+        assert_eq!(errors.builds(1, 4).verdict, Verdict::Building);
+        errors.take(1, error("b", 5));
+        errors.take(1, build(Change::Ends(Some(false)), 6));
+        assert_eq!(current(&errors), ["b"]);
+        errors.take(1, build(Change::Begins, 7));
+        errors.take(1, build(Change::Ends(None), 8));
+        assert_eq!(current(&errors), [""; 0]);
+        assert_eq!(
+            errors.builds(1, 8),
+            Builds { verdict: Verdict::Clean, errors: 0, entry: 8, settles: None }
+        );
+        errors.take(1, error("a", 9));
+        assert_eq!(current(&errors), ["a"]);
+    }
+
+    #[test]
+    fn what_another_tool_printed_before_a_first_build_stays() {
+        let mut errors = Errors::default();
+        errors.take(1, error("of a linter", 1));
+        errors.take(1, build(Change::Ends(Some(true)), 2));
+        assert_eq!(current(&errors), ["of a linter"]);
+    }
+
+    #[test]
+    fn a_restart_resolves_and_is_clean_when_it_stays_quiet() {
+        let mut errors = Errors::default();
+        errors.take(1, error("a", 1));
+        errors.take(1, build(Change::Restarts, 2));
+        assert_eq!(current(&errors), [""; 0]);
+        assert_eq!(errors.builds(1, 3).verdict, Verdict::Building);
+        assert_eq!(errors.builds(1, 3).settles, Some(2 + SETTLED));
+        assert_eq!(errors.builds(1, 2 + SETTLED).verdict, Verdict::Clean);
+        errors.take(1, error("a", 5));
+        assert_eq!(errors.builds(1, 2 + SETTLED).verdict, Verdict::Failing);
+        errors.superseded(&[1], 6);
+        assert_eq!(current(&errors), [""; 0]);
+    }
+
+    #[test]
+    fn a_summary_counts_when_nothing_else_does() {
+        let summary = |at| {
+            let (channel, finding) = error("build failed", at);
+            let Finding::Error(raw) = finding else { unreachable!() };
+            (channel, Finding::Error(Raw { is_summary: true, ..raw }))
+        };
+        let mut errors = Errors::default();
+        errors.take(1, summary(1));
+        assert_eq!(current(&errors), ["build failed"]);
+        errors.take(1, error("a", 2));
+        errors.take(1, summary(3));
+        assert_eq!(current(&errors), ["a"]);
+    }
+
+    #[test]
+    fn their_number_is_bounded() {
         let mut errors = Errors::default();
         for letter in 0..3 * MAX_ERRORS {
             let name: String = std::iter::repeat_n('x', letter + 1).collect();
-            errors.take(1, &format!("error {name}\n{}", "é".repeat(MAX_TEXT)), 1, 1);
+            errors.take(1, error(&name, 1));
+            let channel = format!("script {letter}");
+            errors.take(1, (channel, Finding::Build(Change::Begins, Origin::default())));
         }
         assert_eq!(errors.iter().count(), MAX_ERRORS);
-        assert!(errors.iter().all(|it| it.text.len() <= MAX_TEXT && it.message.len() <= MAX_MESSAGE));
+        assert!(errors.builds.len() <= MAX_BUILDS);
     }
 }

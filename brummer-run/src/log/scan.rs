@@ -7,8 +7,58 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::{ansi, level, mask};
 
-/// Parts of lines that begin a stack trace without a word for it: a place in a source file.
-const PLACES: [&str; 3] = ["js:", "ts:", "sx:"];
+/// Parts of lines that begin an error without a word for it, such as a place in a source file, and of those that tell of
+/// builds.
+const SIGNS: [&str; 48] = [
+    "js:",
+    "ts:",
+    "sx:",
+    "py:",
+    "go:",
+    "rs:",
+    "vue:",
+    "svelte:",
+    "astro:",
+    "css:",
+    "●",
+    "×",
+    "⨯",
+    "✗",
+    "✘",
+    "❌",
+    "🚨",
+    "[!]",
+    "not ok",
+    "━━",
+    "  x ",
+    "cannot ",
+    "can't ",
+    "could not ",
+    "couldn't ",
+    "unable to ",
+    "unhandled",
+    "invalid",
+    "crashed",
+    "not found",
+    "unknown ",
+    "missing script",
+    "compil",
+    "build ",
+    "built in",
+    "bundles ",
+    "created ",
+    "restart",
+    "reload",
+    "rerun",
+    "hmr update",
+    "ready in",
+    "startup complete",
+    "passed",
+    "finished",
+    "running '",
+    "clean exit",
+    "no issues",
+];
 
 /// Parts of lines that say on which port a server listens, without a URL.
 const ADDRESSES: [&str; 11] = [
@@ -46,12 +96,8 @@ pub(super) struct Found {
 
 impl Scanner {
     pub(super) fn new() -> Self {
-        let words = level::WORDS
-            .into_iter()
-            .chain(mask::HINTS)
-            .chain([mask::KEY_HINT])
-            .chain(ADDRESSES)
-            .chain(PLACES);
+        let words =
+            level::WORDS.into_iter().chain(mask::HINTS).chain([mask::KEY_HINT]).chain(ADDRESSES).chain(SIGNS);
         let words = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)

@@ -17,6 +17,7 @@ use super::{
     trace::{self, Step, Trace},
 };
 use crate::detect::{
+    engine::{Engine, Found, Origin},
     errors::Errors,
     urls::{FoundUrl, Urls},
 };
@@ -41,8 +42,12 @@ pub(super) struct Store {
     pub(super) urls: Urls,
     /// How many errors came, repeats too.
     pub(super) error_count: u64,
+    /// Grows with everything that was found out about errors and builds.
+    pub(super) findings: u64,
     /// URLs that were printed for the first time, until somebody takes them.
     new_urls: Vec<FoundUrl>,
+    /// What the engine has found in a line, until it is taken.
+    found: Vec<Found>,
 }
 
 /// What one process has said.
@@ -60,6 +65,7 @@ struct Stream {
     key: KeyBlock,
     echo: Echo,
     open: Option<Open>,
+    engine: Engine,
 }
 
 /// A trace that is being read.
@@ -72,6 +78,8 @@ struct Open {
     level: Level,
     at: i64,
     since: Instant,
+    /// When its last line came.
+    last: Instant,
     until: Instant,
 }
 
@@ -85,13 +93,24 @@ impl Store {
             errors: Errors::default(),
             urls: Urls::default(),
             error_count: 0,
+            findings: 0,
             new_urls: Vec::new(),
+            found: Vec::new(),
         }
     }
 
-    /// Makes room for a process, which runs this command.
-    pub(super) fn open(&mut self, process: u32, id: Arc<str>, name: Arc<str>, command: &Arc<str>) {
-        let stream = || Stream { key: KeyBlock::default(), echo: Echo::new(&name, command), open: None };
+    /// Makes room for a process, which runs this command. What earlier runs of the same script have printed is over.
+    pub(super) fn open(&mut self, process: u32, id: Arc<str>, name: Arc<str>, command: &Arc<str>, at: i64) {
+        let earlier: Vec<u32> =
+            self.logs.iter().filter(|(_, log)| log.name == name).map(|(process, _)| *process).collect();
+        self.errors.superseded(&earlier, at);
+        self.findings += 1;
+        let stream = || Stream {
+            key: KeyBlock::default(),
+            echo: Echo::new(&name, command),
+            open: None,
+            engine: Engine::default(),
+        };
         let streams = [stream(), stream()];
         let log = Log { id, name, ring: Ring::new(self.limit), streams };
         self.logs.insert(process, log);
@@ -125,10 +144,8 @@ impl Store {
         let Some(mut log) = self.logs.remove(&process) else { return };
         let text = super::text(bytes);
         let stream = &mut log.streams[usize::from(is_error)];
-        let plain = stream.open.is_none()
-            && !stream.key.is_open()
-            && stream.echo.is_plain(&text)
-            && self.scanner.is_plain(&text);
+        let is_open = stream.open.is_some() || stream.key.is_open() || stream.engine.is_open();
+        let plain = !is_open && stream.echo.is_plain(&text) && self.scanner.is_plain(&text);
         let mut lines = text.split('\n');
         // Every line has its end, so there is nothing after the last one.
         lines.next_back();
@@ -165,7 +182,7 @@ impl Store {
             self.close(process, log, is_error);
             let line =
                 Line { plain: &shown, raw: Some(raw), level: Level::Info, is_error, is_echo: true, at };
-            return self.push(process, log, line);
+            return self.push(process, log, line, now);
         }
         let level = level::of_line(&shown, found.levels);
         if found.url {
@@ -189,7 +206,7 @@ impl Store {
         let line = Line { plain: &shown, raw: Some(raw), level, is_error, is_echo: false, at };
         match trace::begins(&shown, level, is_error) {
             Some(trace) => log.streams[usize::from(is_error)].open = Some(Open::new(trace, line, now)),
-            None => self.push(process, log, line),
+            None => self.push(process, log, line, now),
         }
     }
 
@@ -200,29 +217,73 @@ impl Store {
             |plain, raw, level| Line { plain, raw: Some(raw), level, is_error, is_echo: false, at: open.at };
         if open.trace != Trace::Place {
             let raw = if open.raw.contains(ansi::CONTROLS.map(char::from)) { &open.raw } else { "" };
-            return self.push(process, log, line(&open.plain, raw, open.level.max(Level::Error)));
+            let line = line(&open.plain, raw, open.level.max(Level::Error));
+            return self.push(process, log, line, open.last);
         }
         // It looked like the place of an error, but no error followed: these are lines like any others.
         for (plain, raw) in open.plain.split('\n').zip(open.raw.split('\n')) {
-            self.push(process, log, line(plain, raw, open.level));
+            self.push(process, log, line(plain, raw, open.level), open.last);
         }
     }
 
-    fn push(&mut self, process: u32, log: &mut Log, line: Line<'_>) {
-        let number = self.last + 1;
-        let new = log.ring.push(number, line);
-        self.last += u64::from(new);
-        if line.level >= Level::Error {
-            self.error_count += 1;
-            if new {
-                self.errors.take(process, line.plain, line.at, number);
-            } else {
-                self.errors.again(process, line.at);
+    /// Stores an entry whose last line came at this time, and looks for errors in it.
+    fn push(&mut self, process: u32, log: &mut Log, line: Line<'_>, now: Instant) {
+        self.last += u64::from(log.ring.push(self.last + 1, line));
+        self.error_count += u64::from(line.level >= Level::Error);
+        if line.is_echo {
+            return;
+        }
+        let engine = &mut log.streams[usize::from(line.is_error)].engine;
+        let origin = Origin { entry: self.last, at: line.at };
+        for part in line.plain.split('\n') {
+            engine.on(part, origin, now, &mut self.found);
+        }
+        self.take_found(process);
+    }
+
+    fn take_found(&mut self, process: u32) {
+        for found in self.found.drain(..) {
+            self.findings += 1;
+            self.errors.take(process, found);
+        }
+    }
+
+    /// The errors as they are if nothing else comes. What has begun goes on.
+    pub(super) fn errors_so_far(&self) -> Errors {
+        let mut errors = self.errors.clone();
+        let mut found = Vec::new();
+        for (process, log) in &self.logs {
+            for stream in &log.streams {
+                if stream.open.is_none() && !stream.engine.is_open() {
+                    continue;
+                }
+                let mut engine = stream.engine.clone();
+                if let Some(open) = &stream.open {
+                    let origin = Origin { entry: self.last, at: open.at };
+                    for part in open.plain.split('\n') {
+                        engine.on(part, origin, open.last, &mut found);
+                    }
+                }
+                engine.close_due(None, &mut found);
+                found.drain(..).for_each(|found| errors.take(*process, found));
             }
         }
+        errors
     }
 
-    /// Ends the traces whose time is over, or all.
+    /// Ends all traces, so that they can be read.
+    pub(super) fn close_traces(&mut self) {
+        let processes: Vec<u32> = self.logs.keys().copied().collect();
+        for process in processes {
+            let Some(mut log) = self.logs.remove(&process) else { continue };
+            for is_error in [false, true] {
+                self.close(process, &mut log, is_error);
+            }
+            self.logs.insert(process, log);
+        }
+    }
+
+    /// Ends the traces and errors whose time is over, or all.
     pub(super) fn close_due(&mut self, now: Option<Instant>) {
         let processes: Vec<u32> = self.logs.keys().copied().collect();
         for process in processes {
@@ -232,6 +293,8 @@ impl Store {
                 if open.as_ref().is_some_and(|open| now.is_none_or(|now| open.until <= now)) {
                     self.close(process, &mut log, is_error);
                 }
+                log.streams[usize::from(is_error)].engine.close_due(now, &mut self.found);
+                self.take_found(process);
             }
             self.logs.insert(process, log);
         }
@@ -239,8 +302,10 @@ impl Store {
 
     /// When the next trace's time is over.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let open = self.logs.values().flat_map(|log| &log.streams).filter_map(|stream| stream.open.as_ref());
-        open.map(|open| open.until).min()
+        let streams = self.logs.values().flat_map(|log| &log.streams);
+        let due = streams
+            .flat_map(|stream| [stream.open.as_ref().map(|open| open.until), stream.engine.next_due()]);
+        due.flatten().min()
     }
 
     /// The first wanted entry after a number.
@@ -319,6 +384,7 @@ impl Open {
             level: line.level,
             at: line.at,
             since: now,
+            last: now,
             until: now + TRACE_GAP,
         }
     }
@@ -332,6 +398,7 @@ impl Open {
         }
         self.lines += 1;
         self.level = self.level.max(level);
+        self.last = now;
         self.until = (now + TRACE_GAP).min(self.since + TRACE_TIME);
     }
 }

@@ -168,12 +168,14 @@ pub(super) struct Wait {
     pub(super) port: Option<u16>,
     /// Until this process has ended, by id or script name
     pub(super) exit: Option<String>,
+    /// Until the last build of this process has no errors, by id or script name. Ends early when a build fails
+    pub(super) clean: Option<String>,
     /// The process that is to bring it about, by id or script name: the servers of others do not count, and if it ends first, so does the wait
     pub(super) process_id: Option<String>,
-    /// With several of url, log, port and exit: one of them is enough, instead of all
+    /// With several of url, log, port, exit and clean: one of them is enough, instead of all
     #[serde(default)]
     pub(super) any: bool,
-    /// For log: only lines after this `cursor` of an earlier answer
+    /// For log and clean: only lines and builds after this `cursor` of an earlier answer
     pub(super) cursor: Option<String>,
     /// Give up after so many seconds (default 30, at most 600)
     pub(super) timeout_seconds: Option<f64>,
@@ -186,6 +188,9 @@ pub(super) struct ErrorsArguments {
     pub(super) process_id: Option<String>,
     /// Only errors seen since then: RFC 3339, or how long ago, such as `5m`
     pub(super) since: Option<String>,
+    /// Also errors that are resolved: a later build or run did without them
+    #[serde(default)]
+    pub(super) resolved: bool,
     /// Most errors to answer with (default 20, at most 100)
     pub(super) limit: Option<u32>,
 }

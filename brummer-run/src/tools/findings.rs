@@ -7,13 +7,13 @@ use super::{
     arguments::{self, ErrorsArguments, UrlsArguments},
     fit,
     logs::which,
-    results::{ErrorGroup, Errors, time},
+    results::{ErrorGroup, Errors, ScriptBuild, time},
     tool, urls,
 };
 use crate::{
-    detect::errors::MAX_ERRORS,
+    detect::errors::{Builds, MAX_ERRORS, Verdict},
     log::{Filter, search::Which},
-    script,
+    script::{self, Process},
 };
 
 const DEFAULT_LIMIT: usize = 20;
@@ -27,14 +27,15 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "errors_list",
         Effect::Reads,
-        "The errors that the scripts have printed, each once with how often it came, its place in the source and its stack \
-         trace; the latest first.",
+        "The errors that the scripts have now, each once with how often it came, its place in the source and its stack \
+         trace; the latest first. Errors that a later build or run did without are resolved and left out. `scripts` says for \
+         each script whether its last build is clean.",
         |app, wanted: ErrorsArguments, _| async move {
             let most = u32::try_from(MAX_ERRORS).unwrap_or(u32::MAX);
             let limit = arguments::limit(wanted.limit, u32::try_from(DEFAULT_LIMIT).unwrap_or(most), most)?;
             let processes = which(&app, wanted.process_id.as_deref())?;
             let since = arguments::since(wanted.since.as_deref(), script::now())?;
-            let structured = errors(&app, processes, since, limit).await;
+            let structured = errors(&app, processes, since, wanted.resolved, limit).await;
             let text = text(&structured);
             Ok(Answer { structured, text })
         },
@@ -66,15 +67,30 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
 }
 
 /// The errors, the latest first.
-pub(crate) async fn errors(app: &App, processes: Which, since: Option<i64>, limit: usize) -> Errors {
-    let names = script::names(&app.scripts.list());
+pub(crate) async fn errors(
+    app: &App,
+    processes: Which,
+    since: Option<i64>,
+    resolved: bool,
+    limit: usize,
+) -> Errors {
+    let list = app.scripts.list();
+    let names = script::names(&list);
     let filter = Filter { processes, ..Filter::default() };
     let found = app.logs.errors().await;
-    let wanted = found
-        .into_iter()
-        .rev()
-        .filter(|error| filter.takes_process(error.process) && since.is_none_or(|since| error.last >= since));
-    let mut errors = Errors::default();
+    let wanted = found.into_iter().rev().filter(|error| {
+        filter.takes_process(error.process)
+            && since.is_none_or(|since| error.last >= since)
+            && (resolved || error.resolved.is_none())
+    });
+    let newest = |process: &&Process| {
+        let later = list.iter().rev().find(|other| other.name == process.name);
+        filter.takes_process(process.number) && later.is_some_and(|later| later.number == process.number)
+    };
+    let newest: Vec<&Process> = list.iter().filter(newest).collect();
+    let builds = app.logs.builds(newest.iter().map(|process| process.number).collect()).await;
+    let scripts = newest.into_iter().zip(&builds).map(|(process, builds)| ScriptBuild::new(process, *builds));
+    let mut errors = Errors { scripts: scripts.collect(), ..Errors::default() };
     let mut room = MAX_TOTAL;
     for mut error in wanted {
         errors.total += 1;
@@ -98,6 +114,8 @@ pub(crate) async fn errors(app: &App, processes: Which, since: Option<i64>, limi
             text: has_more.then_some(error.text),
             message: error.message,
             log_id: error.entry,
+            resolved: error.resolved.is_some(),
+            resolved_at: error.resolved.map(time),
         });
     }
     errors.note = errors.truncated.then(|| {
@@ -110,11 +128,59 @@ pub(crate) async fn errors(app: &App, processes: Which, since: Option<i64>, limi
     errors
 }
 
+/// How the last build of a process stands, its end included.
+pub(super) async fn build(app: &App, process: u32) -> Option<(Process, Builds)> {
+    let builds = app.logs.builds(vec![process]).await.first().copied()?;
+    let process = app.scripts.list().iter().find(|known| known.number == process).cloned()?;
+    let verdict = verdict(&process, builds);
+    Some((process, Builds { verdict, ..builds }))
+}
+
+/// What a process that has ended says by that.
+fn verdict(process: &Process, builds: Builds) -> Verdict {
+    match process.state.name() {
+        "success" if builds.errors == 0 => Verdict::Clean,
+        "success" | "failed" => Verdict::Failing,
+        "stopped" if builds.verdict == Verdict::Building => Verdict::Unknown,
+        _ => builds.verdict,
+    }
+}
+
+impl ScriptBuild {
+    pub(super) fn new(process: &Process, builds: Builds) -> Self {
+        let build = match verdict(process, builds) {
+            Verdict::Unknown => "unknown",
+            Verdict::Building => "building",
+            Verdict::Clean => "clean",
+            Verdict::Failing => "failing",
+        };
+        Self {
+            process_id: process.id.as_ref().to_owned(),
+            process_name: process.name.as_ref().to_owned(),
+            status: process.state.name().to_owned(),
+            build: build.to_owned(),
+            errors: builds.errors,
+        }
+    }
+
+    /// It for a reader.
+    pub(super) fn line(&self) -> String {
+        let build = match self.build.as_str() {
+            "unknown" => "does not say whether its last build is clean".to_owned(),
+            "clean" => "its last build is clean".to_owned(),
+            "building" => "is building".to_owned(),
+            _ => format!("its last build has errors ({})", self.errors),
+        };
+        format!("{} ({}): {build}", self.process_id, self.status)
+    }
+}
+
 impl ErrorGroup {
     /// It for a reader, each line with its end.
     pub(crate) fn summary(&self) -> String {
         let place = self.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
-        let mut text = format!("{}, ×{}{place}: {}\n", self.process_id, self.count, self.message);
+        let resolved = if self.resolved { ", resolved" } else { "" };
+        let mut text = format!("{}, ×{}{resolved}{place}: {}\n", self.process_id, self.count, self.message);
         for line in self.text.iter().flat_map(|text| text.lines()) {
             text.push_str(&format!("    {line}\n"));
         }
@@ -123,12 +189,16 @@ impl ErrorGroup {
 }
 
 fn text(errors: &Errors) -> String {
-    if errors.errors.is_empty() {
-        return "no errors were printed".to_owned();
-    }
     let mut text = String::new();
+    if errors.errors.is_empty() {
+        text.push_str("there are no errors\n");
+    }
     for error in &errors.errors {
         text.push_str(&error.summary());
+    }
+    for script in &errors.scripts {
+        text.push_str(&script.line());
+        text.push('\n');
     }
     if let Some(note) = &errors.note {
         text.push_str(&format!("({note})"));

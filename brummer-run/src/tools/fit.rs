@@ -80,7 +80,7 @@ pub(super) fn shorten(text: &mut String) -> bool {
     if text.len() <= MAX_ENTRY {
         return false;
     }
-    let end = crate::detect::errors::cut(text, MAX_ENTRY).len();
+    let end = crate::detect::engine::cut(text, MAX_ENTRY).len();
     let rest = text[end..].chars().count();
     text.truncate(end);
     text.push_str(&format!(" … ({rest} more characters)"));

@@ -240,12 +240,15 @@ pub(super) struct Waited {
     /// For `exit`, or if the process ended first: how it ended
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) process: Option<ProcessInfo>,
+    /// For `clean`: how the last build stands
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) build: Option<ScriptBuild>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ErrorGroup {
-    /// The line that says what went wrong
+    /// What went wrong
     pub(super) message: String,
     /// Such as TypeError or TS2322
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -264,12 +267,33 @@ pub(crate) struct ErrorGroup {
     pub(super) text: Option<String>,
     /// The entry of the log in which it came the last time
     pub(super) log_id: u64,
+    /// A later build or run did without it
+    pub(super) resolved: bool,
+    /// When that was
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) resolved_at: Option<String>,
+}
+
+/// How the last build of a script stands.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScriptBuild {
+    pub(super) process_id: String,
+    pub(super) process_name: String,
+    /// pending, running, stopping, stopped, success or failed
+    pub(super) status: String,
+    /// clean, failing, building, or unknown if it never said
+    pub(super) build: String,
+    /// How many errors it has that are not resolved
+    pub(super) errors: usize,
 }
 
 /// Errors, the one that came last first.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Errors {
     pub(crate) errors: Vec<ErrorGroup>,
+    /// The last run of each script
+    pub(super) scripts: Vec<ScriptBuild>,
     /// How many there are in all
     pub(super) total: usize,
     /// Not all are in this answer

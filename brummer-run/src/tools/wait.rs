@@ -1,4 +1,4 @@
-//! `wait_until`: a URL answers, a line is printed, a port listens, a process ends; one of them, or several.
+//! `wait_until`: a URL answers, a line is printed, a port listens, a process ends, a build is clean; one of them, or several.
 
 use std::time::Duration;
 
@@ -8,13 +8,16 @@ use tokio::time::{Instant, interval_at, sleep, sleep_until};
 use super::{
     Answer, App, Effect, PULSE,
     arguments::{self, Wait},
-    fit, logs, neighbours,
+    findings, fit, logs, neighbours,
     probe::{self, Answered, Target},
-    results::Waited,
+    results::{ScriptBuild, Waited},
     scripts, tool,
 };
 use crate::{
-    detect::errors,
+    detect::{
+        engine::cut,
+        errors::{Builds, Verdict},
+    },
     log::{Entry, Filter, Start, search::Which},
     ports::{Holder, Ports},
     script::{self, Process},
@@ -38,9 +41,10 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "wait_until",
         Effect::Reads,
-        "Waits until something has come about: give url, log, port or exit, or several of them, which must then all have \
-         come about (with any: true, one of them). With processId, a URL or port of another process does not count. Answers \
-         with met: false when the time is over or the process that was to bring it about has ended.",
+        "Waits until something has come about: give url, log, port, exit or clean, or several of them, which must then \
+         all have come about (with any: true, one of them). With processId, a URL or port of another process does not count. \
+         Answers with met: false when the time is over or the process that was to bring it about has ended, for clean also \
+         when a build ends with errors.",
         |app, wait: Wait, call| async move { wait_until(&app, &wait, &call).await },
     );
 }
@@ -51,6 +55,8 @@ struct Wanted {
     log: Option<(Filter, u64)>,
     port: Option<u16>,
     exit: Option<u32>,
+    /// A process, and the entry of the log after which its build must have been told.
+    clean: Option<(u32, Option<u64>)>,
 }
 
 /// What has come about.
@@ -61,6 +67,7 @@ struct Met {
     port: bool,
     /// The process is not known any more if it has ended long ago.
     exit: Option<Option<Process>>,
+    clean: Option<ScriptBuild>,
 }
 
 /// Why no more is waited for.
@@ -71,6 +78,8 @@ enum End {
     Never(Process),
     /// That process asks something, and waits itself.
     Asks(String),
+    /// A build has ended with errors.
+    Failed(ScriptBuild),
     /// The run is ending.
     Ending,
 }
@@ -92,6 +101,7 @@ impl Wanted {
             self.log.as_ref().map(|_| met.log.is_some()),
             self.port.map(|_| met.port),
             self.exit.map(|_| met.exit.is_some()),
+            self.clean.map(|_| met.clean.is_some()),
         ];
         let mut states = states.into_iter().flatten();
         if any { states.any(|met| met) } else { states.all(|met| met) }
@@ -120,7 +130,7 @@ async fn wait_until(app: &App, wait: &Wait, call: &ToolCall) -> Result<Answer<Wa
         }
     }
     if let (Some(log), Some(_)) = (&wait.log, &wanted.log) {
-        let what = format!("until a line has `{}`", errors::cut(log, 100));
+        let what = format!("until a line has `{}`", cut(log, 100));
         match met.log {
             Some(mut entry) => {
                 fit::shorten(&mut entry.content);
@@ -147,6 +157,16 @@ async fn wait_until(app: &App, wait: &Wait, call: &ToolCall) -> Result<Answer<Wa
             None => open.push(format!("until {name} has ended")),
         }
     }
+    if let (Some(name), Some(_)) = (&wait.clean, wanted.clean) {
+        let what = format!("until the last build of {name} is clean");
+        match met.clean {
+            Some(build) => {
+                said.push(format!("{what}: {}", build.line()));
+                answer.build = Some(build);
+            }
+            None => open.push(what),
+        }
+    }
     if !answer.met {
         let what = open.join(if wait.any { " or " } else { " and " });
         said.push(match end {
@@ -160,6 +180,11 @@ async fn wait_until(app: &App, wait: &Wait, call: &ToolCall) -> Result<Answer<Wa
                 "{what}: not before somebody answers `{question}`, for which {} seems to wait; scripts_input does",
                 wait.process_id.as_deref().unwrap_or_default()
             ),
+            End::Failed(build) => {
+                let line = build.line();
+                answer.build = Some(build);
+                format!("{what}: {line}; errors_list has them")
+            }
             End::Ending => format!("{what}: not any more, for this run is ending"),
             End::Time | End::Met => format!("{what}: not within {} s", time.as_secs_f64()),
         });
@@ -175,10 +200,11 @@ async fn wait_until(app: &App, wait: &Wait, call: &ToolCall) -> Result<Answer<Wa
 /// What is waited for, in words.
 fn describe(wait: &Wait) -> String {
     let url = wait.url.as_ref().map(|url| format!("until {url} answers"));
-    let log = wait.log.as_ref().map(|log| format!("until a line has `{}`", errors::cut(log, 100)));
+    let log = wait.log.as_ref().map(|log| format!("until a line has `{}`", cut(log, 100)));
     let port = wait.port.map(|port| format!("until port {port} listens"));
     let exit = wait.exit.as_ref().map(|name| format!("until {name} has ended"));
-    let parts: Vec<String> = [url, log, port, exit].into_iter().flatten().collect();
+    let clean = wait.clean.as_ref().map(|name| format!("until the last build of {name} is clean"));
+    let parts: Vec<String> = [url, log, port, exit, clean].into_iter().flatten().collect();
     parts.join(if wait.any { " or " } else { " and " })
 }
 
@@ -213,11 +239,21 @@ fn wanted(app: &App, wait: &Wait) -> Result<Wanted, CallError> {
         log: wait.log.as_deref().map(|text| lines(app, wait, text)).transpose()?,
         port: wait.port,
         exit: wait.exit.as_deref().map(|name| newest(app, name)).transpose()?,
+        clean: wait.clean.as_deref().map(|name| built(app, wait, name)).transpose()?,
     };
     if wanted.is_met(&Met::default(), false) {
-        return Err(CallError::new("give at least one of `url`, `log`, `port` and `exit`"));
+        return Err(CallError::new("give at least one of `url`, `log`, `port`, `exit` and `clean`"));
     }
     Ok(wanted)
+}
+
+/// Whose build is waited for, and after which entry it must have been told.
+fn built(app: &App, wait: &Wait, name: &str) -> Result<(u32, Option<u64>), CallError> {
+    let after = match logs::start(app, wait.cursor.as_deref())? {
+        Start::After(number) => Some(number),
+        Start::Newest | Start::Before(_) => None,
+    };
+    Ok((newest(app, name)?, after))
 }
 
 /// Which lines are waited for, and after which.
@@ -280,6 +316,12 @@ impl Waiting<'_> {
                 None => std::future::pending().await,
             }
         };
+        let clean = async {
+            match wanted.clean {
+                Some((process, after)) => clean(app, process, after).await,
+                None => std::future::pending().await,
+            }
+        };
         let given_up = async {
             match by {
                 Some(process) => match app.scripts.ended(process).await {
@@ -290,7 +332,7 @@ impl Waiting<'_> {
             }
         };
         let asks = asks(app, by);
-        tokio::pin!(url, log, port, exit, given_up, asks);
+        tokio::pin!(url, log, port, exit, clean, given_up, asks);
         let mut pulse = interval_at(begun + PULSE, PULSE);
         let mut never = None;
         while !wanted.is_met(met, any) {
@@ -304,6 +346,10 @@ impl Waiting<'_> {
                 },
                 () = &mut port, if !met.port => met.port = true,
                 process = &mut exit, if met.exit.is_none() => met.exit = Some(process),
+                end = &mut clean, if met.clean.is_none() => match end {
+                    Ok(build) => met.clean = Some(build),
+                    Err(end) => return Ok(end),
+                },
                 () = app.stopping.cancelled() => return Ok(End::Ending),
                 process = &mut given_up, if never.is_none() => {
                     // One last look: the end may have been heard of before the line that came before it. The log of a
@@ -312,7 +358,7 @@ impl Waiting<'_> {
                     deadline = deadline.min(Instant::now() + LOOK);
                 }
                 question = &mut asks => return Ok(End::Asks(question)),
-            () = sleep_until(deadline) => return Ok(never.map_or(End::Time, End::Never)),
+                () = sleep_until(deadline) => return Ok(never.map_or(End::Time, End::Never)),
                 _ = pulse.tick() => {
                     call.progress(begun.elapsed().as_secs_f64(), Some(total), Some(&what)).await;
                 }
@@ -375,4 +421,34 @@ async fn owns(app: &App, port: u16, by: Option<u32>) -> bool {
         sleep(ASK_OWNER).await;
     }
     owns
+}
+
+/// Waits until the last build of a process is clean; ends otherwise when a build that is told of from now on has failed.
+async fn clean(app: &App, process: u32, after: Option<u64>) -> Result<ScriptBuild, End> {
+    let mut progress = app.logs.progress();
+    let mut changes = app.scripts.changes();
+    let mut known = None;
+    loop {
+        progress.mark_unchanged();
+        changes.mark_unchanged();
+        let Some((process, builds)) = findings::build(app, process).await else { return Err(End::Ending) };
+        let Builds { verdict, entry, settles, .. } = builds;
+        let is_new = after.is_none_or(|after| entry > after);
+        let was_there = *known.get_or_insert(entry) == entry && after.is_none();
+        match verdict {
+            Verdict::Clean if is_new => return Ok(ScriptBuild::new(&process, builds)),
+            Verdict::Failing if is_new && !was_there => {
+                return Err(End::Failed(ScriptBuild::new(&process, builds)));
+            }
+            _ if !process.state.is_alive() => return Err(End::Never(process)),
+            _ => {}
+        }
+        let rest = settles.map(|at| at - script::now().as_millisecond());
+        let rest = Duration::from_millis(rest.unwrap_or_default().max(0).unsigned_abs());
+        tokio::select! {
+            changed = progress.changed() => if changed.is_err() { return Err(End::Ending) },
+            _ = changes.changed() => {}
+            () = sleep(rest), if settles.is_some() => {}
+        }
+    }
 }

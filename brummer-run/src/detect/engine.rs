@@ -1,0 +1,927 @@
+//! Reads errors and builds from the lines of one stream. Pure; time comes as an argument.
+//!
+//! A line is given its role by the rules. The roles drive a small machine: an error that has begun takes the lines that
+//! belong to it (frames, code, what is indented below it) until something else begins or nothing comes for a while. Then it
+//! is a finding. Scripts that a runner shows together are told apart by what it puts before their lines.
+
+use std::{collections::VecDeque, time::Duration};
+
+use regex::Captures;
+use tokio::time::Instant;
+
+use super::{
+    place::Place,
+    prefix,
+    rules::{self, Role},
+    structured,
+};
+
+/// Lines that come later than this after the line before them belong to something else. An interpreter that is short of time
+/// writes a traceback in pieces.
+const GAP: Duration = Duration::from_millis(400);
+
+/// How many lines that belong to nothing may stand between an error and its place.
+const LOOSE: usize = 14;
+
+/// How old, in lines, a place may be that stands before its error.
+const BEFORE: usize = 6;
+
+/// How much of an error's text is kept: a screenful or two.
+const MAX_TEXT: usize = 4 * 1024;
+
+/// How much of its message.
+const MAX_MESSAGE: usize = 300;
+
+/// How many lines of an error's text are looked at: a trace that is longer is a loop in somebody's code.
+const MAX_LINES: usize = 400;
+
+/// How many scripts of one runner are told apart at a time.
+const MAX_CHANNELS: usize = 32;
+
+/// Where a line stands in the log, and when it came.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Origin {
+    /// The entry of the log.
+    pub(crate) entry: u64,
+    /// Milliseconds of Unix time.
+    pub(crate) at: i64,
+}
+
+/// An error as it was read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Raw {
+    pub(crate) message: String,
+    pub(crate) kind: Option<String>,
+    pub(crate) place: Option<Place>,
+    pub(crate) text: String,
+    pub(crate) origin: Origin,
+    /// It says only that there were errors: it counts if none is told.
+    pub(crate) is_summary: bool,
+}
+
+/// What a build does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Change {
+    /// It begins, and will tell all of its errors again.
+    Begins,
+    /// Everything begins anew.
+    Restarts,
+    /// It is over; whether without errors, if it says that.
+    Ends(Option<bool>),
+}
+
+/// What is in the lines.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Finding {
+    Error(Raw),
+    Build(Change, Origin),
+}
+
+/// What was found, and whose it is among the scripts of a runner; empty without one.
+pub(crate) type Found = (String, Finding);
+
+/// The state of one stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Engine {
+    channels: Vec<Channel>,
+    /// The channel of the line before.
+    last: usize,
+}
+
+/// The lines of one script.
+#[derive(Clone, Debug, Default)]
+struct Channel {
+    name: String,
+    block: Option<Block>,
+    /// Places that stood before anything else, with how many lines ago.
+    before: VecDeque<(Place, usize)>,
+    /// The file whose errors are listed below its name.
+    file: Option<Place>,
+    until: Option<Instant>,
+}
+
+/// What a block is so far.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// What failed is known, not why.
+    Awaiting,
+    Error,
+    Warning,
+    /// A line that says that there were errors.
+    Summary,
+}
+
+/// How well a message tells what went wrong.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Worth {
+    /// That of a title, or any text below it.
+    Text,
+    Weak,
+    Error,
+    Strong,
+    /// The last line of a traceback.
+    Final,
+}
+
+/// Where in a traceback of Python the block is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Traceback {
+    #[default]
+    None,
+    /// Among its frames.
+    Frames,
+    /// After its last line.
+    Over,
+    /// Another one follows, of the error that this one led to.
+    Chained,
+}
+
+#[derive(Clone, Debug)]
+struct Block {
+    kind: Kind,
+    worth: Worth,
+    message: String,
+    name: Option<String>,
+    /// How far its first line is indented, and the one that has the message.
+    base: usize,
+    indent: usize,
+    /// The place that stands with the message or is pointed at.
+    exact: Option<Place>,
+    /// The frame that counts.
+    frame: Option<Place>,
+    /// A place that is worth less.
+    nearby: Option<Place>,
+    /// It began with the name of a test's file.
+    is_test: bool,
+    traceback: Traceback,
+    text: String,
+    lines: usize,
+    /// Empty lines just before the next one.
+    blanks: usize,
+    /// Lines since that belong to nothing.
+    loose: usize,
+    origin: Origin,
+}
+
+/// A line with what the rules say of it.
+struct Line<'a> {
+    text: &'a str,
+    indent: usize,
+    message: &'a str,
+    name: Option<&'a str>,
+    place: Option<Place>,
+    origin: Origin,
+}
+
+impl Engine {
+    /// Takes a line, without control sequences.
+    pub(crate) fn on(&mut self, line: &str, origin: Origin, now: Instant, out: &mut Vec<Found>) {
+        let (name, rest) = prefix::runner(line);
+        let index = self.channel(name, line, out);
+        self.last = index;
+        let rest = if name.is_empty() { line } else { rest };
+        let channel = &mut self.channels[index];
+        if channel.until.is_some_and(|until| now > until) {
+            channel.close(out);
+            channel.before.clear();
+        }
+        channel.on(prefix::without_time(prefix::without_gutter(rest)), origin, out);
+        channel.until = channel.is_open().then(|| now + GAP);
+    }
+
+    /// Whether the next line may belong to something that has begun.
+    pub(crate) fn is_open(&self) -> bool {
+        self.channels.iter().any(|channel| channel.until.is_some())
+    }
+
+    /// When the next thing that has begun is over, if nothing else comes.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.channels
+            .iter()
+            .filter(|channel| channel.block.is_some())
+            .filter_map(|channel| channel.until)
+            .min()
+    }
+
+    /// Ends what is due at this time, or everything.
+    pub(crate) fn close_due(&mut self, now: Option<Instant>, out: &mut Vec<Found>) {
+        for channel in &mut self.channels {
+            if channel.until.is_some_and(|until| now.is_none_or(|now| until <= now)) {
+                channel.close(out);
+                if now.is_some() {
+                    channel.until = None;
+                }
+            }
+        }
+    }
+
+    /// The channel of this name; an indented line without a name goes on where the one before it was.
+    fn channel(&mut self, name: &str, line: &str, out: &mut Vec<Found>) -> usize {
+        if name.is_empty()
+            && line.starts_with([' ', '\t'])
+            && self.channels.get(self.last).is_some_and(|channel| channel.block.is_some())
+        {
+            return self.last;
+        }
+        if let Some(known) = self.channels.iter().position(|channel| channel.name == name) {
+            return known;
+        }
+        if self.channels.len() == MAX_CHANNELS {
+            let mut oldest = self.channels.remove(0);
+            oldest.close(out);
+        }
+        self.channels.push(Channel { name: name.to_owned(), ..Channel::default() });
+        self.channels.len() - 1
+    }
+}
+
+impl Channel {
+    fn is_open(&self) -> bool {
+        self.block.is_some() || self.file.is_some() || !self.before.is_empty()
+    }
+
+    fn on(&mut self, text: &str, origin: Origin, out: &mut Vec<Found>) {
+        for (_, age) in &mut self.before {
+            *age += 1;
+        }
+        self.before.retain(|(_, age)| *age <= BEFORE);
+        if text.trim().is_empty() {
+            if let Some(block) = &mut self.block {
+                block.blanks += 1;
+                if block.kind == Kind::Summary {
+                    self.close(out);
+                }
+            }
+            return;
+        }
+        if let Some(record) = structured::read(text) {
+            self.close(out);
+            if record.is_error {
+                out.push((self.name.clone(), Finding::Error(of_record(record, text, origin))));
+            }
+            return;
+        }
+        let found = rules::ALL.read(text);
+        let (role, captures) = found.map_or((None, None), |(role, captures)| (Some(role), Some(captures)));
+        let mut line = Line::new(text, captures.as_ref(), origin);
+        let mut role = role;
+        // What stands behind a word such as `ERROR` may itself say more.
+        if matches!(role, Some(Role::Weak | Role::Strong))
+            && line.name.is_none()
+            && line.message.len() < text.len()
+            && let Some((inner, captures)) = rules::ALL.read(line.message)
+            && matches!(inner, Role::Strong | Role::Error | Role::Whole | Role::Title | Role::Summary)
+        {
+            let within = Line::new(line.message, Some(&captures), origin);
+            if inner != Role::Strong || within.name.is_some() {
+                role = Some(inner);
+                line = Line { text, indent: line.indent, ..within };
+            }
+        }
+        if self.in_traceback(role, &line, out) {
+            return;
+        }
+        match role {
+            None => self.plain(&line, out),
+            Some(Role::Code) => self.code(&line),
+            Some(Role::Skip) => self.add(&line),
+            Some(Role::Quiet) => self.close(out),
+            Some(Role::Warning) => self.open(Kind::Warning, Worth::Text, &line, out),
+            Some(Role::Summary) => self.summary(&line, out),
+            Some(Role::Title) => self.title(&line, out),
+            Some(Role::Test) => self.test(&line, out),
+            Some(Role::Vague) => self.vague(&line, out),
+            Some(Role::Said) => self.said(&line, out),
+            Some(Role::Report) => self.report(&line, out),
+            Some(Role::Weak) => self.error(Worth::Weak, &line, out),
+            Some(Role::Error) => self.error(Worth::Error, &line, out),
+            Some(Role::Strong) => self.error(Worth::Strong, &line, out),
+            Some(Role::Whole) => self.error(Worth::Final, &line, out),
+            Some(Role::Row) => self.row(&line, out),
+            Some(Role::File) => self.file(&line, out),
+            Some(Role::Frame) => self.frame(&line),
+            Some(Role::Call) => self.call(&line, out),
+            Some(Role::Place) => self.place(&line, out),
+            Some(Role::Nearby) => self.nearby(&line),
+            Some(Role::Traceback) => self.traceback(&line, out),
+            Some(Role::Chain) => {
+                self.add(&line);
+                if let Some(block) = &mut self.block {
+                    block.traceback = Traceback::Chained;
+                }
+            }
+            Some(Role::Begins) => self.build(Change::Begins, origin, out),
+            Some(Role::Restarts) => self.build(Change::Restarts, origin, out),
+            Some(Role::Ends) => self.build(Change::Ends(None), origin, out),
+            Some(Role::Clean) => self.build(Change::Ends(Some(true)), origin, out),
+            Some(Role::Failed) => self.build(Change::Ends(Some(false)), origin, out),
+        }
+    }
+
+    fn build(&mut self, change: Change, origin: Origin, out: &mut Vec<Found>) {
+        self.close(out);
+        self.file = None;
+        self.before.clear();
+        out.push((self.name.clone(), Finding::Build(change, origin)));
+    }
+
+    /// Ends what has begun.
+    fn close(&mut self, out: &mut Vec<Found>) {
+        let Some(block) = self.block.take() else { return };
+        if let Some(raw) = block.finish() {
+            out.push((self.name.clone(), Finding::Error(raw)));
+        }
+    }
+
+    /// Begins something new.
+    fn open(&mut self, kind: Kind, worth: Worth, line: &Line<'_>, out: &mut Vec<Found>) {
+        self.close(out);
+        let before = self.before.pop_back().map(|(place, _)| place);
+        self.before.clear();
+        let mut block = Block {
+            kind,
+            worth,
+            message: cut(line.message.trim(), MAX_MESSAGE).to_owned(),
+            name: line.name.map(str::to_owned),
+            base: line.indent,
+            indent: line.indent,
+            exact: line.place.clone(),
+            frame: None,
+            nearby: before,
+            is_test: false,
+            traceback: Traceback::None,
+            text: String::new(),
+            lines: 0,
+            blanks: 0,
+            loose: 0,
+            origin: line.origin,
+        };
+        block.push(line.text);
+        self.block = Some(block);
+    }
+
+    /// Adds a line to what has begun, if anything.
+    fn add(&mut self, line: &Line<'_>) {
+        if let Some(block) = &mut self.block {
+            block.push(line.text);
+        }
+    }
+
+    fn title(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        match &mut self.block {
+            // Titles in a row speak of the same thing; the last one that has a place knows best.
+            Some(block)
+                if block.kind == Kind::Awaiting && (block.exact.is_none() || line.place.is_none()) =>
+            {
+                block.push(line.text);
+                block.exact = line.place.clone().or(block.exact.take());
+                block.name = line.name.map(str::to_owned).or(block.name.take());
+                block.indent = line.indent;
+            }
+            Some(block) if block.worth == Worth::Weak && !block.has_place() && block.blanks == 0 => {
+                block.push(line.text);
+            }
+            _ => self.open(Kind::Awaiting, Worth::Text, line, out),
+        }
+    }
+
+    /// The place of a test is worth less than where it fails.
+    fn test(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        self.open(Kind::Awaiting, Worth::Text, line, out);
+        if let Some(block) = &mut self.block {
+            block.nearby = block.exact.take();
+            block.is_test = true;
+        }
+    }
+
+    /// It is the message if one is awaited, and a summary otherwise.
+    fn vague(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        match &mut self.block {
+            Some(block) if block.kind == Kind::Awaiting => block.tell(Worth::Text, line),
+            _ => self.summary(line, out),
+        }
+    }
+
+    fn said(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        match &mut self.block {
+            Some(block) if block.worth < Worth::Strong => block.tell(Worth::Strong, line),
+            Some(_) => self.add(line),
+            None => self.open(Kind::Error, Worth::Strong, line, out),
+        }
+    }
+
+    fn report(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        match &mut self.block {
+            Some(block) if block.text.starts_with("npm ") && block.worth < Worth::Strong => {
+                block.tell(Worth::Strong, line);
+            }
+            Some(block) if block.text.starts_with("npm ") => block.push(line.text),
+            _ => self.open(Kind::Error, Worth::Strong, line, out),
+        }
+    }
+
+    fn summary(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        let belongs = |block: &Block| match block.kind {
+            Kind::Summary | Kind::Awaiting => true,
+            Kind::Error => block.worth <= Worth::Weak && !block.has_place() && block.blanks == 0,
+            Kind::Warning => false,
+        };
+        if self.block.as_ref().is_some_and(belongs) {
+            return self.add(line);
+        }
+        self.open(Kind::Summary, Worth::Text, line, out);
+    }
+
+    fn error(&mut self, worth: Worth, line: &Line<'_>, out: &mut Vec<Found>) {
+        let Some(block) = &mut self.block else { return self.open(Kind::Error, worth, line, out) };
+        let is_inside = line.indent > block.indent;
+        match block.kind {
+            Kind::Warning if is_inside => block.push(line.text),
+            Kind::Awaiting => block.tell(worth, line),
+            // Announced by a line with a colon at its end.
+            Kind::Error if block.worth == Worth::Weak && block.lines == 1 && block.message.ends_with(':') => {
+                block.tell(worth, line);
+            }
+            // The same words again, as below a line that has the kind too.
+            Kind::Error
+                if worth == Worth::Weak
+                    && block.lines == 1
+                    && block.message.contains(line.message.trim())
+                    && block.text.trim() != line.text.trim() =>
+            {
+                block.push(line.text);
+            }
+            // A wrapper's words, and then what it wraps.
+            Kind::Error if block.worth == Worth::Text && worth == Worth::Weak && line.indent > block.base => {
+                block.push(line.text);
+            }
+            Kind::Error
+                if block.worth < worth
+                    && block.frame.is_none()
+                    && (block.worth == Worth::Text
+                        || block.worth == Worth::Weak && block.lines <= 2
+                        || is_inside) =>
+            {
+                block.tell(worth, line);
+            }
+            // What led to it, its details.
+            Kind::Error if is_inside && worth < Worth::Final => block.push(line.text),
+            _ => self.open(Kind::Error, worth, line, out),
+        }
+    }
+
+    fn row(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        self.close(out);
+        let mut place = line.place.clone().unwrap_or_default();
+        if let Some(file) = &self.file {
+            file.file.clone_into(&mut place.file);
+        }
+        let raw = Raw {
+            message: cut(line.message.trim(), MAX_MESSAGE).to_owned(),
+            kind: line.name.map(str::to_owned),
+            place: Some(place).filter(|place| !place.file.is_empty()),
+            text: line.text.to_owned(),
+            origin: line.origin,
+            is_summary: false,
+        };
+        out.push((self.name.clone(), Finding::Error(raw)));
+    }
+
+    fn file(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        if let Some(block) = self.block.as_mut().filter(|block| block.blanks == 0) {
+            if block.kind == Kind::Error && block.exact.is_none() && line.indent == 0 {
+                block.exact.clone_from(&line.place);
+            }
+            return if block.kind == Kind::Awaiting { self.add(line) } else { self.plain(line, out) };
+        }
+        if let Some(block) = self.block.as_mut().filter(|block| block.kind == Kind::Awaiting) {
+            if line.indent == 0 && block.exact.is_none() {
+                block.exact.clone_from(&line.place);
+            }
+            return block.push(line.text);
+        }
+        if line.indent > 0 {
+            return self.plain(line, out);
+        }
+        if self.block.as_ref().is_some_and(Block::has_place) {
+            self.close(out);
+        }
+        self.file = line.place.clone();
+    }
+
+    fn code(&mut self, line: &Line<'_>) {
+        if let Some(block) = &mut self.block {
+            block.push(line.text);
+            block.loose = 0;
+        }
+    }
+
+    fn frame(&mut self, line: &Line<'_>) {
+        let Some(block) = &mut self.block else { return };
+        block.push(line.text);
+        block.loose = 0;
+        if let Some(place) = line.place.as_ref().filter(|place| place.is_own())
+            && block.frame.is_none()
+        {
+            block.frame = Some(place.clone());
+        }
+    }
+
+    /// A frame of Python.
+    fn call(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        // The place of a syntax error needs no traceback.
+        let is_new = |block: &Block| {
+            !matches!(block.kind, Kind::Error | Kind::Awaiting) || block.traceback == Traceback::Over
+        };
+        if self.block.as_ref().is_none_or(is_new) {
+            if !line.text.trim_start().starts_with("File ") {
+                return;
+            }
+            self.open(Kind::Awaiting, Worth::Text, line, out);
+            if let Some(block) = &mut self.block {
+                block.traceback = Traceback::Frames;
+                block.exact = None;
+            }
+        } else {
+            self.add(line);
+        }
+        let Some(block) = &mut self.block else { return };
+        block.loose = 0;
+        if let Some(place) = line.place.as_ref().filter(|place| place.is_own()) {
+            block.frame = Some(place.clone());
+        }
+    }
+
+    fn place(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        let Some(mut place) = line.place.clone() else { return };
+        if place.file.is_empty() {
+            // Only the file's name stands above.
+            let Some(file) = self.block.as_ref().and_then(|block| block.exact.as_ref()) else { return };
+            file.file.clone_into(&mut place.file);
+        }
+        let mut is_next = self.block.is_none();
+        if let Some(block) = &mut self.block {
+            let is_told = block.has_place() || block.nearby.is_some() || block.kind == Kind::Warning;
+            let is_below = block.kind != Kind::Summary && (line.indent > 0 || block.blanks == 0 || !is_told);
+            if is_below {
+                block.push(line.text);
+                block.loose = 0;
+                if block.exact.as_ref().is_none_or(|exact| exact.line.is_none() && place.line.is_some())
+                    && place.is_own()
+                {
+                    block.exact = Some(place.clone());
+                }
+            } else {
+                is_next = true;
+            }
+        }
+        if is_next {
+            self.close(out);
+            self.before.push_back((place, 0));
+        }
+    }
+
+    fn nearby(&mut self, line: &Line<'_>) {
+        match &mut self.block {
+            Some(block) if !block.has_place() => {
+                block.push(line.text);
+                block.nearby = line.place.clone();
+            }
+            _ => self.before.extend(line.place.clone().map(|place| (place, 0))),
+        }
+    }
+
+    fn traceback(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        let joins = self.block.as_ref().is_some_and(|block| {
+            block.traceback == Traceback::Chained
+                || block.traceback == Traceback::None
+                    && (block.kind == Kind::Awaiting || block.kind == Kind::Error && block.lines == 1)
+                    && !block.has_place()
+        });
+        if joins {
+            self.add(line);
+        } else {
+            self.open(Kind::Awaiting, Worth::Text, line, out);
+        }
+        if let Some(block) = &mut self.block {
+            block.traceback = Traceback::Frames;
+            block.frame = None;
+            block.indent = line.indent;
+        }
+    }
+
+    /// A line of a traceback of Python: all that is indented belongs to it, and the first line that is not ends it.
+    fn in_traceback(&mut self, role: Option<Role>, line: &Line<'_>, out: &mut Vec<Found>) -> bool {
+        let Some(block) = &mut self.block else { return false };
+        if block.traceback != Traceback::Frames || matches!(role, Some(Role::Call | Role::Traceback)) {
+            return false;
+        }
+        if line.indent > block.indent {
+            block.push(line.text);
+            return true;
+        }
+        let text = line.text.trim();
+        let (name, _) = text.split_once(':').unwrap_or((text, ""));
+        let is_name = !name.is_empty()
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
+            && name.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_uppercase()));
+        if !is_name {
+            self.close(out);
+            return false;
+        }
+        block.kind = Kind::Error;
+        block.worth = Worth::Final;
+        block.message = cut(text, MAX_MESSAGE).to_owned();
+        block.name = name.rsplit('.').next().map(str::to_owned);
+        block.traceback = Traceback::Over;
+        block.push(line.text);
+        true
+    }
+
+    /// A line that no rule knows.
+    fn plain(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        let Some(block) = &mut self.block else {
+            if line.indent == 0 {
+                self.file = None;
+            }
+            return;
+        };
+        let is_inside = line.indent > block.base;
+        let is_word = line.text.chars().any(char::is_alphabetic);
+        match block.kind {
+            // Names of suites stand below a test's file.
+            Kind::Awaiting if block.is_test && is_inside && block.blanks == 0 => block.push(line.text),
+            Kind::Awaiting if is_word => block.tell(Worth::Text, line),
+            Kind::Summary if !is_inside => self.close(out),
+            Kind::Warning if !is_inside && block.blanks > 0 => self.close(out),
+            _ if is_inside || block.blanks == 0 && block.loose == 0 => block.push(line.text),
+            _ => {
+                block.loose += 1;
+                block.blanks = 0;
+                if block.loose > LOOSE || block.has_place() && block.worth > Worth::Text {
+                    self.close(out);
+                }
+            }
+        }
+    }
+}
+
+impl Block {
+    fn has_place(&self) -> bool {
+        self.frame.is_some() || self.exact.as_ref().is_some_and(|place| place.line.is_some())
+    }
+
+    fn push(&mut self, line: &str) {
+        self.lines += 1;
+        let blanks = std::mem::take(&mut self.blanks).min(1);
+        if self.lines > MAX_LINES || self.text.len() + line.len() + 2 > MAX_TEXT {
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push('\n');
+            self.text.extend(std::iter::repeat_n('\n', blanks));
+        }
+        self.text.push_str(line);
+    }
+
+    /// A better message.
+    fn tell(&mut self, worth: Worth, line: &Line<'_>) {
+        self.push(line.text);
+        self.kind = Kind::Error;
+        self.worth = worth;
+        cut(line.message.trim(), MAX_MESSAGE).clone_into(&mut self.message);
+        self.name = line.name.map(str::to_owned).or(self.name.take());
+        if line.place.is_some() {
+            self.exact.clone_from(&line.place);
+        }
+        self.indent = line.indent;
+    }
+
+    fn finish(self) -> Option<Raw> {
+        let is_summary = match self.kind {
+            Kind::Warning => return None,
+            Kind::Error => false,
+            Kind::Awaiting | Kind::Summary => true,
+        };
+        let with_line = |place: &Option<Place>| place.clone().filter(|place| place.line.is_some());
+        let place = with_line(&self.exact)
+            .or(self.frame)
+            .or_else(|| with_line(&self.nearby))
+            .or(self.exact)
+            .or(self.nearby)
+            .filter(Place::is_own);
+        // Words below a title that lead nowhere say little.
+        let is_summary = is_summary || self.worth == Worth::Text && place.is_none();
+        Some(Raw {
+            message: self.message,
+            kind: self.name,
+            place,
+            text: self.text,
+            origin: self.origin,
+            is_summary,
+        })
+    }
+}
+
+impl<'a> Line<'a> {
+    fn new(text: &'a str, captures: Option<&Captures<'a>>, origin: Origin) -> Self {
+        let group = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|name| captures.and_then(|found| found.name(name)))
+                .map(|found| found.as_str())
+        };
+        let line = group(&["line"]);
+        let file = group(&["file"]);
+        let place = (file.is_some() || line.is_some())
+            .then(|| Place::new(file.unwrap_or_default(), line, group(&["column"])));
+        let found = |name: &str| captures.and_then(|found| found.name(name));
+        // `TypeError: boom` is said whole; `error TS2322: …` from its kind on.
+        let with_kind = found("kind").zip(found("msg")).and_then(|(kind, msg)| {
+            let between = text.get(kind.end()..msg.start())?;
+            let belongs = between == ": " || between.starts_with(" [") && between.ends_with("]: ");
+            belongs.then(|| &text[kind.start()..msg.end()])
+        });
+        Self {
+            text,
+            indent: text.len() - text.trim_start().len(),
+            message: with_kind.or_else(|| group(&["msg", "msg2"])).unwrap_or(text),
+            name: group(&["kind", "kind2", "code"]),
+            place,
+            origin,
+        }
+    }
+}
+
+/// A log line that is an error; its place is in its stack.
+fn of_record(record: structured::Record, text: &str, origin: Origin) -> Raw {
+    let mut inner = Channel::default();
+    let mut found = Vec::new();
+    for line in record.stack.iter().flat_map(|stack| stack.lines()) {
+        inner.on(line, origin, &mut found);
+    }
+    inner.close(&mut found);
+    let inner = found.into_iter().find_map(|(_, finding)| match finding {
+        Finding::Error(raw) => Some(raw),
+        Finding::Build(..) => None,
+    });
+    let (place, kind) = inner.map_or((None, None), |raw| (raw.place, raw.kind));
+    Raw {
+        message: cut(&record.message, MAX_MESSAGE).to_owned(),
+        kind: record.kind.or(kind),
+        place,
+        text: record
+            .stack
+            .map_or_else(|| cut(text, MAX_TEXT).to_owned(), |stack| cut(&stack, MAX_TEXT).to_owned()),
+        origin,
+        is_summary: false,
+    }
+}
+
+/// The beginning of a text, cut between characters.
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Message and place of the errors in a text.
+    fn read(text: &str) -> Vec<(String, String)> {
+        let (mut engine, mut found, now) = (Engine::default(), Vec::new(), Instant::now());
+        for line in text.lines() {
+            engine.on(line, Origin::default(), now, &mut found);
+        }
+        engine.close_due(None, &mut found);
+        let errors = found.into_iter().filter_map(|(_, finding)| match finding {
+            Finding::Error(raw) if !raw.is_summary => {
+                Some((raw.message, raw.place.map(|place| place.to_string()).unwrap_or_default()))
+            }
+            _ => None,
+        });
+        errors.collect()
+    }
+
+    fn one(text: &str, message: &str, place: &str) {
+        assert_eq!(read(text), [(message.to_owned(), place.to_owned())], "{text}");
+    }
+
+    #[test]
+    fn cause_and_place_come_after_empty_lines() {
+        one(
+            "12:00:00 PM [vite] Internal server error: Transform failed with 1 error:\n\n[PARSE_ERROR] Unexpected token\n     \
+             ╭─[ src/App.tsx:123:10 ]\n     │\n 123 │ const x: = 5;\n─────╯\n\n  Plugin: vite:oxc\n  File: /app/src/App.tsx\n      \
+             at transform (file:///app/node_modules/vite/dist/node.js:7249:19)",
+            "Unexpected token",
+            "src/App.tsx:123:10",
+        );
+        one(
+            " FAIL  jt/sum.test.js\n  ✕ adds up (5 ms)\n\n  ● adds up\n\n    expect(received).toBe(expected)\n\n    Expected: 3\n    \
+             Received: 2\n\n    > 1 | test()\n        |  ^\n\n      at Object.toBe (sum.test.js:1:44)",
+            "expect(received).toBe(expected)",
+            "sum.test.js:1:44",
+        );
+        one(
+            "Error: Route \"/rt\": uncached data\n\nsome advice\n\nLearn more: https://nextjs.org/docs/messages/x\n    at P \
+             (app/rt/page.tsx:3:53)\n> 3 | export default",
+            "Error: Route \"/rt\": uncached data",
+            "app/rt/page.tsx:3:53",
+        );
+    }
+
+    #[test]
+    fn a_place_may_come_first() {
+        one(
+            "/app/a.js:2\nthrow new Error('x')\n^\n\nSyntaxError: Unexpected token\n    at wrapSafe (node:internal/modules/cjs/loader:1464:18)",
+            "SyntaxError: Unexpected token",
+            "/app/a.js:2",
+        );
+        one("./app/page.tsx:2:9\nType error: Type 'x'.\n\n> 2 | x", "Type 'x'.", "./app/page.tsx:2:9");
+    }
+
+    #[test]
+    fn the_frame_that_counts_is_the_projects_own() {
+        let frame = |path: &str| format!("  File \"{path}\", line 6, in f\n    call()\n    ^^^^\n");
+        let foreign = frame("/app/.venv/lib/python3.11/site-packages/flask/app.py").repeat(40);
+        let text = format!(
+            "ERROR:    Exception in ASGI application\nTraceback (most recent call last):\n{foreign}{}{}ZeroDivisionError: \
+             division by zero",
+            frame("/app/fl.py"),
+            frame("/usr/lib/python3.11/json/decoder.py")
+        );
+        one(&text, "ZeroDivisionError: division by zero", "/app/fl.py:6");
+        one(
+            "TypeError: x\n    at g (/p/node_modules/a/i.js:1:1)\n    at f (C:\\p\\src\\b.js:2:3)",
+            "TypeError: x",
+            "C:\\p\\src\\b.js:2:3",
+        );
+    }
+
+    #[test]
+    fn scripts_of_a_runner_are_told_apart() {
+        let text =
+            "[0] TypeError: one\n[1] RangeError: two\n[0]     at f (a.js:1:1)\n[1]     at g (b.js:2:2)";
+        let found = read(text);
+        assert!(found.contains(&("TypeError: one".to_owned(), "a.js:1:1".to_owned())), "{found:?}");
+        assert!(found.contains(&("RangeError: two".to_owned(), "b.js:2:2".to_owned())), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_no_error_is_left_out() {
+        for text in [
+            "  ✓ error handling works (2 ms)",
+            " ✓ test/a.test.ts > shows an error page when the API fails 3ms",
+            "{\"level\":30,\"time\":1,\"error\":null,\"errors\":[],\"msg\":\"error page rendered\"}",
+            "✖ 2 problems (0 errors, 2 warnings)",
+            "error handler registered",
+            " WARN  [VUE_ROUTER_R0010] Uncaught error during route navigation",
+            "The above exception was the direct cause of the following exception:",
+            "    at createCompilerError (src/compiler-core.cjs.js:1378:17)\n    at emitError (src/core.cjs.js:3040:5)",
+            "  3 | try { g() } catch (e) { throw new Error(\"failed: x\") }",
+            "Found 0 errors. Watching for file changes.",
+            "GET /error.html 200",
+            "loaded src/error.ts",
+            "warning: unused variable: `error`\n --> src/lib.rs:1:43\n  |\n1 | let error = 1;",
+            "INFO:     127.0.0.1:60812 - \"GET / HTTP/1.0\" 500 Internal Server Error",
+        ] {
+            assert_eq!(read(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_grows_has_a_bound() {
+        let long =
+            format!("Error: {}\n{}", "é".repeat(MAX_TEXT), "    at f (a.js:1:1)\n".repeat(2 * MAX_LINES));
+        let (mut engine, mut found, now) = (Engine::default(), Vec::new(), Instant::now());
+        for line in long.lines() {
+            engine.on(line, Origin::default(), now, &mut found);
+        }
+        for channel in 0..3 * MAX_CHANNELS {
+            engine.on(&format!("s{channel} | Error: x"), Origin::default(), now, &mut found);
+        }
+        engine.close_due(None, &mut found);
+        assert!(engine.channels.len() <= MAX_CHANNELS);
+        for (_, finding) in found {
+            let Finding::Error(raw) = finding else { panic!("{finding:?}") };
+            assert!(raw.text.len() <= MAX_TEXT && raw.message.len() <= MAX_MESSAGE);
+        }
+    }
+
+    proptest! {
+        /// Whatever comes, it is read without harm.
+        #[test]
+        fn any_lines_are_read(lines in prop::collection::vec(
+            "([ \t]{0,4}|\\[0\\] |│  )(Error: |at |Traceback \\(most recent call last\\):|  File \"|> 1 \\| |╭─\\[ |\\{\"level\":50)?[é a-z:./()\\[\\]0-9\"{}]{0,20}",
+            0..40,
+        )) {
+            read(&lines.join("\n"));
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The rules by which lines of tools are read, as data: what a line is, and which of its parts are message, kind and place.
+//!
+//! The first rule that fits decides, so that what is no error comes before what may be one. `{FILE}` and the other words in
+//! braces stand for the patterns below. The groups `msg`, `kind`, `file`, `line` and `column` are read where a rule has them.
+
+use std::sync::{LazyLock, OnceLock};
+
+use regex::{Captures, Regex, RegexSet};
+
+/// What a line is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Role {
+    /// Part of a code frame, or what points into one.
+    Code,
+    /// Says that all is well, or is a log line of a low level: ends what came before.
+    Quiet,
+    /// Says nothing by itself, and ends nothing.
+    Skip,
+    /// Begins something that is no error, with all that belongs to it.
+    Warning,
+    /// Begins a traceback of Python.
+    Traceback,
+    /// Joins two tracebacks of Python.
+    Chain,
+    /// A frame of Python: the last one counts.
+    Call,
+    /// A frame of a stack whose first one counts.
+    Frame,
+    /// The place of the error above it or below it.
+    Place,
+    /// A place that is worth less than a frame: that of the test, say.
+    Nearby,
+    /// The name of a file, with errors of it below.
+    File,
+    /// An error in a list below the name of its file, complete by itself.
+    Row,
+    /// An error that is complete by itself.
+    Whole,
+    /// An error of its own, whose message may be told better by a line that follows.
+    Weak,
+    /// An error.
+    Error,
+    /// An error that says more than any other line: it names its kind.
+    Strong,
+    /// What has failed; the message follows.
+    Title,
+    /// A test that has failed; the message follows, and a better place.
+    Test,
+    /// A line of a message of several lines: the first one counts.
+    Said,
+    /// A line of a report of npm, of which the first one counts.
+    Report,
+    /// Says that something went wrong, and hardly what.
+    Vague,
+    /// Says only that there were errors: one itself if none is told.
+    Summary,
+    /// A build begins, and will tell all of its errors again.
+    Begins,
+    /// Everything begins anew: errors from before do not count any more.
+    Restarts,
+    /// A build is over.
+    Ends,
+    /// A build is over, without errors.
+    Clean,
+    /// A build is over, with errors.
+    Failed,
+}
+
+/// A path with an ending.
+const FILE: &str = r#"(?P<file>(?:[a-z][a-z-]+:/{1,3})?(?:[A-Za-z]:[\\/])?[^\s:'"<>|,;=(\[{*][^\s:'"<>|,;]*\.[A-Za-z][A-Za-z0-9]{0,9}(?:\?[^\s:'"<>|,;)]*)?|(?:[A-Za-z]:[\\/])?[.]?[\\/][^:'"<>|]*\.[A-Za-z][A-Za-z0-9]{0,9})"#;
+const LINE: &str = "(?P<line>[0-9]+)";
+const COLUMN: &str = "(?P<column>[0-9]+)";
+/// A class of errors.
+const KIND: &str = r"(?P<kind>(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Exception|Exit|Interrupt|Fault|Rejection|DoesNotExist|ImproperlyConfigured)|DOMException|Error|Exception)";
+
+/// The rules. What belongs together stands together; the order decides.
+#[rustfmt::skip]
+const RULES: &[(Role, &str)] = &[
+    (Role::Said, r"^\s*[├╰]─▶\s+×\s+(?:x )?(?P<msg>.+)"),
+    (Role::Place, r"^[\s│]*(?:,-\[|╭─+\[) ?{FILE}:{LINE}(?::{COLUMN})?\s?\]"),
+    (Role::Place, r"^\s*(?:,-\[|╭─+\[) ?{LINE}:{COLUMN} ?\]"),
+
+    // Frames of code.
+    (Role::Code, r"^(?:\[error\] |[A-Z] )?\s*(?:[>→×*]\s*)?[0-9]+ {0,2}[|│┃┆]"),
+    (Role::Code, r"^(?:\[error\] )?\s*[>→]?\s*[|│┃┆·╎╵╷├╰╯━─┬]"),
+    (Role::Code, r"^\s*[\^~═‾]+(?:HERE)?\s*$"),
+    (Role::Code, r"^\s+: [\s^|`,.'-]*[\^|`].*$"),
+    (Role::Code, r"^\s+`-{2,}$"),
+    (Role::Code, r"^>\s{2,}\S"),
+    (Role::Code, r"^>?\s*[+-]{1} (?:expected|actual|Expected|Received)(?-u:\b)"),
+
+    // Builds. They come first among words, for many of them have the word `error`.
+    (Role::Clean, r"(?-u:\b)Found 0 errors?(?-u:\b)"),
+    (Role::Failed, r"(?-u:\b)Found [0-9]+ errors?(?-u:\b)"),
+    (Role::Begins, r"Starting (?:incremental )?compilation"),
+    (Role::Begins, r"^\[watch\] build started|^bundles .+ → |^\s*RERUN  |^\[Running '|^Rebuilding(?-u:\b)"),
+    (Role::Ends, r"^\[watch\] build finished"),
+    (Role::Clean, r"^created .+ in [0-9.]+ ?m?s|^✨ Built in |^\s*✓ built in [0-9]|^✓ Compiled in |^ ✓ Compiled in "),
+    (Role::Clean, r"(?-u:\b)compiled successfully(?-u:\b)|(?-u:\b)compiled with [0-9]+ warnings?(?-u:\b)|^\s*✓ Compiled successfully"),
+    (Role::Failed, r"(?-u:\b)compiled with [0-9]+ errors?(?-u:\b)"),
+    (Role::Begins, r"^start\s+build(?:ing)?(?-u:\b)"),
+    (Role::Clean, r"^ready\s+built in [0-9]"),
+    (Role::Failed, r"^error\s+build failed"),
+    (Role::Clean, r"^Build complete in [0-9]|⚡️? Build success in|^✔ Build complete"),
+    (Role::Clean, r"(?:ready|Ready) in [0-9.]+ ?m?s(?-u:\b)|Application startup complete"),
+    (Role::Restarts, r"^\[nodemon\] (?:restarting|starting)"),
+    (Role::Clean, r"^\[nodemon\] clean exit|^Completed running '|^\[Finished running\. Exit status: 0"),
+    (Role::Failed, r"^\[nodemon\] app crashed|^Failed running '|^\[Finished running\. Exit status: [1-9]"),
+    (Role::Restarts, r"^Restarting '|^\[tsx\] .*[Rr](?:estart|erun)|(?-u:\b)restarting due to changes(?-u:\b)"),
+    (Role::Restarts, r"^\[vite\](?: \([a-z]+\))? (?:hmr update|page reload|\S+ changed, restarting)|\[vite\] (?:hmr update|page reload|program reload)"),
+    (Role::Restarts, r"^\S* ?\* Restarting with |detected changes in .*[Rr]eloading|changed, reloading\.$|^Detected change in .*reloading"),
+    (Role::Clean, r"^\s*Test Files\s+[0-9]+ passed|^Tests:\s+(?:[0-9]+ (?:skipped|todo), )*[0-9]+ passed|^=+ (?:[0-9]+ (?:passed|skipped|deselected|warnings?),? ?)+in .*=+$"),
+    (Role::Failed, r"^\s*Test Files\s+[0-9]+ failed|^Tests:\s+[0-9]+ failed"),
+    (Role::Clean, r"^Success: no issues found|^All checks passed!|^0 errors, [0-9]+ warnings"),
+    (Role::Clean, r"^\s+Finished `?\S+`? (?:\[.*\] )?(?:profile|target)"),
+
+    // What a person reads as good news, and logs of low levels.
+    (Role::Quiet, r"^[^A-Z]*(?-u:\b)0 (?:errors?|failures?|problems?|failed)(?-u:\b)"),
+    (Role::Strong, r"^ℹ {KIND}: (?P<msg>.+)"),
+    (Role::Quiet, r"^\s*(?:✓|✔|√|PASS(?-u:\b)|ok [0-9]|--- PASS|=== RUN|=== PAUSE|=== CONT|PASSED(?-u:\b)|\[  PASSED|⎯+\[)"),
+    (Role::Quiet, r"^\S+(?:::| )\S.* (?:PASSED|ok)$|^test .* \.\.\. (?:ok|ignored)$|\.\.\. ok$"),
+    (Role::Quiet, r"^[^A-Za-z]{0,40}(?:INFO|DEBUG|TRACE|VERBOSE|NOTICE|Info|Debug|info|debug|trace|verbose|silly|http|notice)\s*(?:[\])|:]|  |\s\()"),
+    (Role::Quiet, r"^(?:INFO|DEBUG|TRACE|NOTICE) |^\[(?:info|debug|log)\]|^\[[45][0-9]{2}\] [A-Z]+ /|^npm (?:notice|info|http|verb)|^(?:info|debug) +[A-Z a-z]|^ℹ |^✔ |^◐ |^ℹ"),
+    (Role::Quiet, r"^(?:[a-z0-9_./-]+ )?(?:time=\S+ )?level=(?:info|debug|trace)(?-u:\b)"),
+    (Role::Quiet, r"^Node\.js v[0-9]|^Bun v[0-9]|^Watching for |^Waiting for |^\s*(?:tests?|pass|suites|cancelled|skipped|todo|duration_ms)\s+[0-9]"),
+    (Role::Quiet, r"^(?:# |ℹ )(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms|Subtest:)"),
+    (Role::Quiet, r#"^(?:\S+ - - \[[^\]]*\] )?"?(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /|^\[[^\]]+\] "(?:GET|POST|HEAD|PUT|DELETE)|" [0-9]{3} [0-9-]+$|^(?:INFO:\s+)?[0-9.]+:[0-9]+ - ""#),
+
+    (Role::Quiet, r"^compilation terminated"),
+
+    // Warnings.
+    (Role::Title, r"^(?:\(!\) )?Failed to run dependency scan"),
+    (Role::Warning, r"^.{0,3}(?:\S+[:(][0-9]+[:,]?[0-9]*\)?:?) (?:- )?(?:warning|note|info|hint|suggestion|warn)(?-u:\b)"),
+    (Role::Skip, r"^\s+[0-9]+:[0-9]+\s+(?:warning|⚠|info)\s"),
+    (Role::Warning, r"^[^A-Za-z]{0,40}(?:WARN|WARNING|Warning|warn|warning|Warn|DeprecationWarning)\s*(?:[\]):|]|  |$|\s\(|\s?\[|\s[A-Za-z(\[<'])"),
+    (Role::Warning, r"^npm warn|^npm WARN|^warning[: \[]|^\[warn\]|^\(!\) |^▲ \[WARNING\]|^\s*⚠|^\(node:[0-9]+\) |^WARNING in |^ WARN |^\s*▲ "),
+    (Role::Warning, r"^(?:\S+ )?(?:time=\S+ )?level=warn"),
+    (Role::Quiet, r"^std(?:out|err) \| "),
+    (Role::Skip, r"^(?:Ran|Finished|Checked) |^(?:Error|error): *$|^Original error stack trace|^ParseError: bad input|^\(Use `|^\s+(?:Message|Stack):$|^[0-9]+\. [^(]|\([0-9]+ / [0-9]+\)$"),
+    (Role::Nearby, r"^[0-9]+\. \({FILE}\)$"),
+    (Role::Warning, r"^\S+: line [0-9]+, col [0-9]+, Warning - |^\S+:[0-9]+:[0-9]+: .* \[Warning/|^\S+:[0-9]+:[0-9]+: [CRWI][0-9]{4}: "),
+
+    // Python.
+    (Role::Traceback, r"^\s*(?:[+|] )*(?:Exception Group )?Traceback \(most recent call last\):"),
+    (Role::Chain, r"^(?:During handling of the above exception|The above exception was the direct cause)"),
+    (Role::Call, r#"^\s*(?:\| )*(?:> )?File "(?P<file>[^"]+)", line {LINE}"#),
+
+    (Role::Title, r"^\s*[✗x] Build failed in "),
+
+    // Names of tests with their time: told at length elsewhere.
+    (Role::Skip, r"^\s*(?:[×✗✖✘x✕]|❯|↓|-)\s+.*\(?[0-9.]+ ?m?s\)?$|^\s+→ |^\s*✕ .*|^✖ failing tests|^\s+✘ \[fail\]: .* Error thrown in test$|^💡|^@parcel/resolver-default"),
+    (Role::Error, r"^\s+✘ \[fail\]: (?P<msg>.+)"),
+    (Role::Skip, r"^\s*# Subtest|^\s+\.\.\.$|^\s+---$|^\s+(?:duration_ms|failureType|type|code|name|expected|actual|operator):"),
+    (Role::Skip, r#"^\s+error: '[0-9]+ subtests? failed'"#),
+
+    // Errors with their place in the same line.
+    (Role::Whole, r"^\s*{FILE}\({LINE},{COLUMN}\): (?:fatal )?error (?P<kind>[A-Z]+[0-9]+): (?P<msg>.*)"),
+    (Role::Whole, r"^\s*{FILE}:{LINE}:{COLUMN} - error (?P<kind>TS[0-9]+): (?P<msg>.*)"),
+    (Role::Whole, r"^\s*{FILE}:{LINE}:{COLUMN} - error: (?P<msg>.*?)(?: \((?P<kind>report[A-Za-z]+)\))?$"),
+    (Role::Whole, r"^\s*(?:✖ |× )?{FILE}:{LINE}(?::{COLUMN})?: (?:fatal )?(?:error|ERROR|Error): (?P<msg>.*?)(?:  \[(?P<kind>[a-z-]+)\])?$"),
+    (Role::Error, r"^(?:\[!\] )?(?:\(plugin [^)]*\) )?(?:{KIND}: )?{FILE} \({LINE}:{COLUMN}\): (?P<msg>.*)"),
+    (Role::Error, r"^\[error\] {FILE}: {KIND}: (?:CssSyntaxError: )?(?P<msg>.*?) ?\({LINE}:{COLUMN}\)$"),
+    (Role::Error, r"^\s*(?:{KIND}: )?{FILE}: (?:(?:Css)?SyntaxError: )*(?P<msg>.*?) ?\({LINE}:{COLUMN}\)$"),
+    (Role::Whole, r"^(?:vet: )?{FILE}:{LINE}:{COLUMN}: (?P<kind>[A-Z]{1,4}[0-9]{3,4}):? (?:\[\*\] )?(?P<msg>.*)"),
+    (Role::Whole, r"^{FILE}:{LINE}:{COLUMN}: (?P<msg>.*) \[Error(?:/(?P<kind>[^\]]+))?\]$"),
+    (Role::Whole, r"^{FILE}: line {LINE}, col {COLUMN}, Error - (?P<msg>.*?)(?: \((?P<kind>[^()]+)\))?$"),
+    (Role::Error, r"^{FILE}:\(\.text\S*\): (?P<msg>undefined reference.*)"),
+    (Role::Error, r"^{KIND}: (?P<msg>.*?) in {FILE} on line {LINE}, column {COLUMN}:?$"),
+    (Role::Error, r"^error: (?P<msg>cannot (?:parse|format)(?-u:\b).*?): ?{FILE}:{LINE}:{COLUMN}"),
+    (Role::Error, r"^.*Error when evaluating SSR module \S+: (?:{FILE}:{LINE}:{COLUMN} )?(?P<msg>.+)"),
+    (Role::Error, r"^\s*ERROR\s+{FILE} — (?P<msg>.+)"),
+    (Role::Error, r"^(?:{KIND}: )?(?:[a-z-]+: )?{FILE}:{LINE}:{COLUMN}: (?P<msg>[A-Z].*)"),
+    (Role::Error, r"^\S+: \((?P<kind>[a-z_]+\.E[0-9]+)\) (?P<msg>.+)"),
+    (Role::Whole, r"^{FILE}:{LINE}:{COLUMN}: (?P<kind>invalid-syntax|[EF][0-9]{4}): (?P<msg>.*)"),
+    (Role::Whole, r"^(?:vet: )?(?P<file>[^\s:]+\.go):{LINE}(?::{COLUMN})?: (?P<msg>.*)"),
+    (Role::Error, r"^\s{4,}(?P<file>[^\s:]+_test\.go):{LINE}: (?P<msg>.*)"),
+    (Role::Row, r"^\s+{LINE}:{COLUMN}\s+(?:error|✖|×|✗)\s+(?P<msg>.+?)(?:\s{2,}(?P<kind>[@a-zA-Z][A-Za-z0-9_@/-]*))?\s*$"),
+    (Role::Title, r"^(?:\[[A-Za-z0-9_]+\] )?ERROR in {FILE}\({LINE},{COLUMN}\)"),
+    (Role::Title, r"^ERROR in {FILE}(?: {LINE}:{COLUMN}(?:-[0-9:]+)?)?$"),
+    (Role::Place, r"^{FILE} {LINE}:{COLUMN}(?:-[0-9:]+)$"),
+    (Role::Title, r"^\[(?P<kind>plugin [^\]]+)\] {FILE}(?::{LINE}:{COLUMN}|:undefined:NaN)?$"),
+    (Role::Title, r"^{FILE}:{LINE}:{COLUMN} (?P<kind>[a-z]+(?:/[A-Za-z]+)*)(?:\s+FIXABLE)?\s+━━+"),
+    (Role::Title, r"^{FILE} (?P<kind>[a-z]+(?:/[A-Za-z]+)*)(?:\s+FIXABLE)?\s+━━+"),
+    (Role::Title, r"^\s*(?:⨯|✗|×|✖|❌) {FILE}(?::{LINE}(?::{COLUMN})?)?$"),
+    (Role::Title, r"^\s*⨯ {FILE} \({LINE}:{COLUMN}\) @ .*$"),
+    (Role::Title, r"^File: {FILE}:{LINE}:{COLUMN}(?:-[0-9:]+)?$"),
+    (Role::Error, r"^ ERROR\((?P<kind>[A-Za-z-]+)\)\s+(?P<msg>.+)"),
+    (Role::Place, r"^ FILE  {FILE}:{LINE}(?::{COLUMN})?$"),
+    (Role::Title, r"^thread '[^']*' (?:\([0-9]+\) )?panicked at {FILE}:{LINE}:{COLUMN}:$"),
+    (Role::Strong, r"^thread '[^']*' panicked at '(?P<msg>.*)', {FILE}:{LINE}:{COLUMN}$"),
+
+    // Places.
+    (Role::Frame, r"^\s*(?:⁃ )?at (?:.*[ (])?\(?{FILE}:{LINE}:{COLUMN}\)?"),
+    (Role::Frame, r"^\s*(?:❯|›|➤) (?:.* )?{FILE}:{LINE}:{COLUMN}$"),
+    (Role::Frame, r"^\s+\S.* \({FILE}:{LINE}:{COLUMN}\)$"),
+    (Role::Frame, r"^\s*at (?:async )?\S.*$|^\s+at .*"),
+    (Role::Frame, r"^\s+(?P<file>/\S+\.go):{LINE}(?: \+0x[0-9a-f]+)?$"),
+    (Role::Frame, r"^\s+(?:› |> )?{FILE}:{LINE}:{COLUMN}$"),
+    (Role::Place, r"^\s*(?:-->|,-\[|╭─+\[|┌─+\[?|╭─▶) ?{FILE}:{LINE}(?::{COLUMN})?\s?\]?"),
+    (Role::Place, r"^\s*(?:File|file|Location|at|test at): {FILE}(?::{LINE})?(?::{COLUMN})?$"),
+    (Role::Nearby, r"^\s*(?:location: '|test at ){FILE}:{LINE}:{COLUMN}'?$"),
+    (Role::Place, r"^{FILE} \({LINE}:{COLUMN}\)$"),
+    (Role::Place, r"^\s+{FILE} {LINE}:{COLUMN}\s+(?:root stylesheet|@use|@import|@forward|\S+\(\))"),
+    (Role::Call, r"^{FILE}:{LINE}: (?:in .*|{KIND}?)$"),
+    (Role::Place, r"^\s*{FILE}:{LINE}:{COLUMN}:?$"),
+    (Role::Place, r"^\s*{FILE}:{LINE}:?$"),
+    (Role::File, r"^\s*(?P<file>(?:[A-Za-z]:)?[^\s:'<>|,;=(\[{*]*[^\s:'<>|,;=(]\.[a-z][a-z0-9]{0,5})$"),
+
+    // What has failed; these come before the words that say no more than that.
+    (Role::Title, r"^SystemCheckError: |^error during build:|^Failed to compile\.?$|^🚨 Build failed|^\s*✗ Build failed|^(?:.* )?Build failed with [0-9]+ errors?:?$|^\s*(?:Error: +)?Failed to scan for dependencies|^\s*ERROR in (?:main|.*)$"),
+
+    // What says only that something went wrong.
+    (Role::Summary, r"^\s*(?:npm error|npm ERR!) (?:Lifecycle script|command|path|code (?:ELIFECYCLE|[0-9]+$)|workspace|location|Test failed|A complete log|    )"),
+    (Role::Summary, r"^\s*(?:\S+: )?(?:ELIFECYCLE|ERR_PNPM_RECURSIVE_RUN|\[?ERR_PNPM_RECURSIVE_RUN_FIRST_FAIL\]?)|^\s*ELIFECYCLE  |^\S+ \S+: Failed$|^.* exited with code [1-9]"),
+    (Role::Summary, r"^(?:error|ERROR:?):? (?:could not compile|aborting due to|Command failed|command .* exited|test failed|script .* exited|[0-9]+ targets? failed|Type checking failed|[Tt]est failed|error occurred in dts build)|^Failed to type check|^(?:> )?Build failed because of|^Shutting down(?-u:\b)|^Reason: Worker failed|^\W*(?i:error: )?(?i:failed to (?:compile|build|bundle|type-?check|prerender)(?-u:\b).*|.*(?-u:\b)exited with (?:code|status|signal|exit code|[0-9]).*|.*(?-u:\b)encountered an error(?-u:\b).*|.*(?-u:\b)errors? occurred(?-u:\b).*)$|Some errors were emitted while running"),
+    (Role::Summary, r"^error: (?:process didn't exit successfully|Script .* terminated|\x22[^\x22]*\x22 exited with code)|^ ?ERROR  run failed: |^exit status [1-9]|^Error: Command failed with|^(?:ERROR|error)  ?Command failed|^\S+ run failed: |^ERROR: \x22.*\x22 exited with|^collect2: error|^\S*make(?:\[[0-9]+\])?: \*\*\* |^Error: error occurred in dts build"),
+    (Role::Vague, r"^(?P<msg>.{2,60}\s(?i:failed|crashed)[.!:]?)$"),
+    (Role::Summary, r"^\s*(?:✖ )?[0-9]+ (?:errors?|problems?|failing|failed|failures?|tests? failed)(?-u:\b)|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [0-9]+ (?:errors|warnings)|^=+ .*[0-9]+ (?:failed|errors?).* =+$"),
+    (Role::Summary, r"^(?:Tests?|Test Suites|Test Files|Failed tasks|Failed|Errors):?\s+[1-9][0-9]* (?:failed|errors?)(?-u:\b)|^Failed(?: tasks)?:|^FAILED \S+|^ERROR \S+(?:\.py)?(?: - .*)?$|^(?:Error occurred|Code style issues)|^Type-?[Cc]heck(?:ing)? failed"),
+    (Role::Summary, r"^(?:.*(?-u:\b)(?:had|with|Found|found|There (?:is|are|were)) (?:about )?[0-9]+ (?:errors?|failures?)(?-u:\b))|^test result: FAILED|^(?:failures|successes):$"),
+    (Role::Skip, r"^    (?:Import trace|Require stack)|^Import trace|^Require stack:|^- /|^note: |^\s*= (?:note|help)|^help: |^For more information|^Caused by:|^\[cause\]|^\s+\[cause\]|^  \[cause\]|^\s+cause: "),
+
+    // What has failed: the message follows.
+    (Role::Test, r"^\s*(?:FAIL|❯ FAIL|FAILED)  ?{FILE}(?: > .*)?(?: \[ .* \])?$"),
+    (Role::Title, r"^  ● (?:.*)$|^_{3,} .* _{3,}$|^--- FAIL: |^=+\n?$|^(?:FAIL|ERROR): \S+ \(.*\)$"),
+    (Role::Test, r"^\s*[0-9]+\) (?:\[[^\]]*\] › )?{FILE}:{LINE}:{COLUMN} › .*"),
+    (Role::Title, r"^\s+FAIL\s+\x22.*|^\s*[0-9]+\) \S.*|^\s*not ok [0-9]+ - .*|^\s+error: \|-$|^---- .* stdout ----$"),
+    (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error|Error when evaluating SSR module \S*|Transform failed with [0-9]+ errors?|Unable to compile TypeScript|Build failed|Exception in ASGI application|Uncaught Exception|Unhandled Rejection|Startup Error|Unhandled Errors?|Failed Suites [0-9]+|Failed Tests [0-9]+)[ :⎯]*$"),
+    (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error): Transform failed with .*$|^.*Transform failed with [0-9]+ errors?:$"),
+    (Role::Weak, r"^(?:.*\] )?(?:\([a-z]+\) )?(?:Internal server error|Pre-transform error): (?P<msg>.+)"),
+    (Role::Title, r"^Exception (?:on|in) .*|^Internal Server Error: /.*|^Process SpawnProcess-[0-9]+:$"),
+    (Role::Title, r"^(?:.* )?TSError: ⨯ Unable to compile TypeScript:"),
+
+    // Logs of a high level.
+    (Role::Error, r"^ERROR: {FILE} (?P<msg>Imports are .+)"),
+    (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE|fatal|critical|ERR|ERR!|\[[Ee]rror|\| ?[Ee]rror)\s*(?:\]|:|\||\))\s*(?:\([^)]*\):? ?|\[[^\]]*\] ?|[A-Za-z0-9_.:<>]+ - )?(?P<msg>\S.*)"),
+    (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE)\s+(?:\([^)]*\): ?|in [A-Za-z0-9_.]+: )?(?P<msg>\S.*)"),
+    (Role::Weak, r"^(?:\S+ )?(?:time=\S+ )?level=(?:error|fatal|panic)(?-u:\b).*(?-u:\b)msg=(?P<msg>\S.*)"),
+    (Role::Weak, r"^\[Nest\] .* ERROR (?P<msg>.+)"),
+
+    // Messages with their kind.
+    (Role::Said, r"^E\s{2,}(?:{KIND}(?:: |$))?(?P<msg>.*)"),
+    (Role::Strong, r#"^\s+error: ['"](?P<msg>.*)['"]$"#),
+    (Role::Strong, r"^error: Uncaught (?:\([a-z ]+\) )?(?P<kind>[A-Z][A-Za-z]+): (?P<msg>.+)"),
+    (Role::Strong, r"^\[(?P<kind>vite[:-][^\]]+|plugin[: ][^\]]+)\] (?P<msg>.+)"),
+    (Role::Error, r"^(?:/\S*/)?(?:ba|z|da|k)?sh: (?:line )?(?:[0-9]+: )?(?P<msg>.+: (?:command )?not found)$"),
+    (Role::Error, r"^(?:/\S*/)?(?P<msg>[a-z][a-z0-9_.-]{0,30}: .*(?:No such file or directory|Permission denied|not found|[Cc]onnection refused|cannot .+|can't .+|No module named .+))$"),
+    (Role::Strong, r"^(?:\S+ )?error(?:\[(?P<kind>[A-Za-z0-9-]+)\])?: (?P<msg>.+)"),
+    (Role::Strong, r"^\s*\[(?P<kind>[A-Z][A-Z_]{3,}|plugin [^\]]+|builtin:[^\]]+)\] ?(?:Error: )?(?P<msg>.+)"),
+    (Role::Strong, r"^\s*(?:✘|✖|×|✗|X) \[ERROR\] (?:\[(?P<kind>plugin [^\]]*)\] )?(?P<msg>.+)"),
+    (Role::Strong, r"^@parcel/(?P<kind>[a-z-]+): (?P<msg>.+)"),
+    (Role::Strong, r"^\s*(?:\[!\]|⨯|✗|×|✖|❌)?\s*(?:\(plugin [^)]*\) )?(?:⨯ )?(?:Uncaught |Unhandled |Unhandled [a-z]+:? |Uncaught \([a-z ]+\) |\[?[Uu]ncaught\]? |Caused by: )?{KIND}(?: \[(?P<code>[A-Za-z_0-9]+)\])?: (?P<msg>.+)"),
+    (Role::Strong, r"^(?P<kind>TS[0-9]+)(?: \[ERROR\])?: (?P<msg>.+)|^\s+(?P<kind2>TS[0-9]+): (?P<msg2>.+)"),
+    (Role::Strong, r"^(?:panic|fatal error): (?P<msg>.+)"),
+    (Role::Strong, r"^(?P<kind>[EFW][0-9]{3,4}|[A-Z]{1,4}[0-9]{3,4})(?: \[\*\])? (?P<msg>.+)"),
+    (Role::Strong, r"^(?P<kind>invalid-syntax|unformatted): (?P<msg>.+)"),
+    (Role::Strong, r"^\s*(?P<kind>ERR_PNPM_[A-Z_]+)\s+(?P<msg>.+)|^error (?P<msg2>[A-Z].+)"),
+    (Role::Error, r"^\s*(?:×|x|✖|✗) (?P<kind>[A-Za-z0-9_-]+(?:\([A-Za-z0-9_@/-]+\)|/[A-Za-z0-9_/-]+)): (?P<msg>.+)"),
+    (Role::Error, r"^\s*(?P<msg>Module not found: .+)|^(?P<msg2>Module parse failed: .+)"),
+    (Role::Weak, r"^\s*Module build failed"),
+    (Role::Error, r"^\s*Syntax error: (?P<msg>.+)|^\s*Type error: (?P<msg2>.+)"),
+
+    // What package managers say, and the rest.
+    (Role::Title, r"^(?:npm error|npm ERR!) code (?P<kind>E[A-Z0-9_]+)$"),
+    (Role::Skip, r"^(?:npm error|npm ERR!)(?: (?:To see|A complete|Note|Did you mean|Fix the|Usage|Options|aliases|Run|errno|syscall|\s).*)?$"),
+    (Role::Report, r"^(?:npm error|npm ERR!) (?P<msg>.+)"),
+    (Role::Weak, r"^\s*(?:⨯|✗|×|✖|✘|❌|🚨|\[!\]) +(?P<msg>[^\s0-9].*)"),
+    (Role::Weak, r"^  x (?P<msg>[A-Z].+)"),
+    (Role::Strong, r"^.{0,80}[\s:]{KIND}: (?P<msg>.+)"),
+    (Role::Weak, r"^\s*(?P<msg>(?i:failed to|cannot|can't|could not|couldn't|unable to|uncaught|unhandled|fatal|invalid|missing script) \S.*)"),
+    (Role::Weak, r"^(?P<msg>(?:Error|ERROR) (?:in|while|during|when|at|on|reading|loading|parsing|starting|running|connecting)(?-u:\b).*)"),
+    (Role::Weak, r"^(?P<msg>[A-Z][a-z]+(?: [a-z]+)? not found: \S.*|Unknown (?:command|option|argument|flag)(?-u:\b).*)"),
+    (Role::Weak, r"^(?P<msg>(?:.{0,79}[^\[A-Za-z0-9_])?[Ee]rror: \S.*)"),
+    (Role::Weak, r"^(?:error|fail)\s{2,}(?P<msg>\S.*)"),
+];
+
+/// All rules: which of them fit a line, and each by itself. Most are never needed, so they are made when they are.
+pub(crate) struct Rules {
+    set: RegexSet,
+    patterns: Vec<OnceLock<Regex>>,
+}
+
+pub(crate) static ALL: LazyLock<Rules> = LazyLock::new(|| {
+    let patterns = RULES.iter().map(|(_, pattern)| expand(pattern));
+    Rules {
+        set: RegexSet::new(patterns).expect("part of the program, and tested"),
+        patterns: RULES.iter().map(|_| OnceLock::new()).collect(),
+    }
+});
+
+fn expand(pattern: &str) -> String {
+    let words = [("{FILE}", FILE), ("{LINE}", LINE), ("{COLUMN}", COLUMN), ("{KIND}", KIND)];
+    words.iter().fold(pattern.to_owned(), |pattern, (word, meaning)| pattern.replace(word, meaning))
+}
+
+impl Rules {
+    /// What a line is, with the parts that its rule names; nothing in particular without a rule.
+    pub(crate) fn read<'a>(&self, line: &'a str) -> Option<(Role, Captures<'a>)> {
+        let first = self.set.matches(line).iter().next()?;
+        let (role, pattern) = RULES[first];
+        let compile = || Regex::new(&expand(pattern)).expect("part of the program, and tested");
+        let captures = self.patterns[first].get_or_init(compile).captures(line)?;
+        Some((role, captures))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rule_is_a_pattern_and_all_of_them_fit_into_little_room() {
+        for (_, pattern) in RULES {
+            Regex::new(&expand(pattern)).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let patterns = RULES.iter().map(|(_, pattern)| expand(pattern));
+        assert!(regex::RegexSetBuilder::new(patterns).size_limit(4 * 1024 * 1024).build().is_ok());
+    }
+}

@@ -1,0 +1,122 @@
+//! Errors are read from what tools print, and are gone when a build or a run does without them.
+
+use serde_json::{Value, json};
+
+use super::{Client, Run, command, project};
+use crate::support::Home;
+
+/// A compiler that watches: each connection to its port is an edit, after which it prints the next build.
+const WATCHER: &str = "const builds = [
+    'src/a.ts(1,7): error TS2322: Type one.\\nsrc/b.ts(2,7): error TS2322: Type two.\\nFound 2 errors. Watching for file changes.',
+    'src/b.ts(2,7): error TS2322: Type two.\\nFound 1 error. Watching for file changes.',
+    'Found 0 errors. Watching for file changes.',
+    'src/c.ts(3,7): error TS2322: Type three.\\nFound 1 error. Watching for file changes.'];
+    const build = () => console.log('File change detected. Starting incremental compilation...\\n\\n' + builds.shift());
+    require('net').createServer(socket => { socket.destroy(); build(); })
+        .listen(0, '127.0.0.1', function () { console.log('watching on ' + this.address().port); });";
+
+async fn edit(port: u32) {
+    let port = u16::try_from(port).unwrap();
+    tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+}
+
+fn places(errors: &Value) -> Vec<&str> {
+    errors["errors"].as_array().unwrap().iter().map(|it| it["place"].as_str().unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn a_clean_build_resolves_them_and_can_be_waited_for() {
+    let home = Home::new();
+    let directory = project(&home, &[("types", "node watch.js")], &[("watch.js", WATCHER)]);
+    let _run = Run::start(command(&home, &directory, &["types"]));
+    let client = Client::of(&home, &directory).await;
+    let port = client.number("watching on ").await;
+    let list = |arguments: Value| client.tool("errors_list", arguments);
+    assert_json!(list(json!({})).await, "/scripts/0/build", "unknown");
+
+    edit(port).await;
+    client.wait(json!({ "log": "Found 2 errors" })).await;
+    let errors = list(json!({})).await;
+    assert_eq!(places(&errors), ["src/b.ts:2:7", "src/a.ts:1:7"]);
+    assert_json!(errors, "/errors/0/kind", "TS2322");
+    assert_json!(errors, "/errors/0/resolved", false);
+    assert_json!(errors, "/scripts/0/build", "failing");
+    assert_json!(errors, "/scripts/0/errors", 2);
+
+    // A build with errors ends the wait, too.
+    let condition = json!({ "clean": "types" });
+    let waiting = client.tool("wait_until", condition.clone());
+    let (waited, ()) = tokio::join!(waiting, async {
+        // Only when the wait has begun does a build that fails end it.
+        client.wait(json!({ "log": "watching on" })).await;
+        edit(port).await;
+    });
+    assert_json!(waited, "/met", false);
+    assert_json!(waited, "/build/errors", 1);
+    assert_eq!(places(&list(json!({})).await), ["src/b.ts:2:7"]);
+
+    let (waited, ()) = tokio::join!(client.tool("wait_until", condition.clone()), edit(port));
+    assert_json!(waited, "/met", true);
+    assert_json!(waited, "/build/build", "clean");
+    let errors = list(json!({})).await;
+    assert_json!(errors, "/errors", []);
+    assert_json!(errors, "/scripts/0/build", "clean");
+    let all = list(json!({ "resolved": true })).await;
+    assert_eq!(places(&all).len(), 2);
+    assert_json!(all, "/errors/0/resolved", true);
+
+    // What is clean already need not be waited for, unless a later build is meant.
+    client.wait(condition).await;
+    let cursor = client.tool("logs_tail", json!({})).await["cursor"].clone();
+    let later = json!({ "clean": "types", "cursor": cursor });
+    let (waited, ()) = tokio::join!(client.tool("wait_until", later), edit(port));
+    assert_json!(waited, "/met", false);
+    assert_json!(waited, "/build/build", "failing");
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn a_new_run_resolves_those_of_the_one_before() {
+    let home = Home::new();
+    let check = "const fs = require('fs');
+        if (fs.existsSync(__dirname + '/fixed')) console.log('Found 0 errors.');
+        else console.log('src/a.ts(1,7): error TS2322: bad');
+        setInterval(() => {}, 1e6);";
+    let directory = project(&home, &[("types", "node check.js")], &[("check.js", check)]);
+    let _run = Run::start(command(&home, &directory, &["types"]));
+    let client = Client::of(&home, &directory).await;
+    client.wait(json!({ "log": "TS2322" })).await;
+    assert_eq!(places(&client.tool("errors_list", json!({})).await), ["src/a.ts:1:7"]);
+    std::fs::write(directory.join("fixed"), "").unwrap();
+    client.tool("scripts_restart", json!({ "processId": "types" })).await;
+    client.wait(json!({ "clean": "types" })).await;
+    let errors = client.tool("errors_list", json!({ "processId": "types" })).await;
+    assert_json!(errors, "/errors", []);
+    assert_json!(errors, "/scripts/0/processId", "types-2");
+    assert_json!(errors, "/scripts/0/build", "clean");
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_script_says_whether_it_is_clean() {
+    let home = Home::new();
+    let scripts = [("ok", "node -p \"'no errors'\""), ("bad", "node bad.js")];
+    let bad = "console.log('building'); require('./gone');";
+    let directory = project(&home, &scripts, &[("bad.js", bad)]);
+    let _run = Run::start(command(&home, &directory, &[]));
+    let client = Client::of(&home, &directory).await;
+    client.run("ok").await;
+    client.wait(json!({ "clean": "ok" })).await;
+    client.run("bad").await;
+    let waited = client.tool("wait_until", json!({ "clean": "bad" })).await;
+    assert_json!(waited, "/met", false);
+    client.wait(json!({ "exit": "bad" })).await;
+    let errors = client.tool("errors_list", json!({ "processId": "bad" })).await;
+    assert!(
+        errors["errors"][0]["message"].as_str().unwrap().starts_with("Error: Cannot find module './gone'"),
+        "{errors:#}"
+    );
+    assert!(places(&errors)[0].contains("bad.js:1:"), "{errors:#}");
+    assert_json!(errors, "/scripts/0/build", "failing");
+    client.hub.end_quietly().await;
+}
