@@ -485,7 +485,8 @@ impl Client {
             !self.takers.range(asked.mark + 1..).any(|(_, later)| later == taken)
         };
         if let Some(taken) = self.takers.get(&asked.mark).filter(|taken| ok && is_latest(taken)) {
-            if asked.method == method::RESOURCES_SUBSCRIBE {
+            // In a batch it may be held back until it is over.
+            if asked.method == method::RESOURCES_SUBSCRIBE && batch.is_none() {
                 self.subscribed.insert(taken.clone());
             } else {
                 self.subscribed.remove(taken);
