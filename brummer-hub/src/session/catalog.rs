@@ -133,17 +133,14 @@ impl List {
         }
     }
 
-    /// Whether anything can be said of it.
-    fn is_known(&self) -> bool {
-        self.pages.is_some() || !self.visible().is_empty()
-    }
-
+    /// How its items are cut into pages makes no difference.
     fn digest(&self) -> Digest {
-        if self.visible().iter().all(|page| page.items.is_empty()) {
+        let mut items = self.visible().iter().flat_map(|page| &page.items).peekable();
+        if items.peek().is_none() {
             return 0;
         }
         let mut hasher = foldhash::fast::FixedState::default().build_hasher();
-        self.visible().iter().for_each(|page| page.digest.hash(&mut hasher));
+        items.for_each(|item| item.digest.hash(&mut hasher));
         hasher.finish().max(1)
     }
 
@@ -363,22 +360,30 @@ impl Catalog {
         self.mentions.retain(|(_, generation)| self.lists.keys().any(|key| key.generation == *generation));
     }
 
+    /// A caller is forgotten.
+    pub(super) fn forget(&mut self, caller: Caller) {
+        self.retain(|key| key.caller != caller);
+        self.directories.retain(|(at, _), _| *at != caller);
+    }
+
     /// The instances whose lists are shown are others.
     pub(super) fn view_changed(&mut self) {
         self.version += 1;
     }
 
-    /// What each of these instances has of this kind; `None`: that is unknown.
+    /// What each of these instances has of this kind; `None`: that is unknown. What is there of a list whose pages are
+    /// still coming in counts only if it is `shown`, for what is about to change once more is no news.
     pub(super) fn digests(
         &self,
         view: &[&Instance],
         caller: Caller,
         kind: ListKind,
+        shown: bool,
     ) -> impl Iterator<Item = (Generation, Option<Digest>)> {
         view.iter().map(move |instance| {
             let generation = instance.generation;
             let list = self.lists.get(&ListKey { generation, caller, kind });
-            (generation, list.filter(|list| list.is_known()).map(List::digest))
+            (generation, list.filter(|list| shown || list.pages.is_some()).map(List::digest))
         })
     }
 
@@ -399,9 +404,12 @@ impl Catalog {
         kind: ListKind,
     ) -> &Directory {
         let version = self.version;
-        let is_current = self.directories.get(&(caller, kind)).is_some_and(|(at, _)| *at == version);
+        let generations = || view.iter().map(|instance| instance.generation);
+        let made = self.directories.get(&(caller, kind));
+        let is_current =
+            made.is_some_and(|(at, made)| *at == version && generations().eq(made.view.iter().copied()));
         if !is_current {
-            let mut directory = Directory::default();
+            let mut directory = Directory { view: generations().collect(), ..Directory::default() };
             for instance in view {
                 let key = ListKey { generation: instance.generation, caller, kind };
                 for page in self.lists.get(&key).map(List::visible).unwrap_or_default() {
@@ -540,6 +548,8 @@ impl Entry {
 /// All that is listed to a caller of one kind, in order.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
+    /// The instances that it is made of.
+    view: Vec<Generation>,
     pub(super) entries: Vec<Entry>,
     index: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
     renamed: HashMap<(Generation, Box<str>), usize>,

@@ -17,7 +17,13 @@
 //! - what the client wants of an instance is asked for again in each of its lives;
 //! - a list is asked for until it is there, and a change of what the client was shown is announced, once.
 
-use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -691,7 +697,7 @@ impl Core {
                 for (ticket, frame) in hopeful {
                     // Perhaps the others need not be waited for.
                     let destination = self.destination(ticket, &frame, false);
-                    if !matches!(destination, Destination::Lists(_)) {
+                    if !matches!(destination, Destination::Lists(_) | Destination::Listen { .. }) {
                         let leftover = self.operations.drop(ticket);
                         self.clear(leftover);
                         self.go(ticket, frame, destination, now);
@@ -756,7 +762,7 @@ impl Core {
         if self.talk.peer.identity().is_some() {
             wanted.extend(self.target.connected().iter().map(|it| (it.clone(), Caller::Greeted)));
         }
-        let watchers: std::collections::BTreeSet<Caller> =
+        let watchers: BTreeSet<Caller> =
             ListKind::WATCHED.into_iter().flat_map(|kind| self.feeds.list_watchers(kind)).collect();
         for instance in self.snapshot.active() {
             let callers = self.feeds.callers_at(&instance.alias);
@@ -784,20 +790,23 @@ impl Core {
                 let (instance, frame) = *next;
                 self.ask_method(ticket, &instance, &frame);
             }
-            operations::Progress::Over(over) => {
-                let (outcome, leftover) = *over;
-                self.clear(leftover);
-                self.conclude(ticket, outcome, now);
-            }
+            operations::Progress::Over(over) => self.end(ticket, *over, now),
         }
     }
 
     /// An operation has waited long enough, or need not wait.
     fn finish(&mut self, ticket: Ticket, now: Instant) {
-        if let Some((outcome, leftover)) = self.operations.finish(ticket) {
-            self.clear(leftover);
-            self.conclude(ticket, outcome, now);
+        if let Some(over) = self.operations.finish(ticket) {
+            self.end(ticket, over, now);
         }
+    }
+
+    fn end(&mut self, ticket: Ticket, (outcome, mut leftover): (Outcome, Leftover), now: Instant) {
+        let accepted = leftover.accepted.take();
+        self.clear(leftover);
+        self.conclude(ticket, outcome, now);
+        // Of this only that is given up which the listen does not watch now.
+        self.clear(Leftover { accepted, ..Leftover::default() });
     }
 
     fn conclude(&mut self, ticket: Ticket, outcome: Outcome, now: Instant) {
@@ -825,9 +834,12 @@ impl Core {
             }
             Outcome::Result(result) => self.talk.answer_result(ticket, &result),
             Outcome::Raised { link, frame, said, instance, shape, level } => {
-                if let Some(open) = self.talk.links.get_mut(link) {
-                    open.level = Some(open.level.map_or(level, |set| set.min(level)));
-                }
+                // The request itself was not sent, and on another link all would begin again, as often as links fail.
+                let Some(open) = self.talk.links.get_mut(link) else {
+                    let error = ExchangeError { sent: Sent::No, reason: ExchangeReason::Closed };
+                    return self.talk.answer_failure(ticket, &instance, &error);
+                };
+                open.level = Some(open.level.map_or(level, |set| set.min(level)));
                 self.forward(ticket, &instance, (&frame, Vec::new()), &said, shape, now);
             }
             Outcome::Listening(opening) => self.acknowledge(ticket, *opening),
@@ -994,31 +1006,28 @@ impl Core {
 
     fn on_snapshot(&mut self, new: Arc<Snapshot>, now: Instant) {
         let old = std::mem::replace(&mut self.snapshot, new);
-        let is_there = |generation| self.snapshot.instances.iter().any(|it| it.generation == generation);
+        let snapshot = Arc::clone(&self.snapshot);
+        let is_there = |generation| snapshot.instances.iter().any(|it| it.generation == generation);
+        // What fails with an instance that is gone must find its way without it, not to it again.
+        let before: Vec<Instance> = self.target.connected().to_vec();
+        let moved = self.target.follow(&snapshot);
+        self.lists.catalog.view_changed();
         for gone in old.instances.iter().filter(|it| !is_there(it.generation)) {
             self.departed.note(gone);
+            self.operations.forget(gone.generation);
         }
-        let dead: Vec<LinkId> = self
-            .talk
-            .links
-            .iter()
-            .filter(|(_, link)| !is_there(link.instance.generation))
-            .map(|(id, _)| id)
-            .collect();
+        let links = self.talk.links.iter();
+        let dead: Vec<LinkId> =
+            links.filter(|(_, link)| !is_there(link.instance.generation)).map(|(id, _)| id).collect();
         for link in dead {
             self.close_link(link, &gone(Sent::Unknown), now);
         }
-        let snapshot = Arc::clone(&self.snapshot);
-        let is_there = |generation| snapshot.instances.iter().any(|it| it.generation == generation);
         self.lists.catalog.retain(|key| is_there(key.generation));
         self.talk.links.retain(|generation, _| is_there(generation));
         let listing = |snapshot: &Snapshot| -> Vec<(Generation, InstanceState, Arc<str>)> {
             snapshot.instances.iter().map(|it| (it.generation, it.state, Arc::clone(&it.alias))).collect()
         };
         let is_other = listing(&old) != listing(&self.snapshot);
-        let before: Vec<Instance> = self.target.connected().to_vec();
-        let moved = self.target.follow(&self.snapshot);
-        self.lists.catalog.view_changed();
         self.restless = true;
         if is_other {
             self.instances_changed();
@@ -1093,17 +1102,25 @@ impl Core {
         {
             self.talk.ask(&instance, caller, method::LOGGING_SET_LEVEL, params.to_string(), Waiter::Nobody);
         }
-        for uri in self.feeds.wanted(caller, &instance.alias) {
+        let mut uris = self.feeds.wanted(caller, &instance.alias);
+        let opening = self.operations.opening(caller).filter(|it| *it.alias == *instance.alias);
+        uris.extend(opening.map(|it| &*it.original));
+        for uri in uris {
             // An instance that has forgotten the resource answers with an error, which concerns nobody.
             let params = json!({ "uri": uri }).to_string();
             self.talk.ask(&instance, caller, method::RESOURCES_SUBSCRIBE, params, Waiter::Nobody);
         }
         if again {
-            for kind in ListKind::WATCHED {
-                self.lists.catalog.doubt(ListKey { generation: instance.generation, caller, kind });
-            }
+            self.doubt_lists(instance.generation, caller);
         }
         self.restless = true;
+    }
+
+    /// The lists of an instance may have changed unnoticed.
+    fn doubt_lists(&mut self, generation: Generation, caller: Caller) {
+        for kind in ListKind::WATCHED {
+            self.lists.catalog.doubt(ListKey { generation, caller, kind });
+        }
     }
 
     /// A link is of no use any more: everything that waits on it is told so, at once.
@@ -1112,6 +1129,8 @@ impl Core {
             self.talk.emit(message::cancelled(&id, "the instance that asked is gone"));
         }
         let Some((closed, orphans)) = self.talk.close(link) else { return };
+        // What changes while there is no link is not heard of.
+        self.doubt_lists(closed.instance.generation, closed.caller);
         for (number, waiter) in orphans {
             self.fail(link, &closed.instance, number, waiter, error, now);
         }
@@ -1369,7 +1388,7 @@ impl Core {
             let text = format!("a listen takes {MAX_URIS} resources at most");
             return self.talk.answer_error(ticket, code::INVALID_PARAMS, &text, None);
         }
-        let theirs: Vec<_> = uris.into_iter().filter(|uri| uri != INSTANCES_URI).collect();
+        let theirs: BTreeSet<_> = uris.into_iter().filter(|uri| uri != INSTANCES_URI).collect();
         let caller = self.talk.caller(ticket);
         let mut wanted = Vec::new();
         for listed in theirs {
@@ -1449,7 +1468,14 @@ impl Core {
         }
     }
 
+    /// The caller does not want to hear of a resource any more, unless for another reason.
     fn unsubscribe(&mut self, watched: &Watched, caller: Caller) {
+        let is_same = |it: &Watched| it.alias == watched.alias && it.original == watched.original;
+        if self.feeds.wanted(caller, &watched.alias).contains(&*watched.original)
+            || self.operations.opening(caller).any(is_same)
+        {
+            return;
+        }
         self.tell_subscription(method::RESOURCES_UNSUBSCRIBE, watched, caller);
     }
 
@@ -1515,3 +1541,6 @@ fn unreadable(error: &FrameError) -> Parts {
         FrameError::Batch => message::error(None, code::INVALID_REQUEST, "a batch inside a batch", None),
     }
 }
+
+#[cfg(test)]
+mod simulation;

@@ -111,7 +111,7 @@ impl Lists {
                 items.push_str(&entry.text());
             }
         }
-        self.shown.show(caller, kind, self.catalog.digests(&view, caller, kind));
+        self.shown.show(caller, kind, self.catalog.digests(&view, caller, kind, true));
         match only.and_then(|key| self.catalog.only_page(key)) {
             Some(page) => {
                 let (frame, array) = (page.frame.clone(), page.array.clone());
@@ -169,13 +169,12 @@ impl Lists {
         let mut new_tools = false;
         for caller in watchers(talk, feeds) {
             let mut changed: Vec<ListKind> = Vec::new();
-            for kind in ListKind::WATCHED {
+            // Of what it does not watch it may still have to be told when it does.
+            for kind in ListKind::WATCHED.into_iter().filter(|kind| watches(talk, feeds, caller, *kind)) {
                 let view = stage.listed(caller, kind);
-                let is_news = self.shown.changed(caller, kind, self.catalog.digests(&view, caller, kind));
-                if is_news
-                    && watches(talk, feeds, caller, kind)
-                    && !changed.iter().any(|other| other.changed() == kind.changed())
-                {
+                let digests = self.catalog.digests(&view, caller, kind, false);
+                let is_news = self.shown.changed(caller, kind, digests);
+                if is_news && !changed.iter().any(|other| other.changed() == kind.changed()) {
                     changed.push(kind);
                 }
             }
@@ -196,7 +195,7 @@ impl Lists {
 
     /// A caller is forgotten, and what it was shown.
     pub(super) fn forget(&mut self, caller: Caller) {
-        self.catalog.retain(|key| key.caller != caller);
+        self.catalog.forget(caller);
         self.shown.forget(caller);
     }
 }

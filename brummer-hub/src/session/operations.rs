@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     frame::Frame,
-    instance::Instance,
+    instance::{Generation, Instance},
     protocol::code,
     upstream::{ExchangeError, LinkId},
 };
@@ -135,7 +135,7 @@ pub(super) enum Outcome {
 pub(super) struct Leftover {
     pub(super) numbers: Vec<u64>,
     pub(super) lists: Vec<ListKey>,
-    /// What was subscribed to for a listen that is not to be.
+    /// What was subscribed to, or was to be, for a listen that does without it.
     pub(super) accepted: Option<(Caller, Vec<Watched>)>,
 }
 
@@ -274,7 +274,14 @@ impl Operation {
     fn leftover(self) -> Leftover {
         let (lists, accepted) = match self.kind {
             Kind::Lists { missing, .. } => (missing.into_keys().collect(), None),
-            Kind::Listen { caller, opening, .. } => (Vec::new(), Some((caller, opening.watched))),
+            // What is cancelled may have been accepted, and the listen that shared it may have ended.
+            Kind::Listen { caller, opening, asked } => {
+                let Opening { watched, shared, .. } = *opening;
+                (
+                    Vec::new(),
+                    Some((caller, watched.into_iter().chain(shared).chain(asked.into_values()).collect())),
+                )
+            }
             _ => (Vec::new(), None),
         };
         Leftover { numbers: self.waiting.into_keys().collect(), lists, accepted }
@@ -344,6 +351,25 @@ impl Operations {
             }
         }
         (over, hopeful)
+    }
+
+    /// The resources that the listens of a caller watch that are being opened.
+    pub(super) fn opening(&self, caller: Caller) -> impl Iterator<Item = &Watched> {
+        let listens = self.running.values().filter_map(move |operation| match &operation.kind {
+            Kind::Listen { caller: by, opening, asked } if *by == caller => Some((opening, asked)),
+            _ => None,
+        });
+        listens
+            .flat_map(|(opening, asked)| opening.watched.iter().chain(&opening.shared).chain(asked.values()))
+    }
+
+    /// An instance is gone: it is not asked any more.
+    pub(super) fn forget(&mut self, generation: Generation) {
+        for operation in self.running.values_mut() {
+            if let Kind::Method { rest, .. } = &mut operation.kind {
+                rest.retain(|it| it.generation != generation);
+            }
+        }
     }
 
     /// The client has been shown its tools.

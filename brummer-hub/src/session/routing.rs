@@ -417,3 +417,6 @@ pub(super) fn not_running(alias: &str, seen: &str) -> Destination {
     let text = format!("instance `{alias}` is not running: {seen}. `instances_list` shows what runs.");
     Destination::Refused { code: code::INTERNAL_ERROR, text, data: Some(data) }
 }
+
+#[cfg(test)]
+mod tests;

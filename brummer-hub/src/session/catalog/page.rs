@@ -21,8 +21,6 @@ pub(in crate::session) struct Page {
     pub(in crate::session) next: Option<Box<str>>,
     /// What is wrong with items that were left out or mended, in words.
     pub(in crate::session) faults: Vec<String>,
-    /// Pages of the same items have the same.
-    pub(in crate::session) digest: u64,
 }
 
 /// One item of a list.
@@ -36,6 +34,8 @@ pub(in crate::session) struct Item {
     key_span: Range<usize>,
     /// The item without what clients refuse, where it has such.
     mended: Option<Box<str>>,
+    /// Items that are shown alike have the same.
+    pub(in crate::session) digest: u64,
 }
 
 impl Item {
@@ -85,9 +85,8 @@ impl Page {
                 Err(why) => faults.push(format!("item {at} is left out: {why}")),
             }
         }
-        let digest = foldhash::fast::FixedState::default().hash_one(array);
         let array = frame.span_of(array);
-        Some(Self { array, items, next, faults, digest, frame })
+        Some(Self { array, items, next, faults, frame })
     }
 
     /// Whether it says the same as another one.
@@ -145,9 +144,16 @@ fn item(frame: &Frame, text: &str, kind: ListKind) -> Result<(Item, Option<Strin
         |member: &&crate::frame::Member<'_>| member.value == "null" && OPTIONAL.contains(&&*member.name);
     let nulls: Vec<&str> = members.iter().filter(is_null).map(|member| &*member.name).collect();
     let span = frame.span_of(text);
+    let digest = |text: &str| foldhash::fast::FixedState::default().hash_one(text);
     if nulls.is_empty() {
         let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-        let item = Item { key: key.into(), span, key_span: start..start + raw.len(), mended: None };
+        let item = Item {
+            key: key.into(),
+            span,
+            key_span: start..start + raw.len(),
+            mended: None,
+            digest: digest(text),
+        };
         return Ok((item, None));
     }
     let fault = format!("`{key}` has members that are null, which are left out: {}", nulls.join(", "));
@@ -155,7 +161,8 @@ fn item(frame: &Frame, text: &str, kind: ListKind) -> Result<(Item, Option<Strin
     let start = Object::read(&mended)
         .and_then(|members| Some(members.get(name)?.as_ptr() as usize - mended.as_ptr() as usize))
         .ok_or("it cannot be mended")?;
-    let item = Item { key: key.into(), span, key_span: start..start + raw.len(), mended: Some(mended) };
+    let (key_span, digest) = (start..start + raw.len(), digest(&mended));
+    let item = Item { key: key.into(), span, key_span, mended: Some(mended), digest };
     Ok((item, Some(fault)))
 }
 
