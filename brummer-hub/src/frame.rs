@@ -18,6 +18,8 @@ use bytestring::ByteString;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::budget::FREE;
+
 pub use self::parts::{Parts, splice};
 #[doc(hidden)]
 pub use self::scan::Scanner;
@@ -149,7 +151,7 @@ impl Frame {
     /// [`FrameError`] tells apart what JSON-RPC answers with different codes. Nesting is not limited: only the
     /// outermost object is looked into, without recursion.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, FrameError> {
-        let text = utf8(on_one_line(bytes.into()))?;
+        let text = utf8(&on_one_line(bytes.into()))?;
         if text.trim_ascii_start().starts_with('[') {
             return match serde_json::from_str::<&RawValue>(&text) {
                 Ok(_) => Err(FrameError::Batch),
@@ -164,7 +166,7 @@ impl Frame {
     /// Reads one message that may have been scanned as it came in.
     pub(crate) fn read(document: &Document) -> Result<Self, FrameError> {
         let Some(spans) = &document.spans else { return Self::parse(document.text.clone()) };
-        let text = utf8(document.text.clone())?;
+        let text = utf8(&document.text)?;
         let Some(members) = spans.members(&text) else { return Self::parse(document.text.clone()) };
         let (kind, params, result) = members.parts(&text)?;
         Ok(Self { kind, params, result, text })
@@ -195,8 +197,8 @@ impl Frame {
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Request { id, .. } => Some(self.text(id)),
-            Kind::Response { id, .. } => id.as_ref().map(|id| self.text(id)),
+            Kind::Request { id, .. } => Some(self.part(id)),
+            Kind::Response { id, .. } => id.as_ref().map(|id| self.part(id)),
             Kind::Notification { .. } => None,
         }
     }
@@ -210,13 +212,13 @@ impl Frame {
     /// The `params` as JSON text.
     #[must_use]
     pub fn params(&self) -> Option<&str> {
-        self.params.as_ref().map(|span| self.text(span))
+        self.params.as_ref().map(|span| self.part(span))
     }
 
     /// The `result` as JSON text.
     #[must_use]
     pub fn result(&self) -> Option<&str> {
-        self.result.as_ref().map(|span| self.text(span))
+        self.result.as_ref().map(|span| self.part(span))
     }
 
     /// Reads the members of `params` that `T` names; `None` when there are no params or they do not fit.
@@ -286,8 +288,13 @@ impl Frame {
         }
     }
 
+    /// The same to be kept for long: a copy of a large text, so that what was paid for it on its way is given back.
+    pub(crate) fn kept(self) -> Self {
+        if self.text.len() <= FREE { self } else { Self { text: ByteString::from(&*self.text), ..self } }
+    }
+
     /// The text at a span of this frame.
-    fn text(&self, span: &Range<usize>) -> &str {
+    pub(crate) fn part(&self, span: &Range<usize>) -> &str {
         &self.text[span.clone()]
     }
 }
@@ -303,8 +310,8 @@ impl fmt::Debug for Frame {
 }
 
 /// Checks that a text is UTF-8.
-fn utf8(bytes: Bytes) -> Result<ByteString, FrameError> {
-    ByteString::try_from(bytes.clone()).map_err(|_| match serde_json::from_slice::<&RawValue>(&bytes) {
+fn utf8(bytes: &Bytes) -> Result<ByteString, FrameError> {
+    ByteString::try_from(bytes.clone()).map_err(|_| match serde_json::from_slice::<&RawValue>(bytes) {
         Err(error) => FrameError::NotJson(error),
         Ok(_) => reject("it is not UTF-8", None),
     })

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +40,9 @@ const COPY_BYTES: usize = 16 * 1024;
 /// Messages written with one call.
 const WRITE_BATCH: usize = 64;
 
+/// How often it is looked whether a client is still there from whom nothing is read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// How long a client may take to read what was said before a stop.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
@@ -62,7 +65,8 @@ pub async fn serve(hub: &Hub, config: SessionConfig, stop: CancellationToken) ->
         }
     };
     let serve = async {
-        let result = serve_on(hub, config, done.clone(), streams::stdin(), output).await;
+        let result =
+            serve_with(hub, config, done.clone(), (streams::stdin(), streams::stdin_is_closed), output).await;
         done.cancel();
         result
     };
@@ -81,10 +85,21 @@ pub async fn serve_on(
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
+    serve_with(hub, config, stop, (input, || false), output).await
+}
+
+/// The function tells whether the other end of the input is closed, although there is something left to read.
+async fn serve_with(
+    hub: &Hub,
+    config: SessionConfig,
+    stop: CancellationToken,
+    (input, is_closed): (impl AsyncRead + Unpin, fn() -> bool),
+    output: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
     let limits = hub.config().limits;
     let (inbox, outlet, session) = hub.session(config).into_parts();
     let read = async {
-        let result = read_lines(input, &limits, &inbox).await;
+        let result = read_lines(input, is_closed, &limits, &inbox).await;
         drop(inbox);
         result
     };
@@ -121,6 +136,7 @@ pub async fn serve_on(
 /// [`READ_BYTES`] is paid for before it is read.
 async fn read_lines(
     mut input: impl AsyncRead + Unpin,
+    is_closed: fn() -> bool,
     limits: &Limits,
     lines: &mpsc::Sender<Input>,
 ) -> io::Result<()> {
@@ -136,7 +152,9 @@ async fn read_lines(
             let line = match line {
                 Line::Text(text) => {
                     let text = if std::mem::take(&mut at_start) { without_bom(text) } else { text };
-                    account.cover(text.len(), Some(text.len())).await;
+                    if !paid(&mut account, text.len(), Some(text.len()), is_closed).await {
+                        return Ok(());
+                    }
                     Input::Message(account.seal(text))
                 }
                 Line::TooLong { limit } => {
@@ -152,10 +170,22 @@ async fn read_lines(
             return Ok(());
         }
         let held = splitter.held();
-        if held >= READ_BYTES {
-            account.cover(held + READ_BYTES, None).await;
+        if held >= READ_BYTES && !paid(&mut account, held + READ_BYTES, None, is_closed).await {
+            return Ok(());
         }
     }
+}
+
+/// Waits for room; `false`: there was none, and the client has closed its end meanwhile. While nothing is read, the end of
+/// the input is not seen.
+async fn paid(account: &mut Account, bytes: usize, wish: Option<usize>, is_closed: fn() -> bool) -> bool {
+    while timeout(LOOK_AGAIN, account.cover(bytes, wish)).await.is_err() {
+        if is_closed() {
+            tracing::debug!("the input was closed while an instance took no more");
+            return false;
+        }
+    }
+    true
 }
 
 /// Shells of Windows put a mark in front of what they pipe.
@@ -219,7 +249,7 @@ mod tests {
     async fn a_byte_order_mark_is_no_part_of_the_first_line() {
         let (lines, mut read) = mpsc::channel(8);
         let input = &b"\xef\xbb\xbf{}\n\xef\xbb\xbf{}"[..];
-        read_lines(input, &Limits::default(), &lines).await.unwrap();
+        read_lines(input, || false, &Limits::default(), &lines).await.unwrap();
         drop(lines);
         let mut texts = Vec::new();
         while let Some(Input::Message(text)) = read.recv().await {

@@ -15,6 +15,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdout},
     sync::mpsc,
+    task::AbortHandle,
 };
 
 use crate::support::{Answer, Behaviour, Call, Fake, Home, HubOptions, Instance, expect};
@@ -31,6 +32,7 @@ struct Client {
     output: BufReader<ChildStdout>,
     /// Bytes that the hub, or its pipe, has taken.
     written: Arc<AtomicUsize>,
+    writing: AbortHandle,
 }
 
 impl Client {
@@ -41,7 +43,7 @@ impl Client {
         let (input, mut to_write) = mpsc::channel::<String>(64);
         let written = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&written);
-        tokio::spawn(async move {
+        let writing = tokio::spawn(async move {
             while let Some(text) = to_write.recv().await {
                 for piece in text.as_bytes().chunks(64 * 1024) {
                     stdin.write_all(piece).await.unwrap();
@@ -49,7 +51,8 @@ impl Client {
                 }
             }
         });
-        let mut client = Self { hub, input, output, written };
+        let writing = writing.abort_handle();
+        let mut client = Self { hub, input, output, written, writing };
         let params = json!({
             "protocolVersion": options.revision, "capabilities": {}, "clientInfo": { "name": "e2e", "version": "1" },
         });
@@ -190,4 +193,28 @@ async fn an_instance_that_does_not_read_makes_the_client_wait() {
     instance.signal(Signal::CONT);
     client.read_all(CALLS, LENGTH).await;
     client.end().await;
+}
+
+/// Nothing is read from it any more, and yet the hub ends with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_while_it_waits_is_noticed() {
+    let home = Home::new();
+    let instance = Instance::fake(&home, "stopped").await;
+    let mut client = Client::start(&home, &instance.id).await;
+    instance.signal(Signal::STOP);
+    let message = "x".repeat(4 * MIB);
+    for id in 1..=10 {
+        client.call(id, "echo", json!({ "message": message })).await;
+    }
+    let written = Arc::clone(&client.written);
+    expect("the hub stops reading", at_rest(|| written.load(Ordering::Relaxed) + client.resident())).await;
+    client.writing.abort();
+    let Client { mut hub, mut output, .. } = client;
+    // It waits for the last answers before it ends, and for them to be read.
+    let reading = tokio::spawn(async move {
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {}
+    });
+    assert!(expect("the hub ends", hub.wait()).await.unwrap().success());
+    reading.await.unwrap();
 }

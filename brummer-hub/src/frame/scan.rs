@@ -289,10 +289,10 @@ impl Scanner {
             (Expected::CommaOrEnd, b',') => {
                 self.expected = if self.objects & 1 == 1 { Expected::Name } else { Expected::Value };
             }
-            (Expected::NameOrEnd, b'}') => self.close()?,
-            (Expected::ValueOrEnd, b']') => self.close()?,
-            (Expected::CommaOrEnd, b'}') if self.objects & 1 == 1 => self.close()?,
-            (Expected::CommaOrEnd, b']') if self.objects & 1 == 0 => self.close()?,
+            (Expected::NameOrEnd, b'}') | (Expected::ValueOrEnd, b']') => self.close()?,
+            (Expected::CommaOrEnd, b'}' | b']') if (self.objects & 1 == 1) == (byte == b'}') => {
+                self.close()?;
+            }
             (Expected::Value | Expected::ValueOrEnd, byte) => self.begin_value(at, byte)?,
             _ => return None,
         }

@@ -24,6 +24,22 @@ pub(super) fn stdin() -> Input {
     Box::new(threaded::reader(io::stdin()))
 }
 
+/// Whether the other end of stdin is closed, even if there is something left to read. `false` where the system does not
+/// tell.
+pub(super) fn stdin_is_closed() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+        let stdin = io::stdin();
+        let mut looked = [PollFd::new(&stdin, PollFlags::empty())];
+        poll(&mut looked, Some(&Timespec::default())).is_ok()
+            && looked[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+    }
+    #[cfg(not(unix))]
+    false
+}
+
 /// Stdout.
 pub(super) fn stdout() -> Output {
     #[cfg(unix)]

@@ -68,14 +68,7 @@ pub(super) async fn open(
         }
     };
     let account = Account::with(wire.budget.as_ref());
-    Ok(Opening::Messages(Reply {
-        connection,
-        body: Some(body),
-        form,
-        limit,
-        account,
-        scanner: Scanner::default(),
-    }))
+    Ok(Opening::Messages(Reply { connection, body: Some(body), form, limit, account, scanner: None }))
 }
 
 /// How the body is compressed, if it is.
@@ -114,7 +107,7 @@ pub(super) struct Reply {
     /// What has been paid for the message that is being read.
     account: Account,
     /// How far the event that is coming in has been read, if it is a large one.
-    scanner: Scanner,
+    scanner: Option<Box<Scanner>>,
 }
 
 #[derive(Debug)]
@@ -145,11 +138,11 @@ impl Reply {
                 match parser.next(chunk) {
                     Some(Event::Data { name, data }) => return Ok(Some((name, self.event(data)))),
                     Some(Event::TooLarge) => {
-                        self.scanner = Scanner::default();
+                        self.scanner = None;
                         self.account.seal(Bytes::new());
                         return Err(too_large(self.limit));
                     }
-                    None if parser.held() > FREE => self.scanner.read(parser.data()),
+                    None if parser.held() > FREE => self.scanner.get_or_insert_default().read(parser.data()),
                     None => {}
                 }
             }
@@ -189,14 +182,15 @@ impl Reply {
 
     /// The data of an event, of which what came before its last piece has been scanned.
     fn event(&mut self, data: Bytes) -> Document {
-        let mut scanner = std::mem::take(&mut self.scanner);
+        let scanner = self.scanner.take();
         if data.len() <= FREE {
             return self.account.seal(data).into();
         }
         match data.try_into_mut() {
             Ok(mut data) => {
+                let mut scanner = scanner.unwrap_or_default();
                 scanner.read(&mut data);
-                Document::scanned(self.account.seal(data.freeze()), scanner)
+                Document::scanned(self.account.seal(data.freeze()), *scanner)
             }
             Err(data) => self.account.seal(data).into(),
         }
@@ -264,7 +258,7 @@ async fn read(
         return Err(too_large(limit));
     }
     let mut whole = Vec::new();
-    let mut scanner = Scanner::default();
+    let mut scanner: Option<Box<Scanner>> = None;
     let mut next = first;
     loop {
         let length = whole.len() + next.len();
@@ -289,12 +283,15 @@ async fn read(
             } else {
                 &piece
             });
-            scanner.read(&mut whole);
+            scanner.get_or_insert_default().read(&mut whole);
         }
         match connection.chunk(&mut body).await {
             Some(Ok(chunk)) => next = chunk,
             Some(Err(error)) => return Err(broken(&error)),
-            None => return Ok(Document::scanned(account.seal(whole.into()), scanner)),
+            None => {
+                let scanner = scanner.map(|scanner| *scanner).unwrap_or_default();
+                return Ok(Document::scanned(account.seal(whole.into()), scanner));
+            }
         }
     }
 }

@@ -43,8 +43,7 @@ impl Item {
     pub(in crate::session) fn text<'a>(&'a self, frame: &'a Frame) -> &'a str {
         match &self.mended {
             Some(text) => text,
-            None => std::str::from_utf8(&frame.bytes()[self.span.clone()])
-                .expect("the span is of a JSON value, and frames are UTF-8"),
+            None => frame.part(&self.span),
         }
     }
 
@@ -86,7 +85,7 @@ impl Page {
             }
         }
         let array = frame.span_of(array);
-        Some(Self { array, items, next, faults, frame })
+        Some(Self { array, items, next, faults, frame: frame.kept() })
     }
 
     /// Whether it says the same as another one.
