@@ -25,10 +25,11 @@ use brummer_hub::{
 };
 use rmcp::{
     handler::server::common::{schema_for_output, schema_for_type},
-    model::{CallToolResult, ContentBlock, Tool, ToolAnnotations},
+    model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations},
     schemars::JsonSchema,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
@@ -103,8 +104,8 @@ fn tool<A, O, F, R>(
     F: Fn(App, A, ToolCall) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Result<Answer<O>, CallError>> + Send,
 {
-    let mut definition = Tool::new(name, about, schema_for_type::<A>());
-    definition.output_schema = Some(schema_for_output::<O>());
+    let mut definition = Tool::new(name, about, plain(&schema_for_type::<A>()));
+    definition.output_schema = Some(plain(&schema_for_output::<O>()));
     let annotations = ToolAnnotations::new().open_world(false);
     definition.annotations = Some(match effect {
         Effect::Reads => annotations.read_only(true),
@@ -120,6 +121,28 @@ fn tool<A, O, F, R>(
             answer.into_result()
         }
     });
+}
+
+/// A schema without what costs a model's context and says nothing: titles, its dialect, and formats that validators do not
+/// know (`uint64`), of which they complain.
+fn plain(schema: &JsonObject) -> Arc<JsonObject> {
+    fn bare(value: &Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                let is_schema = members.contains_key("type") || members.contains_key("$schema");
+                let says_nothing =
+                    |name: &str| matches!(name, "$schema" | "format") || name == "title" && is_schema;
+                let kept = members.iter().filter(|(name, value)| !(value.is_string() && says_nothing(name)));
+                Value::Object(kept.map(|(name, value)| (name.clone(), bare(value))).collect())
+            }
+            Value::Array(items) => Value::Array(items.iter().map(bare).collect()),
+            other => other.clone(),
+        }
+    }
+    match bare(&Value::Object(schema.clone())) {
+        Value::Object(members) => Arc::new(members),
+        _ => Arc::new(schema.clone()),
+    }
 }
 
 /// What a tool answers: the same for a program and for a reader.

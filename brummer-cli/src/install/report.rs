@@ -10,8 +10,8 @@ use similar::TextDiff;
 
 use super::{Request, Target, Task, clients::Client, plan::State};
 use crate::{
-    exit::{ExitStatus, Failure},
     clean,
+    exit::{ExitStatus, Failure},
     list::table::shortened,
     output,
 };
