@@ -174,8 +174,9 @@ async fn a_killed_register_takes_the_server_with_it() {
 async fn no_signal_leaves_a_server_behind_a_wrapper() {
     use rustix::process::Signal;
 
-    let serve = "node -e \"require('http').createServer((q, r) => r.end('{}'))
-        .listen(process.env.SERVED, '127.0.0.1', () => console.log('pid', process.pid))\"";
+    let serve =
+        "node -e \"console.log('pid', process.pid); require('http').createServer((q, r) => r.end('{}'))
+        .listen(process.env.SERVED, '127.0.0.1')\"";
     // In the background of a shell, a program is deaf to interrupts, and the shell's end is not its own.
     let behind = format!("{serve} & wait");
     for (wrapper, signal) in [
