@@ -84,7 +84,7 @@ impl Identity {
 /// Another user, as far as the system tells.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum User {
-    #[cfg_attr(windows, allow(dead_code, reason = "users have numbers on Unix only"))]
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere the process tells the user"))]
     Number(u32),
     #[cfg_attr(target_os = "linux", allow(dead_code, reason = "Linux tells the user of every socket"))]
     OfProcess(u32),
