@@ -74,6 +74,15 @@ pub(super) struct Shown {
     pub(super) changes: u64,
 }
 
+/// Where a subscription, or the end of one, went.
+#[derive(Clone, Debug)]
+pub(super) struct Taker {
+    /// The alias of the instance, and what it calls the resource.
+    pub(super) resource: (&'static str, String),
+    /// The number of the request.
+    pub(super) number: u64,
+}
+
 /// Which client: the one with a handshake, or one of those without.
 pub(super) type Who = Option<usize>;
 
@@ -97,8 +106,8 @@ pub(super) struct Client {
     pub(super) changes: BTreeMap<&'static str, u64>,
     /// Resources that it is subscribed to, by alias and as the instance knows them.
     pub(super) subscribed: BTreeSet<(&'static str, String)>,
-    /// Which instance took a subscription, by the mark of the request.
-    pub(super) takers: BTreeMap<u64, (&'static str, String)>,
+    /// Which instance took a subscription, by the mark of the request, and as what.
+    pub(super) takers: BTreeMap<u64, Taker>,
 }
 
 macro_rules! ensure {
@@ -480,16 +489,16 @@ impl Client {
             it.has_task = true;
         }
         let ok = message.get("result").is_some();
-        // Of what is asked at the same time the later counts, whatever is answered first.
-        let is_latest = |taken: &(&'static str, String)| {
-            !self.takers.range(asked.mark + 1..).any(|(_, later)| later == taken)
+        // Of what is asked at the same time that counts which the instance got last, whatever is answered first.
+        let is_latest = |taken: &&Taker| {
+            !self.takers.values().any(|it| it.resource == taken.resource && it.number > taken.number)
         };
-        if let Some(taken) = self.takers.get(&asked.mark).filter(|taken| ok && is_latest(taken)) {
+        if let Some(taken) = self.takers.get(&asked.mark).filter(is_latest).filter(|_| ok) {
             // In a batch it may be held back until it is over.
             if asked.method == method::RESOURCES_SUBSCRIBE && batch.is_none() {
-                self.subscribed.insert(taken.clone());
+                self.subscribed.insert(taken.resource.clone());
             } else {
-                self.subscribed.remove(taken);
+                self.subscribed.remove(&taken.resource);
             }
         }
         if let Some(kind) = ListKind::of_method(&asked.method).filter(|_| ok) {

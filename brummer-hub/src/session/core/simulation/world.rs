@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Step, What,
-    client::{Asked, Client, LISTS, State, ensure},
+    client::{Asked, Client, LISTS, State, Taker, ensure},
     instances::{Line, PLACES, Pending, Question, Slot},
 };
 use crate::{
@@ -289,7 +289,7 @@ impl World {
         let pending = &line.pending[&number];
         let (alias, mark) = (self.slots[line.slot].alias, pending.mark);
         if let (Some(mark), Some(uri)) = (mark, pending.params["uri"].as_str()) {
-            self.client.takers.insert(mark, (alias, uri.to_owned()));
+            self.client.takers.insert(mark, Taker { resource: (alias, uri.to_owned()), number });
         }
         // What is asked again in a new life has no mark, and is always taken.
         if self.busy && (mark.is_some() || ListKind::of_method(&pending.method).is_some()) {
