@@ -360,6 +360,12 @@ impl Catalog {
         self.mentions.retain(|(_, generation)| self.lists.keys().any(|key| key.generation == *generation));
     }
 
+    /// How many lists are known.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lists.len()
+    }
+
     /// A caller is forgotten.
     pub(super) fn forget(&mut self, caller: Caller) {
         self.retain(|key| key.caller != caller);

@@ -410,6 +410,12 @@ impl Operations {
         })
     }
 
+    /// How many run.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.running.len()
+    }
+
     /// How many listens are being opened.
     pub(super) fn opening_listens(&self) -> usize {
         self.running.values().filter(|operation| matches!(operation.kind, Kind::Listen { .. })).count()

@@ -377,6 +377,13 @@ impl Requests {
         }
     }
 
+    /// How much there is in each table but for what the client has asked.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> usize {
+        let ids = self.by_id.len() - self.asked.len();
+        ids + self.sent.len() + self.tokens.len() + self.batches.len()
+    }
+
     /// Whether a request of this caller is in flight.
     pub(super) fn has(&self, caller: Caller) -> bool {
         self.asked.values().any(|asked| asked.to.caller() == caller)

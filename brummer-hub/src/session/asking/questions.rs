@@ -82,6 +82,12 @@ impl Questions {
         Told::Waits
     }
 
+    /// How many are open.
+    #[cfg(test)]
+    pub(in crate::session) fn len(&self) -> usize {
+        self.open.len() + self.waiting.len()
+    }
+
     /// The client is ready: what it is to be told now.
     pub(in crate::session) fn release(&mut self) -> impl Iterator<Item = Parts> {
         std::mem::take(&mut self.waiting).into_iter().map(|(_, asked)| asked)

@@ -106,6 +106,12 @@ impl Suspensions {
         self.suspended.values().any(|it| it.caller == caller)
     }
 
+    /// How many calls are asking or suspended.
+    #[cfg(test)]
+    pub(in crate::session) fn len(&self) -> usize {
+        self.asking.len() + self.suspended.len()
+    }
+
     /// Whether no other call can be asking or suspended.
     pub(in crate::session) fn is_full(&self) -> bool {
         self.asking.len() + self.suspended.len() >= MAX_SUSPENDED

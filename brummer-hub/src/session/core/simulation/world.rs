@@ -857,6 +857,7 @@ impl World {
                 self.settled = true;
                 self.instances_changed()?;
                 ensure!(self.lines.is_empty(), "links to what is gone");
+                ensure!(self.core.lists.catalog.len() == 0, "lists of what is gone");
                 self.feed(Event::InputEnded)?;
                 self.pass(DRAIN)?;
             }
@@ -929,7 +930,15 @@ impl World {
             }
         }
         self.check_wants()?;
-        self.check_lists()
+        self.check_lists()?;
+        let left = [
+            self.core.talk.requests.left(),
+            self.core.operations.len(),
+            self.core.asking.suspended.len(),
+            self.core.asking.questions.len(),
+        ];
+        ensure!(left == [0; 4], "something is left of what is over: {left:?}");
+        Ok(())
     }
 
     /// What the client wants of an instance, its present life knows.
