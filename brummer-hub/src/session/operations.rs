@@ -410,6 +410,12 @@ impl Operations {
         })
     }
 
+    /// Whether the operation for a request of the client waits for this number.
+    #[cfg(test)]
+    pub(super) fn waits(&self, ticket: Ticket, number: u64) -> bool {
+        self.running.get(&ticket).is_some_and(|operation| operation.waiting.contains_key(&number))
+    }
+
     /// How many run.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {

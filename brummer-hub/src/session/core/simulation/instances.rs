@@ -114,6 +114,8 @@ pub(super) struct Pending {
     pub(super) mark: Option<u64>,
     /// The progress token.
     pub(super) token: Option<Value>,
+    /// What was in a list when it was asked for.
+    pub(super) items: Vec<Value>,
 }
 
 /// A question of an instance.
@@ -171,7 +173,7 @@ impl Line {
     }
 
     /// A request comes.
-    pub(super) fn take(&mut self, number: u64, message: &Value) {
+    pub(super) fn take(&mut self, number: u64, message: &Value, items: Vec<Value>) {
         let params = message["params"].clone();
         let method = message["method"].as_str().unwrap_or_default().to_owned();
         let uri = params["uri"].as_str().unwrap_or_default().to_owned();
@@ -189,7 +191,7 @@ impl Line {
         }
         let mark = [&params["m"], &params["arguments"]["m"]].into_iter().find_map(Value::as_u64);
         let token = params["_meta"].get("progressToken").cloned();
-        self.pending.insert(number, Pending { method, params, mark, token });
+        self.pending.insert(number, Pending { method, params, mark, token, items });
     }
 
     /// A request is cancelled, or has failed. Whether there is such a one.

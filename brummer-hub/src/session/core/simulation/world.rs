@@ -23,6 +23,7 @@ use crate::{
         DRAIN, Input, SessionConfig, ToolsMode,
         core::{Core, Event},
         list_kind::ListKind,
+        requests::Waiter,
         talk::Effect,
     },
     upstream::{ExchangeError, ExchangeReason, LinkId, Sent, UpstreamEvent, UpstreamEventKind},
@@ -285,7 +286,9 @@ impl World {
         ensure!(number > self.last_number, "a number is used twice");
         self.last_number = number;
         let line = self.lines.get_mut(&link).ok_or("a request on a link that is not open")?;
-        line.take(number, &message);
+        let kind = ListKind::of_method(message["method"].as_str().unwrap_or_default());
+        let items = kind.map(|kind| self.slots[line.slot].items(kind)).unwrap_or_default();
+        line.take(number, &message, items);
         let pending = &line.pending[&number];
         let (alias, mark) = (self.slots[line.slot].alias, pending.mark);
         if let (Some(mark), Some(uri)) = (mark, pending.params["uri"].as_str()) {
@@ -346,6 +349,15 @@ impl World {
             }
         }
         ensure!(sent.is_empty(), "the core waits for what is over: {sent:?}");
+        for (number, sent) in talk.requests.all_sent() {
+            let is_wanted = match &sent.waiter {
+                Waiter::Client(forwarded) => talk.requests.to(forwarded.ticket).is_some(),
+                Waiter::Operation(ticket) => self.core.operations.waits(*ticket, number),
+                Waiter::List(key) => self.core.lists.catalog.is_asking(*key),
+                Waiter::Suspended(_) | Waiter::Nobody => true,
+            };
+            ensure!(is_wanted, "nobody wants {number} any more, and it still runs");
+        }
         // What is answered in a batch is held back until all of it is.
         let is_open = |it: &&Asked| matches!(it.state, State::Open | State::Listening);
         let (in_batches, others): (Vec<_>, Vec<_>) =
@@ -425,10 +437,14 @@ impl World {
             What::Withdraw => self.withdraw(at, how),
             What::Tell => self.tell(at, how),
             What::Spoof => self.spoof(at, how),
-            What::FailLink => match self.any_link(at) {
-                Some(link) => self.link_says(link, UpstreamEventKind::Failed(failed(Sent::Unknown))),
-                None => Ok(()),
-            },
+            What::FailLink => {
+                let Some(link) = self.any_link(at) else { return Ok(()) };
+                let slot = self.lines[&link].slot;
+                self.link_says(link, UpstreamEventKind::Failed(failed(Sent::Unknown)))?;
+                // What changes now is not heard of on that link.
+                let slot = u32::try_from(slot).unwrap_or_default();
+                if how & 1 == 0 { self.change(slot, how >> 1) } else { Ok(()) }
+            }
             What::Change => self.change(at, how),
             What::Start | What::Kill | What::Restart | What::Stall => self.life(what, at, how),
             What::Roots => match self.resolving.pop_front() {
@@ -533,6 +549,11 @@ impl World {
     fn welcome(&mut self, link: LinkId) -> Checked {
         let Some(line) = self.lines.get_mut(&link).filter(|line| !line.welcomed) else { return Ok(()) };
         line.welcomed = true;
+        // Only now it gets what was waiting for it.
+        for pending in line.pending.values_mut() {
+            let kind = ListKind::of_method(&pending.method);
+            pending.items = kind.map(|kind| self.slots[line.slot].items(kind)).unwrap_or_default();
+        }
         let welcome = self.slots[line.slot].welcome();
         self.link_says(link, UpstreamEventKind::Ready(welcome))
     }
@@ -579,7 +600,7 @@ impl World {
         let Some(line) = self.lines.get_mut(&link) else { return Ok(()) };
         let Some(pending) = line.pending.get(&number).cloned() else { return Ok(()) };
         let (slot, is_modern) = (line.slot, line.claims().is_some());
-        let Pending { method, params, mark, token } = pending;
+        let Pending { method, params, mark, token, items } = pending;
         let about = mark.map(|mark| format!("m={mark}")).unwrap_or_default();
         let text = json!([{"type": "text", "text": about}]);
         let uri = params["uri"].as_str().unwrap_or_default();
@@ -591,7 +612,7 @@ impl World {
             match odd {
                 1 | 2 => Err(error(-32000)),
                 3 => Ok(json!({"odd": true})),
-                _ => Ok(self.list(link, slot, kind, &params, how)),
+                _ => Ok(self.list(link, &items, kind, &params, how)),
             }
         } else {
             match method.as_str() {
@@ -662,8 +683,7 @@ impl World {
     }
 
     /// A page of a list; it notes what is news in it.
-    fn list(&mut self, link: LinkId, slot: usize, kind: ListKind, params: &Value, how: u32) -> Value {
-        let items = self.slots[slot].items(kind);
+    fn list(&mut self, link: LinkId, items: &[Value], kind: ListKind, params: &Value, how: u32) -> Value {
         let key = (link, kind.method());
         let is_news = if params.get("cursor").is_none() && how & 16 != 0 && items.len() > 1 {
             let (first, _) = items.split_at(1 + how as usize % (items.len() - 1));
