@@ -76,7 +76,7 @@
 
 /** Initial values of a bh_register_options. */
 #define BH_REGISTER_OPTIONS_INIT \
-    {sizeof(struct bh_register_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0}
+    {sizeof(struct bh_register_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL}
 
 /** Initial values of a bh_session_options. */
 #define BH_SESSION_OPTIONS_INIT {sizeof(struct bh_session_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0}

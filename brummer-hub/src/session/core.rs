@@ -690,6 +690,9 @@ impl Core {
                 self.lists.catalog.asked(key, number);
             }
             Some(Step::Over { again }) => {
+                if !again {
+                    self.lists.on_asked(key);
+                }
                 if key.kind == ListKind::Tasks {
                     self.learn_tasks(key);
                 }
@@ -1022,7 +1025,7 @@ impl Core {
         for link in dead {
             self.close_link(link, &gone(Sent::Unknown), now);
         }
-        self.lists.catalog.retain(|key| is_there(key.generation));
+        self.lists.retain(|key| is_there(key.generation));
         self.talk.links.retain(|generation, _| is_there(generation));
         let listing = |snapshot: &Snapshot| -> Vec<(Generation, InstanceState, Arc<str>)> {
             snapshot.instances.iter().map(|it| (it.generation, it.state, Arc::clone(&it.alias))).collect()
@@ -1288,7 +1291,7 @@ impl Core {
             method::CANCELLED => self.asking.on_withdrawn(&mut self.talk, link, caller, frame),
             method::TOOLS_LIST_CHANGED | method::PROMPTS_LIST_CHANGED | method::RESOURCES_LIST_CHANGED => {
                 for kind in ListKind::of_change(name) {
-                    self.lists.catalog.doubt(ListKey { generation, caller, kind: *kind });
+                    self.lists.on_said_changed(ListKey { generation, caller, kind: *kind });
                 }
                 self.restless = true;
             }

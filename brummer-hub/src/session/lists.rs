@@ -26,6 +26,8 @@ pub(super) struct Lists {
     pub(super) catalog: Catalog,
     /// What each caller was shown, or told to have changed.
     shown: Shown,
+    /// Lists that have changed on the word of their instance, and are being asked for.
+    said_changed: BTreeSet<ListKey>,
 }
 
 /// The callers that are told of changes, and of which.
@@ -179,6 +181,8 @@ impl Lists {
                 }
             }
             for kind in changed {
+                // Whoever comes for it now gets what is the latest.
+                self.said_changed.retain(|key| key.caller != caller || key.kind.changed() != kind.changed());
                 let told = message::notification(kind.changed(), None);
                 if caller == Caller::Greeted {
                     new_tools |= kind == ListKind::Tools;
@@ -193,8 +197,30 @@ impl Lists {
         new_tools
     }
 
+    /// An instance says that a list has changed.
+    pub(super) fn on_said_changed(&mut self, key: ListKey) {
+        self.catalog.doubt(key);
+        if self.catalog.standing(key) != Standing::Missing {
+            self.said_changed.insert(key);
+        }
+    }
+
+    /// A list has been asked for.
+    pub(super) fn on_asked(&mut self, key: ListKey) {
+        if self.said_changed.remove(&key) {
+            self.shown.take_its_word(key.caller, key.kind, key.generation);
+        }
+    }
+
+    /// The lists are forgotten for which `keep` does not hold.
+    pub(super) fn retain(&mut self, keep: impl Fn(&ListKey) -> bool) {
+        self.said_changed.retain(&keep);
+        self.catalog.retain(keep);
+    }
+
     /// A caller is forgotten, and what it was shown.
     pub(super) fn forget(&mut self, caller: Caller) {
+        self.said_changed.retain(|key| key.caller != caller);
         self.catalog.forget(caller);
         self.shown.forget(caller);
     }

@@ -9,6 +9,9 @@ use crate::instance::Generation;
 /// Items of one instance, as a number that changes with them; 0: none.
 pub(super) type Digest = u64;
 
+/// What no list has: a caller that is taken to know this is told of whatever there is.
+const UNLIKE_ANY: Digest = Digest::MAX;
+
 #[derive(Debug, Default)]
 struct Told {
     /// Whether the caller has asked for the list itself.
@@ -64,6 +67,14 @@ impl Shown {
         changed | before.into_values().flatten().any(|digest| digest != 0)
     }
 
+    /// An instance said that its list had changed, and it has been asked for since. Who was never shown it is told so on the
+    /// instance's word, for there is nothing that it could be compared with.
+    pub(super) fn take_its_word(&mut self, caller: Caller, kind: ListKind, generation: Generation) {
+        if let Some(told) = self.lists.get_mut(&(caller, kind)).filter(|told| !told.listed) {
+            told.digests.insert(generation, Some(UNLIKE_ANY));
+        }
+    }
+
     pub(super) fn forget(&mut self, caller: Caller) {
         self.lists.retain(|(at, _), _| *at != caller);
     }
@@ -104,5 +115,17 @@ mod tests {
         assert!(changed(&mut shown, &[(1, Some(8))]));
         assert!(changed(&mut shown, &[(1, Some(8)), (2, Some(1))]), "it came later");
         assert!(!shown.was_listed(Caller::Greeted, TOOLS));
+    }
+
+    #[test]
+    fn who_was_never_shown_a_list_is_told_on_the_instances_word() {
+        let mut shown = Shown::default();
+        shown.begin(Caller::Greeted, TOOLS, [Generation(1)].into_iter());
+        assert!(!changed(&mut shown, &[(1, Some(7))]));
+        shown.take_its_word(Caller::Greeted, TOOLS, Generation(1));
+        assert!(changed(&mut shown, &[(1, Some(7))]) && !changed(&mut shown, &[(1, Some(7))]));
+        shown.show(Caller::Greeted, TOOLS, [(Generation(1), Some(7))].into_iter());
+        shown.take_its_word(Caller::Greeted, TOOLS, Generation(1));
+        assert!(!changed(&mut shown, &[(1, Some(7))]), "it can be compared");
     }
 }

@@ -77,7 +77,8 @@ async fn a_state_of_another_run_of_the_hub_is_refused_and_the_error_says_why() {
     let home = Home::new();
     let (hub, fake, round) = asked(asking(one_question(), &[json!(77)]), &home).await;
     hub.end_quietly().await;
-    let id = home.announce("again", fake.port);
+    // One listener is one instance: this is the one that was there before.
+    let id = home.announce("it", fake.port);
     let hub = Hub::spawn(&home, &HubOptions::default());
     hub.modern_active(&id).await;
     hub.modern("tools/list", Value::Null).await.ok();
