@@ -68,9 +68,12 @@ impl Shown {
     }
 
     /// An instance said that its list had changed, and it has been asked for since. Who was never shown it is told so on the
-    /// instance's word, for there is nothing that it could be compared with.
+    /// instance's word, for there is nothing that it could be compared with; and so is who listens, because it has asked for
+    /// just that (2026-07-28, subscriptions).
     pub(super) fn take_its_word(&mut self, caller: Caller, kind: ListKind, generation: Generation) {
-        if let Some(told) = self.lists.get_mut(&(caller, kind)).filter(|told| !told.listed) {
+        if let Some(told) = self.lists.get_mut(&(caller, kind))
+            && (!told.listed || caller != Caller::Greeted)
+        {
             told.digests.insert(generation, Some(UNLIKE_ANY));
         }
     }

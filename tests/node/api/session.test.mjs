@@ -215,7 +215,9 @@ test("a session connects, switches and disconnects, and calls tools of others me
   const session = await hub.session();
   assert.equal(session.instance, null);
   assert.deepEqual(await session.listTools(), []);
-  await assert.rejects(session.callTool("posts"), { code: "ERR_BH_RPC", rpcCode: -32602 });
+  await assert.rejects(session.callTool("nobody_has_this"), { code: "ERR_BH_RPC", rpcCode: -32602 });
+  // What only one instance has needs no connection.
+  assert.equal((await session.callTool("posts")).content[0].text, "none");
   const elsewhere = await session.callTool("posts", {}, { instance: "blog" });
   assert.deepEqual(elsewhere.content, [{ type: "text", text: "none" }]);
   assert.equal((await session.callTool("posts", {}, { instance: "nobody" })).isError, true);

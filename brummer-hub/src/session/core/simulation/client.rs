@@ -607,8 +607,8 @@ impl Client {
         let mut is_news = listens > 1 || self.is_moving();
         for kind in kinds {
             let shown = self.shown.entry((who, kind.method())).or_default();
-            // Who was never shown a list is told on the word of an instance.
-            is_news |= shown.changes < changes || shown.items.is_none();
+            // Who listens, or was never shown a list, is told on the word of an instance.
+            is_news |= shown.changes < changes || shown.items.is_none() || who.is_some();
             (shown.told, shown.changes) = (true, changes);
         }
         ensure!(is_news, "a change is told and nothing has changed since the last one: {message}");
