@@ -340,7 +340,8 @@ impl<'a> Members<'a> {
         let kind = self.kind(text.as_bytes())?;
         let is_result = matches!(kind, Kind::Response { ok: true, .. });
         let result = self.result.filter(|_| is_result).map(at);
-        Ok((kind, self.params.map(at), result))
+        // Some clients write that there are none.
+        Ok((kind, self.params.filter(|params| *params != "null").map(at), result))
     }
 
     fn kind(&self, bytes: &[u8]) -> Result<Kind, FrameError> {
@@ -373,7 +374,8 @@ impl<'a> Members<'a> {
         let Some(method) = object::string(method) else {
             return reject("`method` must be a string");
         };
-        let params = self.params.unwrap_or("{}");
+        // Some clients write that there are none.
+        let params = self.params.filter(|params| *params != "null").unwrap_or("{}");
         if !params.starts_with(['{', '[']) {
             return reject("`params` must be an object or an array");
         }

@@ -13,8 +13,9 @@ mod uris;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     hash::{BuildHasher as _, Hash as _, Hasher as _},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -39,6 +40,18 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long after a list was asked for its next change is one of its own, and not of the same storm.
+const CALM: Duration = Duration::from_secs(1);
+
+/// First pause in a storm of changes.
+const DOUBT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest such pause.
+const LONGEST_DOUBT: Duration = Duration::from_secs(5);
+
+/// After this an answer to a list is taken to be lost, and it is asked for again.
+const LOST: Duration = Duration::from_secs(15);
 
 /// Pages of one list; an instance that has more is in a loop.
 const MAX_PAGES: usize = 1000;
@@ -77,6 +90,9 @@ struct List {
     /// What it was when it was last complete.
     pages: Option<Vec<Page>>,
     state: State,
+    /// When it was last complete, and how often it was said to have changed right after.
+    calm: Option<Instant>,
+    doubts: u32,
 }
 
 #[derive(Debug)]
@@ -85,6 +101,10 @@ enum State {
     Complete,
     /// It has changed; nobody has wanted it since.
     Stale,
+    /// It has changed, and so often lately that it is asked for again only then.
+    Doubted {
+        again: Instant,
+    },
     Asking(Asking),
     Failed {
         attempts: u32,
@@ -119,8 +139,8 @@ pub(super) enum Failure {
 pub(super) enum Step {
     /// The next page is to be asked for, with these parameters.
     Ask(String),
-    /// It is over; whether it is to be asked for again at once.
-    Over { again: bool },
+    /// It is over, for now.
+    Over,
 }
 
 impl List {
@@ -144,11 +164,33 @@ impl List {
         hasher.finish().max(1)
     }
 
+    /// It is said to have changed: it is asked for again at once, or after a pause that grows with each time that this
+    /// happens right after it was asked for.
+    fn doubt(&mut self, now: Instant) {
+        let pause = |doubts: u32| match doubts {
+            0 => Duration::ZERO,
+            more => DOUBT_PAUSE.saturating_mul(1 << (more - 1).min(10)).min(LONGEST_DOUBT),
+        };
+        let is_calm = self.calm.is_none_or(|calm| now >= calm + CALM + 2 * pause(self.doubts));
+        self.doubts = if is_calm { 0 } else { self.doubts + 1 };
+        self.state = State::Doubted { again: now + pause(self.doubts) };
+    }
+
+    /// When it is to be asked for again.
+    fn again(&self) -> Option<Instant> {
+        match &self.state {
+            State::Failed { again, .. } | State::Doubted { again } => Some(*again),
+            // An answer may have been lost. One that only takes its time is waited for twice as long with each attempt.
+            State::Asking(asking) => Some(asking.since + LOST.saturating_mul(1 << asking.attempts.min(10))),
+            State::Complete | State::Stale => None,
+        }
+    }
+
     fn standing(&self) -> Standing {
         match (&self.state, &self.pages) {
             (State::Complete, _) => Standing::Complete,
             (State::Failed { .. }, _) => Standing::Failed,
-            (State::Stale, _) | (State::Asking(_), Some(_)) => Standing::Stale,
+            (State::Stale | State::Doubted { .. }, _) | (State::Asking(_), Some(_)) => Standing::Stale,
             (State::Asking(asking), None) if asking.got.is_empty() => Standing::Missing,
             (State::Asking(_), None) => Standing::Partial,
         }
@@ -159,8 +201,12 @@ impl List {
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
     lists: BTreeMap<ListKey, List>,
+    /// The lists that are to be asked for again at some time, so that the next is found without looking at all.
+    pending: BTreeSet<ListKey>,
     /// Goes up with each change, so that directories are made again.
     version: u64,
+    /// Characters that a name may have which is not an instance's own.
+    pub(super) name_budget: usize,
     directories: HashMap<(Caller, ListKind), (u64, Directory)>,
     /// Resources that results mentioned, and by whom, latest last.
     mentions: VecDeque<(Box<str>, Generation)>,
@@ -198,34 +244,53 @@ impl Catalog {
         pages.iter().flat_map(|page| page.items.iter().map(move |item| (&page.frame, item)))
     }
 
-    /// Begins to ask for a list, unless it is being asked for: `send` sends the first request and gives its number.
+    /// Begins to ask for a list, unless it is being asked for: `send` sends the first request and gives its number. The
+    /// number of a request whose answer is taken to be lost, and which is to be cancelled.
     pub(super) fn want(
         &mut self,
         key: ListKey,
         instance: &Instance,
         now: Instant,
         send: impl FnOnce() -> u64,
-    ) {
+    ) -> Option<u64> {
         let list = self.lists.entry(key).or_insert_with(|| List {
             instance: instance.clone(),
             pages: None,
             state: State::Stale,
+            calm: None,
+            doubts: 0,
         });
-        let attempts = match &list.state {
-            State::Asking(_) => return,
-            State::Failed { attempts, .. } => *attempts,
-            State::Complete | State::Stale => 0,
+        let (attempts, lost) = match &list.state {
+            State::Asking(_) if list.again().is_none_or(|again| again > now) => return None,
+            State::Asking(asking) => (asking.attempts + 1, Some(asking.number)),
+            State::Failed { attempts, .. } => (*attempts, None),
+            State::Complete | State::Stale | State::Doubted { .. } => (0, None),
         };
         let number = send();
         let (got, seen) = (Vec::new(), HashSet::new());
         list.state = State::Asking(Asking { number, since: now, got, seen, attempts, doubted: false });
+        self.pending.insert(key);
+        lost
     }
 
     /// The next page was asked for under this number.
-    pub(super) fn asked(&mut self, key: ListKey, number: u64) {
+    pub(super) fn asked(&mut self, key: ListKey, number: u64, now: Instant) {
         if let Some(List { state: State::Asking(asking), .. }) = self.lists.get_mut(&key) {
             asking.number = number;
+            asking.since = asking.since.max(now);
         }
+    }
+
+    /// What is being asked for may be older than what is wanted: it is asked for once more afterwards.
+    pub(super) fn outdate(&mut self, key: ListKey) {
+        if let Some(List { state: State::Asking(asking), .. }) = self.lists.get_mut(&key) {
+            asking.doubted = true;
+        }
+    }
+
+    /// Whether it is left alone until its time has come.
+    pub(super) fn rests(&self, key: ListKey, now: Instant) -> bool {
+        self.lists.get(&key).and_then(List::again).is_some_and(|again| again > now)
     }
 
     /// A request of the catalog is over. `None`: it is none that is still waited for.
@@ -290,50 +355,54 @@ impl Catalog {
         match failure {
             None => {
                 list.pages = Some(std::mem::take(&mut asking.got));
-                list.state = if again { State::Stale } else { State::Complete };
-                Some(Step::Over { again })
+                list.calm = Some(now);
+                if again {
+                    list.doubt(now);
+                } else {
+                    list.state = State::Complete;
+                    self.pending.remove(&key);
+                }
+                Some(Step::Over)
             }
             Some(failure) => {
                 let pause = FIRST_PAUSE.saturating_mul(1 << attempts.min(10)).min(LONGEST_PAUSE);
                 list.state = State::Failed { attempts: attempts + 1, again: now + pause, failure };
-                Some(Step::Over { again: false })
+                Some(Step::Over)
             }
         }
     }
 
-    /// The instance says that a list has changed. Whether it was known at all, and is not being asked for.
-    pub(super) fn doubt(&mut self, key: ListKey) -> bool {
-        let Some(list) = self.lists.get_mut(&key) else { return false };
+    /// The instance says that a list has changed.
+    pub(super) fn doubt(&mut self, key: ListKey, now: Instant) {
+        let Some(list) = self.lists.get_mut(&key) else { return };
         match &mut list.state {
-            State::Asking(asking) => {
-                asking.doubted = true;
-                false
-            }
-            state => {
-                *state = State::Stale;
-                true
+            State::Asking(asking) => asking.doubted = true,
+            State::Failed { .. } | State::Doubted { .. } => {}
+            State::Complete | State::Stale => {
+                list.doubt(now);
+                self.pending.insert(key);
             }
         }
     }
 
-    /// When the next list that failed is to be asked for again, of those that are `wanted`.
-    pub(super) fn deadline(&self, wanted: impl Fn(ListKey) -> bool) -> Option<Instant> {
-        let again = |(key, list): (&ListKey, &List)| match list.state {
-            State::Failed { again, .. } if wanted(*key) => Some(again),
-            _ => None,
-        };
-        self.lists.iter().filter_map(again).min()
+    /// The lists that are `wanted` and are to be asked for again, and when.
+    fn pending(&self, wanted: impl Fn(ListKey) -> bool) -> impl Iterator<Item = (ListKey, &List, Instant)> {
+        let pending = self.pending.iter().filter(move |key| wanted(**key));
+        pending.filter_map(|key| {
+            let list = self.lists.get(key)?;
+            Some((*key, list, list.again()?))
+        })
     }
 
-    /// The lists that failed and are to be asked for again now.
+    /// When the next list is to be asked for again, of those that are `wanted`.
+    pub(super) fn deadline(&self, wanted: impl Fn(ListKey) -> bool) -> Option<Instant> {
+        self.pending(wanted).map(|(_, _, again)| again).min()
+    }
+
+    /// The lists that are to be asked for again now.
     pub(super) fn due(&self, now: Instant, wanted: impl Fn(ListKey) -> bool) -> Vec<(ListKey, Instance)> {
-        let due = |(key, list): (&ListKey, &List)| match list.state {
-            State::Failed { again, .. } if again <= now && wanted(*key) => {
-                Some((*key, list.instance.clone()))
-            }
-            _ => None,
-        };
-        self.lists.iter().filter_map(due).collect()
+        let due = self.pending(wanted).filter(|(_, _, again)| *again <= now);
+        due.map(|(key, list, _)| (key, list.instance.clone())).collect()
     }
 
     /// Nobody wants a list that is being asked for. The number of the request that is to be cancelled.
@@ -342,6 +411,7 @@ impl Catalog {
         let State::Asking(asking) = &list.state else { return None };
         let number = asking.number;
         self.version += 1;
+        self.pending.remove(&key);
         if list.pages.is_some() {
             list.state = State::Stale;
         } else {
@@ -353,6 +423,7 @@ impl Catalog {
     /// Forgets the lists for which `keep` does not hold: their instance is gone, or their caller.
     pub(super) fn retain(&mut self, keep: impl Fn(&ListKey) -> bool) {
         let before = self.lists.len();
+        self.pending.retain(&keep);
         self.lists.retain(|key, _| keep(key));
         if self.lists.len() != before {
             self.version += 1;
@@ -415,12 +486,15 @@ impl Catalog {
         let is_current =
             made.is_some_and(|(at, made)| *at == version && generations().eq(made.view.iter().copied()));
         if !is_current {
+            // A name that was listed stays with whom it was listed for.
+            let before =
+                self.directories.remove(&(caller, kind)).map(|(_, before)| before).unwrap_or_default();
             let mut directory = Directory { view: generations().collect(), ..Directory::default() };
             for instance in view {
                 let key = ListKey { generation: instance.generation, caller, kind };
                 for page in self.lists.get(&key).map(List::visible).unwrap_or_default() {
                     for item in &page.items {
-                        directory.add(instance, page, item, naming, kind);
+                        directory.add(instance, page, item, (naming, self.name_budget), kind, &before);
                     }
                 }
             }
@@ -501,13 +575,14 @@ impl Catalog {
         generation: Generation,
         frame: &Frame,
     ) -> Vec<Edit> {
+        let alias = view.iter().find(|it| it.generation == generation).map(|it| Arc::clone(&it.alias));
         let directory = self.directory(view, Naming::Own, caller, ListKind::Resources);
-        if !directory.renames(generation) {
+        if !directory.has_others(generation) {
             return Vec::new();
         }
         let edit = |raw: &str| {
-            let listed = directory.renamed(generation, &crate::frame::string(raw)?)?;
-            Some((frame.span_of(raw), message::quoted(listed)))
+            let listed = directory.listed_for(generation, alias.as_deref()?, &crate::frame::string(raw)?)?;
+            Some((frame.span_of(raw), message::quoted(&listed)))
         };
         uris_in(frame).into_iter().filter_map(edit).collect()
     }
@@ -562,9 +637,23 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    fn add(&mut self, instance: &Instance, page: &Page, item: &Item, naming: Naming, kind: ListKind) {
+    fn add(
+        &mut self,
+        instance: &Instance,
+        page: &Page,
+        item: &Item,
+        (naming, budget): (Naming, usize),
+        kind: ListKind,
+        before: &Self,
+    ) {
         let (alias, original) = (&*instance.alias, &*item.key);
-        let is_free = |name: &String| !self.index.contains_key(name.as_str());
+        let is_free = |name: &String| {
+            let was_anothers = before.get(name).is_some_and(|entry| {
+                (entry.generation != instance.generation || *entry.original != *original)
+                    && self.view.contains(&entry.generation)
+            });
+            !was_anothers && !self.index.contains_key(name.as_str())
+        };
         let listed = match (kind, naming) {
             (ListKind::Tools | ListKind::Prompts, Naming::Prefixed { budget }) => {
                 let names = [names::listed(alias, original, budget), names::hashed(alias, original, budget)];
@@ -573,7 +662,9 @@ impl Directory {
             (ListKind::Tools | ListKind::Prompts, Naming::Own) => {
                 let is_own = kind == ListKind::Tools && Tool::named(original).is_some();
                 let own = Some(original.to_owned()).filter(|name| !is_own && is_free(name));
-                own.or_else(|| Some(names::whole(alias, original)).filter(is_free))
+                let others =
+                    || [names::listed(alias, original, budget), names::hashed(alias, original, budget)];
+                own.or_else(|| others().into_iter().find(is_free))
             }
             (ListKind::Resources | ListKind::Templates, _) => {
                 let own = Some(original.to_owned()).filter(is_free);
@@ -612,8 +703,97 @@ impl Directory {
         self.renamed.get(&(generation, original.into())).map(|at| &*self.entries[*at].listed)
     }
 
-    /// Whether anything of an instance is.
-    fn renames(&self, generation: Generation) -> bool {
-        self.renamed.keys().any(|(at, _)| *at == generation)
+    /// How an instance's URI is called where others may have the same: by its prefix if another one lists it.
+    fn listed_for(&self, generation: Generation, alias: &str, original: &str) -> Option<String> {
+        if let Some(listed) = self.renamed(generation, original) {
+            return Some(listed.to_owned());
+        }
+        let entry = self.get(original)?;
+        (entry.generation != generation).then(|| uris::prefixed(alias, original))
+    }
+
+    /// Whether anything here is of another instance.
+    fn has_others(&self, generation: Generation) -> bool {
+        self.view.iter().any(|other| *other != generation) && !self.entries.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::tests::instance;
+
+    const BUDGET: usize = 46;
+
+    fn key(generation: u64) -> ListKey {
+        ListKey { generation: Generation(generation), caller: Caller::Greeted, kind: ListKind::Tools }
+    }
+
+    fn list(names: &[&str]) -> Frame {
+        let tools =
+            names.iter().map(|name| format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#));
+        let tools = tools.collect::<Vec<_>>().join(",");
+        Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{tools}]}}}}"#)).unwrap()
+    }
+
+    fn catalog() -> Catalog {
+        Catalog { name_budget: BUDGET, ..Catalog::default() }
+    }
+
+    #[test]
+    fn a_storm_of_changes_is_followed_in_pauses_that_grow() {
+        let (mut catalog, it, mut now) = (catalog(), instance(1, "it", "it", "/it", "it"), Instant::now());
+        let mut pauses = Vec::new();
+        for number in 0..12 {
+            assert_eq!(catalog.want(key(1), &it, now, || number), None);
+            catalog.doubt(key(1), now);
+            assert_eq!(catalog.on_answer(key(1), number, Ok(list(&["a"])), now), Some(Step::Over));
+            let again = catalog.deadline(|_| true).unwrap();
+            pauses.push(again - now);
+            assert!(catalog.rests(key(1), now) || again == now);
+            now = again;
+            assert_eq!(catalog.due(now, |_| true).len(), 1);
+        }
+        assert!(pauses.is_sorted() && pauses[0] == DOUBT_PAUSE && pauses[11] == LONGEST_DOUBT, "{pauses:?}");
+        catalog.want(key(1), &it, now, || 99);
+        catalog.on_answer(key(1), 99, Ok(list(&["a"])), now);
+        assert_eq!((catalog.standing(key(1)), catalog.deadline(|_| true)), (Standing::Complete, None));
+        catalog.doubt(key(1), now + Duration::from_secs(60));
+        assert_eq!(catalog.deadline(|_| true), Some(now + Duration::from_secs(60)), "it is calm again");
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_is_asked_for_again_each_time_more_patiently() {
+        let (mut catalog, it, now) = (catalog(), instance(1, "it", "it", "/it", "it"), Instant::now());
+        assert_eq!(catalog.want(key(1), &it, now, || 1), None);
+        assert_eq!(catalog.want(key(1), &it, now + LOST / 2, || unreachable!("it is being asked for")), None);
+        let first = catalog.deadline(|_| true).unwrap();
+        assert_eq!(first, now + LOST);
+        assert_eq!(catalog.want(key(1), &it, first, || 2), Some(1), "the first request is to be cancelled");
+        assert_eq!(catalog.deadline(|_| true), Some(first + 2 * LOST));
+        assert_eq!(catalog.on_answer(key(1), 1, Ok(list(&["a"])), first), None);
+        assert_eq!(catalog.on_answer(key(1), 2, Ok(list(&["a"])), first), Some(Step::Over));
+    }
+
+    #[test]
+    fn a_name_stays_with_whom_it_was_listed_for_and_none_is_lost() {
+        let (mut catalog, now) = (catalog(), Instant::now());
+        let [one, two] = [instance(1, "one", "one", "/p", "one"), instance(2, "two", "two", "/p", "two")];
+        let listed = |catalog: &mut Catalog| {
+            let directory = catalog.directory(&[&one, &two], Naming::Own, Caller::Greeted, ListKind::Tools);
+            let entry = |entry: &Entry| format!("{} of {}", entry.listed, entry.generation.0);
+            directory.entries.iter().map(entry).collect::<Vec<_>>()
+        };
+        catalog.want(key(2), &two, now, || 1);
+        catalog.on_answer(key(2), 1, Ok(list(&["echo", "a/b", "a.b"])), now);
+        assert_eq!(listed(&mut catalog), ["echo of 2", "a/b of 2", "a.b of 2"]);
+        catalog.want(key(1), &one, now, || 2);
+        catalog.on_answer(key(1), 2, Ok(list(&["echo", "a/b", "a.b"])), now);
+        let all = listed(&mut catalog);
+        assert!(
+            all.contains(&"one__echo of 1".to_owned()) && all.contains(&"echo of 2".to_owned()),
+            "{all:?}"
+        );
+        assert_eq!(all.len(), 6, "{all:?}");
     }
 }

@@ -32,7 +32,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ClientDefaults, DRAIN, Input, KnownClient, SessionConfig, ToolsMode,
     asking::{self, Answered, Asking, Resumed},
-    catalog::{Failure, ListKey, Naming, Standing, Step},
+    catalog::{Failure, ListKey, Naming, Standing, Step, split},
     feeds::{Feeds, Filter, Listen, MAX_LISTENS, MAX_URIS, Watched, instances_updated},
     links::{Link, Manners},
     list_kind::ListKind,
@@ -124,13 +124,14 @@ macro_rules! stage {
 impl Core {
     pub(super) fn new(mut config: SessionConfig) -> Self {
         config.name_budget = config.name_budget.max(SessionConfig::MIN_NAME_BUDGET);
+        let name_budget = config.name_budget;
         let auto = config.auto_connect && config.tools != ToolsMode::All;
         Self {
             target: Target::new(auto, config.working_directory.clone()),
             config,
             max_tools: None,
             talk: Talk::default(),
-            lists: Lists::default(),
+            lists: Lists::with(name_budget),
             operations: Operations::default(),
             feeds: Feeds::default(),
             asking: Asking::default(),
@@ -345,6 +346,7 @@ impl Core {
             self.config.tools = known.tools;
             self.config.name_budget = known.name_budget.unwrap_or(self.config.name_budget);
             self.max_tools = known.max_tools;
+            self.lists.catalog.name_budget = self.config.name_budget;
             self.lists.catalog.view_changed();
         }
     }
@@ -477,6 +479,14 @@ impl Core {
     /// `waited`: lists that are not there have been waited for.
     fn route(&mut self, ticket: Ticket, frame: Frame, waited: bool, now: Instant) {
         let destination = self.destination(ticket, &frame, waited);
+        // What an instance that is away was subscribed to is only remembered here.
+        if let Destination::Refused { .. } = destination
+            && frame.method() == Some(method::RESOURCES_UNSUBSCRIBE)
+            && let Some(uri) = message::text_of(message::Key::of(&frame).uri)
+            && self.feeds.forget(&uri)
+        {
+            return self.talk.answer_result(ticket, "{}");
+        }
         self.go(ticket, frame, destination, now);
     }
 
@@ -519,7 +529,7 @@ impl Core {
             }
             Destination::Read { uri, instances } => {
                 let params = frame.params().unwrap_or("{}");
-                let operation = Operation::read(uri);
+                let operation = Operation::read(uri, now);
                 self.ask_all(ticket, operation, &instances, method::RESOURCES_READ, params, now);
             }
             Destination::Method(mut rest) => {
@@ -529,7 +539,7 @@ impl Core {
             }
             Destination::Task { task, instances } => {
                 let params = json!({ "taskId": task }).to_string();
-                let operation = Operation::task(frame, task);
+                let operation = Operation::task(frame, task, now);
                 self.ask_all(ticket, operation, &instances, method::TASKS_GET, &params, now);
             }
             Destination::Level => self.set_level(ticket, &frame, now),
@@ -589,8 +599,9 @@ impl Core {
         let mut call = Cow::Borrowed(call);
         if caller != Caller::Greeted && !speaks_modern(&self.talk, instance, caller) {
             if let Some(level) = self.level_to_raise(ticket, instance) {
-                let operation =
-                    Operation::raise(edited(&call, edits), said.clone(), instance.clone(), shape, level);
+                let link = self.talk.link_to(instance, caller);
+                let messages = (edited(&call, edits), said.clone());
+                let operation = Operation::raise(link, messages, instance.clone(), shape, level, now);
                 let params = format!(r#"{{"level":"{}"}}"#, level.as_str());
                 let only = std::slice::from_ref(instance);
                 return self.ask_all(ticket, operation, only, method::LOGGING_SET_LEVEL, &params, now);
@@ -663,6 +674,10 @@ impl Core {
     ) {
         let mut missing = BTreeMap::new();
         for (key, instance) in lists {
+            if anew {
+                // What is on its way may be older than what the client has done since.
+                self.lists.catalog.outdate(key);
+            }
             if anew || matches!(self.lists.catalog.standing(key), Standing::Missing | Standing::Partial) {
                 self.lists.want(&mut self.talk, key, &instance, now);
             }
@@ -687,12 +702,10 @@ impl Core {
                 let Some(instance) = instance.cloned() else { return };
                 let method = key.kind.method();
                 let number = self.talk.ask(&instance, key.caller, method, params, Waiter::List(key));
-                self.lists.catalog.asked(key, number);
+                self.lists.catalog.asked(key, number, now);
             }
-            Some(Step::Over { again }) => {
-                if !again {
-                    self.lists.on_asked(key);
-                }
+            Some(Step::Over) => {
+                self.lists.on_asked(key);
                 if key.kind == ListKind::Tasks {
                     self.learn_tasks(key);
                 }
@@ -708,13 +721,6 @@ impl Core {
                 }
                 for ticket in over {
                     self.finish(ticket, now);
-                }
-                let instance = stage!(self).instance(key.generation);
-                if again
-                    && self.wants(key)
-                    && let Some(instance) = instance.cloned()
-                {
-                    self.lists.want(&mut self.talk, key, &instance, now);
                 }
                 self.restless = true;
             }
@@ -744,7 +750,7 @@ impl Core {
                 self.restless = true;
             }
             Then::Route(frame) => self.route(ticket, frame, true, now),
-            Then::Connect { instances, whole } => self.connect(ticket, &instances, whole, now),
+            Then::Connect(instances) => self.tell_connected(ticket, instances, now),
             Then::Tools { instances, query } => self.tell_tools(ticket, &instances, &query),
         }
     }
@@ -858,17 +864,41 @@ impl Core {
             tools::Call::Result(result) => self.talk.answer_result(ticket, &result),
             tools::Call::Disconnect => self.disconnect(ticket),
             tools::Call::Connect { instances, whole } => {
+                // At once, so that what the client says next finds what it has said before.
+                if caller == Caller::Greeted
+                    && let Some(first) = instances.first()
+                {
+                    self.choose(
+                        |target| if whole { target.choose_project(first) } else { target.choose(first) },
+                    );
+                }
                 let lists = self.tool_lists(caller, &instances);
-                self.wait_for_lists(ticket, lists, true, Then::Connect { instances, whole }, now);
+                self.wait_for_lists(ticket, lists, true, Then::Connect(instances), now);
             }
             tools::Call::Tools { instances, query } => {
                 let lists = self.tool_lists(caller, &instances);
                 self.wait_for_lists(ticket, lists, true, Then::Tools { instances, query }, now);
             }
             tools::Call::Forward { instance, call } => {
-                self.forward(ticket, &instance, (&call, Vec::new()), frame, Shape::Tool, now);
+                let edits = self.own_name(caller, &instance, &call);
+                self.forward(ticket, &instance, (&call, edits), frame, Shape::Tool, now);
             }
         }
+    }
+
+    /// The edit that gives a tool its own name, where the call names it with the alias of its instance in front.
+    fn own_name(&self, caller: Caller, instance: &Instance, call: &Frame) -> Vec<Edit> {
+        let raw = message::Key::of(call).name;
+        let (Some(raw), Some(name)) = (raw, message::text_of(raw)) else { return Vec::new() };
+        let key = ListKey { generation: instance.generation, caller, kind: ListKind::Tools };
+        let Some((alias, rest)) = split(&name).filter(|(alias, _)| **alias == *instance.alias) else {
+            return Vec::new();
+        };
+        if self.lists.catalog.has(key, &name) {
+            return Vec::new();
+        }
+        let original = self.lists.catalog.original(key, alias, rest, self.config.name_budget);
+        vec![(call.span_of(raw.get()), quoted(original.as_deref().unwrap_or(rest)))]
     }
 
     fn surroundings(&self, caller: Caller) -> Surroundings<'_> {
@@ -905,16 +935,19 @@ impl Core {
         failures
     }
 
-    fn connect(&mut self, ticket: Ticket, instances: &[Instance], whole: bool, now: Instant) {
+    /// The client has connected, and the lists of tools are there or have been waited for.
+    fn tell_connected(&mut self, ticket: Ticket, mut instances: Vec<Instance>, now: Instant) {
         let caller = self.talk.caller(ticket);
         let is_modern = caller != Caller::Greeted;
-        let failures = self.tool_failures(caller, instances);
-        let mut is_news = false;
-        if !is_modern {
-            let Some(first) = instances.first() else { return };
-            self.choose(|target| if whole { target.choose_project(first) } else { target.choose(first) });
-            is_news = self.announce();
+        let failures = self.tool_failures(caller, &instances);
+        let asked_for = instances.clone();
+        instances.retain(|it| stage!(self).instance(it.generation).is_some());
+        if instances.is_empty() {
+            let names: Vec<_> = asked_for.iter().map(|it| format!("`{}`", it.alias)).collect();
+            let text = format!("{} ended while you were being connected to it", names.join(" and "));
+            return self.talk.answer_result(ticket, &tools::tool_error(&text));
         }
+        let is_news = self.announce();
         let (view, naming) = (stage!(self).instances(caller), stage!(self).naming(caller));
         let directory = self.lists.catalog.directory(&view, naming, caller, ListKind::Tools);
         let theirs = directory
@@ -922,7 +955,7 @@ impl Core {
             .iter()
             .filter(|entry| instances.iter().any(|it| it.generation == entry.generation));
         let names: Vec<String> = theirs.map(|entry| entry.listed.to_string()).collect();
-        let result = tools::connected(instances, &names, &failures, is_modern);
+        let result = tools::connected(&instances, &names, &failures, is_modern);
         if is_news {
             self.begin(ticket, Operation::refresh(result, now));
         } else {
@@ -1072,8 +1105,8 @@ impl Core {
             return;
         }
         match kind {
-            UpstreamEventKind::Ready(welcome) => self.on_welcome(link, &welcome, false),
-            UpstreamEventKind::Renewed(welcome) => self.on_welcome(link, &welcome, true),
+            UpstreamEventKind::Ready(welcome) => self.on_welcome(link, &welcome, false, now),
+            UpstreamEventKind::Renewed(welcome) => self.on_welcome(link, &welcome, true, now),
             UpstreamEventKind::Frame { frame, carrier } => self.on_frame(link, carrier, &frame, now),
             UpstreamEventKind::Ended { id, error } => {
                 if let Some(sent) = self.talk.requests.over(link, id) {
@@ -1091,7 +1124,7 @@ impl Core {
     }
 
     /// The instance is there, or there again: it must know what the client wants of it.
-    fn on_welcome(&mut self, link: LinkId, welcome: &Welcome, again: bool) {
+    fn on_welcome(&mut self, link: LinkId, welcome: &Welcome, again: bool, now: Instant) {
         let Some(open) = self.talk.links.get_mut(link) else { return };
         let manners = Manners::of(welcome);
         let takes_level = manners.logs || manners.era.is_modern();
@@ -1114,15 +1147,15 @@ impl Core {
             self.talk.ask(&instance, caller, method::RESOURCES_SUBSCRIBE, params, Waiter::Nobody);
         }
         if again {
-            self.doubt_lists(instance.generation, caller);
+            self.doubt_lists(instance.generation, caller, now);
         }
         self.restless = true;
     }
 
     /// The lists of an instance may have changed unnoticed.
-    fn doubt_lists(&mut self, generation: Generation, caller: Caller) {
+    fn doubt_lists(&mut self, generation: Generation, caller: Caller, now: Instant) {
         for kind in ListKind::WATCHED {
-            self.lists.catalog.doubt(ListKey { generation, caller, kind });
+            self.lists.catalog.doubt(ListKey { generation, caller, kind }, now);
         }
     }
 
@@ -1133,7 +1166,7 @@ impl Core {
         }
         let Some((closed, orphans)) = self.talk.close(link) else { return };
         // What changes while there is no link is not heard of.
-        self.doubt_lists(closed.instance.generation, closed.caller);
+        self.doubt_lists(closed.instance.generation, closed.caller, now);
         for (number, waiter) in orphans {
             self.fail(link, &closed.instance, number, waiter, error, now);
         }
@@ -1192,7 +1225,9 @@ impl Core {
                 self.asking.on_question_of_call(&mut self.talk, link, carrier, frame, now);
             }
             Kind::Notification { method } if **method == *method::PROGRESS => self.on_progress(link, frame),
-            Kind::Notification { method } => self.on_notification(link, caller, carrier, method, frame),
+            Kind::Notification { method } => {
+                self.on_notification(link, caller, (carrier, method), frame, now);
+            }
         }
     }
 
@@ -1281,9 +1316,9 @@ impl Core {
         &mut self,
         link: LinkId,
         caller: Caller,
-        carrier: Option<u64>,
-        name: &str,
+        (carrier, name): (Option<u64>, &str),
         frame: &Frame,
+        now: Instant,
     ) {
         let Some(open) = self.talk.links.get(link) else { return };
         let (generation, alias) = (open.instance.generation, Arc::clone(&open.instance.alias));
@@ -1291,7 +1326,7 @@ impl Core {
             method::CANCELLED => self.asking.on_withdrawn(&mut self.talk, link, caller, frame),
             method::TOOLS_LIST_CHANGED | method::PROMPTS_LIST_CHANGED | method::RESOURCES_LIST_CHANGED => {
                 for kind in ListKind::of_change(name) {
-                    self.lists.on_said_changed(ListKey { generation, caller, kind: *kind });
+                    self.lists.on_said_changed(ListKey { generation, caller, kind: *kind }, now);
                 }
                 self.restless = true;
             }

@@ -130,6 +130,14 @@ impl Feeds {
         }
     }
 
+    /// The client does not want to hear of a resource any more, whosever it is. Whether it did.
+    pub(super) fn forget(&mut self, listed: &str) -> bool {
+        let before = self.subscriptions.values().map(BTreeMap::len).sum::<usize>();
+        self.subscriptions.values_mut().for_each(|uris| uris.retain(|_, known| **known != *listed));
+        self.subscriptions.retain(|_, uris| !uris.is_empty());
+        self.subscriptions.values().map(BTreeMap::len).sum::<usize>() < before
+    }
+
     /// The URI as the client knows it, if it wants to hear of this resource.
     pub(super) fn subscribed(&self, alias: &str, original: &str) -> Option<&str> {
         self.subscriptions.get(alias)?.get(original).map(|listed| &**listed)

@@ -45,11 +45,21 @@ pub(super) fn watches(talk: &Talk, feeds: &Feeds, caller: Caller, kind: ListKind
 }
 
 impl Lists {
+    /// `name_budget`: characters that a name may have which is not an instance's own.
+    pub(super) fn with(name_budget: usize) -> Self {
+        let mut lists = Self::default();
+        lists.catalog.name_budget = name_budget;
+        lists
+    }
+
     /// Asks for a list, unless it is being asked for.
     pub(super) fn want(&mut self, talk: &mut Talk, key: ListKey, instance: &Instance, now: Instant) {
-        self.catalog.want(key, instance, now, || {
+        let lost = self.catalog.want(key, instance, now, || {
             talk.ask(instance, key.caller, key.kind.method(), "{}".to_owned(), Waiter::List(key))
         });
+        if let Some(lost) = lost {
+            talk.cancel(lost, None);
+        }
     }
 
     /// Answers with a list.
@@ -133,7 +143,7 @@ impl Lists {
                 for kind in ListKind::WATCHED {
                     let key = ListKey { generation: instance.generation, caller, kind };
                     let is_due = match self.catalog.standing(key) {
-                        Standing::Stale => !self.catalog.is_asking(key),
+                        Standing::Stale => !self.catalog.is_asking(key) && !self.catalog.rests(key, now),
                         // What a client has never asked for is asked for only where the instance says that it is there.
                         Standing::Missing => {
                             !self.catalog.is_asking(key)
@@ -198,8 +208,8 @@ impl Lists {
     }
 
     /// An instance says that a list has changed.
-    pub(super) fn on_said_changed(&mut self, key: ListKey) {
-        self.catalog.doubt(key);
+    pub(super) fn on_said_changed(&mut self, key: ListKey, now: Instant) {
+        self.catalog.doubt(key, now);
         if self.catalog.standing(key) != Standing::Missing {
             self.said_changed.insert(key);
         }

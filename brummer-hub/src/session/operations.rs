@@ -30,6 +30,12 @@ const LEVEL_LIMIT: Duration = Duration::from_secs(2);
 /// How long an instance may take to accept a subscription before the listen begins without it.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long instances may take to say whether they have a resource, once one has said that it does not.
+const READ_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long instances may take to say whether they know a task.
+const TASK_LIMIT: Duration = Duration::from_secs(10);
+
 /// How long a client may take to come for its new list of tools before it is told that it is connected.
 const REFRESH_LIMIT: Duration = Duration::from_millis(500);
 
@@ -57,7 +63,7 @@ enum Kind {
     /// All take a level.
     Level,
     /// One takes a level, and then the request that wants it goes on.
-    Raise { frame: Frame, said: Frame, instance: Instance, shape: Shape, level: Level },
+    Raise { link: LinkId, frame: Frame, said: Frame, instance: Instance, shape: Shape, level: Level },
     /// All are subscribed to; what is accepted is honoured.
     Listen { caller: Caller, opening: Box<Opening>, asked: BTreeMap<u64, Watched> },
     /// The client is about to come for its new list of tools.
@@ -71,8 +77,8 @@ pub(super) enum Then {
     Show(ListKind),
     /// They may tell where this request goes.
     Route(Frame),
-    /// The client connects to these instances, and is told their tools. `whole`: to all of their project.
-    Connect { instances: Vec<Instance>, whole: bool },
+    /// The client has connected to these instances, and is told their tools.
+    Connect(Vec<Instance>),
     /// The client is told the tools of these instances that fit the query.
     Tools { instances: Vec<Instance>, query: String },
 }
@@ -149,24 +155,32 @@ impl Operation {
         Self::new(Kind::Lists { missing, then }, None)
     }
 
-    pub(super) fn read(uri: String) -> Self {
-        Self::new(Kind::Read { uri, last: None }, None)
+    pub(super) fn read(uri: String, now: Instant) -> Self {
+        Self::new(Kind::Read { uri, last: None }, Some(now + READ_LIMIT))
     }
 
     pub(super) fn method(frame: Frame, rest: VecDeque<Instance>) -> Self {
         Self::new(Kind::Method { frame, rest }, None)
     }
 
-    pub(super) fn task(frame: Frame, task: String) -> Self {
-        Self::new(Kind::Task { frame, task }, None)
+    pub(super) fn task(frame: Frame, task: String, now: Instant) -> Self {
+        Self::new(Kind::Task { frame, task }, Some(now + TASK_LIMIT))
     }
 
     pub(super) fn level(now: Instant) -> Self {
         Self::new(Kind::Level, Some(now + LEVEL_LIMIT))
     }
 
-    pub(super) fn raise(frame: Frame, said: Frame, instance: Instance, shape: Shape, level: Level) -> Self {
-        Self::new(Kind::Raise { frame, said, instance, shape, level }, None)
+    /// The request `frame`, which the client said as `said`, goes on when the level is set on the link.
+    pub(super) fn raise(
+        link: LinkId,
+        (frame, said): (Frame, Frame),
+        instance: Instance,
+        shape: Shape,
+        level: Level,
+        now: Instant,
+    ) -> Self {
+        Self::new(Kind::Raise { link, frame, said, instance, shape, level }, Some(now + LEVEL_LIMIT))
     }
 
     pub(super) fn listen(caller: Caller, opening: Opening, now: Instant) -> Self {
@@ -235,18 +249,14 @@ impl Operation {
                 self.give_up()
             }
             // An instance without log messages refuses, and there is nothing to be done about it.
-            Kind::Raise { frame, said, instance, shape, level } => Outcome::Raised {
-                link: answer.0,
-                frame: frame.clone(),
-                said: said.clone(),
-                instance: instance.clone(),
-                shape: shape.clone(),
-                level: *level,
-            },
             Kind::Lists { .. } | Kind::Level | Kind::Task { .. } | Kind::Refresh { .. } if !is_over => {
                 return None;
             }
-            Kind::Lists { .. } | Kind::Level | Kind::Task { .. } | Kind::Refresh { .. } => self.give_up(),
+            Kind::Lists { .. }
+            | Kind::Level
+            | Kind::Raise { .. }
+            | Kind::Task { .. }
+            | Kind::Refresh { .. } => self.give_up(),
         };
         Some(Ok(over))
     }
@@ -267,7 +277,15 @@ impl Operation {
                 Opening { filter: Filter::default(), watched: Vec::new(), shared: Vec::new() }.into(),
             )),
             Kind::Refresh { result } => Outcome::Result(std::mem::take(result)),
-            Kind::Level | Kind::Method { .. } | Kind::Raise { .. } => Outcome::Result("{}".to_owned()),
+            Kind::Raise { link, frame, said, instance, shape, level } => Outcome::Raised {
+                link: *link,
+                frame: frame.clone(),
+                said: said.clone(),
+                instance: instance.clone(),
+                shape: shape.clone(),
+                level: *level,
+            },
+            Kind::Level | Kind::Method { .. } => Outcome::Result("{}".to_owned()),
         }
     }
 
@@ -396,7 +414,12 @@ impl Operations {
                     due.push(*ticket);
                 }
             } else if operation.until.is_some_and(|until| until <= now) {
-                due.push(*ticket);
+                // While nobody has said anything of a resource, whoever is slow may have it.
+                if let Kind::Read { last: None, .. } = operation.kind {
+                    operation.until = Some(now + READ_LIMIT);
+                } else {
+                    due.push(*ticket);
+                }
             }
         }
         due

@@ -109,7 +109,7 @@ pub(super) fn route(frame: &Frame, mut at: Situation<'_>) -> Destination {
     let name = frame.method().unwrap_or_default();
     if let Some(kind) = ListKind::of_method(name) {
         // The hub lists everything on one page.
-        return match Key::of(frame).cursor {
+        return match Key::of(frame).cursor.filter(|cursor| !matches!(cursor.get(), "null" | "\"\"")) {
             Some(_) => refused(code::INVALID_PARAMS, "this cursor is not of this list"),
             None => Destination::List(kind),
         };
@@ -235,6 +235,15 @@ impl<'a> Situation<'a> {
         };
         if let Some(entry) = self.catalog.directory(&self.view, self.naming, self.caller, kind).get(name) {
             return Found::Owner(entry.owner());
+        }
+        // What is connected alone may have a tool that is called like that itself.
+        if let Some(only) = only
+            && split(name).is_some_and(|(alias, _)| *alias != *only.alias)
+            && self.is_unknown(self.key(only, kind))
+            && !self.waited
+            && self.find_by_alias(kind, name).is_some()
+        {
+            return Found::Lists(vec![(self.key(only, kind), only.clone())]);
         }
         if let Some(found) = self.find_by_alias(kind, name) {
             return found;

@@ -49,6 +49,9 @@ const EVENT_QUEUE: usize = 64;
 /// How long links may take to cancel what ran on them and to close their MCP sessions, once the session has ended.
 const CLOSING: Duration = Duration::from_secs(1);
 
+/// How long a client may take to read what was said last.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 /// A link, as the shell has it.
 #[derive(Debug)]
 struct OpenLink {
@@ -168,7 +171,9 @@ impl Shell {
                 }
             }
         };
-        let _ = timeout(CLOSING, goodbye).await;
+        let _ = timeout(GOODBYE, goodbye).await;
+        // What is not read holds room that instances may wait for.
+        self.backlog.clear();
         drop(self.output);
         // A link whose last handle is gone does what it was told, closes its MCP session, and ends.
         drop(self.links);

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    catalog::{Described, Item},
+    catalog::{Described, Item, split},
     message::{self, text_of},
     own::{INSTANCES_URI, Tool},
 };
@@ -104,8 +104,11 @@ impl<'a> Arguments<'a> {
         };
         let raw: Raw<'a> = serde_json::from_str(text)
             .map_err(|_| "`arguments` must be an object that has each member once".to_owned())?;
-        let arguments =
-            object(raw.arguments).ok_or("`arguments` must be an object, the arguments of the tool")?;
+        let arguments = match raw.arguments {
+            // Some models put the arguments of the tool beside its name.
+            None => message::without(text, &["instance", "instance_id", "query", "tool"]).into(),
+            given => object(given).ok_or("`arguments` must be an object, the arguments of the tool")?,
+        };
         Ok(Self {
             instance: string("instance_id", raw.instance_id)?.or(string("instance", raw.instance)?),
             query: string("query", raw.query)?,
@@ -226,7 +229,11 @@ impl Surroundings<'_> {
     fn forward(&self, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, String> {
         let tool = arguments.tool.as_deref();
         let tool = tool.ok_or("instances_call needs `tool`, the name of a tool of the instance")?;
-        let instance = match self.meant(arguments.instance.as_deref())?.as_slice() {
+        // The alias may stand in front of the tool's name, as a search over all instances shows it.
+        let named = split(tool).map(|(alias, _)| alias).filter(|alias| {
+            arguments.instance.is_none() && self.snapshot.active().any(|it| *it.alias == **alias)
+        });
+        let instance = match self.meant(arguments.instance.as_deref().or(named))?.as_slice() {
             [only] => (*only).clone(),
             several => {
                 return Err(format!(

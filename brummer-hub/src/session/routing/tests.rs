@@ -58,6 +58,7 @@ fn tell(method: &str, params: &Value, known: Known) -> String {
     let mut departed = Departed::default();
     departed.note(&gone);
     let (mut catalog, now) = (Catalog::default(), Instant::now());
+    catalog.name_budget = BUDGET;
     let (caller, owners) = (Caller::Greeted, Owners::default());
     for it in snapshot.instances.iter().filter(|it| known.listed.contains(&&*it.alias)) {
         for kind in [ListKind::Tools, ListKind::Prompts] {
