@@ -130,8 +130,19 @@ fn item(frame: &Frame, text: &str, kind: ListKind) -> Result<(Item, Option<Strin
     }
     if kind == ListKind::Tools {
         let schema = members.get("inputSchema").ok_or_else(|| format!("`{key}` has no `inputSchema`"))?;
-        if !schema.starts_with('{') {
-            return Err(format!("the `inputSchema` of `{key}` is not an object"));
+        match sound_schema(schema) {
+            None => return Err(format!("the `inputSchema` of `{key}` is not one of an object")),
+            Some(Cow::Borrowed(_)) => {}
+            Some(Cow::Owned(sound)) => {
+                let at = schema.as_ptr() as usize - text.as_ptr() as usize;
+                let whole = format!("{}{sound}{}", &text[..at], &text[at + schema.len()..]);
+                let (mut item, fault) = without_nulls(frame.span_of(text), &whole, &key, name)?;
+                item.mended.get_or_insert_with(|| whole.into());
+                let told = format!(
+                    "the `inputSchema` of `{key}` lacks its type, or has null where it may have nothing"
+                );
+                return Ok((item, Some(fault.map_or(told.clone(), |fault| format!("{told}; {fault}")))));
+            }
         }
     }
     if matches!(kind, ListKind::Resources | ListKind::Templates)
@@ -139,30 +150,55 @@ fn item(frame: &Frame, text: &str, kind: ListKind) -> Result<(Item, Option<Strin
     {
         return Err(format!("`{key}` has no `name`"));
     }
+    without_nulls(frame.span_of(text), text, &key, name)
+}
+
+/// The item without members that are null where a value is expected. `text` is what it says, `span` where it stands.
+fn without_nulls(
+    span: Range<usize>,
+    text: &str,
+    key: &str,
+    name: &str,
+) -> Result<(Item, Option<String>), String> {
+    let members = Object::read(text).ok_or("it cannot be mended")?;
     let is_null =
         |member: &&crate::frame::Member<'_>| member.value == "null" && OPTIONAL.contains(&&*member.name);
     let nulls: Vec<&str> = members.iter().filter(is_null).map(|member| &*member.name).collect();
-    let span = frame.span_of(text);
     let digest = |text: &str| foldhash::fast::FixedState::default().hash_one(text);
+    let key_span = |text: &str| {
+        let raw = Object::read(text)?.get(name)?.as_ptr() as usize - text.as_ptr() as usize;
+        Some(raw..raw + Object::read(text)?.get(name)?.len())
+    };
+    let item = |text: &str, mended| {
+        let key_span = key_span(text).ok_or("it cannot be mended")?;
+        Ok::<_, String>(Item { key: key.into(), span: span.clone(), key_span, mended, digest: digest(text) })
+    };
     if nulls.is_empty() {
-        let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-        let item = Item {
-            key: key.into(),
-            span,
-            key_span: start..start + raw.len(),
-            mended: None,
-            digest: digest(text),
-        };
-        return Ok((item, None));
+        return Ok((item(text, None)?, None));
     }
     let fault = format!("`{key}` has members that are null, which are left out: {}", nulls.join(", "));
     let mended: Box<str> = super::super::message::without(text, &nulls).into();
-    let start = Object::read(&mended)
-        .and_then(|members| Some(members.get(name)?.as_ptr() as usize - mended.as_ptr() as usize))
-        .ok_or("it cannot be mended")?;
-    let (key_span, digest) = (start..start + raw.len(), digest(&mended));
-    let item = Item { key: key.into(), span, key_span, mended: Some(mended), digest };
-    Ok((item, Some(fault)))
+    Ok((item(&mended, Some(mended.clone()))?, Some(fault)))
+}
+
+/// A schema that clients take for one of an object: as it is, or with its type and without what is null. `None`: it is none.
+fn sound_schema(schema: &str) -> Option<Cow<'_, str>> {
+    let members = Object::read(schema)?;
+    let nulls: Vec<&str> =
+        ["properties", "required"].into_iter().filter(|name| members.get(name) == Some("null")).collect();
+    let kind = members.get("type");
+    if kind.is_some_and(|kind| crate::frame::string(kind).as_deref() != Some("object")) {
+        return None;
+    }
+    if kind.is_some() && nulls.is_empty() {
+        return Some(schema.into());
+    }
+    let bare = super::super::message::without(schema, &nulls);
+    if kind.is_some() {
+        return Some(bare.into());
+    }
+    let rest = bare.strip_prefix('{')?;
+    Some(format!(r#"{{"type":"object"{}{rest}"#, super::super::message::separator(rest)).into())
 }
 
 /// The description and title of a tool, for a search.
@@ -191,24 +227,54 @@ mod tests {
 
     #[test]
     fn items_stay_as_they_were_written() {
-        let one = r#"{ "name" : "a\u0062", "inputSchema":{}, "x":1.0 }"#;
+        let one = r#"{ "name" : "a\u0062", "inputSchema":{"type":"object"}, "x":1.0 }"#;
         let page = page(ListKind::Tools, &format!(r#"{{"tools":[{one}],"nextCursor":""}}"#));
         assert_eq!(texts(&page), [one]);
         assert_eq!((&*page.items[0].key, page.next.as_deref()), ("ab", Some("")));
         assert_eq!(
             page.items[0].listed_as(&page.frame, "web__ab"),
-            r#"{ "name" : "web__ab", "inputSchema":{}, "x":1.0 }"#
+            r#"{ "name" : "web__ab", "inputSchema":{"type":"object"}, "x":1.0 }"#
         );
+    }
+
+    #[test]
+    fn schemas_are_mended_or_their_tools_left_out() {
+        let schema = |schema: &str| {
+            let page = page(
+                ListKind::Tools,
+                &format!(r#"{{"tools":[{{"name":"a","inputSchema":{schema},"title":null}}]}}"#),
+            );
+            page.items.first().map(|item| item.listed_as(&page.frame, "b").into_owned())
+        };
+        let sound = |schema: &str| Some(format!(r#"{{"name":"b","inputSchema":{schema}}}"#));
+        assert_eq!(schema("{}"), sound(r#"{"type":"object"}"#));
+        assert_eq!(schema(r#"{"x":1.0}"#), sound(r#"{"type":"object","x":1.0}"#));
+        assert_eq!(schema(r#"{"type":"object","required":null}"#), sound(r#"{"type":"object"}"#));
+        assert_eq!(
+            schema(r#"{"type":"object","properties":null,"x":1}"#),
+            sound(r#"{"type":"object","x":1}"#)
+        );
+        assert_eq!(schema(r#"{"type":"string"}"#), None);
+        assert_eq!(schema("7"), None);
     }
 
     #[test]
     fn a_bad_item_spoils_nothing() {
         let page = page(
             ListKind::Tools,
-            r#"{"tools":[1,{"name":"a","inputSchema":{},"title":null},{"name":""},{"inputSchema":{}},{"name":"b"},{"name":"c","inputSchema":[]},{"name":"a","inputSchema":{}},{"name":"d","description":null,"inputSchema":{}}]}"#,
+            r#"{"tools":[1,{"name":"a","inputSchema":{"type":"object"},"title":null},{"name":""},{"inputSchema":{"type":"object"}},{"name":"b"},{"name":"c","inputSchema":[]},{"name":"a","inputSchema":{"type":"object"}},{"name":"d","description":null,"inputSchema":{"type":"object"}}]}"#,
         );
-        assert_eq!(texts(&page), [r#"{"name":"a","inputSchema":{}}"#, r#"{"name":"d","inputSchema":{}}"#]);
+        assert_eq!(
+            texts(&page),
+            [
+                r#"{"name":"a","inputSchema":{"type":"object"}}"#,
+                r#"{"name":"d","inputSchema":{"type":"object"}}"#
+            ]
+        );
         assert_eq!(page.faults.len(), 8, "{:?}", page.faults);
-        assert_eq!(page.items[1].listed_as(&page.frame, "x"), r#"{"name":"x","inputSchema":{}}"#);
+        assert_eq!(
+            page.items[1].listed_as(&page.frame, "x"),
+            r#"{"name":"x","inputSchema":{"type":"object"}}"#
+        );
     }
 }
