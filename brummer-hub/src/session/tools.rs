@@ -163,10 +163,12 @@ impl Surroundings<'_> {
         match tool {
             Tool::List => {
                 let entries = self.entries();
-                Ok(Call::Result(tool_result(
-                    &listing_text(&entries, self.is_modern),
-                    &json!({ "instances": entries }),
-                )))
+                let text = listing_text(&entries, self.is_modern);
+                let mut structured = json!({ "instances": entries });
+                if entries.is_empty() {
+                    structured["next"] = text.as_str().into();
+                }
+                Ok(Call::Result(tool_result(&text, &structured)))
             }
             Tool::Connect => self.connect(arguments),
             Tool::Disconnect if self.is_modern => {
