@@ -133,7 +133,7 @@ test("a real client runs the command from its configuration", async () => {
   const env = { ...process.env, BRUMMER_DATA_DIR: path.join(place, "data") };
   await client.connect(new StdioClientTransport({ ...configuration.mcpServers["brummer-hub"], env, cwd: project }));
   const { structuredContent } = await client.callTool({ name: "instances_list", arguments: {} });
-  assert.deepEqual(structuredContent, { instances: [] });
+  assert.deepEqual(structuredContent.instances, []);
   await client.close();
 });
 
