@@ -1,7 +1,5 @@
 //! Servers that do everything wrong. They harm no one but themselves.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -18,7 +16,7 @@ fn never_active() -> Vec<(&'static str, Behaviour)> {
         ("not-json", raw(|| Answer::http(200, "application/json", "{\"jsonrpc\":"))),
         ("json-but-no-rpc", raw(|| Answer::http(200, "application/json", "{\"status\":\"ok\"}"))),
         ("wrong-type", raw(|| Answer::http(200, "image/png", "PNG"))),
-        ("endless", raw(|| Answer::Stream(endless()))),
+        ("endless", raw(|| Answer::Stream(endless(10)))),
         ("closes-midway", raw(|| Answer::Stream(broken(b"data: {\"jsonrpc\":\"2.0\",")))),
         ("unauthorized", raw(|| Answer::http(401, "application/json", "{\"error\":\"no\"}"))),
         ("accepts-all", raw(|| Answer::http(202, "text/plain", ""))),
@@ -30,14 +28,12 @@ fn never_active() -> Vec<(&'static str, Behaviour)> {
     ]
 }
 
-/// A stream that goes on for ever and never says anything that was asked for.
-fn endless() -> mpsc::Receiver<Result<bytes::Bytes, std::io::Error>> {
+/// A stream that goes on for ever, as fast as it is read, and never says anything that was asked for.
+fn endless(length: usize) -> mpsc::Receiver<Result<bytes::Bytes, std::io::Error>> {
     let (chunks, stream) = mpsc::channel(1);
-    tokio::spawn(async move {
-        while chunks.send(Ok(event(r#"{"jsonrpc":"2.0","method":"notifications/noise"}"#))).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
+    let noise = json!({ "jsonrpc": "2.0", "method": "notifications/noise", "params": { "noise": "x".repeat(length) } });
+    let noise = event(&noise.to_string());
+    tokio::spawn(async move { while chunks.send(Ok(noise.clone())).await.is_ok() {} });
     stream
 }
 
@@ -154,21 +150,30 @@ async fn a_bad_answer_is_an_error_of_that_call_alone_and_no_call_is_repeated() {
     }
 }
 
-#[tokio::test]
+/// What an instance says without a pause takes neither the client, nor its other calls, nor the end of the hub from their
+/// turn. The lengths differ in what runs out first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_stream_holds_up_nothing_and_can_be_cancelled() {
-    let home = Home::new();
-    let fake = Fake::start(Behaviour::default().tool("endless", async |_| Answer::Stream(endless()))).await;
-    let id = home.announce("talkative", fake.port);
-    let hub = Hub::start(&home, HubOptions::default()).await;
-    hub.connect(&id).await;
-    let mark = hub.mark();
-    let call = hub.ask("tools/call", json!({ "name": "endless" })).await;
-    hub.notification(mark, "notifications/noise").await;
-    assert_eq!(hub.call("echo", json!({ "message": "heard" })).await.text(), "heard");
-    hub.notify("notifications/cancelled", json!({ "requestId": call.parse::<u64>().unwrap() })).await;
-    fake.saw("the cancellation", |seen| seen.method() == "notifications/cancelled").await;
-    assert_eq!(hub.call("echo", json!({ "message": "after" })).await.text(), "after");
-    assert!(!hub.since(mark).iter().any(|line| line.answers(&call)));
+    for length in [10, 20_000] {
+        let home = Home::new();
+        let endless = move |_| std::future::ready(Answer::Stream(endless(length)));
+        let fake = Fake::start(Behaviour::default().tool("endless", endless)).await;
+        let id = home.announce("talkative", fake.port);
+        let hub = Hub::start(&home, HubOptions::default()).await;
+        hub.connect(&id).await;
+        let mark = hub.mark();
+        let (call, other) = tokio::join!(
+            hub.ask("tools/call", json!({ "name": "endless" })),
+            hub.ask("tools/call", json!({ "name": "endless" })),
+        );
+        hub.notification(mark, "notifications/noise").await;
+        assert_eq!(hub.call("echo", json!({ "message": "heard" })).await.text(), "heard");
+        hub.notify("notifications/cancelled", json!({ "requestId": call.parse::<u64>().unwrap() })).await;
+        fake.saw("the cancellation", |seen| seen.method() == "notifications/cancelled").await;
+        assert_eq!(hub.call("echo", json!({ "message": "after" })).await.text(), "after");
+        assert!(!hub.since(mark).iter().any(|line| line.answers(&call) || line.answers(&other)));
+        hub.end().await;
+    }
 }
 
 #[tokio::test]

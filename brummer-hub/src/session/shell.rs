@@ -86,6 +86,25 @@ pub(super) struct Shell {
     ended: bool,
 }
 
+/// What either side of the session said.
+enum Said {
+    Link(UpstreamEvent),
+    /// `None`: the client says no more.
+    Client(Option<Input>),
+}
+
+/// Waits for either side, at random where both have spoken: neither keeps the other waiting, however much it says.
+async fn said(
+    links: &mut mpsc::Receiver<UpstreamEvent>,
+    client: &mut mpsc::Receiver<Input>,
+    listens: bool,
+) -> Said {
+    tokio::select! {
+        Some(event) = links.recv() => Said::Link(event),
+        input = client.recv(), if listens => Said::Client(input),
+    }
+}
+
 impl Shell {
     pub(super) fn new(
         hub: &Hub,
@@ -127,7 +146,6 @@ impl Shell {
         while !self.ended {
             // While the client does not read, nothing is taken in.
             let free = self.backlog.is_empty();
-            let open = free && listens;
             let deadline = self.core.deadline().map(Instant::from_std);
             tokio::select! {
                 biased;
@@ -144,15 +162,15 @@ impl Shell {
                     }
                     Err(_) => self.take(Event::Stop),
                 },
-                Some(event) = self.events.recv(), if free => self.on_link(event),
                 Some(resolved) = self.resolving.join_next(), if free => match resolved {
                     Ok(roots) => self.take(Event::Roots(roots)),
                     Err(error) => tracing::error!("directories could not be resolved: {error}"),
                 },
                 () = until(deadline), if free => self.take(Event::Time),
-                input = self.input.recv(), if open => match input {
-                    Some(input) => self.take(Event::Client(input)),
-                    None => {
+                said = said(&mut self.events, &mut self.input, listens), if free => match said {
+                    Said::Link(event) => self.on_link(event),
+                    Said::Client(Some(input)) => self.take(Event::Client(input)),
+                    Said::Client(None) => {
                         listens = false;
                         self.take(Event::InputEnded);
                     }

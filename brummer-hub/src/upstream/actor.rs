@@ -8,7 +8,7 @@
 //!
 //! Exchanges and chores are futures in sets that the actor polls itself, so a call needs no task of its own. They tell
 //! the owner what they hear and wait for room; the actor never does, so that its commands are always taken. It ends
-//! when the last handle is gone, when it is stopped, or when the conversation cannot be opened.
+//! when the last handle is gone or nobody listens, when it is stopped, or when the conversation cannot be opened.
 
 mod ending;
 mod modern;
@@ -190,12 +190,16 @@ impl Actor {
     }
 
     async fn converse(&mut self) -> End {
-        let stop = self.stop.clone();
+        let (stop, owner) = (self.stop.clone(), self.wire.events.clone());
         let mut stopped = pin!(stop.cancelled());
+        let mut deserted = pin!(owner.closed());
         loop {
+            // In no order: neither an instance that never stops talking nor a client that sends without waiting may keep
+            // the rest from its turn.
             tokio::select! {
-                biased;
                 () = &mut stopped => return End::Closed,
+                // Without an owner nothing holds up what the instance says.
+                () = &mut deserted => return End::Closed,
                 Some(finished) = self.exchanges.next(), if !self.exchanges.is_empty() => {
                     if let Some(end) = self.on_finished(finished) {
                         return end;
@@ -216,7 +220,6 @@ impl Actor {
                     let kind = UpstreamEventKind::Suspect;
                     let _ = self.wire.events.try_send(UpstreamEvent { link: self.wire.link, kind });
                 }
-                // Last, because it never runs dry while a client sends without waiting.
                 command = self.commands.recv(), if self.chores.len() < MAX_CHORES => match command {
                     Some(command) => self.on_command(command),
                     None => return End::Closed,

@@ -24,6 +24,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpStream,
+    task::yield_now,
     time::{Instant, timeout},
 };
 
@@ -47,6 +48,10 @@ const READ_BUFFER: usize = 64 * 1024;
 
 /// Header fields of one answer. Node takes 2,000; frameworks that trace or cache write some tens.
 const MAX_HEADERS: usize = 256;
+
+/// Pieces of an answer that are read before others get their turn: so few that two exchanges leave something of what a
+/// task may do at a time.
+const TURN: u8 = 16;
 
 /// Idle connections that are kept; more than a client has calls in flight at a time.
 const MAX_POOLED: usize = 64;
@@ -152,6 +157,8 @@ pub(super) struct Connection {
     /// hyper's side; `None` once it has ended. Boxed, because connections are handed about.
     driver: Option<Box<http1::Connection<TokioIo<TcpStream>, Payload>>>,
     idle_since: Instant,
+    /// Pieces read in this turn.
+    pieces: u8,
 }
 
 /// Why there is no response.
@@ -168,7 +175,7 @@ impl Connection {
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| {
             ExchangeError { sent: Sent::No, reason: ExchangeReason::Io(error.to_string()) }
         })?;
-        Ok(Self { sender, driver: Some(Box::new(driver)), idle_since: Instant::now() })
+        Ok(Self { sender, driver: Some(Box::new(driver)), idle_since: Instant::now(), pieces: 0 })
     }
 
     /// Lets hyper read and write as much as it can.
@@ -218,6 +225,15 @@ impl Connection {
             }
         })
         .await
+    }
+
+    /// To be awaited before each piece of an answer: an instance may talk without a pause, and others have to live too.
+    pub(super) async fn take_turns(&mut self) {
+        self.pieces += 1;
+        if self.pieces == TURN {
+            self.pieces = 0;
+            yield_now().await;
+        }
     }
 
     /// How long it has rested since its last exchange.

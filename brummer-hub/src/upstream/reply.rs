@@ -134,6 +134,7 @@ impl Reply {
     /// The next event with data, whatever its name.
     pub(super) async fn next_event(&mut self) -> Result<Option<(Name, Document)>, ExchangeError> {
         loop {
+            self.connection.take_turns().await;
             if let Form::Events(parser, chunk) = &mut self.form {
                 match parser.next(chunk) {
                     Some(Event::Data { name, data }) => return Ok(Some((name, self.event(data)))),
@@ -285,6 +286,7 @@ async fn read(
             });
             scanner.get_or_insert_default().read(&mut whole);
         }
+        connection.take_turns().await;
         match connection.chunk(&mut body).await {
             Some(Ok(chunk)) => next = chunk,
             Some(Err(error)) => return Err(broken(&error)),
