@@ -20,6 +20,7 @@ mod exchange;
 mod fault;
 mod handshake;
 mod headers;
+mod legacy;
 mod legacy_sse;
 mod listen;
 mod modern;
@@ -29,6 +30,7 @@ pub mod sse;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod work;
 
 pub(crate) use reach::Reach;
 

@@ -784,9 +784,9 @@ impl Core {
         }
     }
 
-    /// Tells each caller which lists have changed. Whether the client with a handshake has to come for its tools again.
-    fn announce(&mut self) -> bool {
-        self.lists.announce(&mut self.talk, stage!(self), &self.feeds)
+    /// Tells each caller which lists have changed.
+    fn announce(&mut self) {
+        self.lists.announce(&mut self.talk, stage!(self), &self.feeds);
     }
 
     // Operations.
@@ -947,7 +947,7 @@ impl Core {
             let text = format!("{} ended while you were being connected to it", names.join(" and "));
             return self.talk.answer_result(ticket, &tools::tool_error(&text));
         }
-        let is_news = self.announce();
+        self.announce();
         let (view, naming) = (stage!(self).instances(caller), stage!(self).naming(caller));
         let directory = self.lists.catalog.directory(&view, naming, caller, ListKind::Tools);
         let theirs = directory
@@ -956,7 +956,7 @@ impl Core {
             .filter(|entry| instances.iter().any(|it| it.generation == entry.generation));
         let names: Vec<String> = theirs.map(|entry| entry.listed.to_string()).collect();
         let result = tools::connected(&instances, &names, &failures, is_modern);
-        if is_news {
+        if !is_modern && self.lists.take_due_tools() {
             self.begin(ticket, Operation::refresh(result, now));
         } else {
             self.talk.answer_result(ticket, &result);

@@ -176,9 +176,7 @@ impl Lists {
     }
 
     /// Tells each caller which lists have changed since it was shown or told them.
-    /// Whether the client with a handshake has to come for its tools again.
-    pub(super) fn announce(&mut self, talk: &mut Talk, stage: Stage<'_>, feeds: &Feeds) -> bool {
-        let mut new_tools = false;
+    pub(super) fn announce(&mut self, talk: &mut Talk, stage: Stage<'_>, feeds: &Feeds) {
         for caller in watchers(talk, feeds) {
             let mut changed: Vec<ListKind> = Vec::new();
             // Of what it does not watch it may still have to be told when it does.
@@ -195,7 +193,6 @@ impl Lists {
                 self.said_changed.retain(|key| key.caller != caller || key.kind.changed() != kind.changed());
                 let told = message::notification(kind.changed(), None);
                 if caller == Caller::Greeted {
-                    new_tools |= kind == ListKind::Tools;
                     talk.emit(told);
                 } else if let Ok(frame) = Frame::parse(told.join()) {
                     for message in feeds.list_changed(caller, kind, &frame) {
@@ -204,7 +201,12 @@ impl Lists {
                 }
             }
         }
-        new_tools
+    }
+
+    /// Whether the client with a handshake was told that its tools have changed, and may be on its way to come for them. It
+    /// is said once.
+    pub(super) fn take_due_tools(&mut self) -> bool {
+        self.shown.take_due(Caller::Greeted, ListKind::Tools)
     }
 
     /// An instance says that a list has changed.

@@ -37,7 +37,7 @@ const READ_LIMIT: Duration = Duration::from_secs(30);
 const TASK_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a client may take to come for its new list of tools before it is told that it is connected.
-const REFRESH_LIMIT: Duration = Duration::from_millis(500);
+pub(super) const REFRESH_LIMIT: Duration = Duration::from_millis(500);
 
 /// An answer to a request of an operation, and on which link it came.
 pub(super) type Answer = (LinkId, Result<Frame, ExchangeError>);

@@ -16,6 +16,8 @@ const UNLIKE_ANY: Digest = Digest::MAX;
 struct Told {
     /// Whether the caller has asked for the list itself.
     listed: bool,
+    /// It was told of a change, and has neither come for the list since nor been waited for.
+    due: bool,
     /// By instance; `None`: whatever it comes to have is no news.
     digests: BTreeMap<Generation, Option<Digest>>,
 }
@@ -33,7 +35,11 @@ impl Shown {
 
     /// From here on the caller is told of changes; what these instances have is none.
     pub(super) fn begin(&mut self, caller: Caller, kind: ListKind, there: impl Iterator<Item = Generation>) {
-        let fresh = || Told { listed: false, digests: there.map(|generation| (generation, None)).collect() };
+        let fresh = || Told {
+            listed: false,
+            due: false,
+            digests: there.map(|generation| (generation, None)).collect(),
+        };
         self.lists.entry((caller, kind)).or_insert_with(fresh);
     }
 
@@ -45,7 +51,7 @@ impl Shown {
         now: impl Iterator<Item = (Generation, Option<Digest>)>,
     ) {
         let digests = now.map(|(generation, digest)| (generation, Some(digest.unwrap_or(0)))).collect();
-        self.lists.insert((caller, kind), Told { listed: true, digests });
+        self.lists.insert((caller, kind), Told { listed: true, due: false, digests });
     }
 
     /// Whether what is there now differs from what the caller knows; if so, it is taken as told. What is unknown yet is no
@@ -64,7 +70,14 @@ impl Shown {
             changed |= matches!((known, digest), (Some(known), Some(digest)) if known != digest);
             told.digests.insert(generation, digest.or(known));
         }
-        changed | before.into_values().flatten().any(|digest| digest != 0)
+        changed |= before.into_values().flatten().any(|digest| digest != 0);
+        told.due |= changed;
+        changed
+    }
+
+    /// Whether the caller has been told of a change and has not come for the list since. It is said once.
+    pub(super) fn take_due(&mut self, caller: Caller, kind: ListKind) -> bool {
+        self.lists.get_mut(&(caller, kind)).is_some_and(|told| std::mem::take(&mut told.due))
     }
 
     /// An instance said that its list had changed, and it has been asked for since. Who was never shown it is told so on the
@@ -107,6 +120,18 @@ mod tests {
         assert!(!changed(&mut shown, &[(1, Some(8)), (2, Some(5))]), "an empty one has gone");
         assert!(changed(&mut shown, &[(1, Some(8))]));
         assert!(changed(&mut shown, &[(1, Some(8)), (4, Some(1))]));
+    }
+
+    #[test]
+    fn who_was_told_is_due_until_it_comes_or_was_waited_for() {
+        let mut shown = Shown::default();
+        shown.show(Caller::Greeted, TOOLS, std::iter::empty());
+        assert!(!shown.take_due(Caller::Greeted, TOOLS), "nothing was told");
+        assert!(changed(&mut shown, &[(1, Some(7))]) && !changed(&mut shown, &[(1, Some(7))]));
+        assert!(shown.take_due(Caller::Greeted, TOOLS) && !shown.take_due(Caller::Greeted, TOOLS));
+        assert!(changed(&mut shown, &[(1, Some(8))]));
+        shown.show(Caller::Greeted, TOOLS, [(Generation(1), Some(8))].into_iter());
+        assert!(!shown.take_due(Caller::Greeted, TOOLS), "it has come for it");
     }
 
     #[test]

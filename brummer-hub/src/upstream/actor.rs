@@ -1,136 +1,107 @@
-//! The task that owns a connection: its phase, its calls, its TCP connections.
+//! The task that owns a connection: its phase, and what runs for it.
 //!
 //! ```text
-//!  owner ──Command──▶ Actor ──polls──▶ exchanges (one per request)      ──▶ instance
-//!    ▲                                 chores (handshake, notifications,
-//!    └──────────UpstreamEvent───────── standing stream)
+//!  owner ──Command──▶ Actor ──Phase::start──▶ Work ──polls──▶ exchanges (one per request)      ──▶ instance
+//!    ▲                  ▲                       │             chores (handshake, notifications,
+//!    │                  └─────────Done──────────┘             standing stream)
+//!    └──────────────────UpstreamEvent───────────────────────────┘
 //! ```
 //!
 //! Exchanges and chores are futures in sets that the actor polls itself, so a call needs no task of its own. They tell
 //! the owner what they hear and wait for room; the actor never does, so that its commands are always taken. It ends
 //! when the last handle is gone or nobody listens, when it is stopped, or when the conversation cannot be opened.
-
-mod ending;
-mod modern;
-mod opening;
+//!
+//! What the instance speaks is part of the phase: [`Legacy`] and [`Modern`] hold what their kind of conversation needs.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    pin::{Pin, pin},
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::{
-    StreamExt,
-    future::{AbortHandle, BoxFuture},
-    stream::FuturesUnordered,
-};
 use tokio::{
     sync::{Semaphore, mpsc},
-    time::{Sleep, sleep},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Command, ExchangeError, ExchangeReason, Hello, Purpose, Sent, UpstreamEvent, UpstreamEventKind,
+    Command, ExchangeError, ExchangeReason, Hello, Purpose, Sent, UpstreamEvent, UpstreamEventKind, Welcome,
     body::Text,
-    connection::{Connection, Pool},
-    exchange::{self, Fate, Finished, Posted},
+    exchange::{Fate, Finished, Posted},
     fault,
-    headers::Route,
-    listen::{Heard, Listener},
+    handshake::{Opened, open},
+    headers::{Route, Transport},
+    legacy::Legacy,
+    listen::Heard,
     modern::{
-        Modern,
+        conversation::Modern,
         listen::{News, Stream},
-        meta::for_legacy,
+        request::Turn,
     },
-    reply::Reply,
     wire::{Call, Wire},
+    work::{Begun, Chore, Done, Outgoing, Work},
 };
-use crate::{
-    frame::Frame,
-    protocol::{Era, method},
-};
+use crate::protocol::{Era, method};
 
-/// Requests that are out at a time, each with a TCP connection of its own: macOS gives a process 256 descriptors.
-const MAX_IN_FLIGHT: usize = 128;
+/// How long a handshake waits for its turn. The turn is there to spare memory; healthy instances take milliseconds.
+const AT_THE_GATE: Duration = Duration::from_millis(250);
 
-/// Messages that wait for the handshake, a new session, or a place among those in flight.
-const MAX_WAITING: usize = 1024;
-
-/// Notifications on their way and the like, beyond which the actor takes no commands for a while.
-const MAX_CHORES: usize = 256;
+/// How long the end may take: half of it for the last notifications, the other half for the DELETE of the session.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 pub(super) struct Actor {
-    wire: Arc<Wire>,
     base: Route,
     hello: Hello,
     commands: mpsc::Receiver<Command>,
     stop: CancellationToken,
     phase: Phase,
-    /// Requests without an end, waiting ones too.
-    calls: HashMap<u64, Arc<Call>>,
-    waiting: VecDeque<Outgoing>,
-    exchanges: FuturesUnordered<BoxFuture<'static, Finished>>,
-    chores: FuturesUnordered<BoxFuture<'static, Chore>>,
-    posts: usize,
-    listener: Option<AbortHandle>,
-    /// Requests wait until the standing stream stands.
-    held: bool,
-    pool: Pool,
+    work: Work,
     /// What the instance has been found to speak.
     known: Option<Era>,
-    /// What there is to know of an instance without a handshake.
-    modern: Option<Box<Modern>>,
     /// Lets a few handshakes at a time through.
     gate: Option<Arc<Semaphore>>,
-    /// Ends when the pool is to be looked through; only armed while there is something in it.
-    sweep: Pin<Box<Sleep>>,
 }
 
 enum Phase {
-    /// The handshake runs.
-    Opening,
-    /// Messages can be sent.
-    Open(Arc<Route>),
-}
-
-/// What waits to be sent. `again`: the instance refused it unread when it was sent first.
-#[derive(Debug)]
-pub(super) enum Outgoing {
-    Request { call: Arc<Call>, body: Text, again: bool },
-    Message { body: Text, again: bool },
-}
-
-/// What a chore has come to.
-enum Chore {
-    Opened(Result<Box<Conversation>, ExchangeError>),
-    Posted(Posted),
-    Heard(Box<Listener>, Heard),
-    /// The standing stream stands, or has been waited for long enough.
-    Settled,
-    /// There is news of a stream of changes, which is to be read further if it is given back.
-    Listening(u64, Option<Box<Stream>>, News),
-    /// The list of tools has been read.
-    Listed(Option<Connection>),
-    Done,
-    /// It panicked, which has been logged.
-    Faulted,
-}
-
-struct Conversation {
-    route: Route,
-    era: Era,
-    connection: Option<Connection>,
-    stream: Option<Reply>,
+    /// The opening runs, for an instance that changes its revision with what is kept of the conversation.
+    Opening(Option<Box<Modern>>),
+    Legacy(Legacy),
+    Modern(Box<Modern>),
 }
 
 enum End {
     /// Stopped, or of no use to anyone any more.
     Closed,
     Failed(ExchangeError),
+}
+
+impl Phase {
+    fn route(&self) -> Option<&Arc<Route>> {
+        match self {
+            Self::Opening(_) => None,
+            Self::Legacy(legacy) => Some(&legacy.route),
+            Self::Modern(modern) => Some(&modern.route),
+        }
+    }
+
+    /// What there is without a handshake, also while it goes on in another revision.
+    fn modern(&mut self) -> Option<&mut Modern> {
+        match self {
+            Self::Opening(kept) => kept.as_deref_mut(),
+            Self::Legacy(_) => None,
+            Self::Modern(modern) => Some(modern),
+        }
+    }
+
+    fn start(&mut self, work: &mut Work, outgoing: Outgoing) {
+        match self {
+            Self::Opening(_) => work.wait(outgoing),
+            Self::Legacy(legacy) => legacy.start(work, outgoing),
+            Self::Modern(modern) => modern.start(work, outgoing),
+        }
+    }
 }
 
 impl Actor {
@@ -141,44 +112,8 @@ impl Actor {
         commands: mpsc::Receiver<Command>,
         stop: CancellationToken,
     ) -> Self {
-        let pool = Pool::new(wire.purpose, wire.limits.max_idle);
-        Self {
-            wire,
-            base,
-            hello,
-            commands,
-            stop,
-            phase: Phase::Opening,
-            calls: HashMap::new(),
-            waiting: VecDeque::new(),
-            exchanges: FuturesUnordered::new(),
-            chores: FuturesUnordered::new(),
-            posts: 0,
-            listener: None,
-            held: false,
-            pool,
-            known,
-            modern: None,
-            gate,
-            sweep: Box::pin(sleep(Duration::ZERO)),
-        }
-    }
-
-    /// Runs a request's exchange.
-    fn exchange(
-        &mut self,
-        route: Arc<Route>,
-        call: Arc<Call>,
-        exchange: impl Future<Output = Finished> + Send + 'static,
-    ) {
-        let wire = Arc::clone(&self.wire);
-        self.exchanges.push(Box::pin(fault::exchange(wire, route, call, exchange)));
-    }
-
-    /// Runs what else is to be done.
-    fn chore(&mut self, chore: impl Future<Output = Chore> + Send + 'static) {
-        let wire = Arc::clone(&self.wire);
-        self.chores.push(Box::pin(async move { fault::chore(&wire, chore).await.unwrap_or(Chore::Faulted) }));
+        let (phase, work) = (Phase::Opening(None), Work::new(wire));
+        Self { base, hello, commands, stop, phase, work, known, gate }
     }
 
     pub(super) async fn run(mut self) {
@@ -190,7 +125,7 @@ impl Actor {
     }
 
     async fn converse(&mut self) -> End {
-        let (stop, owner) = (self.stop.clone(), self.wire.events.clone());
+        let (stop, owner) = (self.stop.clone(), self.work.wire.events.clone());
         let mut stopped = pin!(stop.cancelled());
         let mut deserted = pin!(owner.closed());
         loop {
@@ -200,27 +135,12 @@ impl Actor {
                 () = &mut stopped => return End::Closed,
                 // Without an owner nothing holds up what the instance says.
                 () = &mut deserted => return End::Closed,
-                Some(finished) = self.exchanges.next(), if !self.exchanges.is_empty() => {
-                    if let Some(end) = self.on_finished(finished) {
+                done = self.work.next() => {
+                    if let Some(end) = self.on_done(done) {
                         return end;
                     }
                 }
-                Some(chore) = self.chores.next(), if !self.chores.is_empty() => {
-                    if let Some(end) = self.on_chore(chore) {
-                        return end;
-                    }
-                }
-                () = self.sweep.as_mut(), if !self.pool.is_empty() => {
-                    if let Some(next) = self.pool.sweep() {
-                        self.sweep.as_mut().reset(next);
-                    }
-                }
-                () = self.pool.ended() => {
-                    // A full queue holds news enough.
-                    let kind = UpstreamEventKind::Suspect;
-                    let _ = self.wire.events.try_send(UpstreamEvent { link: self.wire.link, kind });
-                }
-                command = self.commands.recv(), if self.chores.len() < MAX_CHORES => match command {
+                command = self.commands.recv(), if self.work.has_room() => match command {
                     Some(command) => self.on_command(command),
                     None => return End::Closed,
                 },
@@ -231,9 +151,8 @@ impl Actor {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Request { id, body } => {
-                let call = Call::new(id);
-                self.calls.insert(id, Arc::clone(&call));
-                self.dispatch(Outgoing::Request { call, body, again: false });
+                let request = self.work.take(id, body);
+                self.dispatch(request);
             }
             Command::Send(body) => self.dispatch(Outgoing::Message { body, again: false }),
             Command::Cancel { id, notification } => self.cancel(id, notification),
@@ -241,159 +160,112 @@ impl Actor {
     }
 
     fn cancel(&mut self, id: u64, notification: Bytes) {
-        if !self.calls.get(&id).is_some_and(|call| call.cancel()) {
-            return;
-        }
-        let is_it = |outgoing: &Outgoing| matches!(outgoing, Outgoing::Request { call, .. } if call.id == id);
-        match self.waiting.iter().position(is_it) {
-            // The instance has never heard of it, or has forgotten it.
-            Some(at) => {
-                self.waiting.remove(at);
-                self.calls.remove(&id);
-            }
-            None => self.dispatch(Outgoing::Message { body: notification.into(), again: false }),
+        // One that waits has never been heard of at the instance, or has been forgotten there.
+        if self.work.calls.get(&id).is_some_and(|call| call.cancel()) && !self.work.take_waiting(id) {
+            self.dispatch(Outgoing::Message { body: notification.into(), again: false });
         }
     }
 
     /// Sends now or, when that cannot be, later.
     fn dispatch(&mut self, outgoing: Outgoing) {
-        match (&self.phase, &outgoing) {
-            (Phase::Open(route), Outgoing::Message { .. }) => self.start(Arc::clone(route), outgoing),
-            (Phase::Open(route), Outgoing::Request { .. })
-                if !self.held && self.waiting.is_empty() && self.exchanges.len() < MAX_IN_FLIGHT =>
-            {
-                self.start(Arc::clone(route), outgoing);
-            }
-            _ if self.waiting.len() < MAX_WAITING => self.waiting.push_back(outgoing),
-            (_, Outgoing::Message { .. }) => tracing::debug!("dropped a notification: too many wait already"),
-            (_, Outgoing::Request { call, .. }) => {
-                let call = Arc::clone(call);
-                self.calls.remove(&call.id);
-                let wire = Arc::clone(&self.wire);
-                self.chore(async move {
-                    wire.end(&call, ExchangeError { sent: Sent::No, reason: ExchangeReason::Busy }).await;
-                    Chore::Done
-                });
-            }
-        }
-    }
-
-    fn start(&mut self, route: Arc<Route>, outgoing: Outgoing) {
-        if self.modern.is_some() {
-            return self.start_modern(&route, outgoing);
-        }
-        let wire = Arc::clone(&self.wire);
-        let connection = self.pool.take(&self.wire.closes);
-        match outgoing {
-            Outgoing::Request { call, mut body, again } => {
-                if self.hello.era.is_modern() {
-                    let text = body.into_bytes();
-                    let frame = Frame::parse(text.clone()).ok();
-                    body = frame.and_then(|frame| for_legacy(&frame)).unwrap_or(text).into();
-                }
-                let (at, of) = (Arc::clone(&route), Arc::clone(&call));
-                self.exchange(at, of, exchange::request(wire, route, call, body, connection, again));
-            }
-            Outgoing::Message { body, again } => {
-                self.posts += 1;
-                self.chore(async move {
-                    Chore::Posted(exchange::message(wire, route, body, connection, again).await)
-                });
-            }
+        if matches!(outgoing, Outgoing::Message { .. }) || self.work.has_place() {
+            self.phase.start(&mut self.work, outgoing);
+        } else {
+            self.work.wait(outgoing);
         }
     }
 
     /// Sends what has waited and can be sent now.
     fn start_waiting(&mut self) {
-        while !self.held
-            && let Phase::Open(route) = &self.phase
-            && self.exchanges.len() < MAX_IN_FLIGHT
-            && let Some(outgoing) = self.waiting.pop_front()
+        while self.phase.route().is_some()
+            && let Some(outgoing) = self.work.next_waiting()
         {
-            self.start(Arc::clone(route), outgoing);
+            self.phase.start(&mut self.work, outgoing);
+        }
+    }
+
+    fn on_done(&mut self, done: Done) -> Option<End> {
+        match done {
+            Done::Exchange(finished) => self.on_finished(finished),
+            Done::Chore(chore) => self.on_chore(chore),
+            Done::Closed => {
+                // A full queue holds news enough.
+                let (wire, kind) = (&self.work.wire, UpstreamEventKind::Suspect);
+                let _ = wire.events.try_send(UpstreamEvent { link: wire.link, kind });
+                None
+            }
         }
     }
 
     fn on_finished(&mut self, finished: Finished) -> Option<End> {
         let Finished { call, route, connection, fate } = finished;
-        self.rest(connection);
+        self.work.rest(connection);
         match fate {
             Fate::Forgotten(body) if call.is_open() => {
                 self.on_forgotten(&route);
                 self.dispatch(Outgoing::Request { call, body, again: true });
             }
             Fate::TimedOut => {
-                self.forget(&call);
+                self.work.forget(&call);
                 self.dispatch(Outgoing::Message { body: cancelled(call.id, "timed out"), again: false });
             }
-            Fate::Turn(turn) => {
-                if let Some(end) = self.on_turn(&call, &route, turn) {
-                    return Some(end);
-                }
-            }
+            Fate::Turn(Turn::Replaced) => return Some(replaced(Sent::Yes)),
+            Fate::Turn(turn) if call.is_open() => self.on_turn(call, &route, turn),
             Fate::Renew => {
-                self.forget(&call);
+                self.work.forget(&call);
                 self.on_forgotten(&route);
             }
-            Fate::Over | Fate::Forgotten(_) => self.forget(&call),
+            Fate::Over | Fate::Forgotten(_) | Fate::Turn(_) => self.work.forget(&call),
         }
-        if !self.waiting.is_empty() {
-            self.start_waiting();
-        }
+        self.start_waiting();
         None
     }
 
-    /// Strikes a call off. The owner may have given its number to another one since.
-    fn forget(&mut self, call: &Arc<Call>) {
-        if self.calls.get(&call.id).is_some_and(|current| Arc::ptr_eq(current, call)) {
-            self.calls.remove(&call.id);
-            if let Some(modern) = &mut self.modern {
-                modern.asked.remove(&call.id);
+    /// Something has to be seen to before a request is over.
+    fn on_turn(&mut self, call: Arc<Call>, route: &Arc<Route>, turn: Turn) {
+        let (Some(modern), work) = (self.phase.modern(), &mut self.work) else { return };
+        let body = match turn {
+            Turn::Asked(asked) => return modern.ask(work, route, call, *asked),
+            Turn::Answered(retry) => return modern.retry(work, route, call, &retry),
+            Turn::OtherVersion(body) => {
+                self.known = None;
+                self.on_forgotten(route);
+                body
             }
-        }
+            Turn::Mismatch(body) => {
+                modern.doubt_tools();
+                body
+            }
+            Turn::Replaced => return,
+        };
+        self.dispatch(Outgoing::Request { call, body: body.into(), again: true });
     }
 
     fn on_chore(&mut self, chore: Chore) -> Option<End> {
         match chore {
-            Chore::Opened(Ok(conversation)) => return self.on_opened(*conversation),
+            Chore::Opened(Ok(begun)) => return self.on_opened(*begun),
             Chore::Opened(Err(error)) => return Some(End::Failed(error)),
             Chore::Posted(Posted { route, connection, forgotten }) => {
-                self.posts -= 1;
-                self.rest(connection);
+                self.work.posted(connection);
                 if let Some(body) = forgotten {
                     self.on_forgotten(&route);
                     self.dispatch(Outgoing::Message { body, again: true });
                 }
             }
             Chore::Heard(listener, Heard::Response(frame)) => {
-                let event = frame.numeric_id().and_then(|id| self.calls.get(&id)).and_then(|call| {
-                    let carrier = Some(call.id);
-                    call.settle().then(|| {
-                        call.wake();
-                        self.wire.answers_elsewhere.store(true, Ordering::Relaxed);
-                        UpstreamEventKind::Frame { frame, carrier }
-                    })
-                });
-                self.listen(listener, event);
-            }
-            Chore::Heard(listener, Heard::Forgotten) => {
-                if matches!(&self.phase, Phase::Open(current) if Arc::ptr_eq(current, &listener.route)) {
-                    self.renew();
+                if let Phase::Legacy(legacy) = &mut self.phase {
+                    legacy.on_response(&mut self.work, listener, frame);
                 }
             }
+            Chore::Heard(listener, Heard::Forgotten) => self.on_forgotten(&listener.route),
             Chore::Heard(_, Heard::Ended) => {
-                return Some(End::Failed(ExchangeError {
-                    sent: Sent::Unknown,
-                    reason: ExchangeReason::Closed,
-                }));
+                let reason = ExchangeReason::Closed;
+                return Some(End::Failed(ExchangeError { sent: Sent::Unknown, reason }));
             }
-            Chore::Settled => {
-                self.held = false;
-                self.start_waiting();
-            }
+            Chore::Settled => self.go(),
             Chore::Listening(id, stream, news) => self.on_listening(id, stream, news),
             Chore::Listed(connection) => {
-                self.rest(connection);
+                self.work.rest(connection);
                 self.on_listed();
             }
             Chore::Heard(_, Heard::NotOffered) | Chore::Done => {}
@@ -402,16 +274,191 @@ impl Actor {
         None
     }
 
-    fn rest(&mut self, connection: Option<Connection>) {
-        let keeps = self.wire.purpose == Purpose::Health || !self.wire.closes.load(Ordering::Relaxed);
-        if let Some(connection) = connection.filter(|_| keeps) {
-            let was_empty = self.pool.is_empty();
-            self.pool.put(connection);
-            if was_empty && let Some(next) = self.pool.sweep() {
-                self.sweep.as_mut().reset(next);
+    fn on_listening(&mut self, id: u64, stream: Option<Box<Stream>>, news: News) {
+        let Some(modern) = self.phase.modern() else { return };
+        let again = modern.on_listening(&mut self.work, id, stream, news);
+        // While another revision is agreed upon there is nowhere to open it; it is opened after that.
+        if let (Some(pause), Phase::Modern(modern)) = (again, &mut self.phase) {
+            modern.listen(&mut self.work, pause);
+        }
+        self.go();
+    }
+
+    /// The standing stream is no longer waited for.
+    fn go(&mut self) {
+        if self.work.release() {
+            self.start_waiting();
+        }
+    }
+
+    fn on_listed(&mut self) {
+        let Some(modern) = self.phase.modern() else { return };
+        for outgoing in modern.take_unlisted() {
+            match &outgoing {
+                // One that was cancelled meanwhile has never been sent.
+                Outgoing::Request { call, .. } if !call.is_open() => self.work.forget(call),
+                _ => self.dispatch(outgoing),
             }
         }
     }
+
+    // How a conversation begins, and begins anew.
+
+    fn shake_hands(&mut self, told: fn(Box<Welcome>) -> UpstreamEventKind) {
+        let (wire, base, hello) = (Arc::clone(&self.work.wire), self.base.clone(), self.hello.clone());
+        let (known, gate) = (self.known, self.gate.clone());
+        self.work.chore(async move {
+            // Held over the handshake. What holds it up must not hold up the others for long.
+            let _permit = match gate {
+                Some(gate) => timeout(AT_THE_GATE, gate.acquire_owned()).await.ok(),
+                None => None,
+            };
+            let Opened { route, welcome, early, connection, stream } =
+                match open(&wire, &base, &hello, known).await {
+                    Ok(opened) => opened,
+                    Err(error) => return Chore::Opened(Err(error)),
+                };
+            let era = welcome.era;
+            wire.tell(told(Box::new(welcome))).await;
+            for frame in early {
+                wire.deliver_early(frame).await;
+            }
+            Chore::Opened(Ok(Box::new(Begun { route, era, connection, stream })))
+        });
+    }
+
+    fn on_opened(&mut self, begun: Begun) -> Option<End> {
+        let Begun { route, era, connection, stream } = begun;
+        let kept = match std::mem::replace(&mut self.phase, Phase::Opening(None)) {
+            Phase::Opening(kept) => kept,
+            Phase::Legacy(_) | Phase::Modern(_) => None,
+        };
+        self.known = Some(era);
+        self.work.rest(connection);
+        self.phase = match (era, kept) {
+            (Era::Modern(version), Some(mut modern)) => {
+                modern.go_on(route, &self.hello, version);
+                Phase::Modern(modern)
+            }
+            (Era::Modern(version), None) => Phase::Modern(Box::new(Modern::new(route, &self.hello, version))),
+            (Era::Legacy(_), None) => Phase::Legacy(Legacy::new(route, self.hello.era)),
+            // What is in flight and subscribed to means something else there; the owner begins anew.
+            (Era::Legacy(_), Some(_)) => return Some(replaced(Sent::No)),
+        };
+        // Messages never wait for a place, and what they answer may be what holds the places.
+        for message in self.work.take_messages() {
+            self.dispatch(message);
+        }
+        let work = &mut self.work;
+        match &mut self.phase {
+            Phase::Legacy(legacy) => legacy.begin_to_listen(work, stream),
+            Phase::Modern(modern) if work.wire.purpose == Purpose::Conversation => {
+                modern.begin_to_listen(work);
+            }
+            Phase::Modern(_) | Phase::Opening(_) => {}
+        }
+        self.start_waiting();
+        None
+    }
+
+    /// The instance answered 404 (2025-11-25, transports § Session Management): it has not run what was sent. A new
+    /// session is opened, and all that is to be sent waits for it, also what was refused for want of it.
+    fn on_forgotten(&mut self, route: &Arc<Route>) {
+        if !self.phase.route().is_some_and(|current| Arc::ptr_eq(current, route)) {
+            return;
+        }
+        let wire = &self.work.wire;
+        tracing::debug!(link = wire.link.0, "the conversation is opened anew");
+        wire.closes.store(false, Ordering::Relaxed);
+        wire.standing.send_replace(false);
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Opening(None)) {
+            Phase::Modern(modern) => Phase::Opening(Some(modern)),
+            Phase::Legacy(_) | Phase::Opening(_) => Phase::Opening(None),
+        };
+        self.shake_hands(UpstreamEventKind::Renewed);
+    }
+
+    // How it ends.
+
+    /// How far a call has come that ends with the connection.
+    fn sent(&mut self, call: &Call) -> Sent {
+        let is_unsent = self.work.is_waiting(call.id)
+            || self.phase.modern().is_some_and(|modern| modern.is_unlisted(call.id));
+        if is_unsent { Sent::No } else { Sent::Unknown }
+    }
+
+    /// Ends the calls for an owner who may have stopped listening, tells the instance that they are cancelled, delivers
+    /// what is on its way, ends the session. Connections are closed after that.
+    async fn close(mut self) {
+        self.take_last_commands().await;
+        let wire = Arc::clone(&self.work.wire);
+        let calls: Vec<_> = self.work.calls.values().cloned().collect();
+        for call in calls {
+            let sent = self.sent(&call);
+            if !call.settle() {
+                continue;
+            }
+            let error = ExchangeError { sent, reason: ExchangeReason::Closed };
+            let kind = UpstreamEventKind::Ended { id: call.id, error };
+            let _ = wire.events.try_send(UpstreamEvent { link: wire.link, kind });
+            if sent != Sent::No && wire.purpose == Purpose::Conversation {
+                let body = cancelled(call.id, "its client is gone");
+                self.dispatch(Outgoing::Message { body, again: false });
+            }
+        }
+        let Some(route) = self.phase.route().cloned() else { return };
+        if route.transport == Transport::Modern {
+            // To stop listening is to cancel.
+            self.work.drop_exchanges();
+        }
+        let mut in_time = timeout(CLOSE_LIMIT / 2, self.work.post_all()).await.is_ok();
+        if route.has_session() && route.transport == Transport::Streamable {
+            let ended = wire.send(self.work.connection(), route.delete());
+            in_time &= timeout(CLOSE_LIMIT / 2, ended).await.is_ok();
+        }
+        if !in_time {
+            tracing::debug!(link = wire.link.0, "the instance did not let the session be ended in time");
+        }
+    }
+
+    /// What the owner said before the connection ended: messages are still sent, and requests are not.
+    async fn take_last_commands(&mut self) {
+        self.commands.close();
+        while let Some(command) = self.commands.recv().await {
+            match command {
+                Command::Request { id, body } => {
+                    let request = self.work.take(id, body);
+                    self.work.wait(request);
+                }
+                command => self.on_command(command),
+            }
+        }
+    }
+
+    /// Tells the end of every call, and then that of the connection.
+    async fn fail(mut self, error: ExchangeError) {
+        self.take_last_commands().await;
+        self.work.drop_all();
+        let calls: Vec<_> = self.work.calls.values().cloned().collect();
+        let ends: Vec<_> = calls.into_iter().map(|call| (self.sent(&call), call)).collect();
+        let wire = &self.work.wire;
+        let last_words = async {
+            for (sent, call) in ends {
+                wire.end(&call, ExchangeError { sent, reason: error.reason.clone() }).await;
+            }
+            wire.tell(UpstreamEventKind::Failed(error)).await;
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = last_words => {}
+        }
+    }
+}
+
+/// The instance speaks another era than before.
+fn replaced(sent: Sent) -> End {
+    End::Failed(ExchangeError { sent, reason: ExchangeReason::Replaced })
 }
 
 /// Tells an instance with a handshake that a request is no longer wanted.

@@ -11,9 +11,10 @@
 //! The owner of a connection speaks one era on it, the instance another or the same one. Here is what lies between:
 //! [`probe`] finds out the era, [`meta`] fits a request's introduction, [`field`] and [`mirror`] its header fields,
 //! [`request`] carries one request and judges the answer, [`rounds`] asks an owner of the older kind for the input that
-//! an instance wants, and [`listen`] holds the stream of changes. The actor owns [`Modern`] and decides; the exchanges
-//! share [`Manner`] and decide nothing.
+//! an instance wants, and [`listen`] holds the stream of changes. The actor owns the [`conversation`], which decides; the
+//! exchanges share [`Manner`] and decide nothing.
 
+pub(super) mod conversation;
 pub(super) mod field;
 pub(super) mod listen;
 pub(super) mod meta;
@@ -24,25 +25,20 @@ pub(super) mod rounds;
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use self::{
-    listen::Subscriptions,
     meta::{Additions, Declared, Introduction},
     mirror::Tools,
-    rounds::{Answer, Round},
+    rounds::Round,
 };
-use super::{Hello, actor::Outgoing, body::Post, headers::Route};
+use super::{Hello, body::Post, headers::Route};
 use crate::{
     frame::{Frame, Object},
     protocol::{ModernVersion, method},
@@ -51,39 +47,6 @@ use crate::{
 /// The first id of requests that no owner sent. Owners number theirs from 1 and get nowhere near it, and every JSON
 /// reader takes it for the integer that it is.
 const FIRST_OWN_ID: u64 = 1 << 52;
-
-/// What the actor keeps of a conversation with such an instance.
-#[derive(Debug)]
-pub(super) struct Modern {
-    pub(super) manner: Arc<Manner>,
-    /// The level of log messages that the owner set last, as JSON text.
-    pub(super) log_level: Option<Box<str>>,
-    /// Where the owner's answers to the instance's questions go, by the call that they belong to.
-    pub(super) asked: HashMap<u64, mpsc::Sender<Answer>>,
-    /// Calls of tools that wait for the list of tools; `None`: the list is not being read.
-    pub(super) unlisted: Option<VecDeque<Outgoing>>,
-    pub(super) subscriptions: Subscriptions,
-}
-
-impl Modern {
-    pub(super) fn new(hello: &Hello, version: ModernVersion) -> Self {
-        let manner = Manner {
-            introduction: Introduction::new(hello, version),
-            adapts: !hello.era.is_modern(),
-            declared: Declared::by(hello),
-            tools: watch::Sender::new(Tools::default()),
-            next_id: AtomicU64::new(FIRST_OWN_ID),
-            warned: AtomicBool::new(false),
-        };
-        Self {
-            manner: Arc::new(manner),
-            log_level: None,
-            asked: HashMap::new(),
-            unlisted: None,
-            subscriptions: Subscriptions::default(),
-        }
-    }
-}
 
 /// What the exchanges of a conversation know of it. They all run in the actor's task.
 #[derive(Debug)]
@@ -126,6 +89,17 @@ enum Kind {
 }
 
 impl Manner {
+    pub(super) fn new(hello: &Hello, version: ModernVersion) -> Self {
+        Self {
+            introduction: Introduction::new(hello, version),
+            adapts: !hello.era.is_modern(),
+            declared: Declared::by(hello),
+            tools: watch::Sender::new(Tools::default()),
+            next_id: AtomicU64::new(FIRST_OWN_ID),
+            warned: AtomicBool::new(false),
+        }
+    }
+
     /// A fresh id for a request that is not the owner's, or not for the first time.
     fn mint(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)

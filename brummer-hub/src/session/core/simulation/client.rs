@@ -1,13 +1,16 @@
 //! The scripted client, of either era or of both at once: what it has asked, and whether what it is told is right.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use serde_json::{Value, json};
 
 use super::instances::PLACES;
 use crate::{
     protocol::{meta, method},
-    session::list_kind::ListKind,
+    session::{list_kind::ListKind, operations::REFRESH_LIMIT},
 };
 
 /// What clients without a handshake say that they can do. More than can be known at a time.
@@ -108,6 +111,8 @@ pub(super) struct Client {
     pub(super) subscribed: BTreeSet<(&'static str, String)>,
     /// Which instance took a subscription, by the mark of the request, and as what.
     pub(super) takers: BTreeMap<u64, Taker>,
+    /// When it was first told that its tools have changed, since it came for them or was connected.
+    told_of_tools: Option<Instant>,
 }
 
 macro_rules! ensure {
@@ -136,6 +141,7 @@ impl Client {
             changes: BTreeMap::new(),
             subscribed: BTreeSet::new(),
             takers: BTreeMap::new(),
+            told_of_tools: None,
         }
     }
 
@@ -415,28 +421,28 @@ impl Client {
 
     // What it is told.
 
-    pub(super) fn hear(&mut self, message: &Value) -> Result<(), String> {
+    pub(super) fn hear(&mut self, message: &Value, now: Instant) -> Result<(), String> {
         if let Some(all) = message.as_array() {
-            return self.hear_batch(all);
+            return self.hear_batch(all, now);
         }
         ensure!(
             !message.to_string().contains("spoof"),
             "what one link said has reached what is another's: {message}"
         );
         match (message.get("id"), message["method"].as_str()) {
-            (Some(id), None) => self.hear_answer(id, message, None),
+            (Some(id), None) => self.hear_answer(id, message, None, now),
             (Some(id), Some(_)) => self.hear_question(id, message),
-            (None, Some(name)) => self.hear_notification(name, message),
+            (None, Some(name)) => self.hear_notification(name, message, now),
             (None, None) => Err(format!("this is no message: {message}")),
         }
     }
 
-    fn hear_batch(&mut self, all: &[Value]) -> Result<(), String> {
+    fn hear_batch(&mut self, all: &[Value], now: Instant) -> Result<(), String> {
         let own = |it: &Value| self.asked.get(&it["id"].to_string()).and_then(|asked| asked.batch);
         let batch = all.iter().find_map(own);
         ensure!(!all.is_empty(), "an empty batch was answered");
         for answer in all {
-            self.hear_answer(&answer["id"], answer, batch)?;
+            self.hear_answer(&answer["id"], answer, batch, now)?;
         }
         let left =
             self.asked.values().filter(|it| it.batch == batch && batch.is_some() && it.is_due()).count();
@@ -444,7 +450,13 @@ impl Client {
         Ok(())
     }
 
-    fn hear_answer(&mut self, id: &Value, message: &Value, batch: Option<u64>) -> Result<(), String> {
+    fn hear_answer(
+        &mut self,
+        id: &Value,
+        message: &Value,
+        batch: Option<u64>,
+        now: Instant,
+    ) -> Result<(), String> {
         // What could not be read has no id.
         if id.is_null() {
             ensure!(message["error"]["code"].is_i64(), "a result without an id: {message}");
@@ -516,7 +528,17 @@ impl Client {
                 self.shown.remove(&(asked.claim, kind.method()));
             }
         }
+        if asked.claim.is_none() && asked.method == method::TOOLS_LIST {
+            self.told_of_tools = None;
+        }
         if moves(&asked) {
+            let is_connected = message["result"]["structuredContent"]["tools"].is_array();
+            // Of two at a time one waits; in a batch each may be answered before it is seen here.
+            if is_connected && asked.batch.is_none() && !self.is_moving() {
+                let waited = self.told_of_tools.is_none_or(|told| now - told >= REFRESH_LIMIT);
+                ensure!(waited, "it is connected before it could come for its tools: {message}");
+            }
+            self.told_of_tools = None;
             self.subscribed.clear();
             self.all_changed();
         }
@@ -536,7 +558,7 @@ impl Client {
         Ok(())
     }
 
-    fn hear_notification(&mut self, name: &str, message: &Value) -> Result<(), String> {
+    fn hear_notification(&mut self, name: &str, message: &Value, now: Instant) -> Result<(), String> {
         match name {
             method::PROGRESS => {
                 let token = message["params"]["progressToken"].to_string();
@@ -570,7 +592,7 @@ impl Client {
                 asked.message["honoured"] = message["params"]["notifications"].clone();
             }
             method::TOOLS_LIST_CHANGED | method::PROMPTS_LIST_CHANGED | method::RESOURCES_LIST_CHANGED => {
-                self.hear_change(name, message)?;
+                self.hear_change(name, message, now)?;
             }
             method::RESOURCES_UPDATED => {
                 if let Some(id) = message["params"]["_meta"].get(meta::SUBSCRIPTION_ID) {
@@ -584,7 +606,7 @@ impl Client {
         Ok(())
     }
 
-    fn hear_change(&mut self, name: &str, message: &Value) -> Result<(), String> {
+    fn hear_change(&mut self, name: &str, message: &Value, now: Instant) -> Result<(), String> {
         let who = match message["params"]["_meta"].get(meta::SUBSCRIPTION_ID) {
             None => {
                 ensure!(self.ready, "the client is told before it is ready: {message}");
@@ -610,6 +632,9 @@ impl Client {
             // Who listens, or was never shown a list, is told on the word of an instance.
             is_news |= shown.changes < changes || shown.items.is_none() || who.is_some();
             (shown.told, shown.changes) = (true, changes);
+        }
+        if who.is_none() && name == method::TOOLS_LIST_CHANGED {
+            self.told_of_tools.get_or_insert(now);
         }
         ensure!(is_news, "a change is told and nothing has changed since the last one: {message}");
         Ok(())

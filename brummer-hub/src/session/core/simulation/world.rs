@@ -217,7 +217,7 @@ impl World {
                 let text = parts.join();
                 self.say(|_| format!("client ◀─ {}", String::from_utf8_lossy(&text)));
                 let message = serde_json::from_slice(&text).map_err(|error| format!("{error}: {text:?}"))?;
-                self.client.hear(&message)
+                self.client.hear(&message, self.now)
             }
             Effect::Open { link, instance, hello, .. } => {
                 self.say(|_| {

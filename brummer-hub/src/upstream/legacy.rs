@@ -1,0 +1,87 @@
+//! A conversation that began with a handshake (MCP up to 2025-11-25), as the actor has it.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use futures_util::future::AbortHandle;
+
+use super::{
+    Purpose, UpstreamEventKind, exchange,
+    headers::Route,
+    listen::Listener,
+    modern::meta::for_legacy,
+    reply::Reply,
+    work::{Chore, Outgoing, Work},
+};
+use crate::{frame::Frame, protocol::Era};
+
+pub(super) struct Legacy {
+    pub(super) route: Arc<Route>,
+    /// What the owner speaks: its requests are fitted.
+    owner: Era,
+    listener: Option<AbortHandle>,
+}
+
+impl Legacy {
+    pub(super) fn new(route: Route, owner: Era) -> Self {
+        Self { route: Arc::new(route), owner, listener: None }
+    }
+
+    pub(super) fn start(&self, work: &mut Work, outgoing: Outgoing) {
+        let route = Arc::clone(&self.route);
+        match outgoing {
+            Outgoing::Message { body, again } => work.post(route, body, again),
+            Outgoing::Request { call, mut body, again } => {
+                if self.owner.is_modern() {
+                    let text = body.into_bytes();
+                    let frame = Frame::parse(text.clone()).ok();
+                    body = frame.and_then(|frame| for_legacy(&frame)).unwrap_or(text).into();
+                }
+                let (wire, connection) = (Arc::clone(&work.wire), work.connection());
+                let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+                work.exchange(at, of, exchange::request(wire, route, call, body, connection, again));
+            }
+        }
+    }
+
+    /// Listens to what belongs to no request: on `stream`, where the transport has it open already.
+    pub(super) fn begin_to_listen(&mut self, work: &mut Work, stream: Option<Reply>) {
+        let route = Arc::clone(&self.route);
+        let listener = match stream {
+            Some(stream) => Listener::with(route, stream),
+            None if work.wire.purpose == Purpose::Health => return,
+            None => Listener::new(route, work.wire.limits.max_message_bytes),
+        };
+        let settled = listener.settled();
+        self.listen(work, Box::new(listener), None);
+        if !settled.is_cancelled() {
+            work.hold(settled.cancelled_owned());
+        }
+    }
+
+    fn listen(&mut self, work: &mut Work, mut listener: Box<Listener>, event: Option<UpstreamEventKind>) {
+        let wire = Arc::clone(&work.wire);
+        self.listener = Some(work.abortable(async move {
+            let heard = listener.hear(&wire, event).await;
+            Chore::Heard(listener, heard)
+        }));
+    }
+
+    /// A response came on the standing stream: the call that it answers is over.
+    pub(super) fn on_response(&mut self, work: &mut Work, listener: Box<Listener>, frame: Frame) {
+        let call = frame.numeric_id().and_then(|id| work.calls.get(&id)).filter(|call| call.settle());
+        let event = call.map(|call| {
+            call.wake();
+            work.wire.answers_elsewhere.store(true, Ordering::Relaxed);
+            UpstreamEventKind::Frame { frame, carrier: Some(call.id) }
+        });
+        self.listen(work, listener, event);
+    }
+}
+
+impl Drop for Legacy {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.listener {
+            listener.abort();
+        }
+    }
+}
