@@ -6,6 +6,7 @@ mod texts;
 
 use std::{
     ffi::{OsStr, OsString},
+    net::IpAddr,
     num::NonZeroU16,
     path::PathBuf,
     time::Duration,
@@ -299,6 +300,9 @@ struct RegisterArgs {
     /// Directory of its project [default: the working directory]
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
+    /// Loopback address that the server listens on, such as 127.0.0.2 or ::1 [default: any]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_loopback)]
+    host: Option<IpAddr>,
     /// Where on the server MCP is spoken [default: /mcp]
     #[arg(long, value_name = "PATH")]
     endpoint: Option<String>,
@@ -466,6 +470,7 @@ pub(crate) struct Project {
 #[derive(Clone, Debug)]
 pub(crate) struct Announcement {
     pub(crate) port: u16,
+    pub(crate) host: Option<IpAddr>,
     pub(crate) name: Option<String>,
     pub(crate) path: Option<PathBuf>,
     pub(crate) endpoint: Option<String>,
@@ -557,6 +562,15 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         }
     };
     Ok(Invocation { command, logs, color: global.color })
+}
+
+/// An address of this machine's own: hubs connect to no other.
+fn parse_loopback(text: &str) -> Result<IpAddr, String> {
+    let address =
+        text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse::<IpAddr>();
+    address.map(|address| address.to_canonical()).ok().filter(IpAddr::is_loopback).ok_or_else(|| {
+        "give a loopback address, 127.0.0.1 to 127.255.255.254 or ::1; hubs connect to no other".to_owned()
+    })
 }
 
 /// `HEADER=NAME`.
@@ -715,6 +729,7 @@ impl RegisterArgs {
     fn into_command(self, directories: Directories) -> Command {
         let announcement = Announcement {
             port: self.port.get(),
+            host: self.host,
             name: self.name,
             path: self.path,
             endpoint: self.endpoint.map(|path| if path.starts_with('/') { path } else { format!("/{path}") }),

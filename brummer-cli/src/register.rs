@@ -82,6 +82,7 @@ fn secrets(announcement: &Announcement) -> Result<Secrets, Failure> {
 fn ring(announcement: &Announcement, secrets: Secrets, pid: u32) -> Result<Registration, Failure> {
     let mut options = RegistrationOptions::new(announcement.port);
     options.pid = Some(pid);
+    options.host = announcement.host;
     options.id = announcement.id.as_deref().map(InstanceId::parse).transpose()?;
     options.path = announcement.path.as_deref().map(absolute);
     options.name.clone_from(&announcement.name);

@@ -203,10 +203,10 @@ fn inspect(mut requests: mpsc::Receiver<Request>) {
     }
 }
 
-/// The process that listens on a port that loopback reaches, where the system tells.
+/// The process that listens on a port, where the system tells: at this loopback address, or at any that loopback reaches.
 #[must_use]
-pub fn owner_of_port(port: u16) -> Option<u32> {
-    Look::new([port].into_iter()).owner(port)
+pub fn owner_of_port(host: Option<IpAddr>, port: u16) -> Option<u32> {
+    Look::new([port].into_iter()).owner(host, port)
 }
 
 /// One process of the system's table.

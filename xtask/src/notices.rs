@@ -21,13 +21,14 @@ const SHIPPED: [&str; 3] = ["brummer-cli", "brummer-hub-c", "brummer-hub-node"];
 /// How files with licences begin, in lower case.
 const LICENCES: [&str; 5] = ["license", "licence", "copying", "notice", "unlicense"];
 
-/// The licence of the rules by which `run` masks, which are data and not a crate.
+/// The licences of the rules by which `run` masks, which are data and not a crate.
 const RULES: &str = "\
-## Rules of secretlint
+## Rules of secretlint and gitleaks
 
-`brummer-run/src/log/secrets.tsv` has patterns of @secretlint/secretlint-rule-preset-recommend 12.0.0
-(https://github.com/secretlint/secretlint), which is licensed under MIT: Copyright (c) 2020 azu. The terms are those of the MIT licence
-below.
+`brummer-run/src/log/mask/secretlint.tsv` has patterns of @secretlint/secretlint-rule-preset-recommend 12.0.0
+(https://github.com/secretlint/secretlint), which is licensed under MIT: Copyright (c) 2020 azu.
+`brummer-run/src/log/mask/gitleaks.tsv` has patterns of gitleaks 8.30.1 (https://github.com/gitleaks/gitleaks), which is licensed under
+MIT: Copyright (c) 2019 Zachary Rice. The terms of both are those of the MIT licence below.
 ";
 
 /// Writes the file, or, with `--check`, only says whether it is current.
@@ -154,9 +155,16 @@ mod tests {
         let made = notices(&metadata().unwrap()).unwrap();
         let current = fs::read_to_string(root().join(NOTICES)).unwrap().replace("\r\n", "\n");
         assert!(made == current, "{NOTICES} is not current; run `cargo xtask notices`");
-        for name in
-            ["tokio ", "hyper ", "napi ", "windows-sys ", "secretlint", "MIT License", "Apache License"]
-        {
+        for name in [
+            "tokio ",
+            "hyper ",
+            "napi ",
+            "windows-sys ",
+            "secretlint",
+            "gitleaks",
+            "MIT License",
+            "Apache License",
+        ] {
             assert!(made.contains(name), "{name}");
         }
         // What only tests use is not shipped.

@@ -119,6 +119,9 @@ Examples:
   An MCP endpoint that is not at /mcp:
     brummer-hub register --port 5173 --endpoint /__mcp/sse -- npm run dev
 
+  A server that listens on 127.0.0.2 only:
+    brummer-hub register --port 3001 --host 127.0.0.2
+
   A server that wants a token, which is in the variable SHOP_TOKEN:
     brummer-hub register --port 3001 --token-env SHOP_TOKEN
 

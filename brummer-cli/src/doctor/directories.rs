@@ -92,7 +92,7 @@ fn look_at(path: &Path, snapshot: &Snapshot, report: &mut Report) {
                 Some(instance) => report.ok(FILES, format!("{} is {}", path.display(), instance.alias)),
                 None => {
                     let port = doorbell.port;
-                    let owner = match owner_of_port(port) {
+                    let owner = match owner_of_port(doorbell.host, port) {
                         Some(owner) => format!("port {port} belongs to process {owner}"),
                         None => format!("nothing that this user may see listens on port {port}"),
                     };

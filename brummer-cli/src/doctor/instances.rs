@@ -34,7 +34,7 @@ pub(super) fn look(snapshot: &Snapshot, report: &mut Report) {
         if let Some(error) = &status.last_error {
             about += &format!(": {error}");
         }
-        let advice = match owner_of_port(doorbell.port) {
+        let advice = match owner_of_port(doorbell.host, doorbell.port) {
             None => {
                 "nothing that this user may see listens on its port: wait for it, or start it anew".to_owned()
             }

@@ -23,14 +23,14 @@ pub(crate) async fn announce(
     let open = tokio::select! {
         biased;
         _ = signals.next() => return Ok(ExitStatus::Success),
-        open = listens(announcement.port, wait) => open,
+        open = listens(&announcement, wait) => open,
     };
     if !open {
-        return Err(nothing_listens(announcement.port, wait));
+        return Err(nothing_listens(&announcement, wait));
     }
     // The system does not tell the owner of another user's port. Then this process stands for it: the announcement
     // lasts as long as this command.
-    let owner = pid.or_else(|| owner_of_port(announcement.port));
+    let owner = pid.or_else(|| owner_of_port(announcement.host, announcement.port));
     let registration = ring(&announcement, secrets, owner.unwrap_or_else(std::process::id))?;
     tokio::select! {
         biased;
@@ -41,10 +41,10 @@ pub(crate) async fn announce(
     Ok(ExitStatus::Success)
 }
 
-async fn listens(port: u16, wait: Option<Duration>) -> bool {
+async fn listens(&Announcement { host, port, .. }: &Announcement, wait: Option<Duration>) -> bool {
     match wait {
-        None => port::is_open(port).await,
-        Some(wait) => tokio::time::timeout(wait, port::opened(port)).await.is_ok(),
+        None => port::is_open(host, port).await,
+        Some(wait) => tokio::time::timeout(wait, port::opened(host, port)).await.is_ok(),
     }
 }
 
@@ -58,13 +58,15 @@ async fn ended(process: Option<u32>) -> u32 {
     }
 }
 
-fn nothing_listens(port: u16, wait: Option<Duration>) -> Failure {
+fn nothing_listens(announcement: &Announcement, wait: Option<Duration>) -> Failure {
+    let port = announcement.port;
+    let place = port::named(announcement.host, port);
     match wait {
-        None => Failure::new(format!("nothing listens on port {port}")).hint(format!(
+        None => Failure::new(format!("nothing listens on {place}")).hint(format!(
             "start the server first, wait for it with `--wait 30s`, or let brummer-hub start it: \
              `brummer-hub register --port {port} -- COMMAND`"
         )),
-        Some(wait) => Failure::new(format!("nothing listens on port {port} after {wait:?}"))
+        Some(wait) => Failure::new(format!("nothing listens on {place} after {wait:?}"))
             .hint("check the port, or wait longer with `--wait`"),
     }
 }

@@ -15,8 +15,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
+/// What messages call it.
+pub(super) fn named(host: Option<IpAddr>, port: u16) -> String {
+    host.map_or_else(|| format!("port {port}"), |host| format!("port {port} of {host}"))
+}
+
 /// Whether a connection to the port succeeds now. Some dev servers listen on only one of the two addresses.
-pub(super) async fn is_open(port: u16) -> bool {
+pub(super) async fn is_open(host: Option<IpAddr>, port: u16) -> bool {
+    if let Some(host) = host {
+        return accepts(host, port).await;
+    }
     let (v4, v6) =
         tokio::join!(accepts(Ipv4Addr::LOCALHOST.into(), port), accepts(Ipv6Addr::LOCALHOST.into(), port));
     v4 || v6
@@ -28,9 +36,9 @@ async fn accepts(address: IpAddr, port: u16) -> bool {
 }
 
 /// Waits until a connection succeeds. Cancel-safe; the caller sets the bound.
-pub(super) async fn opened(port: u16) {
+pub(super) async fn opened(host: Option<IpAddr>, port: u16) {
     let mut pause = FIRST_PAUSE;
-    while !is_open(port).await {
+    while !is_open(host, port).await {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
@@ -46,16 +54,16 @@ mod tests {
     async fn a_listener_is_seen_and_its_absence_too() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(is_open(port).await);
+        assert!(is_open(None, port).await);
         drop(listener);
-        assert!(!is_open(port).await);
+        assert!(!is_open(None, port).await);
     }
 
     #[tokio::test]
     async fn a_listener_on_the_other_loopback_counts() {
         // Machines without IPv6 have nothing to see here.
         let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
-        assert!(is_open(listener.local_addr().unwrap().port()).await);
+        assert!(is_open(None, listener.local_addr().unwrap().port()).await);
     }
 
     #[tokio::test]
@@ -63,7 +71,7 @@ mod tests {
         let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = reserved.local_addr().unwrap();
         drop(reserved);
-        let waiting = opened(address.port());
+        let waiting = opened(None, address.port());
         tokio::pin!(waiting);
         assert!(futures_util::poll!(&mut waiting).is_pending());
         let _listener = TcpListener::bind(address).await.unwrap();

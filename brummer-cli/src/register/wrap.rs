@@ -26,22 +26,25 @@ pub(crate) async fn wrap(
     let secrets = check(&announcement)?;
     // Before the command: a signal that comes as it starts must reach it.
     let mut signals = Signals::listen()?;
-    if port::is_open(announcement.port).await {
-        return Err(Failure::new(format!("something listens on port {} already", announcement.port)).hint(
-            format!(
-                "stop it, choose another port, or announce what is there: `brummer-hub register --port {}`",
-                announcement.port
-            ),
-        ));
+    if port::is_open(announcement.host, announcement.port).await {
+        return Err(Failure::new(format!(
+            "something listens on {} already",
+            port::named(announcement.host, announcement.port)
+        ))
+        .hint(format!(
+            "stop it, choose another port, or announce what is there: `brummer-hub register --port {}`",
+            announcement.port
+        )));
     }
     let mut child = Child::start(program, arguments).await.map_err(cannot_start)?;
     match until_listening(&announcement, &mut child, &mut signals, wait).await {
         Start::Ended(code) => Ok(status(code)),
         Start::Late => {
             output::note(format_args!(
-                "warning: nothing listens on port {port} after {wait:?}; `{name}` goes on without being announced\n\
+                "warning: nothing listens on {place} after {wait:?}; `{name}` goes on without being announced\n\
                  hint: check the port, or wait longer with `--wait`; once it listens, \
                  `brummer-hub register --port {port}` announces it",
+                place = port::named(announcement.host, announcement.port),
                 port = announcement.port,
                 name = Path::new(program).display(),
             ));
@@ -79,7 +82,7 @@ async fn until_listening(
     signals: &mut Signals,
     wait: Duration,
 ) -> Start {
-    let opened = tokio::time::timeout(wait, port::opened(announcement.port));
+    let opened = tokio::time::timeout(wait, port::opened(announcement.host, announcement.port));
     tokio::pin!(opened);
     loop {
         tokio::select! {

@@ -65,10 +65,13 @@ impl Look {
         Self { listening, wanted, held: HashMap::new(), children: None, owners: None, clock: Clock::read() }
     }
 
-    /// A process that holds the socket listening on a port.
-    pub(super) fn owner(&mut self, port: u16) -> Option<u32> {
+    /// A process that holds the socket listening on a port, at this address or at any.
+    pub(super) fn owner(&mut self, host: Option<IpAddr>, port: u16) -> Option<u32> {
         let sockets = self.listening.get(&port)?.clone();
         let owners = self.owners();
+        if let Some(host) = host {
+            return receivers(&sockets, host).find_map(|socket| owners.get(&socket.inode).copied());
+        }
         // As a connection would find it.
         let first = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         let first = first.into_iter().flat_map(|address| receivers(&sockets, address));

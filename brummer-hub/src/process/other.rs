@@ -42,9 +42,20 @@ impl Look {
         Self { ports: ports.collect(), owners: None, system: None }
     }
 
-    /// A process that listens on a port.
-    pub(super) fn owner(&mut self, port: u16) -> Option<u32> {
-        self.owners().get(&port)?.iter().map(|listening| listening.process).min()
+    /// A process that listens on a port, at this address or at any.
+    pub(super) fn owner(&mut self, host: Option<IpAddr>, port: u16) -> Option<u32> {
+        let listening = self.owners().get(&port)?;
+        let at = |wanted: &dyn Fn(IpAddr) -> bool| {
+            listening
+                .iter()
+                .filter(|listening| wanted(listening.address))
+                .map(|listening| listening.process)
+                .min()
+        };
+        match host {
+            None => at(&|_| true),
+            Some(host) => at(&|address| address == host).or_else(|| at(&|address| address.is_unspecified())),
+        }
     }
 
     fn owners(&mut self) -> &HashMap<u16, Vec<Listening>> {

@@ -152,7 +152,7 @@ async fn a_descendant_may_hold_the_port() {
         assert_eq!(inspector.identify(claim(pid, listener.port)).await, expected);
     }
     let tells = matches!(expected, Identity::Confirmed { .. });
-    assert_eq!(owner_of_port(listener.port), tells.then(|| listener.child.id()));
+    assert_eq!(owner_of_port(None, listener.port), tells.then(|| listener.child.id()));
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_port_without_a_listener_is_never_confirmed() {
     let inspector = Inspector::start();
     let expected = told(Identity::NotListening);
     assert_eq!(inspector.identify(claim(std::process::id(), free_port())).await, expected);
-    assert_eq!(owner_of_port(free_port()), None);
+    assert_eq!(owner_of_port(None, free_port()), None);
 }
 
 #[tokio::test]

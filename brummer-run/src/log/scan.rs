@@ -79,6 +79,10 @@ const ADDRESSES: [&str; 11] = [
 #[derive(Debug)]
 pub(super) struct Scanner {
     words: AhoCorasick,
+    /// Which of them hint at secrets: those from the first number to the second.
+    secrets: [usize; 2],
+    /// The one of the hints that tells of a URL, too.
+    url: Option<usize>,
 }
 
 /// What is in a line.
@@ -96,14 +100,18 @@ pub(super) struct Found {
 
 impl Scanner {
     pub(super) fn new() -> Self {
+        let hints: Vec<&str> = mask::hints().collect();
+        let first = level::WORDS.len();
+        let secrets = [first, first + hints.len()];
+        let url = hints.iter().position(|hint| *hint == mask::URL_HINT).map(|index| first + index);
         let words =
-            level::WORDS.into_iter().chain(mask::HINTS).chain([mask::KEY_HINT]).chain(ADDRESSES).chain(SIGNS);
+            level::WORDS.into_iter().chain(hints).chain([mask::KEY_HINT]).chain(ADDRESSES).chain(SIGNS);
         let words = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
             .build(words)
-            .expect("a few dozen short words fit into an automaton");
-        Self { words }
+            .expect("a few hundred short words fit into an automaton");
+        Self { words, secrets, url }
     }
 
     /// Whether these lines have nothing to look at more closely.
@@ -114,19 +122,18 @@ impl Scanner {
 
     /// Looks at one line, without its control sequences.
     pub(super) fn scan(&self, line: &str) -> Found {
-        const HINTS: usize = level::WORDS.len();
-        const KEY: usize = HINTS + mask::HINTS.len();
-        const PLACES: usize = KEY + 1 + ADDRESSES.len();
+        let [secrets, key] = self.secrets;
+        let places = key + 1 + ADDRESSES.len();
         let mut found = Found::default();
         for word in self.words.find_overlapping_iter(line) {
             match word.pattern().as_usize() {
-                index @ 0..HINTS => found.levels.push((index, word.start())),
-                index @ HINTS..KEY => {
+                index if index < secrets => found.levels.push((index, word.start())),
+                index if index < key => {
                     found.secret = true;
-                    found.url |= mask::HINTS[index - HINTS] == "://";
+                    found.url |= self.url == Some(index);
                 }
-                KEY => found.key = true,
-                index if index < PLACES => found.url = true,
+                index if index == key => found.key = true,
+                index if index < places => found.url = true,
                 _ => {}
             }
         }

@@ -33,6 +33,39 @@ async fn a_running_server_is_announced_until_it_ends() {
     }
 }
 
+/// Two servers share a port, each on an address of its own; `--host` says which is meant.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_address_says_which_server_of_a_port_is_meant() {
+    let home = Home::new();
+    let serve = async |address: &str| {
+        let listener = TcpListener::bind(address).await.unwrap();
+        Fake::serve(listener, Behaviour::default())
+    };
+    let other = serve("127.0.0.1:0").await;
+    let port = other.port.to_string();
+    let arguments = ["register", "--port", &port, "--host", "127.0.0.2"];
+    let refused = run(&home, &arguments).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains(&format!("nothing listens on port {port} of 127.0.0.2")), "{refused:?}");
+    let meant = serve(&format!("127.0.0.2:{port}")).await;
+    let mut register = Cli::start(command(&home, &arguments));
+    register.says("announced").await;
+    let doorbell = only_doorbell(&home);
+    assert_json!(doorbell, "/host", "127.0.0.2");
+    assert_json!(doorbell, "/pid", std::process::id());
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    hub.active(doorbell["id"].as_str().unwrap()).await;
+    meant.saw("the handshake", |seen| seen.method() == "initialize").await;
+    assert!(other.seen().is_empty(), "{:?}", other.seen());
+    hub.end_quietly().await;
+    for foreign in ["10.0.0.1", "0.0.0.0", "localhost", "example.com"] {
+        let refused = run(&home, &["register", "--port", &port, "--host", foreign]).await;
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains("loopback address"), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_announcement_can_follow_another_process() {
     let home = Home::new();
