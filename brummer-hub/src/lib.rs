@@ -55,6 +55,7 @@
 //! ```
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub(crate) mod budget;
 pub mod client;
@@ -82,6 +83,11 @@ pub use registration::Registration;
 #[cfg(feature = "instance")]
 pub use serve::InstanceServer;
 pub use status::Status;
+/// The README's examples, which are to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// For the fuzz target; no part of the API.
 #[doc(hidden)]
 pub use upstream::sse;

@@ -15,6 +15,9 @@ use crate::root;
 /// The file, which is checked in and packed with every artifact.
 pub(crate) const NOTICES: &str = "THIRD_PARTY.md";
 
+/// The same for the crate that has rules of others in its sources. The sources of the crates that it uses are not in it.
+pub(crate) const NOTICES_OF_RUN: &str = "brummer-run/THIRD_PARTY.md";
+
 /// What is published in binary form.
 const SHIPPED: [&str; 3] = ["brummer-cli", "brummer-hub-c", "brummer-hub-node"];
 
@@ -31,21 +34,42 @@ const RULES: &str = "\
 MIT: Copyright (c) 2019 Zachary Rice. The terms of both are those of the MIT licence below.
 ";
 
-/// Writes the file, or, with `--check`, only says whether it is current.
+/// What the rules are licensed under.
+const MIT: &str = "\
+Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files (the
+\"Software\"), to deal in the Software without restriction, including without limitation the rights to use, copy, modify, merge, publish,
+distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is furnished to do so, subject to
+the following conditions:
+
+The above copyright notice and this permission notice shall be included in all copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED \"AS IS\", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF
+MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR
+ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH
+THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+";
+
+/// The files, each with what is to be in it.
+fn made() -> Result<[(&'static str, String); 2]> {
+    let of_run = format!("# Third-party software\n\n{RULES}\n## MIT licence\n\n{MIT}");
+    Ok([(NOTICES, notices(&metadata()?)?), (NOTICES_OF_RUN, of_run)])
+}
+
+/// Writes the files, or, with `--check`, only says whether they are current.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let check = match arguments {
         [] => false,
         [flag] if flag == "--check" => true,
         _ => bail!("`cargo xtask notices` takes no argument but `--check`"),
     };
-    let path = root().join(NOTICES);
-    let current = fs::read_to_string(&path).unwrap_or_default();
-    let made = notices(&metadata()?)?;
-    if made == current.replace("\r\n", "\n") {
-        return Ok(ExitCode::SUCCESS);
+    for (file, made) in made()? {
+        let path = root().join(file);
+        let current = fs::read_to_string(&path).unwrap_or_default();
+        if made != current.replace("\r\n", "\n") {
+            ensure!(!check, "{file} is not what it should be; run `cargo xtask notices`");
+            fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
+        }
     }
-    ensure!(!check, "{NOTICES} is not what Cargo.lock says; run `cargo xtask notices`");
-    fs::write(&path, made).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -152,9 +176,11 @@ mod tests {
 
     #[test]
     fn the_notices_are_current_and_name_what_is_linked() {
-        let made = notices(&metadata().unwrap()).unwrap();
-        let current = fs::read_to_string(root().join(NOTICES)).unwrap().replace("\r\n", "\n");
-        assert!(made == current, "{NOTICES} is not current; run `cargo xtask notices`");
+        let [(_, made), (_, of_run)] = super::made().unwrap();
+        for (file, made) in [(NOTICES, &made), (NOTICES_OF_RUN, &of_run)] {
+            let current = fs::read_to_string(root().join(file)).unwrap().replace("\r\n", "\n");
+            assert!(*made == current, "{file} is not current; run `cargo xtask notices`");
+        }
         for name in [
             "tokio ",
             "hyper ",
@@ -174,6 +200,9 @@ mod tests {
     #[test]
     fn every_package_has_the_licence_of_the_project() {
         let licence = fs::read_to_string(root().join("LICENSE")).unwrap();
-        assert_eq!(fs::read_to_string(root().join("npm/brummer-hub/LICENSE")).unwrap(), licence);
+        for package in ["npm/brummer-hub", "brummer-hub", "brummer-run", "brummer-cli"] {
+            let file = format!("{package}/LICENSE");
+            assert_eq!(fs::read_to_string(root().join(&file)).unwrap(), licence, "{file}");
+        }
     }
 }

@@ -1,5 +1,7 @@
-//! `cargo xtask version`: one version for the crates, the packages, and what registries are told.
+//! `cargo xtask version`: one version for the crates, the packages, the files that pin them, and what registries are told.
 
+#[cfg(test)]
+use std::process::Command;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,6 +13,12 @@ use anyhow::{Context, Result, bail, ensure};
 /// Files that have the version in them. In each of them nothing else looks like `"<version>"`.
 const FILES: [&str; 4] =
     ["Cargo.toml", "npm/brummer-hub/package.json", "npm/mcpb/manifest.json", "server.json"];
+
+/// Files in which cargo has written down the versions of all crates, ours among them.
+const LOCKS: [&str; 2] = ["Cargo.lock", "fuzz/Cargo.lock"];
+
+/// The line before which a crate of ours stands in them; what comes from a registry has another after its version.
+const PACKAGE: &str = "[[package]]";
 
 /// Where the packages of the platforms are, one folder each.
 const PLATFORMS: &str = "npm/platforms";
@@ -26,16 +34,38 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         }
         [new] => {
             ensure!(is_version(new), "`{new}` is no version like 1.2.3 or 1.2.3-beta.1");
-            check(root, current)?;
-            for file in files(root)? {
-                let text = read(&file)?;
-                fs::write(&file, text.replace(&quoted(current), &quoted(new)))?;
-            }
-            eprintln!("all say {new}; `cargo check` brings Cargo.lock up to date");
+            set(root, current, new)?;
+            eprintln!("all say {new}");
         }
         _ => bail!("usage: cargo xtask version [VERSION]"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes all of them say the new version.
+fn set(root: &Path, current: &str, new: &str) -> Result<()> {
+    check(root, current)?;
+    for file in files(root)? {
+        fs::write(&file, read(&file)?.replace(&quoted(current), &quoted(new)))?;
+    }
+    for lock in LOCKS {
+        let file = root.join(lock);
+        fs::write(&file, relocked(&read(&file)?, current, new))?;
+    }
+    Ok(())
+}
+
+/// The text of a lock file in which the crates of this workspace have the new version.
+fn relocked(text: &str, current: &str, new: &str) -> String {
+    let is_ours = |package: &str| {
+        let name = package.lines().find_map(|line| line.strip_prefix("name = "));
+        let is_named = name.is_some_and(|name| name.starts_with("\"brummer-") || name == "\"xtask\"");
+        is_named && !package.lines().any(|line| line.starts_with("source = "))
+    };
+    let (old, new) = (format!("version = {}", quoted(current)), format!("version = {}", quoted(new)));
+    let packages = text.split(PACKAGE);
+    let changed = packages.map(|it| if is_ours(it) { it.replacen(&old, &new, 1) } else { it.to_owned() });
+    changed.collect::<Vec<_>>().join(PACKAGE)
 }
 
 /// Says which file has another version.
@@ -75,7 +105,14 @@ fn quoted(version: &str) -> String {
 fn versions(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let line = line.trim();
-        let ours = ["version = ", "brummer-hub = ", "\"version\": ", "\"@brummer-hub/"];
+        let ours = [
+            "version = ",
+            "brummer-hub = ",
+            "brummer-run = ",
+            "engine = ",
+            "\"version\": ",
+            "\"@brummer-hub/",
+        ];
         ours.iter().any(|start| line.starts_with(start)).then_some(())?;
         // The last quoted part: a dependency names its path or package first.
         line.rsplit('"').nth(1)
@@ -102,6 +139,48 @@ mod tests {
         for file in files(root).unwrap() {
             let name = file.strip_prefix(root).unwrap().display().to_string();
             assert!(error.contains(&name), "{name} is not looked at");
+        }
+    }
+
+    /// A copy of the repository, without what is built: what git knows, in a directory of its own.
+    fn copy(root: &Path) -> tempfile::TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        let listed = Command::new("git").current_dir(root).args(["ls-files", "-z"]).output().unwrap();
+        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        for file in String::from_utf8(listed.stdout).unwrap().split_terminator('\0') {
+            let (from, to) = (root.join(file), copy.path().join(file));
+            // What was removed and is not committed yet.
+            if from.is_file() {
+                fs::create_dir_all(to.parent().unwrap()).unwrap();
+                fs::copy(from, to).unwrap();
+            }
+        }
+        copy
+    }
+
+    #[test]
+    fn a_new_version_is_one_that_everything_agrees_on() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let copy = copy(root);
+        let (old, new) = (env!("CARGO_PKG_VERSION"), "7.8.9-beta.1");
+        set(copy.path(), old, new).unwrap();
+        check(copy.path(), new).unwrap();
+        // Cargo holds the requirements of each crate against the version of the other, and the lock file against all.
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(copy.path()).args(["tree", "--locked", "--offline", "--workspace"]);
+        cargo.args(["--edges", "normal", "--depth", "0"]);
+        let tree = cargo.output().unwrap();
+        assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+        let crates = String::from_utf8(tree.stdout).unwrap();
+        let crates: Vec<&str> = crates.lines().filter(|line| !line.is_empty()).collect();
+        assert!(crates.len() > 5 && crates.iter().all(|line| line.contains(new)), "{crates:?}");
+        let fuzz = read(&copy.path().join("fuzz/Cargo.lock")).unwrap();
+        assert!(fuzz.contains(&format!("name = \"brummer-hub\"\nversion = \"{new}\"")), "{fuzz}");
+        // And back, so that nothing else has the old version by chance.
+        set(copy.path(), new, old).unwrap();
+        for file in files(root).unwrap().into_iter().chain(LOCKS.map(|lock| root.join(lock))) {
+            let name = file.strip_prefix(root).unwrap();
+            assert_eq!(read(&copy.path().join(name)).unwrap(), read(&file).unwrap(), "{}", name.display());
         }
     }
 
