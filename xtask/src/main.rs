@@ -2,6 +2,8 @@
 
 mod bench;
 mod demo;
+mod deny;
+mod dist;
 #[cfg(unix)]
 mod errors;
 mod header;
@@ -25,6 +27,8 @@ const USAGE: &str = "usage: cargo xtask CHORE
   demo [--release]            the hub's main job, with real servers, from beginning to end
   version [VERSION]           checks that crates and packages have one version, or sets it
   bench [--quick] [--write]   measures the release binary
+  deny [--no-advisories]      licences, sources and advisories of dependencies
+  dist ARTIFACTS OUT          the archives, bundles and package managers' files of a release
   errors [--misses]           how well `run` reads the errors of real tools
   errors record [NAME…]       runs those tools again and writes down what they print
   header [--check]            makes include/brummer_hub.h
@@ -37,6 +41,8 @@ fn main() -> Result<ExitCode> {
         Some((chore, rest)) if chore == "demo" => demo::run(rest),
         #[cfg(unix)]
         Some((chore, rest)) if chore == "errors" => errors::run(rest),
+        Some((chore, rest)) if chore == "deny" => deny::run(rest),
+        Some((chore, rest)) if chore == "dist" => dist::run(rest),
         Some((chore, rest)) if chore == "node" => node::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),
         Some((chore, rest)) if chore == "version" => version::run(rest),
