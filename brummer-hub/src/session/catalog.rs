@@ -56,6 +56,9 @@ const LOST: Duration = Duration::from_secs(15);
 /// Pages of one list; an instance that has more is in a loop.
 const MAX_PAGES: usize = 1000;
 
+/// Bytes that the pages of one list may have before no further one is asked for.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+
 /// Resources that are remembered because a result mentioned them, of all instances together.
 const MAX_MENTIONS: usize = 1024;
 
@@ -141,6 +144,13 @@ pub(super) enum Step {
     Ask(String),
     /// It is over, for now.
     Over,
+}
+
+impl Asking {
+    /// How much the pages take that are here.
+    fn bytes(&self) -> usize {
+        self.got.iter().map(|page| page.frame.bytes().len()).sum()
+    }
 }
 
 impl List {
@@ -325,12 +335,11 @@ impl Catalog {
                         let next = page.next.clone();
                         asking.got.push(page);
                         match next {
-                            Some(cursor) if asking.got.len() >= MAX_PAGES => {
+                            Some(_) if asking.got.len() >= MAX_PAGES || asking.bytes() >= MAX_BYTES => {
                                 tracing::warn!(
                                     %alias,
-                                    "{} has over {MAX_PAGES} pages; the rest is left out (cursor of {} bytes)",
+                                    "{} has over {MAX_PAGES} pages or {MAX_BYTES} bytes; the rest is left out",
                                     key.kind.method(),
-                                    cursor.len(),
                                 );
                             }
                             Some(cursor) if asking.seen.insert(cursor.clone()) => {
@@ -773,6 +782,26 @@ mod tests {
         assert_eq!(catalog.deadline(|_| true), Some(first + 2 * LOST));
         assert_eq!(catalog.on_answer(key(1), 1, Ok(list(&["a"])), first), None);
         assert_eq!(catalog.on_answer(key(1), 2, Ok(list(&["a"])), first), Some(Step::Over));
+    }
+
+    #[test]
+    fn a_list_without_end_is_cut() {
+        let (mut catalog, it, now) = (catalog(), instance(1, "it", "it", "/it", "it"), Instant::now());
+        let page = |number: u64, text: &str| {
+            let tools = format!(r#"[{{"name":"t{number}","description":"{text}","inputSchema":{{}}}}]"#);
+            let result = format!(r#"{{"tools":{tools},"nextCursor":"{number}"}}"#);
+            Ok(Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)).unwrap())
+        };
+        for (text, most) in [(String::new(), MAX_PAGES as u64), ("x".repeat(MAX_BYTES / 4), 4)] {
+            catalog.want(key(1), &it, now, || 1);
+            for number in 1..most {
+                let step = catalog.on_answer(key(1), number, page(number, &text), now);
+                assert!(matches!(step, Some(Step::Ask(_))), "page {number}: {step:?}");
+                catalog.asked(key(1), number + 1, now);
+            }
+            assert_eq!(catalog.on_answer(key(1), most, page(most, &text), now), Some(Step::Over));
+            assert_eq!(catalog.items(key(1)).count() as u64, most);
+        }
     }
 
     #[test]
