@@ -38,13 +38,13 @@ pub(crate) fn add(offer: &mut Offer, app: &App) {
         "The last lines that the scripts have printed",
         |app| async move {
             let page = app.logs.page(Filter::default(), Start::Newest, RECENT_ENTRIES, false).await;
-            Ok(serde_json::to_value(tools::page(&app, page, true).0)?)
+            Ok(serde_json::to_value(tools::page(&app, page, true, "nothing was printed").0)?)
         },
     );
     resource(offer, app, ERRORS, "Recent errors", "The last lines that are errors", |app| async move {
         let filter = Filter { level: Some(Level::Error), ..Filter::default() };
         let page = app.logs.page(filter, Start::Newest, ERROR_ENTRIES, false).await;
-        Ok(serde_json::to_value(tools::page(&app, page, true).0)?)
+        Ok(serde_json::to_value(tools::page(&app, page, true, "nothing was printed").0)?)
     });
     resource(offer, app, ACTIVE, "Running scripts", "The scripts that run", |app| async move {
         Ok(serde_json::to_value(tools::active(&app).await)?)
@@ -120,7 +120,7 @@ async fn modified(app: &App) -> Option<std::time::SystemTime> {
 pub(crate) async fn around_errors(app: &App) -> (tools::Errors, String) {
     let errors = tools::errors(app, Which::All, None, false, PROMPT_ERRORS).await;
     let page = app.logs.page(Filter::default(), Start::Newest, PROMPT_LINES, false).await;
-    let (_, text) = tools::page(app, page, true);
+    let (_, text) = tools::page(app, page, true, "nothing was printed");
     (errors, text)
 }
 

@@ -104,7 +104,7 @@ fn tool<A, O, F, R>(
     F: Fn(App, A, ToolCall) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Result<Answer<O>, CallError>> + Send,
 {
-    let mut definition = Tool::new(name, about, plain(&schema_for_type::<A>()));
+    let mut definition = Tool::new(name, about, short(&schema_for_type::<A>()));
     definition.output_schema = Some(plain(&schema_for_output::<O>()));
     let annotations = ToolAnnotations::new().open_world(false);
     definition.annotations = Some(match effect {
@@ -116,11 +116,38 @@ fn tool<A, O, F, R>(
     offer.add_tool(definition, move |call| {
         let (app, run) = (app.clone(), run.clone());
         async move {
-            let arguments: A = call.parse()?;
+            let arguments: A = given(&call)?;
             let answer = run(app, arguments, call).await?;
             answer.into_result()
         }
     });
+}
+
+/// The arguments of a call. `null` for one means that it is not given, as many models write it.
+fn given<A: DeserializeOwned>(call: &ToolCall) -> Result<A, CallError> {
+    let arguments = call.arguments().into_owned().into_iter().filter(|(_, value)| !value.is_null()).collect();
+    let arguments = serde_json::from_value(Value::Object(arguments));
+    arguments.map_err(|error| CallError::new(format!("wrong arguments: {error}")))
+}
+
+/// The schema of arguments, as short as it can be: what may be left out need not be `null`, too, and the descriptions name
+/// the defaults that are not what one would expect.
+fn short(schema: &JsonObject) -> Arc<JsonObject> {
+    let mut schema = Arc::unwrap_or_clone(plain(schema));
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(|it| it.values_mut()).filter_map(Value::as_object_mut) {
+        property.remove("default");
+        property.retain(|keyword, value| keyword != "minimum" || *value != 0);
+        for keyword in ["type", "enum"] {
+            let Some(Value::Array(allowed)) = property.get_mut(keyword) else { continue };
+            allowed.retain(|it| !it.is_null() && it != "null");
+            if let ("type", [only]) = (keyword, allowed.as_slice()) {
+                let only = only.clone();
+                property.insert(keyword.to_owned(), only);
+            }
+        }
+    }
+    Arc::new(schema)
 }
 
 /// A schema without what costs a model's context and says nothing: titles, its dialect, and formats that validators do not

@@ -1,5 +1,6 @@
 //! `run`: real npm projects, driven through the hub as a client does it.
 
+mod channels;
 mod commands;
 mod declared;
 mod ends;

@@ -12,40 +12,40 @@ use crate::log::{level::Level, search::Pattern};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct List {
-    /// `cursor` of an earlier answer, for what did not fit into it
+    /// Of an answer, for the rest
     pub(super) cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Run {
-    /// The script's name as in scripts_list, or WORKSPACE#SCRIPT
+    /// As in scripts_list, or WORKSPACE#SCRIPT
     pub(super) name: String,
-    /// Arguments to pass on to the script
+    /// Passed on to the script
     #[serde(default)]
     pub(super) args: Vec<String>,
-    /// Environment variables for the script; only those that this run lets clients set
+    /// Only variables that this run lets clients set
     #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
-    /// The port to listen on, passed on as the environment variable PORT
+    /// To listen on; passed on as PORT
     pub(super) port: Option<NonZeroU16>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Input {
-    /// The process's id, or the script's name
+    /// Id or script name
     pub(super) process_id: String,
-    /// Text to type; a line end follows
     pub(super) text: Option<String>,
-    /// Whether a line end follows the text (default true)
+    /// End the line (default true)
     pub(super) enter: Option<bool>,
-    /// A key to press, instead of a text
+    /// Instead of text
     pub(super) key: Option<Key>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub(super) enum Key {
     Enter,
     Escape,
@@ -61,9 +61,9 @@ pub(super) enum Key {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Stop {
-    /// The process's id, or the script's name
+    /// Id or script name
     pub(super) process_id: String,
-    /// Seconds it may take to end by itself before it is killed (default 5, at most 60)
+    /// Before it is killed (default 5, max 60)
     pub(super) grace_seconds: Option<f64>,
 }
 
@@ -77,6 +77,7 @@ pub(super) struct Status {
 /// The least level of lines.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub(super) enum LevelArgument {
     #[default]
     All,
@@ -90,23 +91,22 @@ pub(super) enum LevelArgument {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Search {
-    /// Text to look for, in any case; or a regular expression
+    /// In any case
     pub(super) query: String,
-    /// The query is a regular expression (Rust syntax; `(?i)` for any case)
+    /// Query is a Rust regex
     #[serde(default)]
     pub(super) regex: bool,
-    /// Only lines of this level or above
+    /// Or above
     #[serde(default)]
     pub(super) level: LevelArgument,
-    /// Only lines of this process, by id or script name
+    /// Id or script name
     pub(super) process_id: Option<String>,
-    /// Only lines since then: RFC 3339, or how long ago, such as `5m`
+    /// RFC 3339, or how long ago: 5m
     pub(super) since: Option<String>,
-    /// Most entries to answer with (default 100, at most 1000)
+    /// Default 100, max 1000
     pub(super) limit: Option<u32>,
-    /// `cursor` or `olderCursor` of an earlier answer
+    /// cursor or olderCursor of an answer
     pub(super) cursor: Option<String>,
-    /// Keep terminal colours
     #[serde(default)]
     pub(super) ansi: bool,
 }
@@ -114,16 +114,15 @@ pub(super) struct Search {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Tail {
-    /// Only lines of this process, by id or script name
+    /// Id or script name
     pub(super) process_id: Option<String>,
-    /// Only lines of this level or above
+    /// Or above
     #[serde(default)]
     pub(super) level: LevelArgument,
-    /// Most entries to answer with (default 100, at most 1000)
+    /// Default 100, max 1000
     pub(super) limit: Option<u32>,
-    /// `cursor` or `olderCursor` of an earlier answer
+    /// cursor or olderCursor of an answer
     pub(super) cursor: Option<String>,
-    /// Keep terminal colours
     #[serde(default)]
     pub(super) ansi: bool,
 }
@@ -131,25 +130,24 @@ pub(super) struct Tail {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Stream {
-    /// Only lines of this process, by id or script name; the stream ends when it ends
+    /// Id or script name; ends with it
     pub(super) process_id: Option<String>,
-    /// Only lines of this level or above
+    /// Or above
     #[serde(default)]
     pub(super) level: LevelArgument,
-    /// Only lines with this text, in any case; or a regular expression
+    /// In any case
     pub(super) query: Option<String>,
-    /// The query is a regular expression (Rust syntax; `(?i)` for any case)
+    /// Query is a Rust regex
     #[serde(default)]
     pub(super) regex: bool,
-    /// Wait for new lines (default true); false answers with the last lines at once
+    /// False: the last lines at once
     pub(super) follow: Option<bool>,
-    /// End after so many entries (default 100, at most 1000)
+    /// Default 100, max 1000
     pub(super) limit: Option<u32>,
-    /// End after so many seconds (default 30, at most 600)
+    /// Default 30, max 600
     pub(super) seconds: Option<f64>,
-    /// Begin after this `cursor` of an earlier answer instead of now
+    /// Of an answer; begin after it
     pub(super) cursor: Option<String>,
-    /// Keep terminal colours
     #[serde(default)]
     pub(super) ansi: bool,
 }
@@ -157,41 +155,41 @@ pub(super) struct Stream {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Wait {
-    /// Until this http or https URL of this machine answers with a status below 500
+    /// On this machine; answers with a status below 500
     pub(super) url: Option<String>,
-    /// Until a line has this text, in any case; or fits a regular expression. Lines that running scripts have printed already count
+    /// A line has this, in any case; what running scripts have printed counts
     pub(super) log: Option<String>,
-    /// `log` is a regular expression (Rust syntax; `(?i)` for any case)
+    /// Log is a Rust regex
     #[serde(default)]
     pub(super) regex: bool,
-    /// Until something listens on this port of this machine; with `processId`, until that process does
+    /// Something listens on it
     pub(super) port: Option<u16>,
-    /// Until this process has ended, by id or script name
+    /// Id or script name; it has ended
     pub(super) exit: Option<String>,
-    /// Until the last build of this process has no errors, by id or script name. Ends early when a build fails
+    /// Id or script name; its last build has no errors
     pub(super) clean: Option<String>,
-    /// The process that is to bring it about, by id or script name: the servers of others do not count, and if it ends first, so does the wait
+    /// Whose url, port or log is meant; servers of others do not count
     pub(super) process_id: Option<String>,
-    /// With several of url, log, port, exit and clean: one of them is enough, instead of all
+    /// One is enough, instead of all
     #[serde(default)]
     pub(super) any: bool,
-    /// For log and clean: only lines and builds after this `cursor` of an earlier answer
+    /// Of an answer; for log and clean, what came after it
     pub(super) cursor: Option<String>,
-    /// Give up after so many seconds (default 30, at most 600)
+    /// Default 30, max 600
     pub(super) timeout_seconds: Option<f64>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ErrorsArguments {
-    /// Only errors of this process, by id or script name
+    /// Id or script name
     pub(super) process_id: Option<String>,
-    /// Only errors seen since then: RFC 3339, or how long ago, such as `5m`
+    /// RFC 3339, or how long ago: 5m
     pub(super) since: Option<String>,
-    /// Also errors that are resolved: a later build or run did without them
+    /// Also resolved ones
     #[serde(default)]
     pub(super) resolved: bool,
-    /// Most errors to answer with (default 20, at most 100)
+    /// Default 20, max 100
     pub(super) limit: Option<u32>,
 }
 

@@ -7,7 +7,7 @@ use super::{
     arguments::{self, ErrorsArguments, UrlsArguments},
     fit,
     logs::which,
-    results::{ErrorGroup, Errors, ScriptBuild, time},
+    results::{ErrorGroup, Errors, ScriptBuild, UrlInfo, time},
     tool, urls,
 };
 use crate::{
@@ -27,9 +27,8 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "errors_list",
         Effect::Reads,
-        "The errors that the scripts have now, each once with how often it came, its place in the source and its stack \
-         trace; the latest first. Errors that a later build or run did without are resolved and left out. `scripts` says for \
-         each script whether its last build is clean.",
+        "The errors that scripts have now, with place and stack trace, the latest first; not those that a later build or run \
+         has resolved. Says whether the last build of each is clean.",
         |app, wanted: ErrorsArguments, _| async move {
             let most = u32::try_from(MAX_ERRORS).unwrap_or(u32::MAX);
             let limit = arguments::limit(wanted.limit, u32::try_from(DEFAULT_LIMIT).unwrap_or(most), most)?;
@@ -45,22 +44,12 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "urls_list",
         Effect::Reads,
-        "The URLs of this machine that the scripts have printed, such as those of dev servers, with their labels; and the \
-         ports on which they listen without having said so.",
+        "The URLs that scripts have printed, and ports on which they listen without a word.",
         |app, wanted: UrlsArguments, _| async move {
             let structured = urls::urls(&app, wanted.all).await;
-            let lines = structured.urls.iter().map(|url| {
-                let ended = match url {
-                    _ if !url.running => ", not running any more",
-                    _ if !url.printed => ", not printed",
-                    _ if url.listening == Some(false) => ", not listening there",
-                    _ => "",
-                };
-                format!("{} ({}, {}{ended})", url.url, url.label, url.process_id)
-            });
+            let lines = structured.urls.iter().map(UrlInfo::line);
             let note = structured.note.iter().map(|note| format!("({note})"));
             let text = lines.chain(note).collect::<Vec<_>>().join("\n");
-            let text = if text.is_empty() { "no URL was printed yet".to_owned() } else { text };
             Ok(Answer { structured, text })
         },
     );
@@ -118,12 +107,15 @@ pub(crate) async fn errors(
             resolved_at: error.resolved.map(time),
         });
     }
-    errors.note = errors.truncated.then(|| {
-        format!(
-            "{} of {} errors are shown; a higher `limit`, `processId` or `since` shows others",
-            errors.errors.len(),
-            errors.total
-        )
+    let shown = errors.errors.len();
+    errors.note = Some(match errors.total {
+        0 => "there are no errors".to_owned(),
+        total if errors.truncated => {
+            format!(
+                "{shown} of {total} errors are shown; a higher `limit`, `processId` or `since` shows others"
+            )
+        }
+        total => format!("{total} in all"),
     });
     errors
 }
@@ -166,12 +158,17 @@ impl ScriptBuild {
     /// It for a reader.
     pub(super) fn line(&self) -> String {
         let build = match self.build.as_str() {
-            "unknown" => "does not say whether its last build is clean".to_owned(),
+            "unknown" => "does not say whether its last build is clean (unknown)".to_owned(),
             "clean" => "its last build is clean".to_owned(),
             "building" => "is building".to_owned(),
-            _ => format!("its last build has errors ({})", self.errors),
+            build if self.errors == 0 => format!("its last build is {build}"),
+            build => format!("its last build is {build}, errors: {}", self.errors),
         };
-        format!("{} ({}): {build}", self.process_id, self.status)
+        let errors = match (self.build.as_str(), self.errors) {
+            ("failing", _) | (_, 0) => String::new(),
+            (_, errors) => format!(", errors that are not resolved: {errors}"),
+        };
+        format!("{} ({}): {build}{errors}", self.process_id, self.status)
     }
 }
 
@@ -179,8 +176,16 @@ impl ErrorGroup {
     /// It for a reader, each line with its end.
     pub(crate) fn summary(&self) -> String {
         let place = self.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
-        let resolved = if self.resolved { ", resolved" } else { "" };
-        let mut text = format!("{}, ×{}{resolved}{place}: {}\n", self.process_id, self.count, self.message);
+        let kind = self.kind.as_ref().filter(|kind| !self.message.contains(kind.as_str()));
+        let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+        let resolved = self.resolved_at.as_ref().map(|at| format!(", resolved {at}")).unwrap_or_default();
+        let mut text =
+            format!("{}, ×{}{resolved}{place}: {kind}{}\n", self.process_id, self.count, self.message);
+        let seen = match self.first_seen == self.last_seen {
+            true => self.first_seen.clone(),
+            false => format!("{} to {}", self.first_seen, self.last_seen),
+        };
+        text.push_str(&format!("    (seen {seen}, log entry #{})\n", self.log_id));
         for line in self.text.iter().flat_map(|text| text.lines()) {
             text.push_str(&format!("    {line}\n"));
         }
@@ -188,11 +193,28 @@ impl ErrorGroup {
     }
 }
 
+impl UrlInfo {
+    /// It for a reader.
+    fn line(&self) -> String {
+        let state = match self {
+            _ if !self.running => ", not running any more",
+            _ if !self.printed => ", not printed",
+            _ if self.listening == Some(false) => ", not listening there",
+            _ if self.listening == Some(true) => ", listening",
+            _ => "",
+        };
+        let elsewhere = if self.local { "" } else { ", another machine" };
+        let seen = match (&self.first_seen, &self.last_seen) {
+            (Some(first), Some(last)) if first != last => format!(", seen {first} to {last}"),
+            (Some(first), _) => format!(", seen {first}"),
+            (None, _) => String::new(),
+        };
+        format!("{} ({}, {}{state}{elsewhere}{seen})", self.url, self.label, self.process_id)
+    }
+}
+
 fn text(errors: &Errors) -> String {
     let mut text = String::new();
-    if errors.errors.is_empty() {
-        text.push_str("there are no errors\n");
-    }
     for error in &errors.errors {
         text.push_str(&error.summary());
     }

@@ -16,8 +16,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_input",
         Effect::Starts,
-        "Types into a script, such as the answer to a question: a text with a line end, or a key. scripts_status says which \
-         scripts wait for an answer, and for which.",
+        "Types text or presses a key in a script, such as the answer to a question that scripts_status shows.",
         |app, input: Input, _| async move { enter(&app, &input).await },
     );
 }

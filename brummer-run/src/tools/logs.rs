@@ -30,8 +30,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "logs_search",
         Effect::Reads,
-        "Searches what the scripts have printed. Answers with the newest matches in the order in which they came; a stack \
-         trace is one entry, repeated lines are counted.",
+        "Searches what scripts have printed: the newest matches, in order. A stack trace is one entry.",
         |app, search: Search, _| async move {
             let filter = Filter {
                 processes: which(&app, search.process_id.as_deref())?,
@@ -50,7 +49,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "logs_tail",
         Effect::Reads,
-        "The last lines that the scripts have printed; with `cursor`, only those that are new since an earlier answer.",
+        "The last lines that scripts have printed; with `cursor`, those that came since an answer.",
         |app, tail: Tail, _| async move {
             let filter = Filter {
                 processes: which(&app, tail.process_id.as_deref())?,
@@ -73,15 +72,17 @@ async fn answer(
     nothing: &str,
 ) -> Result<Answer<LogPage>, CallError> {
     let found = app.logs.page(filter, start, limit, ansi).await;
-    let (structured, text) = page(app, found, !matches!(start, Start::After(_)));
-    let text = if structured.entries.is_empty() { format!("({nothing})\n{text}") } else { text };
+    let (structured, text) = page(app, found, !matches!(start, Start::After(_)), nothing);
     Ok(Answer { structured, text })
 }
 
-/// A page as it is answered: for a program and for a reader.
-pub(crate) fn page(app: &App, mut found: Page, keep_newest: bool) -> (LogPage, String) {
+/// A page as it is answered: for a program and for a reader; `nothing` says that it is empty.
+pub(crate) fn page(app: &App, mut found: Page, keep_newest: bool, nothing: &str) -> (LogPage, String) {
     let cut = fit(&mut found, keep_newest);
     let mut notes = Vec::new();
+    if found.entries.is_empty() {
+        notes.push(nothing.to_owned());
+    }
     if cut.left_out > 0 {
         notes.push(format!("{} entries are left out to keep this answer short", cut.left_out));
     }
@@ -101,7 +102,13 @@ pub(crate) fn page(app: &App, mut found: Page, keep_newest: bool) -> (LogPage, S
     let older_cursor = found.entries.first().filter(|_| found.has_older);
     let older_cursor = older_cursor.map(|entry| cursor(app, Direction::Older, entry.number));
     let mut text = String::new();
+    let mut today = String::new();
     for entry in &found.entries {
+        // The day once, and again when it has changed.
+        if day(entry) != today {
+            today = day(entry);
+            text.push_str(&format!("({today}, UTC)\n"));
+        }
         text.push_str(&line(entry));
         text.push('\n');
     }
@@ -121,16 +128,27 @@ pub(crate) fn page(app: &App, mut found: Page, keep_newest: bool) -> (LogPage, S
     (page, text)
 }
 
-/// One entry for a reader.
+/// The day of an entry.
+pub(super) fn day(entry: &Entry) -> String {
+    super::results::time(entry.at).chars().take_while(|it| *it != 'T').collect()
+}
+
+/// One entry for a reader, but for its day.
 pub(super) fn line(entry: &Entry) -> String {
-    let time = super::results::time(entry.at);
-    let time = time.split_once('T').map_or("", |(_, time)| time.trim_end_matches('Z'));
+    let clock = |at| {
+        let time = super::results::time(at);
+        time.split_once('T').map_or_else(String::new, |(_, clock)| clock.trim_end_matches('Z').to_owned())
+    };
+    let error = if entry.is_error { " stderr" } else { "" };
     let level = match entry.level {
         Level::Info => String::new(),
         level => format!(" {}", level.name()),
     };
-    let repeats = if entry.repeats > 1 { format!(" (×{})", entry.repeats) } else { String::new() };
-    format!("{time} {}{level}: {}{repeats}", entry.id, entry.content)
+    let repeats = match entry.repeats {
+        0 | 1 => String::new(),
+        repeats => format!(" (×{repeats}, last {})", clock(entry.last)),
+    };
+    format!("{} #{} {}{error}{level}: {}{repeats}", clock(entry.at), entry.number, entry.id, entry.content)
 }
 
 /// The text of a cursor. It is opaque to clients.

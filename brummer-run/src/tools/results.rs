@@ -422,22 +422,46 @@ impl ProcessInfo {
         serde_json::to_string(self).map_or(0, |text| text.len() + 1)
     }
 
-    /// One line for a reader.
+    /// One line for a reader, with all that a program is told.
     pub(super) fn line(&self) -> String {
         let mut line = self.process_id.as_ref().unwrap_or(&self.name).clone();
-        line.push_str(&format!(": {}", self.ending.as_ref().unwrap_or(&self.status)));
+        if let Some(script) = &self.script {
+            line.push_str(&format!(" (`{script}`)"));
+        }
+        line.push_str(&format!(": {}", self.status));
+        // Most endings begin with the status.
+        match self.ending.as_ref().map(|ending| ending.strip_prefix(&self.status).unwrap_or(ending)) {
+            Some("") | None => {}
+            Some(rest) if rest.starts_with([':', ' ']) => line.push_str(rest),
+            Some(ending) => line.push_str(&format!(", {ending}")),
+        }
         if let Some(pid) = self.pid {
             line.push_str(&format!(", process {pid}"));
         }
-        if let Some(uptime) = &self.uptime {
-            line.push_str(&format!(", {uptime}"));
+        if let (Some(uptime), Some(start)) = (&self.uptime, &self.start_time) {
+            line.push_str(&format!(", {uptime} from {start}"));
+        }
+        if let Some(end) = &self.end_time {
+            line.push_str(&format!(" to {end}"));
         }
         for link in &self.urls {
             line.push_str(&format!(", {}", link.url));
+            if let Some(label) = &link.label {
+                line.push_str(&format!(" ({label})"));
+            }
         }
         if !self.ports.is_empty() {
             let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
             line.push_str(&format!(", listens on {}", ports.join(", ")));
+        }
+        if !self.args.is_empty() {
+            line.push_str(&format!(", args {}", Value::from(self.args.as_slice())));
+        }
+        if !self.env.is_empty() {
+            line.push_str(&format!(", env {}", self.env.join(", ")));
+        }
+        if let Some(port) = self.port {
+            line.push_str(&format!(", PORT {port}"));
         }
         if let Some(question) = &self.question {
             line.push_str(&format!(", seems to wait for an answer to `{question}` (scripts_input)"));

@@ -34,8 +34,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_list",
         Effect::Reads,
-        "The scripts of the project's package.json, its package manager and its workspaces, and the commands that other files \
-         declare (Procfile, Makefile and others).",
+        "Lists scripts of package.json and its workspaces, and what other files declare (Procfile, Makefile).",
         |app, List { cursor }: List, _| async move {
             let from = cursor.as_deref().map_or(Some(0), |cursor| cursor.parse().ok());
             let from = from.ok_or_else(|| CallError::new("`cursor` is not one of scripts_list"))?;
@@ -48,8 +47,8 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_run",
         Effect::Starts,
-        "Starts a script of package.json, or a command that another file declares. If it runs already, it says so and starts nothing. It warns of a port that is \
-         taken, and says by whom. It does not wait for the script to be ready: wait_until does.",
+        "Starts a script; nothing if it runs already. Warns of a taken port and says who holds it. Does not wait until the \
+         script is ready: wait_until does.",
         |app, run: Run, _| async move {
             let launch = Launch { args: run.args, env: run.env, port: run.port.map(Into::into) };
             app.permits.check(&launch.env).map_err(CallError::new)?;
@@ -61,7 +60,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_stop",
         Effect::Stops,
-        "Stops a script with all processes it has started: asks them to end, and kills what is left after a while.",
+        "Stops a script with all its processes.",
         |app, wanted: Stop, _| async move { stop(&app, &wanted).await },
     );
     tool(
@@ -69,8 +68,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_restart",
         Effect::Stops,
-        "Stops a script if it runs, and starts it again as package.json says now, with the arguments, environment and port \
-         that it had.",
+        "Stops a script if it runs, and starts it as its file says now, with the args, env and port that it had.",
         |app, wanted: Stop, _| async move {
             let processes = app.scripts.list();
             let known = script::named(&processes, &wanted.process_id).first().copied();
@@ -92,15 +90,12 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "scripts_status",
         Effect::Reads,
-        "What runs and what has run: state, process, uptime, how it ended, URLs.",
+        "What runs and has run: state, how it ended, URLs, ports, questions that wait for an answer.",
         |app, Status { name }: Status, _| async move {
             let structured = processes(&app, name.as_deref()).await?;
             let lines: Vec<String> = structured.processes.iter().map(ProcessInfo::line).collect();
-            let mut text =
-                if lines.is_empty() { "no script was started yet".to_owned() } else { lines.join("\n") };
-            if let Some(note) = &structured.note {
-                text.push_str(&format!("\n({note})"));
-            }
+            let note = structured.note.iter().map(|note| format!("({note})"));
+            let text = lines.into_iter().chain(note).collect::<Vec<_>>().join("\n");
             Ok(Answer { structured, text })
         },
     );
@@ -141,12 +136,13 @@ fn items(project: &Project, from: usize) -> (Vec<Item<'_>>, Option<usize>) {
 
 fn listed(project: &Project, from: usize) -> Answer<ScriptList> {
     let structured = list(project, from);
-    let mut text = String::new();
+    let mut text = format!("{}\n", structured.directory);
     for item in items(project, from).0 {
         match item {
             Item::Script(script) => text.push_str(&format!("{}: {}\n", script.name, script.command)),
             Item::Declared(it) => text.push_str(&format!("{}: {} ({})\n", it.name, it.command, it.file)),
             Item::Workspace(workspace) => {
+                text.push_str(&format!("({} is in {})\n", workspace.name, workspace.path));
                 for script in &workspace.scripts {
                     text.push_str(&format!("{}#{}: {}\n", workspace.name, script.name, script.command));
                 }
@@ -157,10 +153,7 @@ fn listed(project: &Project, from: usize) -> Answer<ScriptList> {
         text.push_str(&format!("({note})\n"));
     }
     if project.is_package {
-        text.push_str(&format!(
-            "(scripts of package.json are run by {}: {})",
-            project.manager, project.manager_reason
-        ));
+        text.push_str(&format!("(packageManager {}: {})", project.manager, project.manager_reason));
     }
     Answer { structured, text }
 }
@@ -324,7 +317,7 @@ async fn stop(app: &App, wanted: &Stop) -> Result<Answer<Stopped>, CallError> {
     let Some(process) = process else { return Err(unknown(&processes, &wanted.process_id)) };
     let success = !process.state.is_alive();
     let message = match process.ending() {
-        Some(how) => format!("{}: {how}", process.id),
+        Some(how) => format!("{}: {how}; it does not run any more", process.id),
         None => format!("{} could not be ended in time; it may hang in the system", process.id),
     };
     let stopped = Stopped {
@@ -333,7 +326,8 @@ async fn stop(app: &App, wanted: &Stop) -> Result<Answer<Stopped>, CallError> {
         status: process.state.name().to_owned(),
         message: message.clone(),
     };
-    Ok(Answer { structured: stopped, text: message })
+    let text = format!("{message} (status {})", stopped.status);
+    Ok(Answer { structured: stopped, text })
 }
 
 /// What runs.
@@ -369,8 +363,13 @@ fn fitting(mut processes: Vec<ProcessInfo>) -> Processes {
     let count = fit::count(processes.iter().rev().map(ProcessInfo::size));
     let left_out = processes.len() - count;
     processes.drain(..left_out);
-    let note = (left_out > 0)
-        .then(|| format!("{left_out} older ones are left out; `name` shows those of one script"));
+    let note = match left_out {
+        0 if processes.is_empty() => {
+            Some("nothing runs; scripts_list has the scripts, scripts_run starts one".to_owned())
+        }
+        0 => None,
+        _ => Some(format!("{left_out} older ones are left out; `name` shows those of one script")),
+    };
     Processes { processes, note }
 }
 

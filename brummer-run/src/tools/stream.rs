@@ -23,8 +23,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "logs_stream",
         Effect::Reads,
-        "Follows what the scripts print from now on, until so many lines came, the time is over, the process ended or the \
-         call is cancelled. A client that wants progress gets each line as it comes; the answer has all of them.",
+        "Follows what scripts print from now on, until so many lines or seconds. Lines come as progress, and all in the answer.",
         |app, stream: Stream, call| async move { follow(&app, stream, &call).await },
     );
 }
@@ -80,13 +79,13 @@ async fn follow(app: &App, stream: Stream, call: &ToolCall) -> Result<Answer<Str
 }
 
 fn answer(app: &App, found: Page, keep_newest: bool, ended: &str) -> Answer<Streamed> {
-    let (page, text) = page(app, found, keep_newest);
+    let (page, text) = page(app, found, keep_newest, "nothing came");
     let said = match ended {
         "lines" => "ended: as many lines as asked for",
         "time" => "ended: the time is over",
         "process" => "ended: the process has ended",
         "cancelled" => "ended: cancelled",
-        _ => "all at once",
+        _ => "ended: all",
     };
     Answer { structured: Streamed { page, ended: ended.to_owned() }, text: format!("{text}\n({said})") }
 }

@@ -56,7 +56,12 @@ pub(super) async fn urls(app: &App, all: bool) -> Urls {
         fit::count(listed.iter().map(|url| serde_json::to_string(url).map_or(0, |text| text.len() + 1)));
     let left_out = listed.len() - count;
     listed.truncate(count);
-    Urls { urls: listed, note: (left_out > 0).then(|| format!("{left_out} more are left out")) }
+    let note = match left_out {
+        0 if listed.is_empty() => Some("no URL was printed yet".to_owned()),
+        0 => None,
+        _ => Some(format!("{left_out} more are left out")),
+    };
+    Urls { urls: listed, note }
 }
 
 fn url_of(address: IpAddr, port: u16) -> String {

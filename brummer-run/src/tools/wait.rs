@@ -41,10 +41,8 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         app,
         "wait_until",
         Effect::Reads,
-        "Waits until something has come about: give url, log, port, exit or clean, or several of them, which must then \
-         all have come about (with any: true, one of them). With processId, a URL or port of another process does not count. \
-         Answers with met: false when the time is over or the process that was to bring it about has ended, for clean also \
-         when a build ends with errors.",
+        "Waits until url, log, port, exit or clean has come about; of several, all. Answers with met: false when the time is \
+         over, processId has ended, or, for clean, a build ends with errors.",
         |app, wait: Wait, call| async move { wait_until(&app, &wait, &call).await },
     );
 }
@@ -134,7 +132,7 @@ async fn wait_until(app: &App, wait: &Wait, call: &ToolCall) -> Result<Answer<Wa
         match met.log {
             Some(mut entry) => {
                 fit::shorten(&mut entry.content);
-                said.push(format!("{what}: {}", logs::line(&entry)));
+                said.push(format!("{what}: {} {}", logs::day(&entry), logs::line(&entry)));
                 answer.entry = Some(entry.into());
             }
             None => open.push(what),
@@ -193,7 +191,8 @@ async fn wait_until(app: &App, wait: &Wait, call: &ToolCall) -> Result<Answer<Wa
         said.extend(foreign(app, by, port).await);
     }
     answer.message = said.join("; ");
-    let text = format!("{}\n(waited {waited_ms} ms)", answer.message);
+    let met = if answer.met { "met" } else { "not met" };
+    let text = format!("{met}: {}\n(waited {waited_ms} ms)", answer.message);
     Ok(Answer { structured: answer, text })
 }
 

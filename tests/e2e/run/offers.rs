@@ -20,6 +20,9 @@ const TOOLS: [&str; 12] = [
     "urls_list",
 ];
 
+/// Most that the tools may take of a model's context in names, descriptions and input schemas.
+const MAX_COST: usize = 6 * 1024;
+
 async fn read(client: &Client, uri: &str) -> Value {
     let read = client.hub.request("resources/read", json!({ "uri": uri })).await.ok();
     assert_json!(read, "/contents/0/mimeType", "application/json");
@@ -43,6 +46,28 @@ async fn every_tool_has_both_schemas() {
         assert!(tool["description"].as_str().is_some_and(|about| about.len() > 20), "{tool:#}");
         assert!(tool["annotations"]["readOnlyHint"].is_boolean(), "{tool:#}");
     }
+    let cost = |tool: &Value| {
+        let text = |member: &str| tool[member].as_str().unwrap().len();
+        text("name") + text("description") + tool["inputSchema"].to_string().len()
+    };
+    let own = tools.iter().filter(|tool| TOOLS.contains(&tool["name"].as_str().unwrap()));
+    let costs: Vec<_> = own.map(|tool| (tool["name"].as_str().unwrap(), cost(tool))).collect();
+    let whole: usize = costs.iter().map(|(_, cost)| cost).sum();
+    println!("{costs:?}: {whole} bytes of {MAX_COST}");
+    assert!(whole <= MAX_COST, "{whole}");
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn null_is_an_argument_that_is_not_given() {
+    let home = Home::new();
+    let directory = project(&home, &[("dev", "node -p 1")], &[]);
+    let _run = Run::start(command(&home, &directory, &[]));
+    let client = Client::of(&home, &directory).await;
+    let nothing = json!({ "processId": null, "level": null, "limit": null, "cursor": null, "ansi": null });
+    assert_json!(client.tool("logs_tail", nothing).await, "/entries", []);
+    let refused = client.refused("scripts_run", json!({ "name": null })).await;
+    assert!(refused.contains("missing field `name`"), "{refused}");
     client.hub.end_quietly().await;
 }
 
