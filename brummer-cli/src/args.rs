@@ -17,7 +17,7 @@ use brummer_hub::{
     discovery::Directories,
     session::{ClientDefaults, SessionConfig, ToolsMode},
 };
-use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::{Shell, engine::ArgValueCandidates};
 use clap_verbosity_flag::{Verbosity, WarnLevel};
 use colorchoice_clap::Color;
@@ -331,6 +331,7 @@ struct RegisterArgs {
 
 /// Options of `run`.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("started").args(["scripts", "command"]).multiple(true)))]
 struct RunArgs {
     /// Scripts of package.json to start at once, WORKSPACE#SCRIPT for that of a workspace; or commands of other files, such
     /// as make:build
@@ -355,6 +356,9 @@ struct RunArgs {
     /// Let in every program of every user of this machine, without a token
     #[arg(long)]
     no_token: bool,
+    /// End when the scripts have ended, with the exit code of the first that did not succeed
+    #[arg(long, requires = "started")]
+    exit: bool,
     /// There is no other way to run; for those who are used to `brum --no-tui`
     #[arg(long, hide = true)]
     no_tui: bool,
@@ -461,6 +465,8 @@ pub(crate) struct Project {
     pub(crate) name: Option<String>,
     /// What clients may set in the environment of scripts.
     pub(crate) allow_env: Vec<String>,
+    /// Whether it ends with its scripts.
+    pub(crate) exit: bool,
     /// Whether clients must show the token.
     pub(crate) token: bool,
     pub(crate) directories: Directories,
@@ -717,11 +723,21 @@ impl WaitArgs {
 
 impl RunArgs {
     fn into_command(self, directories: Directories) -> Command {
-        let Self { scripts, dir, port, name, command, allow_env, no_token, no_tui: _ } = self;
+        let Self { scripts, dir, port, name, command, allow_env, no_token, exit, no_tui: _ } = self;
         let token = !no_token;
         let mut words = command.into_iter();
         let command = words.next().map(|program| (program, words.collect()));
-        Command::Run(Project { command, scripts, directory: dir, port, name, allow_env, token, directories })
+        Command::Run(Project {
+            command,
+            scripts,
+            directory: dir,
+            port,
+            name,
+            allow_env,
+            exit,
+            token,
+            directories,
+        })
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum ExitStatus {
     TimedOut,
     /// 128 + n: a signal ended it before it was done; for the hub, a second one.
     Signalled(Signal),
-    /// The exit code of the command that `register` has wrapped; 128 + n if signal n ended it.
+    /// The exit code of the command that `register` has wrapped, or of the scripts of `run --exit`; 128 + n if signal n ended it.
     Command(i32),
 }
 

@@ -33,6 +33,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     options.port = project.port;
     options.name = project.name;
     options.allow_env = project.allow_env;
+    options.exit = project.exit;
     options.typed = typed::lines();
     options.token = project.token;
     options.directories = project.directories;
@@ -40,7 +41,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
     let running = brummer_run::run(options, stop.clone(), kill.clone());
     tokio::pin!(running);
-    let mut second = None;
+    let (mut first, mut second) = (None, None);
     let ended = loop {
         tokio::select! {
             biased;
@@ -50,12 +51,17 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
                     second = Some(signal);
                     kill.cancel();
                 }
+                first.get_or_insert(signal);
                 stop.cancel();
             }
         }
     };
-    ended.map_err(failure)?;
-    Ok(second.map_or(ExitStatus::Success, ExitStatus::Signalled))
+    Ok(match ended.map_err(failure)? {
+        Some(code) => ExitStatus::Command(code),
+        // Whoever waits for the scripts must not take this for their success.
+        None if project.exit => first.map_or(ExitStatus::Failure, ExitStatus::Signalled),
+        None => second.map_or(ExitStatus::Success, ExitStatus::Signalled),
+    })
 }
 
 fn failure(error: RunError) -> Failure {

@@ -25,6 +25,7 @@ mod console;
 mod detect;
 pub mod guard;
 mod log;
+mod outcome;
 mod ports;
 #[cfg(any(windows, test))]
 pub mod program;

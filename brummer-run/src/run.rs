@@ -21,6 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     console::{Console, ConsoleOptions},
     log::{DEFAULT_LINES, Logs},
+    outcome::Outcome,
     project::{self, Declared, Project, ProjectError},
     prompts, resources,
     script::{self, Command, Launch, Launcher, Permits, Scripts, Started},
@@ -64,6 +65,8 @@ pub struct RunOptions {
     /// What this program must be given, before a program and its arguments, to call [`guard::serve`](crate::guard) with
     /// these. Not used on Windows.
     pub guard: Vec<OsString>,
+    /// Whether it ends when `scripts` and `command` have ended.
+    pub exit: bool,
     /// Where to print.
     pub console: ConsoleOptions,
     /// Lines that a person types for the scripts.
@@ -84,6 +87,7 @@ impl RunOptions {
             directories: Directories::from_env(),
             allow_env: Vec::new(),
             guard,
+            exit: false,
             console,
             typed: None,
         }
@@ -110,6 +114,9 @@ pub enum RunError {
 
 /// Runs until `stop` is cancelled, and ends everything in order then; `kill` ends everything at once.
 ///
+/// Returns the exit code of its scripts if it has ended with them: that of the first that did not succeed, 128 + n for one that
+/// signal n has ended, 127 for one that could not be started.
+///
 /// # Errors
 /// When it cannot begin. Nothing was started then.
 ///
@@ -119,7 +126,7 @@ pub async fn run(
     options: RunOptions,
     stop: CancellationToken,
     kill: CancellationToken,
-) -> Result<(), RunError> {
+) -> Result<Option<i32>, RunError> {
     let directory = directory(&options.directory)?;
     let given = options.command.map(|(program, arguments)| Arc::new(Declared::given(program, arguments)));
     let (project, commands, doubt) = plan(&directory, &options.scripts, given.as_ref()).await?;
@@ -177,15 +184,20 @@ pub async fn run(
         let (scripts, logs) = (scripts.clone(), log_of_scripts);
         tasks.spawn(typing::listen(typed, scripts, logs, console.clone(), scripts_end.clone()));
     }
+    let mut outcome = Outcome::of(commands.iter().map(|command| command.name.clone()).collect());
     for command in commands {
-        start(&scripts, &console, command).await;
+        let name = command.name.clone();
+        if !start(&scripts, &console, command).await {
+            outcome.not_started(&name);
+        }
     }
 
-    tokio::select! {
+    let code = tokio::select! {
         biased;
-        () = kill.cancelled() => {}
-        () = stop.cancelled() => {}
-    }
+        () = kill.cancelled() => None,
+        () = stop.cancelled() => None,
+        code = outcome.wait(scripts.changes()), if options.exit => Some(code),
+    };
     scripts_end.cancel();
     script_tasks.close();
     if !kill.is_cancelled() && scripts.list().iter().any(|process| process.state.is_alive()) {
@@ -197,7 +209,7 @@ pub async fn run(
     tokio::select! {
         biased;
         () = orderly => {}
-        () = async { kill.cancelled().await; tokio::time::sleep(AT_ONCE).await; } => return Ok(()),
+        () = async { kill.cancelled().await; tokio::time::sleep(AT_ONCE).await; } => return Ok(code),
     }
     logs_end.cancel();
     tasks.close();
@@ -205,7 +217,7 @@ pub async fn run(
         tracing::debug!("a task did not end in time");
     }
     console.finish().await;
-    Ok(())
+    Ok(code)
 }
 
 /// The directory as every other process names it.
@@ -378,11 +390,12 @@ async fn look_around(
     hub.shutdown().await;
 }
 
-/// Starts a script that was asked for on the command line.
-async fn start(scripts: &Scripts, console: &Console, command: Command) {
+/// Starts a script that was asked for on the command line; says whether it is there.
+async fn start(scripts: &Scripts, console: &Console, command: Command) -> bool {
     // On its own line, whatever the project calls it.
     let name = clean_line(&command.name).into_owned();
-    match scripts.start(command).await {
+    let started = scripts.start(command).await;
+    match &started {
         Ok(Started::New(process)) => {
             let script = clean_line(&process.script);
             console.note(format_args!("{name} is started as {}: {script}", process.id));
@@ -392,4 +405,5 @@ async fn start(scripts: &Scripts, console: &Console, command: Command) {
         }
         Err(error) => console.note(format_args!("warning: {name}: {error}")),
     }
+    started.is_ok()
 }

@@ -39,7 +39,8 @@ Exit codes:
   129, 130, 143
        SIGHUP, SIGINT or SIGTERM ended it before it was done; --mcp and run end at a first signal with 0, and at a second \
 with this
-  `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that."#;
+  `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that, \
+and `run --exit` with that of the first script that did not succeed."#;
 
 pub(super) const RUN: &str = "Run scripts of a project, and give clients tools for them and their output";
 
@@ -76,6 +77,9 @@ Examples:
   A target of a Makefile, and any other command:
     brummer-hub run make:serve
     brummer-hub run -- python -m http.server 8000
+
+  Run the tests while agents can read what they print, and end with their exit code:
+    brummer-hub run --exit test
 
   Stop everything in order: Ctrl-C. At once: Ctrl-C again.
 

@@ -139,3 +139,43 @@ wait";
     all_gone(&[pid]).await;
     client.hub.end().await;
 }
+
+#[tokio::test]
+async fn with_exit_a_run_ends_with_its_scripts_and_their_code() {
+    let home = Home::new();
+    let scripts = [("three", "node -e \"setTimeout(() => process.exit(3), 50)\""), ("fine", "node -p 40+2")];
+    let directory = project(&home, &scripts, &[]);
+    let code = async |arguments: &[&str]| {
+        let mut all = vec!["--exit"];
+        all.extend(arguments);
+        let ended = Run::start(command(&home, &directory, &all)).end().await;
+        (ended.code, ended.stdout)
+    };
+    let (fine, printed) = code(&["fine"]).await;
+    assert_eq!(fine, Some(0));
+    assert!(printed.contains("42"), "the last lines are shown: {printed}");
+    assert_eq!(code(&["fine", "three"]).await.0, Some(3));
+    assert_eq!(code(&["--", "node", "-e", "process.exit(7)"]).await.0, Some(7));
+    assert_eq!(code(&["--", "no-such-program-at-all"]).await.0, Some(127));
+    // Without a script it would never end.
+    assert_eq!(code(&[]).await.0, Some(2));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn with_exit_a_signal_is_no_success_and_a_client_may_start_a_script_again() {
+    let home = Home::new();
+    let directory = project(&home, &[("wait", "node wait.js")], &[("wait.js", "setInterval(() => {}, 1e6)")]);
+    let run = Run::start(command(&home, &directory, &["--exit", "wait"]));
+    let client = Client::of(&home, &directory).await;
+    client.tool("scripts_stop", json!({ "processId": "wait" })).await;
+    client.tool("scripts_restart", json!({ "processId": "wait" })).await;
+    assert_json!(
+        client.tool("scripts_status", json!({ "name": "wait-2" })).await,
+        "/processes/0/status",
+        "running"
+    );
+    run.signal(Signal::TERM);
+    assert_eq!(run.end().await.code, Some(143));
+    client.hub.end_quietly().await;
+}
