@@ -356,6 +356,9 @@ struct RunArgs {
     /// Let in every program of every user of this machine, without a token
     #[arg(long)]
     no_token: bool,
+    /// Do not announce the MCP servers that dev servers (Next.js, Storybook and others) have themselves
+    #[arg(long)]
+    no_dev_mcp: bool,
     /// End when the scripts have ended, with the exit code of the first that did not succeed
     #[arg(long, requires = "started")]
     exit: bool,
@@ -465,6 +468,8 @@ pub(crate) struct Project {
     pub(crate) name: Option<String>,
     /// What clients may set in the environment of scripts.
     pub(crate) allow_env: Vec<String>,
+    /// Whether MCP servers of dev servers are announced.
+    pub(crate) dev_mcp: bool,
     /// Whether it ends with its scripts.
     pub(crate) exit: bool,
     /// Whether clients must show the token.
@@ -723,7 +728,8 @@ impl WaitArgs {
 
 impl RunArgs {
     fn into_command(self, directories: Directories) -> Command {
-        let Self { scripts, dir, port, name, command, allow_env, no_token, exit, no_tui: _ } = self;
+        let Self { scripts, dir, port, name, command, allow_env, no_token, no_dev_mcp, exit, no_tui: _ } =
+            self;
         let token = !no_token;
         let mut words = command.into_iter();
         let command = words.next().map(|program| (program, words.collect()));
@@ -734,6 +740,7 @@ impl RunArgs {
             port,
             name,
             allow_env,
+            dev_mcp: !no_dev_mcp,
             exit,
             token,
             directories,

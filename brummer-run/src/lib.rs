@@ -24,6 +24,7 @@ pub mod attached;
 mod console;
 mod detect;
 pub mod guard;
+mod joining;
 mod log;
 mod outcome;
 mod ports;

@@ -52,8 +52,10 @@ impl Outcome {
                 State::Ended { how: Ending::Failed(Why::NotStarted(_)), .. } => Some(NOT_STARTED),
                 State::Ended { how: Ending::Failed(Why::Lost), .. } => Some(1),
                 // A client that stops a script may start it again.
-                State::Ended { how: Ending::Stopped(_), .. } => None,
-                State::Pending | State::Running(_) | State::Stopping(_) => None,
+                State::Ended { how: Ending::Stopped(_), .. }
+                | State::Pending
+                | State::Running(_)
+                | State::Stopping(_) => None,
             };
             match code {
                 Some(code) => self.codes.insert(name.clone(), code),

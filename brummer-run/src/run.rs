@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     console::{Console, ConsoleOptions},
+    joining,
     log::{DEFAULT_LINES, Logs},
     outcome::Outcome,
     project::{self, Declared, Project, ProjectError},
@@ -65,6 +66,8 @@ pub struct RunOptions {
     /// What this program must be given, before a program and its arguments, to call [`guard::serve`](crate::guard) with
     /// these. Not used on Windows.
     pub guard: Vec<OsString>,
+    /// Whether MCP servers that dev servers have themselves are announced.
+    pub dev_mcp: bool,
     /// Whether it ends when `scripts` and `command` have ended.
     pub exit: bool,
     /// Where to print.
@@ -87,6 +90,7 @@ impl RunOptions {
             directories: Directories::from_env(),
             allow_env: Vec::new(),
             guard,
+            dev_mcp: true,
             exit: false,
             console,
             typed: None,
@@ -170,6 +174,9 @@ pub async fn run(
             return Err(error.into());
         }
     };
+    if options.dev_mcp {
+        tasks.spawn(joining::watch(app.clone(), console.clone(), scripts_end.clone()));
+    }
     tasks.spawn(resources::watch(app, changes, logs_end.clone()));
     greet(&console, &directory, project.as_ref(), doubt.as_deref(), &server);
     tasks.spawn(announce(console.clone(), server.announcement(), logs_end.clone()));

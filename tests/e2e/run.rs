@@ -6,6 +6,7 @@ mod declared;
 mod ends;
 mod errors;
 mod input;
+mod joining;
 mod launches;
 mod logs;
 mod offers;
