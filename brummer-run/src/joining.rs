@@ -187,9 +187,8 @@ fn settle(tried: &mut HashMap<Place, Tried>, place: Place, found: Option<Vec<Joi
             it.state = State::Joined;
             return joined;
         }
-        Some(_) => it.state = State::Without,
         None if attempt + 1 < PAUSES.len() => it.state = due(attempt + 1),
-        None => it.state = State::Without,
+        Some(_) | None => it.state = State::Without,
     }
     Vec::new()
 }
@@ -295,13 +294,10 @@ async fn is_listed(app: &App, known: &Known, port: u16) -> bool {
     config.directories = app.directories.clone();
     let hub = Hub::start(config);
     let settled = timeout(ASK, hub.settled()).await;
-    let same = |settled: brummer_hub::hub::Snapshot| {
-        settled.instances.iter().any(|it| {
-            let doorbell = &it.found.doorbell;
-            doorbell.port == port && doorbell.endpoint == known.endpoint
-        })
-    };
-    let is_listed = settled.is_ok_and(|settled| same((*settled).clone()));
+    let is_listed = settled.is_ok_and(|settled| {
+        let mut doorbells = settled.instances.iter().map(|it| &it.found.doorbell);
+        doorbells.any(|it| it.port == port && it.endpoint == known.endpoint)
+    });
     hub.shutdown().await;
     is_listed
 }
