@@ -21,6 +21,7 @@ export type ToolHandler = (args: any, context: HandlerContext) => unknown;
 
 /** A tool to serve. */
 export interface ToolDefinition {
+  /** 1 to 128 letters, digits, `_`, `-` and `.`; each tool has another. */
   name: string;
   title?: string;
   description?: string;
@@ -79,14 +80,24 @@ type Definitions<Definition, Key extends keyof Definition, Handler> =
   | readonly Definition[]
   | { [key: string]: Omit<Definition, Key> | Handler };
 
+/** What a client asks to have completed. */
+export interface CompletionRequest {
+  /** The prompt, by its name, or the resource template, by its URI template, whose argument it is. */
+  ref: { type: "ref/prompt"; name: string; title?: string } | { type: "ref/resource"; uri: string };
+  /** The argument, and what was typed of it so far. */
+  argument: { name: string; value: string };
+  /** The arguments that are filled in already, by name. */
+  context?: { arguments?: Record<string, string> };
+}
+
 /** What an instance offers. */
 export interface Offer {
   tools?: Definitions<ToolDefinition, "name", ToolHandler>;
   resources?: Definitions<ResourceDefinition, "uri", ResourceHandler>;
   resourceTemplates?: Definitions<ResourceTemplateDefinition, "uriTemplate", ResourceHandler>;
   prompts?: Definitions<PromptDefinition, "name", PromptHandler>;
-  /** Completes an argument (`completion/complete`): the values that fit, best first. */
-  complete?: (request: any, context: HandlerContext) => Iterable<string> | Promise<Iterable<string>>;
+  /** Completes an argument (`completion/complete`): the values that fit, best first. A client is sent the first 100. */
+  complete?: (request: CompletionRequest, context: HandlerContext) => Iterable<string> | Promise<Iterable<string>>;
 }
 
 /** An instance to serve. */

@@ -40,6 +40,9 @@ const LISTS = {
   prompts: { kind: "prompt", key: "name" },
 };
 
+/** What MCP allows as the name of a tool. Clients drop tools that are named otherwise. */
+const TOOL_NAME = /^[A-Za-z0-9_.-]{1,128}$/;
+
 /** What answers, by kind and name, and the definitions as they cross. */
 class Offer {
   #handlers = new Map();
@@ -69,10 +72,19 @@ function definitionsOf(given, list, key) {
     : Object.entries(given).map(([name, definition]) =>
         typeof definition === "function" ? { [key]: name, handler: definition } : { [key]: name, ...definition },
       );
+  const seen = new Set();
   for (const definition of all) {
     if (typeof definition?.handler !== "function" || typeof definition[key] !== "string") {
       throw invalid(`serveInstance: each of \`${list}\` must have a string \`${key}\` and a function \`handler\``);
     }
+    const name = definition[key];
+    if (list === "tools" && !TOOL_NAME.test(name)) {
+      throw invalid(
+        `serveInstance: ${JSON.stringify(name)} is not a valid tool name: use 1 to 128 letters, digits, \`_\`, \`-\` and \`.\``,
+      );
+    }
+    if (seen.has(name)) throw invalid(`serveInstance: two of \`${list}\` have the ${key} ${JSON.stringify(name)}`);
+    seen.add(name);
   }
   return all;
 }

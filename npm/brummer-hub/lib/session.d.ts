@@ -121,6 +121,13 @@ export declare class Session extends EventEmitter<SessionEventMap> {
   callTool(name: string, args?: Record<string, unknown>, options?: CallOptions): Promise<CallToolResult>;
   /** Reads a resource. */
   readResource(uri: string, options?: RequestOptions): Promise<ReadResourceResult>;
+  /**
+   * Asks to be told when a resource changes: by the event `resourceUpdated`. It holds until `unsubscribe` or the end of the session,
+   * also when the instance restarts.
+   */
+  subscribe(uri: string, options?: RequestOptions): Promise<void>;
+  /** Undoes `subscribe`. */
+  unsubscribe(uri: string, options?: RequestOptions): Promise<void>;
   /** Fills a prompt in. */
   getPrompt(name: string, args?: Record<string, string>, options?: RequestOptions): Promise<GetPromptResult>;
   /**

@@ -216,6 +216,16 @@ class Session extends EventEmitter {
     return this.request("resources/read", { uri }, options);
   }
 
+  async subscribe(uri, options) {
+    check.string(uri, "uri");
+    await this.request("resources/subscribe", { uri }, options);
+  }
+
+  async unsubscribe(uri, options) {
+    check.string(uri, "uri");
+    await this.request("resources/unsubscribe", { uri }, options);
+  }
+
   async getPrompt(name, args = {}, options) {
     check.string(name, "name");
     check.object(args, "args");

@@ -361,3 +361,41 @@ test("questions of the instance are answered by the program", async (t) => {
     assert.equal((await within(odd.callTool("ask"), "an answer")).isError, true);
   }
 });
+
+test("a resource that is subscribed to says when it changes, until it is not any more", async (t) => {
+  const { hub, server } = await instanceAndHub(t);
+  const session = await hub.connect("shop");
+  await session.subscribe("note://one");
+  const changed = once(session, "resourceUpdated");
+  server.resourceUpdated("note://one");
+  assert.deepEqual(await within(changed, "the change"), ["note://one"]);
+  await session.unsubscribe("note://one");
+  let heard = 0;
+  session.on("resourceUpdated", () => heard++);
+  server.resourceUpdated("note://one");
+  // The instance has heard of the change by now, and the hub would have passed it on.
+  await session.callTool("text");
+  assert.equal(heard, 0);
+  await assert.rejects(session.subscribe(""), { code: "ERR_BH_INVALID_ARGUMENT" });
+  await assert.rejects(session.unsubscribe(7), { code: "ERR_BH_INVALID_ARGUMENT" });
+});
+
+test("a tool that no client could call is refused at once", async (t) => {
+  const dataDir = directory(t);
+  const tool = () => "hello";
+  for (const name of ["", "two words", "a/b", "größe", "x".repeat(129)]) {
+    await assert.rejects(serveInstance({ dataDir, tools: { [name]: tool } }), ({ code, message }) => {
+      assert.equal(code, "ERR_BH_INVALID_ARGUMENT");
+      assert.match(message, /tool name/);
+      return true;
+    });
+  }
+  const twice = [
+    { name: "one", handler: tool },
+    { name: "one", handler: tool },
+  ];
+  await assert.rejects(serveInstance({ dataDir, tools: twice }), { code: "ERR_BH_INVALID_ARGUMENT", message: /two of `tools`/ });
+  const server = await serveInstance({ dataDir, tools: { ["x".repeat(128)]: tool, "a.b-c_D": tool } });
+  t.after(() => server.close());
+  assert.throws(() => server.update({ tools: { "a b": tool } }), { code: "ERR_BH_INVALID_ARGUMENT" });
+});

@@ -34,7 +34,8 @@ export async function everything(signal: AbortSignal): Promise<void> {
     },
     resources: [{ uri: "a:b", handler: (uri, { variables }) => [uri, variables] }],
     prompts: [{ name: "p", arguments: [{ name: "x", required: true }], handler: ({ x }) => `p ${x}` }],
-    complete: async () => ["a"],
+    complete: async ({ ref, argument, context }) =>
+      ref.type === "ref/prompt" ? [ref.name, argument.value] : [ref.uri, context?.arguments?.x ?? ""],
   });
   server.update({ tools: [{ name: "t", handler: (_args, { progress, log }) => (progress(1, 2), log("info", {})) }] });
 
@@ -51,6 +52,7 @@ export async function everything(signal: AbortSignal): Promise<void> {
   log.close();
   const result: CallToolResult = await session.callTool("a", { b: 1 }, { signal, onProgress: ({ progress }) => progress });
   session.on("resourceUpdated", (uri: string) => uri);
+  await session.subscribe("a:b", { timeout: 10 }).then(() => session.unsubscribe("a:b"));
   await session.request<{ a: string }>("x/y").then(({ a }) => a);
   void [alias, result.isError, version];
 
