@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: builds the release binary of the hub and the benchmark, and runs the one on the other.
+//! `cargo xtask bench`: builds the release binary of the hub and the benchmark, and runs the one on the other. `--profile NAME` takes
+//! another build, whose figures mean nothing: it says whether the benchmark works.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,22 +13,51 @@ use crate::{install, root};
 /// The document that `--write` puts the table into.
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
-/// Runs it. `--write` puts the table into the document; every other argument is the benchmark's own (`--help` lists
-/// them).
+/// Runs it. `--profile` comes first; `--write` puts the table into the document; every other argument is the benchmark's own
+/// (`--help` lists them).
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let (profile, arguments) = match arguments {
+        [flag, name, rest @ ..] if flag == "--profile" => (name.as_str(), rest),
+        _ => ("release", arguments),
+    };
     let root = root();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = ["build", "--release", "--package", "brummer-cli", "--package", "brummer-bench", "--bins"];
-    let built = Command::new(cargo).args(build).current_dir(&root).status().context("cannot start cargo")?;
+    let mut build = Command::new(cargo);
+    if profile == "dev" {
+        // With an example, everything is built as `cargo test --workspace` does it, and nothing is built twice.
+        build.args([
+            "build",
+            "--workspace",
+            "--bin",
+            "brummer-hub",
+            "--bin",
+            "brummer-bench",
+            "--example",
+            "rmcp-server",
+        ]);
+    } else {
+        build.args([
+            "build",
+            "--package",
+            "brummer-cli",
+            "--package",
+            "brummer-bench",
+            "--bins",
+            "--profile",
+            profile,
+        ]);
+    }
+    let built = build.current_dir(&root).status().context("cannot start cargo")?;
     ensure!(built.success(), "the build failed");
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |target| root.join(target));
-    let binary = |name: &str| target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let directory = if profile == "dev" { "debug" } else { profile };
+    let binary = |name: &str| target.join(directory).join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     let mut bench = Command::new(binary("brummer-bench"));
     if !arguments.iter().any(|argument| argument.starts_with("--hub")) {
         bench.arg("--hub").arg(binary("brummer-hub"));
     }
-    if let Some(embedder) = embedder(&target)? {
+    if let Some(embedder) = embedder(&target, profile)? {
         bench.arg("--embedder").arg(embedder);
     }
     for argument in arguments {
@@ -41,12 +71,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 }
 
 /// Builds the program that calls through the C interface, where there is a C compiler as on Unix.
-fn embedder(target: &Path) -> Result<Option<PathBuf>> {
+fn embedder(target: &Path, profile: &str) -> Result<Option<PathBuf>> {
     if cfg!(not(unix)) {
         return Ok(None);
     }
-    let prefix = target.join("bench-prefix");
-    install::run(&["--prefix".to_owned(), prefix.display().to_string()])?;
+    let prefix = target.join(format!("bench-prefix-{profile}"));
+    let options = ["--profile", profile, "--prefix"].map(str::to_owned);
+    install::run(&[&options[..], &[prefix.display().to_string()]].concat())?;
     let (program, lib) = (prefix.join("call"), prefix.join("lib"));
     let mut compile = Command::new("cc");
     compile.args(["-O2", "-I"]).arg(prefix.join("include")).arg(root().join("tests/bench/c/call.c"));

@@ -22,11 +22,11 @@ use anyhow::{Result, bail};
 /// What is printed when a chore is not known.
 const USAGE: &str = "usage: cargo xtask CHORE
 
-  test                        everything that a change must pass
+  test [--all]                everything that a change must pass; --all: also what takes long
   node                        the npm package, from what cargo builds
   demo [--release]            the hub's main job, with real servers, from beginning to end
   version [VERSION]           checks that crates and packages have one version, or sets it
-  bench [--quick] [--write]   measures the release binary
+  bench [--quick] [--write]   measures the release binary (--profile NAME: another)
   deny [--no-advisories]      licences, sources and advisories of dependencies
   dist ARTIFACTS OUT          the archives, bundles and package managers' files of a release
   errors [--misses]           how well `run` reads the errors of real tools

@@ -15,15 +15,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     ensure!(arguments.is_empty(), "`cargo xtask node` takes no arguments");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is inside the workspace")?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    succeed(Command::new(cargo).current_dir(root).args([
-        "build",
-        "--quiet",
-        "--locked",
-        "-p",
-        "brummer-hub-node",
-        "-p",
-        "brummer-cli",
-    ]))?;
+    // With an example, everything is built as `cargo test --workspace` does it, and nothing is built twice.
+    let example = ["--example", "rmcp-server"];
+    let build = ["build", "--quiet", "--locked", "--workspace", "--lib", "--bin", "brummer-hub"];
+    succeed(Command::new(cargo).current_dir(root).args(build).args(example))?;
     let tests = root.join("tests/node");
     succeed(Command::new("node").arg(tests.join("install.mjs")))?;
     let [addon, executable] = built()?;

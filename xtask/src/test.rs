@@ -1,4 +1,5 @@
-//! `cargo xtask test`: everything that a change must pass, in the order in which it fails fastest.
+//! `cargo xtask test`: everything that a change must pass, in the order in which it fails fastest. `--all` adds what takes long and
+//! seldom finds more: every test program under every tool, more schedules, and the release build.
 
 use std::{
     env,
@@ -11,7 +12,7 @@ use anyhow::{Context, Result, bail};
 /// A name, the arguments of cargo, and what must be in the environment.
 type Step = (&'static str, &'static [&'static str], Option<(&'static str, &'static str)>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 7] = [
     ("format", &["fmt", "--all", "--check"], None),
     (
         "lints",
@@ -25,14 +26,28 @@ const STEPS: [Step; 8] = [
     ),
     ("tests", &["test", "--workspace", "--locked", "--no-fail-fast"], None),
     ("npm package", &["xtask", "node"], None),
+    ("demo", &["xtask", "demo"], None),
+    // It says whether the benchmark works, not how fast the hub is: what the tests have built will do.
+    ("benchmark, short form", &["xtask", "bench", "--profile", "dev", "--quick"], None),
+];
+
+/// What `--all` does after them.
+const MORE: [Step; 3] = [
     (
         "release build",
         &["build", "--quiet", "--release", "--locked", "-p", "brummer-cli", "-p", "brummer-bench"],
         None,
     ),
-    ("demo", &["xtask", "demo"], None),
-    ("benchmark, short form", &["xtask", "bench", "--quick"], None),
+    ("benchmark of the release build, short form", &["xtask", "bench", "--quick"], None),
+    (
+        "many schedules of the session core",
+        &["test", "--release", "--locked", "-p", "brummer-hub", "--lib", "simulation"],
+        Some(("BRUMMER_SCHEDULES", "100000")),
+    ),
 ];
+
+/// Tells tests that they may take long.
+const ALL: &str = "BRUMMER_ALL_TESTS";
 
 /// What the tests of the C interface use if it is there.
 const OPTIONAL_TOOLS: [&str; 8] =
@@ -64,17 +79,21 @@ fn name_missing_tools() {
 
 /// Runs all steps; the first that fails ends it.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    if !arguments.is_empty() {
-        bail!("`cargo xtask test` takes no arguments");
-    }
+    let all = match arguments {
+        [] => false,
+        [flag] if flag == "--all" => true,
+        _ => bail!("`cargo xtask test` takes no argument but `--all`"),
+    };
     name_missing_tools();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    for (name, arguments, variable) in STEPS {
+    let more: &[Step] = if all { &MORE } else { &[] };
+    for (name, arguments, variable) in STEPS.iter().chain(more) {
         eprintln!("== {name}: cargo {}", arguments.join(" "));
         let start = Instant::now();
         let status = Command::new(&cargo)
-            .args(arguments)
-            .envs(variable)
+            .args(*arguments)
+            .envs(*variable)
+            .envs(all.then_some((ALL, "1")))
             .status()
             .with_context(|| format!("cannot run cargo {}", arguments.join(" ")))?;
         if !status.success() {

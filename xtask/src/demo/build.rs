@@ -32,7 +32,8 @@ pub(super) fn programs(root: &Path, release: bool) -> Result<Programs> {
 fn build(root: &Path, release: bool) -> Result<HashMap<String, PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--package", "brummer-cli", "--bin", "brummer-hub", "--example", "rmcp-server"])
+        // As `cargo test --workspace` builds them, so that nothing is built twice.
+        .args(["build", "--workspace", "--bin", "brummer-hub", "--example", "rmcp-server"])
         .arg("--message-format=json-render-diagnostics")
         .args(release.then_some("--release"))
         .current_dir(root)
