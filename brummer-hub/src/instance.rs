@@ -81,7 +81,7 @@ pub struct Instance {
     /// The project directory with links resolved, once that was asked of the file system.
     pub(crate) real_path: Option<Arc<PathBuf>>,
     /// Details that change often, always current.
-    pub(crate) status: watch::Receiver<Arc<Status>>,
+    pub(crate) status: watch::Receiver<Arc<InstanceStatus>>,
     pub(crate) link: InstanceHandle,
 }
 
@@ -100,7 +100,7 @@ impl Instance {
 
     /// The current details.
     #[must_use]
-    pub fn status(&self) -> Arc<Status> {
+    pub fn status(&self) -> Arc<InstanceStatus> {
         let mut status = Arc::clone(&self.status.borrow());
         // Sessions note their answers in the pulse, which the instance's task reads only now and then.
         let heard = self.link.pulse.last_at();
@@ -125,7 +125,7 @@ impl Instance {
 /// Health of an instance.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Status {
+pub struct InstanceStatus {
     /// Where it stands.
     pub state: InstanceState,
     /// Since when.

@@ -83,7 +83,7 @@ pub use self::{
     },
     changes::{Changes, Follower, Subscribed},
     logging::LogLevel,
-    offer::{InstanceHandle, Offer},
+    offer::{Offer, ServerHandle},
 };
 use crate::{
     doorbell::{DEFAULT_ENDPOINT, InstanceId, Secret},
@@ -130,7 +130,7 @@ pub struct InstanceServer {
     sessions: Sessions,
     /// What the handlers of an offer run.
     calls: TaskTracker,
-    handle: InstanceHandle,
+    handle: ServerHandle,
     grace: Duration,
     stop: Stop,
 }
@@ -198,7 +198,7 @@ impl InstanceServer {
         let (sessions, keeping) = Sessions::new(limits.sessions(), &stop);
         let mut tasks = JoinSet::new();
         tasks.spawn(keeping);
-        let handle = InstanceHandle { offer: watch::Sender::new(Arc::new(offer)), changes };
+        let handle = ServerHandle { offer: watch::Sender::new(Arc::new(offer)), changes };
         let calls = TaskTracker::new();
         let mcp = match content {
             Content::Offer => {
@@ -300,7 +300,7 @@ impl InstanceServer {
 
     /// Changes what it offers, and tells its clients of changes.
     #[must_use]
-    pub fn handle(&self) -> InstanceHandle {
+    pub fn handle(&self) -> ServerHandle {
         self.handle.clone()
     }
 

@@ -67,6 +67,7 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 
 /// What `tools/list` shows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum ToolsMode {
     /// The hub's tools, then those of the connected instance under their own names.
     #[default]

@@ -9,7 +9,7 @@ use brummer_hub::{
     InstanceServer,
     doorbell::Secret,
     serve::{
-        Announcement, InstanceHandle, Offer, ServeError,
+        Announcement, Offer, ServeError, ServerHandle,
         rmcp::model::{
             CallToolResult, GetPromptResult, Prompt, ReadResourceResult, Resource, ResourceTemplate, Tool,
         },
@@ -87,7 +87,7 @@ struct Running {
     port: u16,
     url: String,
     token: Option<Secret>,
-    handle: InstanceHandle,
+    handle: ServerHandle,
     announcement: watch::Receiver<Announcement>,
 }
 

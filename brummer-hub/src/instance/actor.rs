@@ -10,7 +10,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use super::link::hello;
 use super::{
-    Generation, InstanceHandle, InstanceState, Standing, Status,
+    Generation, InstanceHandle, InstanceState, InstanceStatus, Standing,
     dormant::bury,
     link::Link,
     machine::{Death, Effect, Event, Machine, Now, State, Step},
@@ -76,7 +76,7 @@ pub(super) fn claim(found: &Found) -> Claim {
 /// What the supervisor keeps of an instance's task.
 #[derive(Debug)]
 pub(crate) struct Reins {
-    pub(crate) status: watch::Receiver<Arc<Status>>,
+    pub(crate) status: watch::Receiver<Arc<InstanceStatus>>,
     pub(crate) handle: InstanceHandle,
     pub(crate) standing: watch::Sender<Standing>,
 }

@@ -1,11 +1,11 @@
-//! What is told about an instance: the writing side of its [`Status`].
+//! What is told about an instance: the writing side of its [`InstanceStatus`].
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::{InstanceState, Status, Transition};
+use super::{InstanceState, InstanceStatus, Transition};
 use crate::upstream::Welcome;
 
 /// Changes of state that are remembered: enough to see a day's trouble, little enough to send to a model.
@@ -14,7 +14,7 @@ const HISTORY: usize = 100;
 /// Publishes the status of one instance. The status is changed in place unless a reader holds it.
 #[derive(Debug)]
 pub(super) struct Record {
-    status: watch::Sender<Arc<Status>>,
+    status: watch::Sender<Arc<InstanceStatus>>,
 }
 
 impl Record {
@@ -25,7 +25,7 @@ impl Record {
             at: now,
             reason: "its doorbell was found".to_owned(),
         };
-        let status = Status {
+        let status = InstanceStatus {
             state: InstanceState::Discovered,
             since: now,
             connected_at: None,
@@ -42,11 +42,11 @@ impl Record {
         Self { status: watch::Sender::new(Arc::new(status)) }
     }
 
-    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Status>> {
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<InstanceStatus>> {
         self.status.subscribe()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Status)) {
+    fn change(&self, change: impl FnOnce(&mut InstanceStatus)) {
         self.status.send_modify(|status| change(Arc::make_mut(status)));
     }
 

@@ -1,7 +1,7 @@
 //! What a program offers: tools, resources and prompts with the closures that answer for them.
 //!
 //! An [`Offer`] is a value. The running server has it in a `watch` channel: each request reads the one of its moment, and
-//! [`InstanceHandle::update`] replaces it.
+//! [`ServerHandle::update`] replaces it.
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
@@ -260,12 +260,12 @@ fn same<D, C, T>(one: &[Offered<D, C, T>], other: &[Offered<D, C, T>]) -> bool {
 
 /// Changes what a running server offers, and tells its clients what has changed. A cheap clone.
 #[derive(Clone, Debug)]
-pub struct InstanceHandle {
+pub struct ServerHandle {
     pub(super) offer: watch::Sender<Arc<Offer>>,
     pub(super) changes: Changes,
 }
 
-impl InstanceHandle {
+impl ServerHandle {
     /// Changes the offer, and tells the clients which lists are not what they were. It has no effect on a server with a
     /// handler or routes of its own.
     pub fn update(&self, change: impl FnOnce(&mut Offer)) {

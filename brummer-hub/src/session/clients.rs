@@ -8,6 +8,7 @@ use super::ToolsMode;
 
 /// Whether a session looks at what is known of its client.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum ClientDefaults {
     /// It does not: the configuration counts.
     #[default]

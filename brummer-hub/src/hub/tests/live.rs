@@ -17,7 +17,7 @@ use crate::{
     config::HubConfig,
     discovery::Directories,
     hub::{Hub, HubEvent},
-    instance::Status,
+    instance::InstanceStatus,
     protocol::{Era, LegacyVersion, ModernVersion},
 };
 
@@ -75,7 +75,10 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.expect("it happens in time")
 }
 
-async fn until_status(instance: &Instance, wanted: impl FnMut(&Arc<Status>) -> bool) -> Arc<Status> {
+async fn until_status(
+    instance: &Instance,
+    wanted: impl FnMut(&Arc<InstanceStatus>) -> bool,
+) -> Arc<InstanceStatus> {
     let mut status = instance.status.clone();
     let found = within(status.wait_for(wanted)).await.expect("a living instance");
     Arc::clone(&found)
