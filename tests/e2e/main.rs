@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod agents;
 mod auto_connect;
 mod bad_frames;
 #[cfg(target_os = "linux")]

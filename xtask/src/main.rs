@@ -10,6 +10,8 @@ mod header;
 mod install;
 mod node;
 mod notices;
+#[cfg(unix)]
+mod real;
 #[cfg(test)]
 mod requirements;
 mod test;
@@ -31,6 +33,9 @@ const USAGE: &str = "usage: cargo xtask CHORE
   dist ARTIFACTS OUT          the archives, bundles and package managers' files of a release
   errors [--misses]           how well `run` reads the errors of real tools
   errors record [NAME…]       runs those tools again and writes down what they print
+  agents [--update] [--record] [--keep] [AGENT…]
+                              what the models of real agents see through the hub; see docs/AGENTS.md
+  zoo [--update] [TITLE…]     whether real servers work through the hub as they do directly; see docs/SERVERS.md
   header [--check]            makes include/brummer_hub.h
   notices [--check]           makes THIRD_PARTY.md
   install --prefix DIR        builds the C library and installs it";
@@ -43,6 +48,8 @@ fn main() -> Result<ExitCode> {
         Some((chore, rest)) if chore == "errors" => errors::run(rest),
         Some((chore, rest)) if chore == "deny" => deny::run(rest),
         Some((chore, rest)) if chore == "dist" => dist::run(rest),
+        #[cfg(unix)]
+        Some((chore, rest)) if chore == "agents" || chore == "zoo" => real::run(chore, rest),
         Some((chore, rest)) if chore == "node" => node::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),
         Some((chore, rest)) if chore == "version" => version::run(rest),

@@ -25,8 +25,8 @@ pub enum ClientDefaults {
 pub struct KnownClient {
     /// What users call it on the command line.
     pub name: &'static str,
-    /// How the name begins that it gives, in lower case.
-    client_info: &'static str,
+    /// How the names begin that it gives, in lower case.
+    client_info: &'static [&'static str],
     /// What was seen, and with which version.
     pub seen: &'static str,
     pub(super) tools: ToolsMode,
@@ -40,7 +40,7 @@ pub struct KnownClient {
 pub const KNOWN_CLIENTS: &[KnownClient] = &[
     KnownClient {
         name: "codex",
-        client_info: "codex-mcp-client",
+        client_info: &["codex-mcp-client"],
         seen: "0.171, 2026-11: reads the list of tools once",
         tools: ToolsMode::All,
         name_budget: None,
@@ -48,7 +48,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
     },
     KnownClient {
         name: "qwen",
-        client_info: "qwen-cli-mcp-client",
+        client_info: &["qwen-cli-mcp-client"],
         seen: "0.24.4, 2026-11: does not refresh the list of tools",
         tools: ToolsMode::All,
         name_budget: None,
@@ -56,7 +56,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
     },
     KnownClient {
         name: "continue",
-        client_info: "continue-client",
+        client_info: &["continue-client", "continue-cli-client"],
         seen: "cn 1.5.47, 2026-11: does not refresh the list of tools",
         tools: ToolsMode::All,
         name_budget: None,
@@ -64,15 +64,31 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
     },
     KnownClient {
         name: "cline",
-        client_info: "cline",
+        client_info: &["cline", "@cline/"],
         seen: "CLI 3.0.65, 2026-11: does not refresh the list of tools",
         tools: ToolsMode::All,
         name_budget: None,
         max_tools: None,
     },
     KnownClient {
+        name: "ai-sdk",
+        client_info: &["ai-sdk-mcp-client"],
+        seen: "6.0.326, 2026-11: programs read the list of tools once",
+        tools: ToolsMode::All,
+        name_budget: None,
+        max_tools: None,
+    },
+    KnownClient {
+        name: "mcp-use",
+        client_info: &["mcp-use"],
+        seen: "1.7.1, 2026-11: agents read the list of tools once",
+        tools: ToolsMode::All,
+        name_budget: None,
+        max_tools: None,
+    },
+    KnownClient {
         name: "mcporter",
-        client_info: "mcporter",
+        client_info: &["mcporter"],
         seen: "2026-11: starts a server for each call, so that a connection is gone before it is used",
         tools: ToolsMode::All,
         name_budget: None,
@@ -80,7 +96,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
     },
     KnownClient {
         name: "cursor",
-        client_info: "cursor-vscode",
+        client_info: &["cursor-vscode"],
         seen: "2026-11: takes about 40 tools, and drops those whose name with the server's is over 60 characters",
         tools: ToolsMode::Connected,
         name_budget: Some(40),
@@ -92,7 +108,7 @@ impl KnownClient {
     /// The client that gives this name in `initialize`.
     pub(super) fn called(client_info: &str) -> Option<&'static Self> {
         let given = client_info.to_lowercase();
-        KNOWN_CLIENTS.iter().find(|known| given.starts_with(known.client_info))
+        KNOWN_CLIENTS.iter().find(|known| known.client_info.iter().any(|name| given.starts_with(name)))
     }
 }
 
@@ -133,6 +149,11 @@ mod tests {
         let called = |name: &str| KnownClient::called(name).map(|known| known.name);
         assert_eq!(called("qwen-cli-mcp-client-brummer-hub"), Some("qwen"));
         assert_eq!(called("Cline"), Some("cline"));
+        // What `cn` and the Cline CLI gave when they were tried; see tests/recorded.
+        assert_eq!(called("continue-cli-client"), Some("continue"));
+        assert_eq!(called("@cline/core"), Some("cline"));
+        assert_eq!(called("ai-sdk-mcp-client"), Some("ai-sdk"));
+        assert_eq!(called("mcp-use"), Some("mcp-use"));
         assert_eq!(called("claude-code"), None);
         for text in ["auto", "none", "codex"] {
             assert_eq!(text.parse::<ClientDefaults>().unwrap().to_string(), text);

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
+    sync::watch,
 };
 
 use super::{Behaviour, Doorbell, Fake, Home, expect, unique_id};
@@ -21,6 +22,8 @@ pub(crate) struct Instance {
     pub(crate) port: u16,
     pub(crate) pid: u32,
     child: Child,
+    /// What it has printed since it was ready.
+    lines: watch::Receiver<Vec<String>>,
 }
 
 impl Instance {
@@ -40,9 +43,9 @@ impl Instance {
             .arg("--path")
             .arg(home.project(name))
             .args(["--era", era]);
-        let (child, ready) = ready(command).await;
+        let (child, lines, ready) = ready(command).await;
         let id = ready["id"].as_str().expect("the example prints its id").to_owned();
-        Self::new(id, child, &ready)
+        Self::new(id, child, lines, &ready)
     }
 
     /// A [`Fake`] with its default behaviour in a process of its own, announced in a project of the given name.
@@ -60,22 +63,29 @@ impl Instance {
         command
             .args(["--exact", "support::instance::serve_fake", "--ignored", "--nocapture"])
             .env(SETTINGS, settings.to_string());
-        let (child, ready) = ready(command).await;
-        Self::new(id, child, &ready)
+        let (child, lines, ready) = ready(command).await;
+        Self::new(id, child, lines, &ready)
     }
 
     /// A process that prints a line of JSON with its port, announced by the test.
     pub(crate) async fn command(home: &Home, name: &str, command: Command, endpoint: &str) -> Self {
-        let (child, ready) = ready(command).await;
-        let this = Self::new(unique_id(name), child, &ready);
+        let (child, lines, ready) = ready(command).await;
+        let this = Self::new(unique_id(name), child, lines, &ready);
         let doorbell = Doorbell::new(&this.id, name, &home.project(name), this.port, this.pid);
         doorbell.with("endpoint", endpoint).write(&home.data());
         this
     }
 
-    fn new(id: String, child: Child, ready: &Value) -> Self {
+    fn new(id: String, child: Child, lines: watch::Receiver<Vec<String>>, ready: &Value) -> Self {
         let port = ready["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("a port");
-        Self { id, port, pid: child.id().expect("it runs"), child }
+        Self { id, port, pid: child.id().expect("it runs"), child, lines }
+    }
+
+    /// Waits until it has printed a line that is as wanted.
+    pub(crate) async fn printed(&self, what: &str, wanted: impl Fn(&str) -> bool) {
+        let mut lines = self.lines.clone();
+        let printed = lines.wait_for(|lines| lines.iter().any(|line| wanted(line)));
+        expect(what, printed).await.expect("it still runs");
     }
 
     /// Kills it without a chance to clean up, and waits until it is gone.
@@ -98,7 +108,7 @@ impl Instance {
 }
 
 /// Starts a command and waits for its line of JSON.
-async fn ready(mut command: Command) -> (Child, Value) {
+async fn ready(mut command: Command) -> (Child, watch::Receiver<Vec<String>>, Value) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -112,8 +122,13 @@ async fn ready(mut command: Command) -> (Child, Value) {
     })
     .await;
     // Whatever else it prints must not fill the pipe.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, ready)
+    let (sender, printed) = watch::channel(Vec::new());
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = lines.next_line().await {
+            sender.send_modify(|lines| lines.push(line));
+        }
+    });
+    (child, printed, ready)
 }
 
 /// Where the process of [`Instance::fake`] reads what to be.
