@@ -1,7 +1,8 @@
 // Something real from npm or PyPI, in a directory of its own: what `cargo xtask agents` and `cargo xtask zoo` run.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { endGroup, startGroup } from "./group.mjs";
 
 /** What an installation, or a command that prepares something, may take. */
 const INSTALL_MS = 600_000;
@@ -66,25 +67,18 @@ export class Installed {
    * Runs a command to its end, and returns what it printed. It is ended when patience is at its end, and some time after
    * `done` if it has not by itself.
    */
-  async watch([program, ...rest], { cwd, env, patience, done }) {
-    const child = spawn(program, rest, { cwd, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  async watch(command, { cwd, env, patience, done }) {
+    const child = startGroup(command, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     const take = (data) => (output = (output + data).slice(-OUTPUT_BYTES));
     child.stdout.on("data", take);
     child.stderr.on("data", take);
-    const kill = (signal) => {
-      try {
-        process.kill(-child.pid, signal);
-      } catch {
-        // Nothing of it runs any more.
-      }
-    };
+    const end = () => (endGroup(child, "SIGTERM"), timers.push(setTimeout(endGroup, END_MS, child, "SIGKILL")));
     const timers = [setTimeout(() => ((output += "\nit took too long"), end()), patience)];
-    const end = () => (kill("SIGTERM"), timers.push(setTimeout(kill, END_MS, "SIGKILL")));
     done?.then(() => timers.push(setTimeout(end, LINGER_MS)));
     await new Promise((resolve) => child.on("close", resolve).on("error", (error) => resolve((output += error.message))));
     for (const timer of timers) clearTimeout(timer);
-    kill("SIGTERM");
+    endGroup(child, "SIGKILL");
     return output;
   }
 

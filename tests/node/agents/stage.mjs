@@ -1,11 +1,11 @@
 // What a run of one agent needs around it: a home directory, the instances, and the notes of what happened to them.
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { performance } from "node:perf_hooks";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { endGroup, startGroup } from "../group.mjs";
 import { Changing } from "../waiting.mjs";
 
 const INSTANCE = fileURLToPath(new URL("instance.mjs", import.meta.url));
@@ -34,7 +34,7 @@ export class Stage {
   async start(name, greeted = true) {
     const life = (this.#lives.get(name) ?? 0) + 1;
     this.#lives.set(name, life);
-    const child = spawn(process.execPath, [INSTANCE, name, `${life}`], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = startGroup([process.execPath, INSTANCE, name, `${life}`], { stdio: ["ignore", "pipe", "inherit"] });
     const heard = [];
     const changing = new Changing();
     createInterface(child.stdout).on("line", (line) => {
@@ -67,11 +67,11 @@ export class Stage {
     const { child } = this.#instances.get(name);
     if (child.exitCode !== null || child.signalCode !== null) return;
     this.#note(`kill ${name}`);
-    child.kill("SIGKILL");
+    endGroup(child, "SIGKILL");
     await once(child, "exit");
   }
 
   async close() {
-    for (const { child } of this.#instances.values()) child.kill("SIGKILL");
+    for (const { child } of this.#instances.values()) endGroup(child, "SIGKILL");
   }
 }

@@ -1,6 +1,5 @@
 // `node run.mjs --hub EXECUTABLE --cache DIRECTORY [--update] [TITLE…]`: runs real servers, each once for a client of its own
 // and once for the hub, and writes the table of docs/SERVERS.md. `cargo xtask zoo` calls it. A title may be a part of one.
-import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { cpSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +8,7 @@ import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual, parseArgs } from "node:util";
+import { endGroup, startGroup } from "../group.mjs";
 import { Installed } from "../installed.mjs";
 import { updateTable } from "../page.mjs";
 import { PLACES } from "./places.mjs";
@@ -70,26 +70,17 @@ async function running(entry, place, use) {
   const port = await freePort();
   const env = { ...place.env(home), PID_FILE: `${home}/pid`, ...entry.env?.(port) };
   const log = openSync(`${home}/log`, "w");
-  const [program, ...rest] = entry.command(port);
-  const child = spawn(program, rest, { cwd: project, env, stdio: ["ignore", log, log], detached: true });
+  const child = startGroup(entry.command(port), { cwd: project, env, stdio: ["ignore", log, log] });
   const ended = once(child, "exit").catch((error) => [error]);
   try {
     await listening(port, child);
     const pid = entry.pidFile ? Number(readFileSync(env.PID_FILE, "utf8")) : child.pid;
     return await use({ port, pid, home, project });
   } finally {
-    end(child, "SIGTERM");
+    endGroup(child, "SIGTERM");
     await Promise.race([ended, sleep(5_000)]);
-    end(child, "SIGKILL");
+    endGroup(child, "SIGKILL");
     await ended;
-  }
-}
-
-function end(child, signal) {
-  try {
-    process.kill(-child.pid, signal);
-  } catch {
-    // It has ended.
   }
 }
 
