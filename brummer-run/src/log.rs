@@ -21,6 +21,7 @@ pub(crate) mod replay;
 mod ring;
 mod scan;
 pub(crate) mod search;
+mod sieve;
 mod splitter;
 mod store;
 mod trace;

@@ -115,10 +115,84 @@ impl Ring {
             is_error: line.is_error,
             is_echo: line.is_echo,
         });
-        while self.records.len() > self.limit || (self.bytes() > MAX_BYTES && self.records.len() > 1) {
-            self.evict();
-        }
+        self.make_room();
         true
+    }
+
+    /// Stores whole lines without anything in them but text, from this number on. Returns how many of them were new.
+    pub(super) fn push_lines(&mut self, first: u64, lines: &str, is_error: bool, at: i64) -> u64 {
+        let mut number = first;
+        // The lines from here on are not stored yet; none of them repeats the one before it.
+        let mut run = 0;
+        let mut start = 0;
+        let mut before: Option<&str> = None;
+        for end in memchr::memchr_iter(b'\n', lines.as_bytes()) {
+            let line = &lines[start..end];
+            let repeats = match before {
+                Some(before) => before == line,
+                None => self.repeats(line, is_error),
+            };
+            if repeats {
+                number += self.store_lines(number, &lines[run..start], is_error, at);
+                if let Some(record) = self.records.back_mut() {
+                    record.repeats = record.repeats.saturating_add(1);
+                    record.last = at;
+                }
+                run = end + 1;
+            }
+            before = Some(line);
+            start = end + 1;
+        }
+        number += self.store_lines(number, &lines[run..start], is_error, at);
+        number - first
+    }
+
+    /// Whether the last entry says the same.
+    fn repeats(&self, line: &str, is_error: bool) -> bool {
+        self.records.back().is_some_and(|last| {
+            last.plain as usize == line.len()
+                && last.is_error == is_error
+                && !last.is_echo
+                && self.text(last.offset, last.plain) == line
+        })
+    }
+
+    /// Stores lines as they stand, with one copy for as many as fit into a segment. Returns their number.
+    fn store_lines(&mut self, first: u64, mut lines: &str, is_error: bool, at: i64) -> u64 {
+        let mut number = first;
+        while !lines.is_empty() {
+            let room = self.segments.back().map_or(0, |it| it.text.capacity() - it.text.len());
+            let fits = memchr::memrchr(b'\n', &lines.as_bytes()[..room.min(lines.len())]);
+            let (part, rest) = match fits {
+                Some(end) => lines.split_at(end + 1),
+                None => {
+                    let longest = memchr::memchr(b'\n', lines.as_bytes()).map_or(lines.len(), |end| end + 1);
+                    self.next_segment(longest);
+                    continue;
+                }
+            };
+            let offset = self.append(part, "");
+            let mut start = 0;
+            for end in memchr::memchr_iter(b'\n', part.as_bytes()) {
+                self.records.push_back(Record {
+                    number,
+                    at,
+                    last: at,
+                    offset: offset + start as u64,
+                    plain: u32::try_from(end - start).unwrap_or(u32::MAX),
+                    raw: 0,
+                    repeats: 1,
+                    level: Level::Info,
+                    is_error,
+                    is_echo: false,
+                });
+                number += 1;
+                start = end + 1;
+            }
+            lines = rest;
+            self.make_room();
+        }
+        number - first
     }
 
     /// The highest number that was let go of; 0 if none was.
@@ -175,11 +249,21 @@ impl Ring {
     fn store(&mut self, plain: &str, raw: &str) -> u64 {
         let needed = plain.len() + raw.len();
         if self.segments.back().is_none_or(|segment| segment.text.capacity() - segment.text.len() < needed) {
-            let base = self.segments.back().map_or(0, Segment::end);
-            let spare = self.spare.take().filter(|spare| spare.capacity() >= needed);
-            let text = spare.unwrap_or_else(|| String::with_capacity(SEGMENT.max(needed)));
-            self.segments.push_back(Segment { base, text });
+            self.next_segment(needed);
         }
+        self.append(plain, raw)
+    }
+
+    /// Begins a segment that has room for this much.
+    fn next_segment(&mut self, needed: usize) {
+        let base = self.segments.back().map_or(0, Segment::end);
+        let spare = self.spare.take().filter(|spare| spare.capacity() >= needed);
+        let text = spare.unwrap_or_else(|| String::with_capacity(SEGMENT.max(needed)));
+        self.segments.push_back(Segment { base, text });
+    }
+
+    /// Puts a text into the last segment, which has room for it, and returns where it stands.
+    fn append(&mut self, plain: &str, raw: &str) -> u64 {
         let Some(segment) = self.segments.back_mut() else { return 0 };
         let offset = segment.end();
         segment.text.push_str(plain);
@@ -194,9 +278,20 @@ impl Ring {
         }
     }
 
-    fn evict(&mut self) {
-        let Some(evicted) = self.records.pop_front() else { return };
-        self.evicted = self.evicted.max(evicted.number);
+    /// Lets go of the oldest entries as far as there are too many.
+    fn make_room(&mut self) {
+        let surplus = self.records.len().saturating_sub(self.limit);
+        if surplus > 0 {
+            self.evict(surplus);
+        }
+        while self.bytes() > MAX_BYTES && self.records.len() > 1 {
+            self.evict(1);
+        }
+    }
+
+    fn evict(&mut self, count: usize) {
+        let evicted = self.records.drain(..count).map(|record| record.number).max();
+        self.evicted = self.evicted.max(evicted.unwrap_or_default());
         let needed = self.records.front().map_or(u64::MAX, |record| record.offset);
         while self.segments.len() > 1 && self.segments.front().is_some_and(|segment| segment.end() <= needed)
         {
@@ -249,6 +344,43 @@ mod tests {
         assert!(ring.push(2, Line { is_error: true, ..line("again") }));
         let entries: Vec<_> = ring.iter().map(|it| (it.repeats, it.at, it.last)).collect();
         assert_eq!(entries, [(5, 7, 11), (1, 7, 7)]);
+    }
+
+    #[test]
+    fn many_lines_at_once_are_stored_as_one_by_one() {
+        let long = format!("{}\n", "x".repeat(SEGMENT / 3));
+        let texts = [
+            "one\ntwo\ntwo\ntwo\n\n\nthree\n".to_owned(),
+            "three\nthree\nfour\n".to_owned(),
+            long.repeat(2),
+            format!("{long}é\n{long}{long}é\n"),
+            (0..2000).map(|number| format!("line {} of many\n", number / 2)).collect(),
+        ];
+        let (mut one, mut many) = (Ring::new(500), Ring::new(500));
+        let (mut last_of_one, mut last_of_many) = (0, 0);
+        for text in &texts {
+            for line_of in text.lines() {
+                last_of_one += u64::from(one.push(last_of_one + 1, line(line_of)));
+            }
+            last_of_many += many.push_lines(last_of_many + 1, text, false, 7);
+            let of = |ring: &Ring| -> Vec<_> {
+                ring.iter()
+                    .map(|it| (it.number, it.plain.to_owned(), it.repeats, it.raw.to_owned()))
+                    .collect()
+            };
+            assert_eq!(of(&one), of(&many));
+            assert_eq!((last_of_one, one.evicted()), (last_of_many, many.evicted()));
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_of_repeats_takes_no_room() {
+        let mut ring = Ring::new(10);
+        for _ in 0..1000 {
+            ring.push_lines(1, &"again\n".repeat(10_000), false, 7);
+        }
+        assert_eq!((ring.iter().count(), ring.iter().next().unwrap().repeats), (1, 10_000_000));
+        assert!(ring.segments.iter().map(|it| it.text.capacity()).sum::<usize>() <= 2 * SEGMENT);
     }
 
     #[test]

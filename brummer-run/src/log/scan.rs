@@ -3,9 +3,9 @@
 //! Most output does not: then its lines are stored as they are, at the speed of a search for a few dozen words. That is
 //! what lets a script print as fast as it can.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
 
-use super::{ansi, level, mask};
+use super::{ansi, level, mask, sieve::Sieve};
 
 /// Parts of lines that begin an error without a word for it, such as a place in a source file, and of those that tell of
 /// builds.
@@ -75,7 +75,7 @@ const ADDRESSES: [&str; 11] = [
     " at :",
 ];
 
-/// One automaton for all words that matter.
+/// One automaton for all words that matter, and a sieve that keeps most text from it.
 #[derive(Debug)]
 pub(super) struct Scanner {
     words: AhoCorasick,
@@ -83,6 +83,7 @@ pub(super) struct Scanner {
     secrets: [usize; 2],
     /// The one of the hints that tells of a URL, too.
     url: Option<usize>,
+    sieve: Sieve,
 }
 
 /// What is in a line.
@@ -106,18 +107,23 @@ impl Scanner {
         let url = hints.iter().position(|hint| *hint == mask::URL_HINT).map(|index| first + index);
         let words =
             level::WORDS.into_iter().chain(hints).chain([mask::KEY_HINT]).chain(ADDRESSES).chain(SIGNS);
+        let words: Vec<&str> = words.collect();
+        let sieve = Sieve::new(words.iter().copied());
         let words = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
+            .start_kind(StartKind::Both)
             .build(words)
             .expect("a few hundred short words fit into an automaton");
-        Self { words, secrets, url }
+        Self { words, sieve, secrets, url }
     }
 
     /// Whether these lines have nothing to look at more closely.
     pub(super) fn is_plain(&self, lines: &str) -> bool {
         let [escape, back, erase] = ansi::CONTROLS;
-        memchr::memchr3(escape, back, erase, lines.as_bytes()).is_none() && !self.words.is_match(lines)
+        let bytes = lines.as_bytes();
+        let begins = |at: usize| self.words.is_match(Input::new(bytes).range(at..).anchored(Anchored::Yes));
+        memchr::memchr3(escape, back, erase, bytes).is_none() && !self.sieve.any(bytes, begins)
     }
 
     /// Looks at one line, without its control sequences.

@@ -146,16 +146,13 @@ impl Store {
         let stream = &mut log.streams[usize::from(is_error)];
         let is_open = stream.open.is_some() || stream.key.is_open() || stream.engine.is_open();
         let plain = !is_open && stream.echo.is_plain(&text) && self.scanner.is_plain(&text);
-        let mut lines = text.split('\n');
-        // Every line has its end, so there is nothing after the last one.
-        lines.next_back();
         if plain {
             stream.echo.pass(&text);
-            for line in lines {
-                let line = Line { plain: line, raw: None, level: Level::Info, is_error, is_echo: false, at };
-                self.last += u64::from(log.ring.push(self.last + 1, line));
-            }
+            self.last += log.ring.push_lines(self.last + 1, &text, is_error, at);
         } else {
+            let mut lines = text.split('\n');
+            // Every line has its end, so there is nothing after the last one.
+            lines.next_back();
             for line in lines {
                 self.line(process, &mut log, is_error, line, at, now);
             }
