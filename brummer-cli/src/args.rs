@@ -356,6 +356,9 @@ struct RunArgs {
     /// Let in every program of every user of this machine, without a token
     #[arg(long)]
     no_token: bool,
+    /// Write the log of each script into a file in this directory, too; it is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    log_dir: Option<PathBuf>,
     /// Do not announce the MCP servers that dev servers (Next.js, Storybook and others) have themselves
     #[arg(long)]
     no_dev_mcp: bool,
@@ -468,6 +471,8 @@ pub(crate) struct Project {
     pub(crate) name: Option<String>,
     /// What clients may set in the environment of scripts.
     pub(crate) allow_env: Vec<String>,
+    /// Where to write the logs, too.
+    pub(crate) log_dir: Option<PathBuf>,
     /// Whether MCP servers of dev servers are announced.
     pub(crate) dev_mcp: bool,
     /// Whether it ends with its scripts.
@@ -728,8 +733,19 @@ impl WaitArgs {
 
 impl RunArgs {
     fn into_command(self, directories: Directories) -> Command {
-        let Self { scripts, dir, port, name, command, allow_env, no_token, no_dev_mcp, exit, no_tui: _ } =
-            self;
+        let Self {
+            scripts,
+            dir,
+            port,
+            name,
+            command,
+            allow_env,
+            no_token,
+            log_dir,
+            no_dev_mcp,
+            exit,
+            no_tui: _,
+        } = self;
         let token = !no_token;
         let mut words = command.into_iter();
         let command = words.next().map(|program| (program, words.collect()));
@@ -740,6 +756,7 @@ impl RunArgs {
             port,
             name,
             allow_env,
+            log_dir,
             dev_mcp: !no_dev_mcp,
             exit,
             token,

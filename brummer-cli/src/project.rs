@@ -33,6 +33,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     options.port = project.port;
     options.name = project.name;
     options.allow_env = project.allow_env;
+    options.log_dir = project.log_dir;
     options.dev_mcp = project.dev_mcp;
     options.exit = project.exit;
     options.typed = typed::lines();

@@ -127,7 +127,7 @@ pub(crate) async fn watch(app: App, console: Console, stop: CancellationToken) {
                     let State::Due { attempt, at } = it.state else { continue };
                     if at <= now {
                         it.state = State::Trying { attempt };
-                        tasks.spawn(attempt_at(app.clone(), *place));
+                        tasks.spawn(attempt_at(app.clone(), *place, stop.clone()));
                     }
                 }
             }
@@ -179,9 +179,9 @@ fn due(attempt: usize) -> State {
 
 /// Writes down what an attempt has found.
 fn settle(tried: &mut HashMap<Place, Tried>, place: Place, found: Option<Vec<Joined>>) -> Vec<Joined> {
-    // A script that has ended meanwhile takes its announcements with it.
-    let Some(it) = tried.get_mut(&place) else { return Vec::new() };
-    let State::Trying { attempt } = it.state else { return Vec::new() };
+    // The process of a script that has ended meanwhile is gone, and so are what was found and its announcements in a moment.
+    let Some(it) = tried.get_mut(&place) else { return found.unwrap_or_default() };
+    let State::Trying { attempt } = it.state else { return found.unwrap_or_default() };
     match found {
         Some(joined) if !joined.is_empty() => {
             it.state = State::Joined;
@@ -221,8 +221,12 @@ async fn stay(place: Place, joined: Vec<Joined>, stop: CancellationToken) -> Hap
     Happened::Left(place)
 }
 
-async fn attempt_at(app: App, place: Place) -> Happened {
-    let found = find(&app, place).await;
+async fn attempt_at(app: App, place: Place, stop: CancellationToken) -> Happened {
+    let found = tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        found = find(&app, place) => found,
+    };
     Happened::Attempt(place, found)
 }
 

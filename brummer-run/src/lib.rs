@@ -40,5 +40,6 @@ mod typing;
 
 pub use self::{
     console::ConsoleOptions,
+    log::LogDirError,
     run::{DEFAULT_PORT, RunError, RunOptions, run},
 };

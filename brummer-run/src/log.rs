@@ -13,6 +13,7 @@
 pub(crate) mod ansi;
 mod asking;
 mod echo;
+mod files;
 mod intake;
 pub(crate) mod level;
 pub(crate) mod mask;
@@ -35,8 +36,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::files::LogDirError;
 pub(crate) use self::{
     asking::Asked,
+    files::{Files, path as file_of},
     intake::{Intake, read},
     search::{Entry, Filter, Page, Start},
 };
@@ -129,6 +132,7 @@ impl Logs {
     pub(crate) fn spawn(
         limit: usize,
         console: Console,
+        files: Option<Files>,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
@@ -136,7 +140,7 @@ impl Logs {
         let (questions, asked) = mpsc::channel(QUESTIONS);
         let (sender, progress) = watch::channel(Progress::default());
         let task = LogTask {
-            store: Store::new(limit),
+            store: Store::new(limit, files),
             asking: Asking::default(),
             incoming,
             asked,

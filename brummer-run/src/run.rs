@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     console::{Console, ConsoleOptions},
     joining,
-    log::{DEFAULT_LINES, Logs},
+    log::{DEFAULT_LINES, Files, LogDirError, Logs},
     outcome::Outcome,
     project::{self, Declared, Project, ProjectError},
     prompts, resources,
@@ -66,6 +66,8 @@ pub struct RunOptions {
     /// What this program must be given, before a program and its arguments, to call [`guard::serve`](crate::guard) with
     /// these. Not used on Windows.
     pub guard: Vec<OsString>,
+    /// Where to write the log of each script, besides; it is made if it is not there.
+    pub log_dir: Option<PathBuf>,
     /// Whether MCP servers that dev servers have themselves are announced.
     pub dev_mcp: bool,
     /// Whether it ends when `scripts` and `command` have ended.
@@ -90,6 +92,7 @@ impl RunOptions {
             directories: Directories::from_env(),
             allow_env: Vec::new(),
             guard,
+            log_dir: None,
             dev_mcp: true,
             exit: false,
             console,
@@ -108,6 +111,9 @@ pub enum RunError {
     /// The scripts that were asked for cannot be had.
     #[error("{0}")]
     Project(String),
+    /// The log cannot be written where it was asked for.
+    #[error(transparent)]
+    LogDir(#[from] LogDirError),
     /// The server could not be started.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -135,12 +141,14 @@ pub async fn run(
     let given = options.command.map(|(program, arguments)| Arc::new(Declared::given(program, arguments)));
     let (project, commands, doubt) = plan(&directory, &options.scripts, given.as_ref()).await?;
     let console = Console::start(options.console).map_err(RunError::Thread)?;
+    let log_dir = options.log_dir.map(|it| std::path::absolute(&it).unwrap_or(it));
+    let files = log_dir.as_ref().map(|it| Files::start(it, console.clone())).transpose()?;
 
     let tasks = TaskTracker::new();
     // The log lasts until everything that is printed at the end is in it.
     let logs_end = CancellationToken::new();
     let scripts_end = CancellationToken::new();
-    let logs = Logs::spawn(DEFAULT_LINES, console.clone(), &tasks, logs_end.clone());
+    let logs = Logs::spawn(DEFAULT_LINES, console.clone(), files.clone(), &tasks, logs_end.clone());
     let launcher =
         Launcher { guard: options.guard, environment: script::environment(|name| std::env::var_os(name)) };
     let script_tasks = TaskTracker::new();
@@ -157,6 +165,7 @@ pub async fn run(
         directory: directory.as_path().into(),
         given,
         logs,
+        log_dir: log_dir.as_deref().map(Into::into),
         scripts: scripts.clone(),
         directories: options.directories.clone(),
         permits: Permits::new(options.allow_env).into(),
@@ -179,6 +188,9 @@ pub async fn run(
     }
     tasks.spawn(resources::watch(app, changes, logs_end.clone()));
     greet(&console, &directory, project.as_ref(), doubt.as_deref(), &server);
+    if let Some(log_dir) = &log_dir {
+        console.note(format_args!("the log is written into {}", clean_line(&log_dir.display().to_string())));
+    }
     tasks.spawn(announce(console.clone(), server.announcement(), logs_end.clone()));
     tasks.spawn(look_around(
         console.clone(),
@@ -222,6 +234,9 @@ pub async fn run(
     tasks.close();
     if timeout(LAST_TASKS, tasks.wait()).await.is_err() {
         tracing::debug!("a task did not end in time");
+    }
+    if let Some(files) = files {
+        files.finish().await;
     }
     console.finish().await;
     Ok(code)

@@ -54,6 +54,8 @@ pub(crate) struct App {
     /// A command from the command line, which can be started like a script.
     pub(crate) given: Option<Arc<Declared>>,
     pub(crate) logs: Logs,
+    /// Where the log is written to, if anywhere.
+    pub(crate) log_dir: Option<Arc<Path>>,
     pub(crate) scripts: Scripts,
     /// Where other instances are announced.
     pub(crate) directories: Directories,

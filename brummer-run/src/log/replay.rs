@@ -16,7 +16,7 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn new() -> Self {
-        let mut store = Store::new(super::DEFAULT_LINES);
+        let mut store = Store::new(super::DEFAULT_LINES, None);
         store.open(PROCESS, "app-1".into(), "app".into(), &"tool".into(), 0);
         Self { store, streams: Default::default() }
     }

@@ -3,11 +3,14 @@
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
+use brummer_hub::terminal::clean_line;
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{
     ansi,
     echo::Echo,
+    files::Files,
     level::{self, Level},
     mask::{self, KeyBlock},
     ring::{Line, Ring, Stored},
@@ -38,6 +41,8 @@ pub(super) struct Store {
     logs: BTreeMap<u32, Log>,
     /// The number of the entry that came last.
     last: u64,
+    /// Where the lines go besides, if a person has asked for it.
+    files: Option<Files>,
     pub(super) errors: Errors,
     pub(super) urls: Urls,
     /// How many errors came, repeats too.
@@ -84,10 +89,11 @@ struct Open {
 }
 
 impl Store {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize, files: Option<Files>) -> Self {
         Self {
             scanner: Scanner::new(),
             limit,
+            files,
             logs: BTreeMap::new(),
             last: 0,
             errors: Errors::default(),
@@ -105,6 +111,9 @@ impl Store {
             self.logs.iter().filter(|(_, log)| log.name == name).map(|(process, _)| *process).collect();
         self.errors.superseded(&earlier, at);
         self.findings += 1;
+        if let Some(files) = &self.files {
+            files.begin(process, name.clone(), clean_line(&format!("{id}: {command}")).into_owned());
+        }
         let stream = || Stream {
             key: KeyBlock::default(),
             echo: Echo::new(&name, command),
@@ -119,6 +128,9 @@ impl Store {
     /// Forgets a process.
     pub(super) fn forget(&mut self, process: u32) {
         self.logs.remove(&process);
+        if let Some(files) = &self.files {
+            files.forget(process);
+        }
         self.errors.forget(process);
         self.urls.forget(process);
     }
@@ -149,6 +161,9 @@ impl Store {
         if plain {
             stream.echo.pass(&text);
             self.last += log.ring.push_lines(self.last + 1, &text, is_error, at);
+            if let Some(files) = &self.files {
+                files.lines(process, &log.name, is_error, at, Bytes::copy_from_slice(text.as_bytes()));
+            }
         } else {
             let mut lines = text.split('\n');
             // Every line has its end, so there is nothing after the last one.
@@ -226,6 +241,9 @@ impl Store {
     /// Stores an entry whose last line came at this time, and looks for errors in it.
     fn push(&mut self, process: u32, log: &mut Log, line: Line<'_>, now: Instant) {
         self.last += u64::from(log.ring.push(self.last + 1, line));
+        if let Some(files) = &self.files {
+            files.lines(process, &log.name, line.is_error, line.at, format!("{}\n", line.plain).into());
+        }
         self.error_count += u64::from(line.level >= Level::Error);
         if line.is_echo {
             return;

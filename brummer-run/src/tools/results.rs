@@ -1,6 +1,6 @@
 //! What the tools answer.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use rmcp::schemars::{self, JsonSchema};
@@ -11,7 +11,7 @@ use super::App;
 use crate::{
     detect::urls::FoundUrl,
     guard::link::Exit,
-    log::{Asked, Entry, level},
+    log::{Asked, Entry, file_of, level},
     ports::Ports,
     script::Process,
 };
@@ -118,12 +118,13 @@ pub(crate) struct Known {
     pub(super) urls: Vec<FoundUrl>,
     pub(super) ports: Ports,
     pub(super) asking: Vec<Asked>,
+    log_dir: Option<Arc<Path>>,
 }
 
 impl Known {
     pub(super) async fn of(app: &App) -> Self {
         let (ports, urls, asking) = tokio::join!(Ports::look(), app.logs.urls(), app.logs.asking());
-        Self { urls, ports, asking }
+        Self { urls, ports, asking, log_dir: app.log_dir.clone() }
     }
 }
 
@@ -174,6 +175,9 @@ pub(crate) struct ProcessInfo {
     /// The PORT that it was given
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
+    /// The file that its lines are written to
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_file: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -362,7 +366,7 @@ impl From<Entry> for LogEntry {
 
 impl ProcessInfo {
     pub(super) fn new(process: &Process, known: &Known, now: Timestamp) -> Self {
-        let Known { urls, ports, asking } = known;
+        let Known { urls, ports, asking, log_dir } = known;
         let urls = urls.iter().filter(|url| url.process == process.number && url.is_local);
         let lasted = process.ended().unwrap_or(now).duration_since(process.started);
         let (exit_code, signal) = match process.state.exit() {
@@ -391,6 +395,7 @@ impl ProcessInfo {
             args: process.launch.args.clone(),
             env: process.launch.env.keys().cloned().collect(),
             port: process.launch.port,
+            log_file: log_dir.as_ref().map(|it| file_of(it, &process.name).display().to_string()),
         }
     }
 
@@ -414,6 +419,7 @@ impl ProcessInfo {
             args: Vec::new(),
             env: Vec::new(),
             port: None,
+            log_file: None,
         }
     }
 
@@ -462,6 +468,9 @@ impl ProcessInfo {
         }
         if let Some(port) = self.port {
             line.push_str(&format!(", PORT {port}"));
+        }
+        if let Some(file) = &self.log_file {
+            line.push_str(&format!(", log file {file}"));
         }
         if let Some(question) = &self.question {
             line.push_str(&format!(", seems to wait for an answer to `{question}` (scripts_input)"));

@@ -9,7 +9,7 @@ use crate::support::Home;
 const DERIVED: [&str; 2] = ["priority", "tags"];
 
 /// The words around the facts.
-const GLUE: &str = "all process from to listens on args env PORT seems to wait for an answer to scripts_input stderr warn error last \
+const GLUE: &str = "all file process from to listens on args env PORT seems to wait for an answer to scripts_input stderr warn error last \
     UTC cursor olderCursor ended as many lines as asked for the time is over not running any more listening there printed \
     another machine seen log entry at resolved does say whether its last build is clean errors that are not has building \
     is in are run by of scripts warning waited ms met unknown status until";
@@ -129,7 +129,8 @@ async fn both_parts_of_an_answer_say_the_same() {
         &scripts,
         &[("dev.js", &dev), ("noisy.js", noisy), ("Makefile", ".PHONY: all\nall:\n\ttrue\n")],
     );
-    let _run = Run::start(command(&home, &directory, &[]));
+    let logs = home.path().join("logs");
+    let _run = Run::start(command(&home, &directory, &["--log-dir", logs.to_str().unwrap()]));
     let client = Client::of(&home, &directory).await;
 
     let mut both = Both { client: &client, lacks: Vec::new() };

@@ -12,7 +12,7 @@ struct Said {
 
 impl Said {
     fn new(limit: usize) -> Self {
-        let mut store = Store::new(limit);
+        let mut store = Store::new(limit, None);
         store.open(APP, "app-1".into(), "app".into(), &"node app.js".into(), 0);
         Self { store, now: Instant::now() }
     }
