@@ -189,7 +189,8 @@ function verdict(row) {
   if (typeof row.direct === "string") return [row.direct, "–", true];
   if (row.direct.failed) return [`no: ${row.direct.failed}`, row.hub.failed ? `no: ${row.hub.failed}` : "yes", true];
   const answered = Object.values(row.direct.steps).filter(({ result }) => result).length;
-  const works = `${row.direct.steps.tools.result?.length ?? "no"} tools, ${answered} of ${Object.keys(row.direct.steps).length} steps`;
+  const tools = row.direct.steps.tools.result?.length ?? 0;
+  const works = `${tools} tool${tools === 1 ? "" : "s"}, ${answered} of ${Object.keys(row.direct.steps).length} steps`;
   if (row.hub.failed) return [works, `**no**: ${row.hub.failed}`, false];
   const different = differences(row);
   for (const difference of different) console.error(`  ${difference}`);
