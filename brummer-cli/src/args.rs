@@ -5,6 +5,7 @@ mod duration;
 mod texts;
 
 use std::{
+    collections::BTreeMap,
     ffi::{OsStr, OsString},
     net::IpAddr,
     num::NonZeroU16,
@@ -15,7 +16,9 @@ use std::{
 use brummer_hub::{
     HubConfig,
     discovery::Directories,
+    labels::LabelSelector,
     session::{ClientDefaults, SessionConfig, ToolsMode},
+    sources::SourceChoice,
 };
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::{Shell, engine::ArgValueCandidates};
@@ -276,6 +279,13 @@ struct GlobalArgs {
     /// Use only this directory for doorbell files, instead of the user's [env: BRUMMER_DATA_DIR]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
+    /// Other tools whose dev servers are found: all, none, or devframe, storybook, next, nuxt, astro, separated by commas
+    /// [default: all; none with a data directory of its own]
+    #[arg(long, value_name = "LIST", global = true, help_heading = "Discovery")]
+    sources: Option<SourceChoice>,
+    /// Only instances with this label: label=NAME or label=NAME=VALUE
+    #[arg(long, value_name = "label=NAME", global = true, value_parser = parse_only, help_heading = "Discovery")]
+    only: Option<LabelSelector>,
     /// How much is logged [default: warn]
     #[arg(long, value_name = "LEVEL", global = true, value_enum)]
     log_level: Option<LogLevel>,
@@ -321,6 +331,9 @@ struct RegisterArgs {
     /// Header field that hubs send to the server, and the environment variable that holds its value; may be repeated
     #[arg(long, value_name = "HEADER=NAME", value_parser = parse_header)]
     header_env: Vec<(String, String)>,
+    /// Label, for people and for `--only`; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_label)]
+    label: Vec<(String, String)>,
     /// How long to wait until the port listens [default: not at all; 1m with a command]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
@@ -494,6 +507,7 @@ pub(crate) struct Announcement {
     pub(crate) token: Option<TokenSource>,
     /// Header fields, each with the environment variable that holds its value.
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) directories: Directories,
 }
 
@@ -521,12 +535,18 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         let found = global.data_dir.as_ref().map_or_else(Directories::try_from_env, Directories::written);
         found.map_err(|error| usage(ErrorKind::ValueValidation, &error.to_string()))
     };
+    let hub_config = || {
+        let mut config = HubConfig::default();
+        config.directories = directories()?;
+        config.sources.choice = global.sources.clone().unwrap_or_default();
+        config.sources.projects = std::env::current_dir().into_iter().collect();
+        config.only.clone_from(&global.only);
+        Ok::<_, clap::Error>(config)
+    };
     let command = match (mcp, command) {
-        (true, None) => hub.into_command(directories()?),
+        (true, None) => hub.into_command(hub_config()?),
         (false, Some(CliCommand::Register(register))) => register.into_command(directories()?),
-        (false, Some(CliCommand::List(list))) => {
-            Command::List { hub: hub_config(directories()?), json: list.json }
-        }
+        (false, Some(CliCommand::List(list))) => Command::List { hub: hub_config()?, json: list.json },
         (false, Some(CliCommand::Install(install))) => {
             Command::Install(install.into_request(global.data_dir))
         }
@@ -534,25 +554,25 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             let task = install::Task::Uninstall;
             Command::Install(install::Request { task, clients, dry_run, data_dir: None })
         }
-        (false, Some(CliCommand::Watch { json })) => Command::Watch { hub: hub_config(directories()?), json },
+        (false, Some(CliCommand::Watch { json })) => Command::Watch { hub: hub_config()?, json },
         (false, Some(CliCommand::Tools(ToolsArgs { instance, json }))) => {
-            Command::Tools { hub: hub_config(directories()?), instance, json }
+            Command::Tools { hub: hub_config()?, instance, json }
         }
         (false, Some(CliCommand::Call(call))) => {
             let CallArgs { instance, tool, arguments, json, out, timeout } = call;
             let request = CallRequest { instance, tool, arguments, json, out, timeout };
-            Command::Call { hub: hub_config(directories()?), request }
+            Command::Call { hub: hub_config()?, request }
         }
         (false, Some(CliCommand::Logs(logs))) => {
             let LogsArgs { instance, follow, lines, script, level, json } = logs;
             let request = LogsRequest { instance, follow, lines, script, level, json };
-            Command::Logs { hub: hub_config(directories()?), request }
+            Command::Logs { hub: hub_config()?, request }
         }
-        (false, Some(CliCommand::Stop(scripts))) => scripts.into_command(Action::Stop, directories()?),
-        (false, Some(CliCommand::Restart(scripts))) => scripts.into_command(Action::Restart, directories()?),
-        (false, Some(CliCommand::Wait(wait))) => wait.into_command(directories()?),
+        (false, Some(CliCommand::Stop(scripts))) => scripts.into_command(Action::Stop, hub_config()?),
+        (false, Some(CliCommand::Restart(scripts))) => scripts.into_command(Action::Restart, hub_config()?),
+        (false, Some(CliCommand::Wait(wait))) => wait.into_command(hub_config()?),
         (false, Some(CliCommand::Doctor { fix, json })) => {
-            let hub = hub_config(directories()?);
+            let hub = hub_config()?;
             Command::Doctor {
                 hub,
                 request: DoctorRequest { fix, json, data_dir: told_directory(global.data_dir) },
@@ -587,6 +607,24 @@ fn parse_loopback(text: &str) -> Result<IpAddr, String> {
     address.map(|address| address.to_canonical()).ok().filter(IpAddr::is_loopback).ok_or_else(|| {
         "give a loopback address, 127.0.0.1 to 127.255.255.254 or ::1; hubs connect to no other".to_owned()
     })
+}
+
+/// `label=NAME` or `label=NAME=VALUE`.
+fn parse_only(text: &str) -> Result<LabelSelector, String> {
+    let label = text.strip_prefix("label=").ok_or("write label=NAME or label=NAME=VALUE")?;
+    label.parse()
+}
+
+/// `NAME=VALUE`, or `NAME` for one that is only there or not.
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').unwrap_or((text, "true"));
+    let (name, value) = (name.trim(), value.trim());
+    let is_plain = |text: &str| !text.is_empty() && text.len() <= 256 && !text.contains(char::is_control);
+    if is_plain(name) && is_plain(value) {
+        Ok((name.to_owned(), value.to_owned()))
+    } else {
+        Err("write NAME=VALUE, each of 1 to 256 bytes".to_owned())
+    }
 }
 
 /// `HEADER=NAME`.
@@ -660,15 +698,8 @@ fn usage(kind: ErrorKind, message: &str) -> clap::Error {
     Cli::command().error(kind, message)
 }
 
-fn hub_config(directories: Directories) -> HubConfig {
-    let mut config = HubConfig::default();
-    config.directories = directories;
-    config
-}
-
 impl HubArgs {
-    fn into_command(self, directories: Directories) -> Command {
-        let mut hub = hub_config(directories);
+    fn into_command(self, mut hub: HubConfig) -> Command {
         if let Some(interval) = self.ping_interval {
             hub.health.ping_interval = interval;
         }
@@ -711,14 +742,14 @@ impl InstallArgs {
 }
 
 impl ScriptsArgs {
-    fn into_command(self, action: Action, directories: Directories) -> Command {
+    fn into_command(self, action: Action, hub: HubConfig) -> Command {
         let request = ScriptsRequest { action, instance: self.instance, scripts: self.scripts };
-        Command::Scripts { hub: hub_config(directories), request }
+        Command::Scripts { hub, request }
     }
 }
 
 impl WaitArgs {
-    fn into_command(self, directories: Directories) -> Command {
+    fn into_command(self, hub: HubConfig) -> Command {
         let until = match (self.gone, self.url, self.log, self.port) {
             (true, ..) => Until::Gone,
             (_, Some(url), ..) => Until::Condition("url", url.into()),
@@ -727,7 +758,7 @@ impl WaitArgs {
             _ => Until::Active,
         };
         let request = WaitRequest { instance: self.instance, until, limit: self.timeout };
-        Command::Wait { hub: hub_config(directories), request }
+        Command::Wait { hub, request }
     }
 }
 
@@ -776,6 +807,7 @@ impl RegisterArgs {
             id: self.id,
             token: self.token_env.map(TokenSource::Variable).or(self.token_file.map(TokenSource::File)),
             headers: self.header_env,
+            labels: self.label.into_iter().collect(),
             directories,
         };
         let mut words = self.command.into_iter();

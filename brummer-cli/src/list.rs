@@ -4,7 +4,7 @@ pub(crate) mod table;
 
 use std::io;
 
-use brummer_hub::{Hub, HubConfig, session::InstanceEntry, terminal};
+use brummer_hub::{Hub, HubConfig, session::InstanceEntry, sources::DevServer, terminal};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -29,16 +29,21 @@ pub(crate) async fn list(config: HubConfig, json: bool) -> Result<ExitStatus, Fa
     };
     let entries: Vec<InstanceEntry> =
         snapshot.instances.iter().map(|instance| InstanceEntry::of(instance, false)).collect();
-    print(&entries, json)?;
+    print(&entries, &snapshot.dev_server_entries(), json)?;
     hub.shutdown().await;
     Ok(ExitStatus::Success)
 }
 
-fn print(entries: &[InstanceEntry], json: bool) -> Result<(), Failure> {
+fn print(entries: &[InstanceEntry], servers: &[DevServer], json: bool) -> Result<(), Failure> {
     if json {
-        let json = format!("{:#}\n", json!({ "instances": entries }));
-        output::data(&terminal::clean_json(&json))?;
-    } else if entries.is_empty() {
+        let mut all = json!({ "instances": entries });
+        if !servers.is_empty() {
+            all["dev_servers"] = json!(servers);
+        }
+        output::data(&terminal::clean_json(&format!("{all:#}\n")))?;
+        return Ok(());
+    }
+    if entries.is_empty() {
         output::note(
             "no instance is running\n\
              hint: announce an MCP server with `brummer-hub register --port PORT`; `brummer-hub register --help` \
@@ -51,7 +56,28 @@ fn print(entries: &[InstanceEntry], json: bool) -> Result<(), Failure> {
         let style = if output::colour(&io::stdout()) { Style::Colour } else { Style::Plain };
         output::data(&table::render(&rows, style))?;
     }
+    if !servers.is_empty() {
+        let now = Timestamp::now();
+        let home = std::env::home_dir();
+        let gap = if entries.is_empty() { "" } else { "\n" };
+        let lines: Vec<_> = servers.iter().map(|server| server_line(server, now, home.as_deref())).collect();
+        output::data(&format!("{gap}Dev servers:\n{}", table::servers(&lines)))?;
+    }
     Ok(())
+}
+
+/// A dev server as it is shown to people.
+fn server_line(server: &DevServer, now: Timestamp, home: Option<&std::path::Path>) -> [String; 6] {
+    let clean = |text: &str| terminal::clean_line(text).into_owned();
+    let by = server.started_by.as_deref().unwrap_or("-");
+    [
+        clean(&server.url),
+        server.framework.to_owned(),
+        server.pid.to_string(),
+        table::uptime(server.started.as_deref().unwrap_or_default(), now),
+        clean(&table::shortened(&server.path, home)),
+        clean(by),
+    ]
 }
 
 /// An instance as it is shown to people.
@@ -63,6 +89,12 @@ pub(crate) fn row(entry: &InstanceEntry, now: Timestamp, home: Option<&std::path
         port: entry.port,
         pid: entry.pid,
         uptime: table::uptime(&entry.started, now),
-        path: terminal::clean_line(&table::shortened(&entry.path, home)).into_owned(),
+        path: match entry.source {
+            Some(source) => {
+                let path = table::shortened(&entry.path, home);
+                terminal::clean_line(&format!("{path} (by {source})")).into_owned()
+            }
+            None => terminal::clean_line(&table::shortened(&entry.path, home)).into_owned(),
+        },
     }
 }

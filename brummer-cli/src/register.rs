@@ -89,6 +89,7 @@ fn ring(announcement: &Announcement, secrets: Secrets, pid: u32) -> Result<Regis
     options.endpoint.clone_from(&announcement.endpoint);
     options.token = secrets.token;
     options.headers = secrets.headers;
+    options.labels.clone_from(&announcement.labels);
     options.directories = announcement.directories.clone();
     let registration = Registration::announce(options)?;
     let doorbell = registration.doorbell();

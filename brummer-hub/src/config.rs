@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::discovery::Directories;
+use crate::{discovery::Directories, labels::LabelSelector, sources::SourceOptions};
 
 /// Settings of a [`Hub`](crate::Hub). `HubConfig::default()` is what the command uses without options.
 #[derive(Clone, Debug)]
@@ -10,6 +10,10 @@ use crate::discovery::Directories;
 pub struct HubConfig {
     /// Where instances announce themselves.
     pub directories: Directories,
+    /// Which other tools' records of what runs are read.
+    pub sources: SourceOptions,
+    /// Only instances with this label are listed; all unless given.
+    pub only: Option<LabelSelector>,
     /// Limits and time-outs of the connections to instances.
     pub limits: Limits,
     /// How the health of instances is watched.
@@ -62,6 +66,8 @@ impl Default for HubConfig {
     fn default() -> Self {
         Self {
             directories: Directories::from_env(),
+            sources: SourceOptions::default(),
+            only: None,
             limits: Limits::default(),
             health: HealthConfig::default(),
             max_instances: 1024,

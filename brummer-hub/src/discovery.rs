@@ -27,13 +27,17 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::doorbell::{Doorbell, InstanceId};
+use crate::{
+    doorbell::{Doorbell, InstanceId},
+    sources::SourceKind,
+};
 
 pub(crate) use directories::create_private;
 pub use directories::{DATA_DIRECTORY_VARIABLE, DataDirectoryError, Directories};
-pub(crate) use read::remove_if;
+pub(crate) use read::{Stamp, contents, remove_if};
+pub(crate) use thread::{block_on, is_change};
 
-/// A valid doorbell and where it was found.
+/// A valid doorbell, or what another tool says of an instance, and where it was found.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// What the file says.
@@ -42,6 +46,8 @@ pub struct Found {
     pub file: PathBuf,
     /// When it was last written, to be compared with the start of the process it names. A later heartbeat does not move it.
     pub modified: SystemTime,
+    /// Who wrote it. A file that is not a doorbell is another tool's, and is never deleted.
+    pub source: SourceKind,
 }
 
 /// What the watcher tells.
@@ -51,8 +57,10 @@ pub(crate) enum Ring {
     Appeared(Arc<Found>),
     /// A doorbell that had appeared is gone.
     Removed { file: PathBuf, id: InstanceId },
-    /// Everything that was there at the start has been told.
+    /// All doorbells that were there at the start have been told.
     Scanned,
+    /// All that other tools had left of what runs, too.
+    Scouted,
 }
 
 /// The running watcher. Dropping it stops it; [`Watcher::stop`] also waits for its thread.
@@ -97,6 +105,9 @@ impl Drop for Watcher {
 /// Deletes the file of an instance that is known to be gone, unless it has been written anew since: it is read again, and
 /// must still name the same id and process. Runs on the blocking pool; a failure leaves the file, which the next hub sees.
 pub(crate) async fn remove_stale(found: Arc<Found>) {
+    if found.source != SourceKind::Doorbell {
+        return;
+    }
     let removed = tokio::task::spawn_blocking(move || {
         let former = &found.doorbell;
         let removed = remove_if(&found.file, |now| now.id == former.id && now.pid == former.pid);

@@ -23,6 +23,7 @@ use self::supervisor::{Supervisor, SupervisorOptions};
 use crate::{
     config::HubConfig,
     instance::{Instance, InstanceState},
+    sources::{DevServer, Projects},
 };
 
 mod alias;
@@ -43,6 +44,8 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 pub struct Snapshot {
     /// The instances.
     pub instances: Vec<Instance>,
+    /// Dev servers that other tools tell of, whether they are instances or not.
+    pub dev_servers: Arc<[Arc<DevServer>]>,
     /// Whether everything that was announced when the hub started has been tried: before that the list may grow.
     pub settled: bool,
 }
@@ -56,6 +59,8 @@ pub struct Hub {
     events: broadcast::WeakSender<HubEvent>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Where sessions tell in which directories their clients work; none without sources.
+    projects: Option<Projects>,
 }
 
 impl Hub {
@@ -70,7 +75,11 @@ impl Hub {
         let events = broadcast::Sender::new(event::EVENTS);
         let weak = events.downgrade();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let kinds = config.sources.enabled(config.directories.is_one());
+        let (projects, orders) = Projects::channel();
+        let projects = (!kinds.is_empty()).then_some(projects);
         let options = SupervisorOptions {
+            scouting: projects.clone().map(|projects| (kinds, projects, orders)),
             config: Arc::clone(&config),
             snapshots,
             events,
@@ -78,7 +87,7 @@ impl Hub {
             stop: stop.clone(),
         };
         tasks.spawn(Supervisor::run(options));
-        Self { config, snapshots: watched, events: weak, tasks, stop }
+        Self { config, snapshots: watched, events: weak, tasks, stop, projects }
     }
 
     /// The instances, now and whenever they change.
@@ -121,6 +130,11 @@ impl Hub {
     /// For sessions: where their tasks are counted, and what stops them.
     pub(crate) fn tasks(&self) -> (&TaskTracker, &CancellationToken) {
         (&self.tasks, &self.stop)
+    }
+
+    /// For sessions: where they tell in which directories their clients work.
+    pub(crate) fn projects(&self) -> Option<&Projects> {
+        self.projects.as_ref()
     }
 
     /// Stops everything and waits for it: sessions, connections (closing MCP sessions upstream), watcher. Bounded.

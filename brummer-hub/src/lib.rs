@@ -65,6 +65,7 @@ pub mod doorbell;
 pub mod frame;
 pub mod hub;
 pub mod instance;
+pub mod labels;
 pub mod log;
 pub mod process;
 pub mod protocol;
@@ -72,6 +73,7 @@ pub mod registration;
 #[cfg(feature = "instance")]
 pub mod serve;
 pub mod session;
+pub mod sources;
 pub mod status;
 pub mod stdio;
 pub mod terminal;

@@ -232,6 +232,19 @@ pub fn table() -> Vec<Entry> {
     other::table()
 }
 
+/// The names of the programs above a process, the nearest first, each once in a row. Blocking.
+pub(crate) fn ancestry(pid: u32) -> Vec<String> {
+    /// A shell, a package manager and whoever started them.
+    const MOST: usize = 6;
+    #[cfg(target_os = "linux")]
+    let mut names = linux::ancestry(pid);
+    #[cfg(not(target_os = "linux"))]
+    let mut names = other::ancestry(pid);
+    names.dedup();
+    names.truncate(MOST);
+    names
+}
+
 /// One process as the table would have it now. Blocking.
 #[must_use]
 pub fn entry(pid: u32) -> Option<Entry> {

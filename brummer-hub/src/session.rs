@@ -307,6 +307,9 @@ impl Hub {
         let (outlet, output) = mpsc::channel(QUEUE);
         let (tasks, stop) = self.tasks();
         let stop = stop.child_token();
+        if let (Some(projects), Some(directory)) = (self.projects(), &config.working_directory) {
+            projects.tell(directory);
+        }
         let shell = shell::Shell::new(self, config, inbox, outlet, stop.clone());
         tasks.spawn(shell.run());
         Session { input, output, stop }

@@ -13,6 +13,7 @@ use brummer_hub::{
     discovery::Directories,
     doorbell::Secret,
     serve::{Announcement, Changes, Offer, ServeError},
+    sources::SourceChoice,
     terminal::clean_line,
 };
 use tokio::{sync::mpsc, time::timeout};
@@ -394,6 +395,8 @@ async fn look_around(
 ) {
     let mut config = HubConfig::default();
     config.directories = directories;
+    // Other runs only.
+    config.sources.choice = SourceChoice::Only(Vec::new());
     let hub = Hub::start(config);
     let settled = tokio::select! {
         biased;

@@ -36,6 +36,7 @@ mod sdk;
 mod security;
 mod seeds;
 mod shutdown;
+mod sources;
 mod stress;
 mod trust;
 mod vectors;

@@ -18,13 +18,35 @@ fn the_command_line_is_consistent() {
 #[test]
 fn mcp_without_options_is_the_default_hub() {
     let Command::Mcp { hub, session } = parsed("--mcp").unwrap().command else { panic!("another command") };
-    let defaults = hub_config(Directories::only("/data"));
-    assert_eq!(hub.directories, defaults.directories);
+    let defaults = HubConfig::default();
+    assert_eq!(hub.sources.choice, SourceChoice::Auto);
+    assert_eq!(hub.only, None);
     assert_eq!(hub.health.ping_interval, defaults.health.ping_interval);
     assert_eq!(session.name_budget, SessionConfig::default().name_budget);
     assert_eq!(session.tools, ToolsMode::Connected);
     assert!(session.auto_connect);
     assert_eq!(session.working_directory, std::env::current_dir().ok());
+}
+
+#[test]
+fn sources_and_labels_select() {
+    let Command::List { hub, .. } =
+        parsed("list --sources next,astro --only label=tier=web").unwrap().command
+    else {
+        panic!("another command")
+    };
+    assert_eq!(hub.sources.choice, "next,astro".parse().unwrap());
+    assert_eq!(hub.only, Some("tier=web".parse().unwrap()));
+    assert!(refused("list --sources vite").contains("`vite` is not a source"));
+    assert!(refused("list --only web").contains("write label=NAME"));
+    let Command::Announce { announcement, .. } =
+        parsed("register --port 3000 --label tier=web --label frontend").unwrap().command
+    else {
+        panic!("another command")
+    };
+    let labels: Vec<_> = announcement.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(labels, ["frontend=true", "tier=web"]);
+    assert!(refused("register --port 3000 --label =web").contains("write NAME=VALUE"));
 }
 
 #[test]

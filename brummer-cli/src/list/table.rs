@@ -57,6 +57,23 @@ pub(crate) fn render(rows: &[Row], style: Style) -> String {
     text
 }
 
+/// The dev servers, under each other by column.
+pub(crate) fn servers(lines: &[[String; 6]]) -> String {
+    const HEADER: [&str; 6] = ["URL", "FRAMEWORK", "PID", "UPTIME", "PATH", "STARTED BY"];
+    let header = HEADER.map(str::to_owned);
+    let all = || std::iter::once(&header).chain(lines);
+    let mut text = String::new();
+    for line in all() {
+        for (column, cell) in line.iter().enumerate() {
+            let width = all().map(|line| line[column].chars().count()).max().unwrap_or_default();
+            text += &format!("{cell:<width$}  ");
+        }
+        text.truncate(text.trim_end_matches(' ').len());
+        text.push('\n');
+    }
+    text
+}
+
 fn line(cells: &[String; 7], widths: [usize; 7], colour: impl Fn(usize) -> &'static str) -> String {
     let mut text = String::new();
     for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {

@@ -101,6 +101,11 @@ impl Directories {
         Self { data, watched }
     }
 
+    /// Whether instances are looked for in one directory only.
+    pub(crate) fn is_one(&self) -> bool {
+        self.watched.len() == 1
+    }
+
     /// Where registrations are prepared before they are renamed into place: the same file system, but not watched.
     pub(crate) fn temporary(&self) -> PathBuf {
         self.data.join("temp")

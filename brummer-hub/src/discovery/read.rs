@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::Found;
-use crate::doorbell::{Doorbell, DoorbellError, MAX_FILE_BYTES, Remark};
+use crate::{
+    doorbell::{Doorbell, DoorbellError, MAX_FILE_BYTES, Remark},
+    sources::SourceKind,
+};
 
 /// A file that was written this shortly before it was read may be written again without getting another time: kernels
 /// stamp files with a clock that ticks every 1 to 16 ms, some file systems more coarsely.
@@ -17,7 +20,7 @@ const CLOCK_TICK: Duration = Duration::from_millis(100);
 
 /// Tells whether a file has changed since it was read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     modified: Option<SystemTime>,
     bytes: u64,
     inode: u64,
@@ -25,7 +28,7 @@ pub(super) struct Stamp {
 
 /// Why a file is not taken.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("it is not a regular file")]
     NotRegular,
     #[cfg(unix)]
@@ -51,7 +54,7 @@ impl Refusal {
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         let inode = std::os::unix::fs::MetadataExt::ino(metadata);
         #[cfg(not(unix))]
@@ -60,7 +63,7 @@ impl Stamp {
     }
 
     /// Whether a file with this stamp, read just now, will get another stamp when it is written again.
-    pub(super) fn is_settled(&self, read_at: SystemTime) -> bool {
+    pub(crate) fn is_settled(&self, read_at: SystemTime) -> bool {
         let age = self.modified.and_then(|modified| read_at.duration_since(modified).ok());
         age.is_some_and(|age| age > CLOCK_TICK)
     }
@@ -85,14 +88,16 @@ pub(super) fn read(file: &Path) -> Result<Reading, (Refusal, Option<Stamp>)> {
         Ok(doorbell) => {
             // Without a time nothing can be said of the process's age: the oldest time makes no claim.
             let modified = stamp.modified.unwrap_or(SystemTime::UNIX_EPOCH);
-            let found = Arc::new(Found { doorbell, file: file.to_owned(), modified });
+            let found =
+                Arc::new(Found { doorbell, file: file.to_owned(), modified, source: SourceKind::Doorbell });
             Ok(Reading { found, stamp, remarks })
         }
         Err(error) => Err((error.into(), Some(stamp))),
     }
 }
 
-fn contents(file: &Path) -> Result<(Vec<u8>, Metadata), Refusal> {
+/// The bytes of a file that only this user, or root, can have written.
+pub(crate) fn contents(file: &Path) -> Result<(Vec<u8>, Metadata), Refusal> {
     check(&fs::symlink_metadata(file)?)?;
     let opened = open(file)?;
     // Again, because another file may have taken the name in between.

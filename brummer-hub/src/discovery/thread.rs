@@ -109,7 +109,7 @@ fn native(
 }
 
 /// Leaves out what reading a file causes, so that the thread does not wake itself, and a rename that was told in two parts.
-fn is_change(kind: EventKind) -> bool {
+pub(crate) fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => false,
@@ -315,7 +315,7 @@ impl Wake for Unpark {
 }
 
 /// Runs a future that needs no runtime on this thread.
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Arc::new(Unpark(thread::current())).into();
     let mut context = Context::from_waker(&waker);

@@ -17,6 +17,7 @@ use crate::{
         Generation, Instance, InstanceState, Standing,
         actor::{Reins, Report},
     },
+    sources::DevServer,
 };
 
 /// One instance and the task that watches it.
@@ -67,6 +68,8 @@ pub(super) struct Roster {
     pub(super) heirs: Vec<Arc<Found>>,
     /// Doorbells that their own process has replaced by another: their files say nothing new.
     pub(super) outdated: Vec<Arc<Found>>,
+    /// Dev servers as they were last found.
+    pub(super) dev_servers: Arc<[Arc<DevServer>]>,
     pub(super) news: Vec<HubEvent>,
     /// The list has changed since the last snapshot.
     pub(super) changed: bool,
@@ -160,6 +163,14 @@ impl Roster {
         }
     }
 
+    /// A doorbell says that its instance is not one of those that are listed.
+    pub(super) fn drop_unmeant(&mut self, found: &Found) {
+        let id = &found.doorbell.id;
+        if self.entries.get(id).is_some_and(|entry| entry.instance.found.file == found.file) {
+            self.remove(id);
+        }
+    }
+
     /// An instance changed its state.
     pub(super) fn report(&mut self, report: &Report) {
         let Some(entry) = self.entries.get_mut(&report.id) else { return };
@@ -241,7 +252,7 @@ impl Roster {
             .map(|entry| entry.instance.clone())
             .collect();
         instances.sort_unstable_by(|one, other| one.alias.cmp(&other.alias));
-        Snapshot { instances, settled }
+        Snapshot { instances, dev_servers: Arc::clone(&self.dev_servers), settled }
     }
 
     /// Lets go of everything.

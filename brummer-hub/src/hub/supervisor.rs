@@ -34,11 +34,15 @@ use crate::{
         dormant::revisit,
     },
     process::Inspector,
+    sources::{Orders, Projects, Scout, Servers, SourceKind, Surveyor},
     upstream::Hello,
 };
 
 /// Doorbells waiting to be taken in. The watcher's thread waits when it is full.
 const RINGS: usize = 256;
+
+/// Traces of other tools waiting to be looked into. The scout's thread waits when it is full.
+const SIGHTINGS: usize = 256;
 
 /// Changes of state waiting to be taken in. An instance's task waits when it is full.
 const REPORTS: usize = 256;
@@ -80,6 +84,8 @@ type Places = Vec<(InstanceId, Generation, PathBuf)>;
 #[derive(Debug)]
 pub(super) struct SupervisorOptions {
     pub(super) config: Arc<HubConfig>,
+    /// Which sources are read, and how directories come to them; none without sources.
+    pub(super) scouting: Option<(Vec<SourceKind>, Projects, Orders)>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) events: broadcast::Sender<HubEvent>,
     pub(super) tasks: TaskTracker,
@@ -94,6 +100,9 @@ pub(super) struct Supervisor {
     hello: Hello,
     gate: Arc<Semaphore>,
     rings: mpsc::Receiver<Ring>,
+    /// Where the scout is told of directories, and what the surveyor has found; none without sources.
+    projects: Option<Projects>,
+    servers: Option<watch::Receiver<Servers>>,
     reporter: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
     running: JoinSet<Ended>,
@@ -117,19 +126,37 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     /// Runs until the token is cancelled.
-    pub(super) async fn run(options: SupervisorOptions) {
+    pub(super) async fn run(mut options: SupervisorOptions) {
         let (ringer, rings) = mpsc::channel(RINGS);
         let files = options.config.max_instances.saturating_mul(FILES_PER_INSTANCE);
+        let inspector = Inspector::start();
+        let scout = options.scouting.take().map(|(kinds, projects, orders)| {
+            let (teller, sightings) = mpsc::channel(SIGHTINGS);
+            let (surveyor, servers) = Surveyor::new(inspector.clone(), sightings, options.stop.child_token());
+            options.tasks.spawn(surveyor.run());
+            let home = options.config.sources.home.clone();
+            let scout = Scout::start(&kinds, home, (projects.clone(), orders), ringer.clone(), teller);
+            for directory in &options.config.sources.projects {
+                projects.tell(directory);
+            }
+            (scout, projects, servers)
+        });
+        let (scout, projects, servers) = match scout {
+            Some((scout, projects, servers)) => (Some(scout), Some(projects), Some(servers)),
+            None => (None, None, None),
+        };
         let watcher = Watcher::start(&options.config.directories, files, ringer);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let now = Instant::now();
         let mut supervisor = Self {
             options,
             roster: Roster::default(),
-            inspector: Inspector::start(),
+            inspector,
             hello: hello(),
             gate: Arc::new(Semaphore::new(HANDSHAKES)),
             rings,
+            projects,
+            servers,
             reporter,
             reports,
             running: JoinSet::new(),
@@ -147,7 +174,7 @@ impl Supervisor {
             next_visit: now,
         };
         supervisor.supervise().await;
-        supervisor.stop(watcher).await;
+        supervisor.stop(watcher, scout).await;
     }
 
     async fn supervise(&mut self) {
@@ -162,6 +189,7 @@ impl Supervisor {
                 Some(placed) = self.placing.join_next() => self.on_placed(placed),
                 // Closed when the watcher's thread is gone; the instances that are known stay.
                 Some(ring) = self.rings.recv() => self.on_ring(ring),
+                Some(()) = next_servers(&mut self.servers) => self.on_servers(),
                 Some(visited) = self.revisiting.join_next() => self.on_revisited(visited),
                 () = sleep_until(self.next_list), if must_tell => {}
                 () = sleep_until(self.crowded_since.unwrap_or(self.next_list) + CROWDED), if self.must_warn() => {}
@@ -192,6 +220,11 @@ impl Supervisor {
 
     fn on_ring(&mut self, ring: Ring) {
         match ring {
+            // It may have had the label before.
+            Ring::Appeared(found) if !self.is_meant(&found) => {
+                self.on_ring(Ring::Removed { file: found.file.clone(), id: found.doorbell.id.clone() });
+                self.roster.drop_unmeant(&found);
+            }
             Ring::Appeared(found) => {
                 self.leftovers.remove(&found.file);
                 match self.roster.consider(&found) {
@@ -204,8 +237,31 @@ impl Supervisor {
                 self.waiting.retain(|waiting| waiting.file != file);
                 self.roster.withdraw(&id, &file);
             }
-            Ring::Scanned => self.untried = Some(self.roster.untried().collect()),
+            // The directories of all that was announced are known to the scout now, which has not looked at all of them.
+            Ring::Scanned => match &self.projects {
+                Some(projects) => projects.all_told(),
+                None => self.untried = Some(self.roster.untried().collect()),
+            },
+            Ring::Scouted => self.untried = Some(self.roster.untried().collect()),
         }
+    }
+
+    /// Whether an instance is one of those that this hub lists.
+    fn is_meant(&self, found: &Found) -> bool {
+        self.options.config.only.as_ref().is_none_or(|only| only.fits(&found.doorbell.labels))
+    }
+
+    /// The surveyor has found something.
+    fn on_servers(&mut self) {
+        if let Some(servers) = &mut self.servers {
+            self.roster.dev_servers = Arc::clone(&servers.borrow_and_update().list);
+            self.roster.changed = true;
+        }
+    }
+
+    /// Whether the dev servers of the start have been looked at.
+    fn are_servers_tried(&self) -> bool {
+        self.servers.as_ref().is_none_or(|servers| servers.borrow().tried)
     }
 
     fn begin(&mut self, found: Arc<Found>) {
@@ -215,6 +271,9 @@ impl Supervisor {
             self.waiting.retain(|waiting| waiting.file != found.file);
             self.waiting.push(found);
             return;
+        }
+        if let Some(projects) = &self.projects {
+            projects.tell(&found.doorbell.path);
         }
         let generation = self.roster.next_generation();
         let stop = self.options.stop.child_token();
@@ -362,7 +421,7 @@ impl Supervisor {
         if let Some(untried) = &mut self.untried {
             let still: HashSet<_> = self.roster.untried().collect();
             untried.retain(|generation| still.contains(generation));
-            if untried.is_empty() {
+            if self.untried.as_ref().is_some_and(HashSet::is_empty) && self.are_servers_tried() {
                 self.untried = None;
                 if !self.settled {
                     self.settle();
@@ -386,16 +445,28 @@ impl Supervisor {
     }
 
     /// Lets go of everything and waits for it.
-    async fn stop(mut self, watcher: Watcher) {
+    async fn stop(mut self, watcher: Watcher, scout: Option<Scout>) {
         // The watcher's thread may be waiting for room in this queue.
         self.rings.close();
         self.roster.clear();
         let all = async {
             while self.running.join_next().await.is_some() {}
             watcher.stop().await;
+            if let Some(scout) = scout {
+                scout.stop().await;
+            }
         };
         if timeout(STOP, all).await.is_err() {
             tracing::warn!("instances' tasks did not end in time");
         }
+    }
+}
+
+/// Waits for news of the surveyor, as long as there is one.
+async fn next_servers(servers: &mut Option<watch::Receiver<Servers>>) -> Option<()> {
+    match servers {
+        // An error says that it has ended, which disables this arm for one turn only: the hub stops then.
+        Some(servers) => servers.changed().await.ok(),
+        None => None,
     }
 }

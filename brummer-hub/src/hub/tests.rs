@@ -7,6 +7,7 @@ use crate::{
     discovery::Found,
     doorbell::{Doorbell, InstanceId},
     instance::{Generation, Instance, InstanceState},
+    sources::SourceKind,
 };
 
 mod live;
@@ -19,7 +20,12 @@ pub(crate) fn found(id: &str, path: &str, name: &str) -> Found {
         5000 + id.bytes().fold(0, |sum: u16, byte| sum.wrapping_mul(7).wrapping_add(byte.into())) % 20_000;
     let mut doorbell = Doorbell::new(InstanceId::parse(id).unwrap(), 1, path, port);
     doorbell.name = name.to_owned();
-    Found { doorbell, file: format!("/doorbells/{id}.json").into(), modified: SystemTime::UNIX_EPOCH }
+    Found {
+        doorbell,
+        file: format!("/doorbells/{id}.json").into(),
+        modified: SystemTime::UNIX_EPOCH,
+        source: SourceKind::Doorbell,
+    }
 }
 
 pub(crate) fn instance(generation: u64, id: &str, alias: &str, path: &str, name: &str) -> Instance {
@@ -30,5 +36,5 @@ pub(crate) fn instance(generation: u64, id: &str, alias: &str, path: &str, name:
 }
 
 pub(crate) fn snapshot(instances: impl IntoIterator<Item = Instance>) -> Snapshot {
-    Snapshot { instances: instances.into_iter().collect(), settled: true }
+    Snapshot { instances: instances.into_iter().collect(), settled: true, ..Snapshot::default() }
 }

@@ -247,6 +247,16 @@ pub(super) fn table() -> Vec<Entry> {
     processes().filter_map(entry).collect()
 }
 
+/// The names of the processes that led to one.
+pub(super) fn ancestry(pid: u32) -> Vec<String> {
+    let name = |pid| {
+        let mut name = Vec::new();
+        File::open(format!("/proc/{pid}/comm")).ok()?.take(MAX_STAT_BYTES).read_to_end(&mut name).ok()?;
+        Some(String::from_utf8_lossy(&name).trim_end().to_owned())
+    };
+    ancestors(pid).into_iter().filter_map(name).collect()
+}
+
 pub(super) fn entry(pid: u32) -> Option<Entry> {
     let stat = stat(pid)?;
     let group = Some(stat.group).filter(|group| *group > 0);

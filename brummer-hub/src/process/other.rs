@@ -229,6 +229,25 @@ pub(super) fn table() -> Vec<Entry> {
     entries.collect()
 }
 
+/// The names of the processes that led to one.
+pub(super) fn ancestry(pid: u32) -> Vec<String> {
+    let mut system = System::new();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
+    let mut names = Vec::new();
+    let mut current = system.process(Pid::from_u32(pid));
+    while let Some(child) = current
+        && names.len() < MAX_ANCESTORS
+        && let Some(parent) = child.parent().and_then(|parent| system.process(parent))
+        // Windows gives the number of a parent that has ended to another process: one that is younger.
+        && parent.start_time() <= child.start_time()
+        && parent.pid().as_u32() > 1
+    {
+        names.push(parent.name().to_string_lossy().into_owned());
+        current = Some(parent);
+    }
+    names
+}
+
 #[cfg(unix)]
 fn group(pid: u32) -> Option<u32> {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed())?;

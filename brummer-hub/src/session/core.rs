@@ -1063,7 +1063,8 @@ impl Core {
         let listing = |snapshot: &Snapshot| -> Vec<(Generation, InstanceState, Arc<str>)> {
             snapshot.instances.iter().map(|it| (it.generation, it.state, Arc::clone(&it.alias))).collect()
         };
-        let is_other = listing(&old) != listing(&self.snapshot);
+        let is_other =
+            listing(&old) != listing(&self.snapshot) || old.dev_servers != self.snapshot.dev_servers;
         self.restless = true;
         if is_other {
             self.instances_changed();

@@ -37,6 +37,7 @@ use crate::{
     frame::Parts,
     hub::Snapshot,
     instance::Instance,
+    sources::Projects,
     upstream::{
         ExchangeError, ExchangeReason, LinkId, Purpose, Sent, Upstream, UpstreamEvent, UpstreamEventKind,
         UpstreamOptions,
@@ -65,6 +66,8 @@ pub(super) struct Shell {
     input: mpsc::Receiver<Input>,
     events: mpsc::Receiver<UpstreamEvent>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Where the directories of the client are told, so that lock files in them are found.
+    projects: Option<Projects>,
     /// Directories whose links are being resolved.
     resolving: JoinSet<Vec<PathBuf>>,
     stop: CancellationToken,
@@ -122,6 +125,7 @@ impl Shell {
             input,
             events,
             snapshots,
+            projects: hub.projects().cloned(),
             resolving: JoinSet::new(),
             stop,
             output,
@@ -163,7 +167,12 @@ impl Shell {
                     Err(_) => self.take(Event::Stop),
                 },
                 Some(resolved) = self.resolving.join_next(), if free => match resolved {
-                    Ok(roots) => self.take(Event::Roots(roots)),
+                    Ok(roots) => {
+                        if let Some(projects) = &self.projects {
+                            roots.iter().for_each(|root| projects.tell(root));
+                        }
+                        self.take(Event::Roots(roots));
+                    }
                     Err(error) => tracing::error!("directories could not be resolved: {error}"),
                 },
                 () = until(deadline), if free => self.take(Event::Time),

@@ -2,7 +2,7 @@
 //!
 //! What they say is made here; what they do is said to the core as a [`Call`].
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -16,13 +16,14 @@ use crate::{
     frame::Frame,
     hub::{Lookup, Snapshot},
     instance::{Generation, Instance, InstanceState},
+    labels::{LabelSelector, labels_of},
     protocol::method,
 };
 
 mod entry;
 
 pub use entry::InstanceEntry;
-use entry::{health_of, listing_text};
+use entry::{HOW_TO_ANNOUNCE, health_of, listing_text, servers_text};
 
 /// What is known to a tool when it is called.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ pub(super) enum Call {
 struct Arguments<'a> {
     instance: Option<Cow<'a, str>>,
     query: Option<Cow<'a, str>>,
+    label: Option<Cow<'a, str>>,
     tool: Option<Cow<'a, str>>,
     arguments: Option<Cow<'a, str>>,
 }
@@ -91,6 +93,8 @@ impl<'a> Arguments<'a> {
             #[serde(default, borrow)]
             query: Option<&'a RawValue>,
             #[serde(default, borrow)]
+            label: Option<&'a RawValue>,
+            #[serde(default, borrow)]
             tool: Option<&'a RawValue>,
             #[serde(default, borrow)]
             arguments: Option<&'a RawValue>,
@@ -112,6 +116,7 @@ impl<'a> Arguments<'a> {
         Ok(Self {
             instance: string("instance_id", raw.instance_id)?.or(string("instance", raw.instance)?),
             query: string("query", raw.query)?,
+            label: string("label", raw.label)?,
             tool: string("tool", raw.tool)?,
             arguments: Some(arguments),
         })
@@ -161,15 +166,7 @@ pub(super) fn call(tool: Tool, frame: &Frame, at: &Surroundings<'_>) -> Call {
 impl Surroundings<'_> {
     fn call(&self, tool: Tool, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, String> {
         match tool {
-            Tool::List => {
-                let entries = self.entries();
-                let text = listing_text(&entries, self.is_modern);
-                let mut structured = json!({ "instances": entries });
-                if entries.is_empty() {
-                    structured["next"] = text.as_str().into();
-                }
-                Ok(Call::Result(tool_result(&text, &structured)))
-            }
+            Tool::List => self.list(arguments).map(Call::Result),
             Tool::Connect => self.connect(arguments),
             Tool::Disconnect if self.is_modern => {
                 let text = "Nothing to disconnect: the tools of all instances are listed at all times.";
@@ -180,6 +177,36 @@ impl Surroundings<'_> {
             Tool::Tools => self.tools(arguments),
             Tool::Call => self.forward(arguments, frame),
         }
+    }
+
+    fn list(&self, arguments: &Arguments<'_>) -> Result<String, String> {
+        let mut entries = self.entries();
+        if let Some(label) = arguments.label.as_deref() {
+            let label: LabelSelector = label.parse()?;
+            let all = std::mem::take(&mut entries);
+            let others: BTreeSet<_> = all.iter().flat_map(|entry| labels_of(&entry.labels)).collect();
+            entries = all.into_iter().filter(|entry| label.fits(&entry.labels)).collect();
+            if entries.is_empty() {
+                let others = others.into_iter().collect::<Vec<_>>().join(", ");
+                let known = if others.is_empty() {
+                    "No instance has labels.".into()
+                } else {
+                    format!("Labels: {others}")
+                };
+                return Err(format!("no instance has the label `{label}`. {known}"));
+            }
+        }
+        let servers = self.snapshot.dev_server_entries();
+        let mut text = listing_text(&entries, self.is_modern);
+        let mut structured = json!({ "instances": entries });
+        if entries.is_empty() {
+            structured["next"] = HOW_TO_ANNOUNCE.into();
+        }
+        if !servers.is_empty() {
+            text = format!("{text}\n{}", servers_text(&servers));
+            structured["dev_servers"] = json!(servers);
+        }
+        Ok(tool_result(&text, &structured))
     }
 
     fn entries(&self) -> Vec<InstanceEntry> {
@@ -272,7 +299,12 @@ impl Surroundings<'_> {
 
     /// The resource `brummer://instances`.
     pub(super) fn resource(&self) -> String {
-        let text = json!({ "instances": self.entries() }).to_string();
+        let mut all = json!({ "instances": self.entries() });
+        let servers = self.snapshot.dev_server_entries();
+        if !servers.is_empty() {
+            all["dev_servers"] = json!(servers);
+        }
+        let text = all.to_string();
         let contents = json!([{"uri": INSTANCES_URI, "mimeType": "application/json", "text": text}]);
         json!({ "contents": contents }).to_string()
     }
@@ -489,10 +521,11 @@ mod tests {
 
     #[test]
     fn the_text_says_all_that_the_structured_part_says() {
-        let snapshot = crate::hub::tests::snapshot([
+        let mut snapshot = crate::hub::tests::snapshot([
             crate::hub::tests::instance(1, "id-of-one", "one", "/p/one", "The One"),
             crate::hub::tests::instance(2, "id-of-two", "two", "/p/two", "two"),
         ]);
+        snapshot.dev_servers = [std::sync::Arc::new(crate::sources::tests::dev_server())].into();
         let at = |is_modern| Surroundings {
             snapshot: &snapshot,
             connected: &snapshot.instances[..1],

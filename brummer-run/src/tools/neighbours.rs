@@ -7,6 +7,7 @@ use brummer_hub::{
     client::{ClientConfig, Request},
     hub::Snapshot,
     instance::Instance,
+    sources::SourceChoice,
 };
 use serde_json::Value;
 use tokio::time::timeout;
@@ -27,6 +28,8 @@ pub(super) async fn describe(app: &App, ports: &Ports, listener: &Listener) -> S
     let line = ports.line(listener.pid);
     let mut config = HubConfig::default();
     config.directories = app.directories.clone();
+    // What other tools record of their servers are no runs.
+    config.sources.choice = SourceChoice::Only(Vec::new());
     let hub = Hub::start(config);
     let described = timeout(ASK, async {
         let settled = hub.settled().await;

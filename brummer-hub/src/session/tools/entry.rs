@@ -6,8 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    hub::Snapshot,
     instance::{Instance, InstanceState, Transition},
     protocol::Era,
+    sources::{DevServer, SourceKind},
 };
 
 /// An instance as `instances_list`, `brummer://instances` and `brummer-hub list --json` show it.
@@ -45,6 +47,9 @@ pub struct InstanceEntry {
     /// Version of the program, if it said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The other tool whose record tells of it; none for an instance that announced itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'static str>,
     /// Labels that its owner gave it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -75,6 +80,9 @@ impl InstanceEntry {
             protocol_version: status.era.map(Era::version),
             latency_ms: status.latency_ms,
             version: doorbell.version.clone(),
+            source: Some(instance.found.source)
+                .filter(|source| *source != SourceKind::Doorbell)
+                .map(SourceKind::name),
             labels: doorbell.labels.clone(),
             extra: doorbell.extra.clone(),
         }
@@ -82,7 +90,7 @@ impl InstanceEntry {
 }
 
 /// How a server that runs is announced, for a model that finds nothing.
-const HOW_TO_ANNOUNCE: &str = "No instance is running. One appears here as soon as it starts: `brummer-hub run SCRIPT` in a \
+pub(super) const HOW_TO_ANNOUNCE: &str = "No instance is running. One appears here as soon as it starts: `brummer-hub run SCRIPT` in a \
                                project starts a script of its package.json, and `brummer-hub register --port PORT` announces \
                                an MCP server that runs already.";
 
@@ -107,6 +115,30 @@ pub(super) fn listing_text(entries: &[InstanceEntry], is_modern: bool) -> String
         "\nNone is connected: `instances_connect` lists the tools of one, `instances_call` uses one without connecting."
     };
     format!("{} {noun}:\n{}{next}", entries.len(), lines.join("\n"))
+}
+
+impl Snapshot {
+    /// The dev servers that other tools tell of, each with the alias of its instance, if it has one.
+    #[must_use]
+    pub fn dev_server_entries(&self) -> Vec<DevServer> {
+        let instance_of = |server: &DevServer| {
+            let own = |it: &&Instance| it.found.doorbell.port == server.port;
+            self.instances.iter().find(own).map(|it| it.alias.to_string())
+        };
+        let entry = |server: &DevServer| DevServer { instance: instance_of(server), ..server.clone() };
+        self.dev_servers.iter().map(|server| entry(server)).collect()
+    }
+}
+
+/// The dev servers for a model to read: one line each, with all that the structured part says.
+pub(super) fn servers_text(servers: &[DevServer]) -> String {
+    let line = |server: &DevServer| {
+        let details = details(&json!(server), &["url", "framework", "path"]);
+        format!("- {} ({}) {}; {details}", server.url, server.framework, server.path)
+    };
+    let lines: Vec<String> = servers.iter().map(line).collect();
+    let noun = if servers.len() == 1 { "dev server runs" } else { "dev servers run" };
+    format!("{} {noun}; use it instead of starting another:\n{}", servers.len(), lines.join("\n"))
 }
 
 /// The members of an object that are not shown already, by name; what is unknown is left out.

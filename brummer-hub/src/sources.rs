@@ -1,0 +1,192 @@
+//! What other tools leave behind of what they run: registries in the home directory, lock files in projects.
+//!
+//! ```text
+//!  notify's thread ──try_send──▶ signals (bounded) ─▶ scouting thread ──Ring──────▶ the hub: records with an MCP server
+//!  hub, sessions ──directories──▶        ▲                  └──────────Sighting──▶ surveyor: dev servers ──watch──▶ the hub
+//! ```
+//!
+//! A [`Source`] is one tool: it says where its traces lie, and reads one of them (a pure function). The scouting thread owns
+//! what is known of these files, and is the only one that reads them; nothing is ever written or deleted. The surveyor's
+//! task owns the dev servers: one is listed when the system says that the process which the record names listens on its
+//! port, and until that process ends. Records with an MCP server go the way of doorbells, with the same evidence.
+
+mod astro;
+mod devframe;
+mod next;
+mod nuxt;
+mod places;
+mod record;
+mod scout;
+mod servers;
+mod storybook;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+pub(crate) use record::Sighting;
+pub(crate) use scout::{Orders, Projects, Scout};
+pub use servers::DevServer;
+pub(crate) use servers::{Servers, Surveyor};
+
+use self::record::{Record, Unfit};
+
+/// Who announced an instance.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum SourceKind {
+    /// The instance itself, or `register`, by a doorbell file.
+    #[default]
+    Doorbell,
+    /// Vite DevTools and other tools that are built with devframe.
+    Devframe,
+    /// Storybook.
+    Storybook,
+    /// The dev server of Next.js.
+    Next,
+    /// The dev server of Nuxt.
+    Nuxt,
+    /// The dev server of Astro.
+    Astro,
+}
+
+impl SourceKind {
+    /// Those that can be switched on and off: all but the doorbells.
+    pub const SWITCHABLE: [Self; 5] = [Self::Devframe, Self::Storybook, Self::Next, Self::Nuxt, Self::Astro];
+
+    /// Its name on all surfaces.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Doorbell => "doorbell",
+            Self::Devframe => "devframe",
+            Self::Storybook => "storybook",
+            Self::Next => "next",
+            Self::Nuxt => "nuxt",
+            Self::Astro => "astro",
+        }
+    }
+
+    fn source(self) -> Option<&'static dyn Source> {
+        match self {
+            Self::Doorbell => None,
+            Self::Devframe => Some(&devframe::Devframe),
+            Self::Storybook => Some(&storybook::Storybook),
+            Self::Next => Some(&next::Next),
+            Self::Nuxt => Some(&nuxt::Nuxt),
+            Self::Astro => Some(&astro::Astro),
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for SourceKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::SWITCHABLE.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let names = Self::SWITCHABLE.map(Self::name).join(", ");
+            format!("`{}` is not a source; the sources are {names}", crate::terminal::clean_line(text))
+        })
+    }
+}
+
+/// Which sources are read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum SourceChoice {
+    /// All; but none when doorbells are looked for in one directory only (`BRUMMER_DATA_DIR`,
+    /// [`Directories::only`](crate::discovery::Directories::only)), which is done to be apart from everything else.
+    #[default]
+    Auto,
+    /// These.
+    Only(Vec<SourceKind>),
+}
+
+impl FromStr for SourceChoice {
+    type Err = String;
+
+    /// `all`, `none`, or names separated by commas.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::Only(SourceKind::SWITCHABLE.to_vec())),
+            "none" => Ok(Self::Only(Vec::new())),
+            names => {
+                names.split(',').map(|name| name.trim().parse()).collect::<Result<_, _>>().map(Self::Only)
+            }
+        }
+    }
+}
+
+/// What a hub is told of sources.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct SourceOptions {
+    /// Which are read.
+    pub choice: SourceChoice,
+    /// Directories in which lock files are looked for from the start, beside those of instances and of clients.
+    pub projects: Vec<PathBuf>,
+    /// The home directory below which registries lie; none for that of the user.
+    pub home: Option<PathBuf>,
+}
+
+impl SourceOptions {
+    /// The sources that are read, when doorbells are looked for in one directory only or not.
+    pub(crate) fn enabled(&self, is_apart: bool) -> Vec<SourceKind> {
+        match &self.choice {
+            SourceChoice::Auto if is_apart => Vec::new(),
+            SourceChoice::Auto => SourceKind::SWITCHABLE.to_vec(),
+            SourceChoice::Only(kinds) => kinds.clone(),
+        }
+    }
+}
+
+/// One tool that leaves traces.
+trait Source: Sync {
+    /// Directories whose `*.json` files are its traces, whatever project they are of.
+    fn registries(&self, _user: &User<'_>) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Where below a project its trace lies.
+    fn in_project(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What a trace says. Pure: the system is asked later whether it is true.
+    fn read(&self, trace: &Trace<'_>) -> Result<Record, Unfit>;
+}
+
+/// What the places of registries depend on.
+struct User<'a> {
+    home: Option<&'a Path>,
+    variable: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+impl User<'_> {
+    fn below_home(&self, path: &str) -> Option<PathBuf> {
+        self.home.map(|home| home.join(path))
+    }
+
+    /// A directory that a variable names; a relative one would be another for each process.
+    fn named_by(&self, variable: &str) -> Option<PathBuf> {
+        (self.variable)(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+}
+
+/// One file of a source.
+struct Trace<'a> {
+    /// The project directory, for a file that lies in one.
+    project: Option<&'a Path>,
+    contents: &'a [u8],
+}

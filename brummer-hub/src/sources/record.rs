@@ -1,0 +1,225 @@
+//! What a trace says, checked as far as that goes without asking the system.
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::SourceKind;
+use crate::{
+    discovery::Found,
+    doorbell::{Doorbell, InstanceId, MAX_ENDPOINT_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, Secret},
+    process,
+    terminal::clean_line,
+};
+
+/// Why a trace is not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum Unfit {
+    /// It may be in the middle of being written.
+    #[error("it is not the JSON that this tool writes")]
+    Unreadable,
+    /// A server that does not listen yet, or something else than a dev server.
+    #[error("it tells of no server that listens")]
+    NoServer,
+    #[error("`{0}` cannot be meant")]
+    Invalid(&'static str),
+}
+
+/// What is known of a server by its trace.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Record {
+    pub(super) kind: SourceKind,
+    pub(super) pid: u32,
+    pub(super) port: u16,
+    /// The loopback address that it names.
+    pub(super) host: Option<IpAddr>,
+    pub(super) project: PathBuf,
+    pub(super) name: Option<String>,
+    /// What serves: `vite`, `next`, `storybook`, …
+    pub(super) framework: &'static str,
+    pub(super) version: Option<String>,
+    /// Where people open it.
+    pub(super) url: String,
+    pub(super) started: Option<Timestamp>,
+    /// Who started it, if the trace says.
+    pub(super) started_by: Option<String>,
+    /// Where it logs to.
+    pub(super) log: Option<PathBuf>,
+    /// Where MCP is spoken, if it is.
+    pub(super) mcp: Option<Door>,
+}
+
+/// The MCP endpoint of a server, and what it wants to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Door {
+    pub(super) endpoint: String,
+    pub(super) headers: BTreeMap<String, Secret>,
+}
+
+/// What the surveyor is told.
+#[derive(Clone, Debug)]
+pub(crate) enum Sighting {
+    /// A trace is there, for the first time or with new contents.
+    Seen(Arc<Seen>),
+    /// It is gone.
+    Gone(PathBuf),
+    /// All directories that were known at the start have been looked at.
+    Scanned,
+}
+
+/// A record and where it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Seen {
+    pub(super) record: Record,
+    pub(super) file: PathBuf,
+    /// When the file was last written.
+    pub(super) modified: SystemTime,
+}
+
+impl Seen {
+    /// The record as a doorbell would say it, when it has an MCP server.
+    pub(super) fn found(&self) -> Option<Arc<Found>> {
+        let Record { kind, pid, port, host, project, name, version, started, mcp, .. } = &self.record;
+        let door = mcp.as_ref()?;
+        let id = InstanceId::parse(&format!("{kind}-{pid}-{port}")).ok()?;
+        let mut doorbell = Doorbell::new(id, *pid, project, *port);
+        if let Some(name) = name {
+            doorbell.name.clone_from(name);
+        }
+        doorbell.host = *host;
+        // What tools write into the home directory is of the processes that are seen here.
+        doorbell.pid_namespace = process::own_namespace();
+        doorbell.endpoint.clone_from(&door.endpoint);
+        doorbell.headers.clone_from(&door.headers);
+        doorbell.version.clone_from(version);
+        doorbell.started = started.map(|at| at.to_string()).unwrap_or_default();
+        doorbell.has_package_json = project.join("package.json").is_file();
+        Some(Arc::new(Found { doorbell, file: self.file.clone(), modified: self.modified, source: *kind }))
+    }
+}
+
+/// The JSON of a trace.
+pub(super) fn json<T: DeserializeOwned>(contents: &[u8]) -> Result<T, Unfit> {
+    serde_json::from_slice(contents).map_err(|error| {
+        if error.classify() == serde_json::error::Category::Data {
+            Unfit::NoServer
+        } else {
+            Unfit::Unreadable
+        }
+    })
+}
+
+/// A process that can be asked for: 0 and 1 are never a dev server.
+pub(super) fn pid(number: u32) -> Result<u32, Unfit> {
+    if number > 1 && i32::try_from(number).is_ok() { Ok(number) } else { Err(Unfit::Invalid("pid")) }
+}
+
+/// A port that is open.
+pub(super) fn port(number: u16) -> Result<u16, Unfit> {
+    if number > 0 { Ok(number) } else { Err(Unfit::NoServer) }
+}
+
+/// A directory, as an absolute path.
+pub(super) fn directory(text: &str, member: &'static str) -> Result<PathBuf, Unfit> {
+    let path = Path::new(text);
+    let fits = path.is_absolute() && text.len() <= MAX_PATH_BYTES && !text.contains(char::is_control);
+    if fits { Ok(path.to_owned()) } else { Err(Unfit::Invalid(member)) }
+}
+
+/// A name as it may be shown; none when nothing is left of it.
+pub(super) fn name(text: &str) -> Option<String> {
+    let mut name = clean_line(text.trim()).into_owned();
+    if name.len() > MAX_NAME_BYTES {
+        let end = (0..=MAX_NAME_BYTES).rev().find(|end| name.is_char_boundary(*end)).unwrap_or_default();
+        name.truncate(end);
+    }
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// A path on the server, as it may stand in a request.
+pub(super) fn endpoint(text: &str) -> Result<String, Unfit> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\');
+    let fits = text.starts_with('/')
+        && !text.starts_with("//")
+        && text.len() <= MAX_ENDPOINT_BYTES
+        && text.bytes().all(is_plain);
+    if fits { Ok(text.to_owned()) } else { Err(Unfit::Invalid("mcp")) }
+}
+
+/// A moment, in milliseconds since 1970 or as RFC 3339. What cannot be understood is left out.
+pub(super) fn moment(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => Timestamp::from_millisecond(number.as_i64()?).ok(),
+        _ => None,
+    }
+}
+
+/// Where a server of this machine is, as its trace says it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Origin {
+    pub(super) is_secure: bool,
+    /// None: any loopback address.
+    pub(super) address: Option<IpAddr>,
+    pub(super) port: u16,
+}
+
+impl Origin {
+    /// Reads `http://HOST:PORT`; what comes after it is not looked at.
+    pub(super) fn read(url: &str) -> Result<Self, Unfit> {
+        let wrong = Unfit::Invalid("url");
+        let (is_secure, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
+            _ => return Err(wrong),
+        };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let (host, port) = match authority.rsplit_once(':') {
+            // The last colon within brackets is one of the address.
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong)?),
+            _ => (authority, if is_secure { 443 } else { 80 }),
+        };
+        Ok(Self { is_secure, address: address(host)?, port: self::port(port)? })
+    }
+
+    /// As a header field or a link says it: never a host that a trace could have made up.
+    pub(super) fn text(&self) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        let host = match self.address {
+            None => "localhost".to_owned(),
+            Some(IpAddr::V6(address)) => format!("[{address}]"),
+            Some(address) => address.to_string(),
+        };
+        format!("{scheme}://{host}:{}", self.port)
+    }
+
+    /// Where people open it.
+    pub(super) fn url(&self, path: &str) -> String {
+        let path = if endpoint(path).is_ok() { path } else { "/" };
+        self.text() + path
+    }
+}
+
+/// The loopback address that a host means; none for one that means any of them.
+///
+/// # Errors
+/// When it is of another machine, or of the network: the hub reaches loopback only.
+pub(super) fn address(host: &str) -> Result<Option<IpAddr>, Unfit> {
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if host.is_empty() || host.eq_ignore_ascii_case("localhost") {
+        return Ok(None);
+    }
+    match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(address) if address.is_unspecified() => Ok(None),
+        Ok(address) if address.is_loopback() => Ok(Some(address)),
+        _ => Err(Unfit::Invalid("host")),
+    }
+}

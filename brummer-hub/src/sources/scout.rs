@@ -1,0 +1,560 @@
+//! The scouting thread: owns what is known of the files that other tools write.
+//!
+//! A file of a project may lie in directories that come and go (`.next/dev`), so of each the deepest directory that is there
+//! is watched, and another when it comes. Nothing is read but these files.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Sighting, Source, SourceKind, Trace, User, places,
+    record::{Seen, Unfit},
+};
+use crate::discovery::{Ring, Stamp, block_on, contents, is_change};
+
+/// Between two rounds. A round looks again at some files, because events get lost and some file systems have none.
+const ROUND: Duration = Duration::from_secs(2);
+
+/// Files that are looked at again in a round: what is known of a thousand projects takes a while, and costs nothing.
+const PER_ROUND: usize = 256;
+
+/// Between two looks around a project that is known, for packages and worktrees that are new.
+const LOOK_AROUND: Duration = Duration::from_secs(15);
+
+/// Signals that wait for the thread. Beyond it everything is looked at instead.
+const SIGNALS: usize = 1024;
+
+/// Projects that are known: as many as there may be instances.
+const MAX_PROJECTS: usize = 1024;
+
+/// Directories of projects in which files are looked for.
+const MAX_PLACES: usize = 4096;
+
+/// Directories that are watched. The system has a limit for all programs of a user together, and there is a hub for each client;
+/// beyond it the rounds find what comes.
+const MAX_WATCHES: usize = 512;
+
+/// Files of a registry that are taken.
+const MAX_FILES: usize = 256;
+
+/// Entries of a registry that are looked at: tools leave the files of what was killed there.
+const MAX_ENTRIES: usize = 4096;
+
+/// What wakes the thread.
+#[derive(Debug)]
+enum Signal {
+    Changed(PathBuf),
+    /// A project is known.
+    Project(PathBuf),
+    /// All projects that were known at the start have been told.
+    AllTold,
+    Rescan,
+    Stop,
+}
+
+/// Tells the scout of directories. Never waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Projects {
+    signals: SyncSender<Signal>,
+}
+
+impl Projects {
+    /// A directory in which somebody works. What does not fit into the queue is told again when it is known again.
+    pub(crate) fn tell(&self, directory: &Path) {
+        // Full: a thousand directories at once. Closed: the hub stops.
+        let _ = self.signals.try_send(Signal::Project(directory.to_owned()));
+    }
+
+    /// All directories of the start have been told: answered by [`Ring::Scouted`].
+    pub(crate) fn all_told(&self) {
+        let _ = self.signals.try_send(Signal::AllTold);
+    }
+}
+
+/// The running scout. Dropping it stops it; [`Scout::stop`] also waits for its thread.
+#[derive(Debug)]
+pub(crate) struct Scout {
+    projects: Projects,
+    stop: CancellationToken,
+    ended: oneshot::Receiver<()>,
+}
+
+/// Where the scout's thread begins: made before it is started, so that sessions can tell of directories already.
+#[derive(Debug)]
+pub(crate) struct Orders(Receiver<Signal>);
+
+impl Projects {
+    pub(crate) fn channel() -> (Self, Orders) {
+        let (signals, received) = sync_channel(SIGNALS);
+        (Self { signals }, Orders(received))
+    }
+}
+
+impl Scout {
+    /// Starts the thread. Never fails: what cannot be watched is found by the rounds, what cannot be read is left out.
+    pub(crate) fn start(
+        kinds: &[SourceKind],
+        home: Option<PathBuf>,
+        (projects, Orders(received)): (Projects, Orders),
+        rings: mpsc::Sender<Ring>,
+        sightings: mpsc::Sender<Sighting>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let (end, ended) = oneshot::channel();
+        let sources: Vec<(SourceKind, &'static dyn Source)> =
+            kinds.iter().filter_map(|kind| Some((*kind, kind.source()?))).collect();
+        let (events, stopped) = (projects.signals.clone(), stop.clone());
+        let body = move || {
+            let home = home.or_else(dirs::home_dir);
+            let overflow = Arc::new(AtomicBool::new(false));
+            let user = User { home: home.as_deref(), variable: &|name| env::var_os(name) };
+            let registries = sources.iter().flat_map(|(kind, source)| {
+                source.registries(&user).into_iter().map(move |directory| (directory, *kind))
+            });
+            let registries: BTreeMap<PathBuf, SourceKind> = registries.collect();
+            let names = interesting(&sources, registries.keys());
+            let scouting = Scouting {
+                native: native(names, events, Arc::clone(&overflow)),
+                out: Out { rings, sightings, stop: stopped },
+                sources,
+                home,
+                registries,
+                projects: BTreeSet::new(),
+                places: BTreeSet::new(),
+                targets: BTreeMap::new(),
+                watched: HashSet::new(),
+                files: HashMap::new(),
+                signals: received,
+                overflow,
+                next_file: PathBuf::new(),
+                next_project: PathBuf::new(),
+                next_look: Instant::now() + LOOK_AROUND,
+            };
+            scouting.run();
+            drop(end);
+        };
+        if let Err(error) = thread::Builder::new().name("brummer-sources".into()).spawn(body) {
+            tracing::error!(%error, "cannot start the thread that looks for dev servers of other tools");
+        }
+        Self { projects, stop, ended }
+    }
+
+    /// Stops the thread and waits until it has ended. Bounded by the system's answers to a few file operations.
+    pub(crate) async fn stop(mut self) {
+        self.end();
+        let _ = (&mut self.ended).await;
+    }
+
+    fn end(&self) {
+        self.stop.cancel();
+        let _ = self.projects.signals.try_send(Signal::Stop);
+    }
+}
+
+impl Drop for Scout {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The names of files and directories of which an event can matter: a project's directory is a busy place.
+fn interesting<'a>(
+    sources: &[(SourceKind, &'static dyn Source)],
+    registries: impl Iterator<Item = &'a PathBuf>,
+) -> HashSet<std::ffi::OsString> {
+    let in_projects = sources.iter().flat_map(|(_, source)| source.in_project()).map(Path::new);
+    let parts = in_projects.flat_map(Path::iter).map(OsStr::to_owned);
+    parts.chain(registries.flat_map(|path| path.iter()).map(OsStr::to_owned)).collect()
+}
+
+/// The system's own way of watching. Its callback runs on notify's thread and never waits.
+fn native(
+    names: HashSet<std::ffi::OsString>,
+    signals: SyncSender<Signal>,
+    overflow: Arc<AtomicBool>,
+) -> Option<RecommendedWatcher> {
+    let signal = move |signal| {
+        if signals.try_send(signal).is_err() {
+            overflow.store(true, Ordering::Release);
+            // The thread may have emptied the queue before it could see the flag: this wakes it then.
+            let _ = signals.try_send(Signal::Rescan);
+        }
+    };
+    let callback = move |event: notify::Result<Event>| match event {
+        Ok(event) if event.need_rescan() => signal(Signal::Rescan),
+        Ok(event) if is_change(event.kind) => {
+            for path in event.paths {
+                let is_json = path.extension().is_some_and(|extension| extension == "json");
+                if is_json || path.file_name().is_some_and(|name| names.contains(name)) {
+                    signal(Signal::Changed(path));
+                }
+            }
+        }
+        Ok(_) => {}
+        Err(_) => signal(Signal::Rescan),
+    };
+    match notify::recommended_watcher(callback) {
+        Ok(watcher) => Some(watcher),
+        Err(error) => {
+            tracing::debug!(%error, "the system cannot watch directories; looking for dev servers every {ROUND:?}");
+            None
+        }
+    }
+}
+
+/// A file or a registry that is looked for, and the deepest directory above it that is there.
+#[derive(Clone, Debug)]
+struct Target {
+    kind: SourceKind,
+    /// The directory of the project, which the file lies below; none for a registry.
+    project: Option<PathBuf>,
+    watched: Option<PathBuf>,
+}
+
+/// A file that was read.
+#[derive(Debug)]
+struct Known {
+    stamp: Option<Stamp>,
+    /// What was told of it.
+    told: Option<Arc<Seen>>,
+    /// It could not be understood any more when it was last read: it may be in the middle of being written.
+    is_doubtful: bool,
+}
+
+/// The ways to the hub. They wait while a queue is full, but not beyond the stop.
+struct Out {
+    rings: mpsc::Sender<Ring>,
+    sightings: mpsc::Sender<Sighting>,
+    stop: CancellationToken,
+}
+
+impl Out {
+    fn ring(&self, ring: Ring) {
+        // Whoever listens may be gone.
+        let _ = block_on(self.stop.run_until_cancelled(self.rings.send(ring)));
+    }
+
+    fn tell(&self, sighting: Sighting) {
+        let _ = block_on(self.stop.run_until_cancelled(self.sightings.send(sighting)));
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.is_cancelled() || self.rings.is_closed()
+    }
+}
+
+/// Everything the thread owns.
+struct Scouting {
+    native: Option<RecommendedWatcher>,
+    out: Out,
+    sources: Vec<(SourceKind, &'static dyn Source)>,
+    home: Option<PathBuf>,
+    registries: BTreeMap<PathBuf, SourceKind>,
+    projects: BTreeSet<PathBuf>,
+    places: BTreeSet<PathBuf>,
+    targets: BTreeMap<PathBuf, Target>,
+    watched: HashSet<PathBuf>,
+    files: HashMap<PathBuf, Known>,
+    signals: Receiver<Signal>,
+    overflow: Arc<AtomicBool>,
+    /// Where the next round goes on.
+    next_file: PathBuf,
+    next_project: PathBuf,
+    next_look: Instant,
+}
+
+impl Scouting {
+    fn run(mut self) {
+        for (directory, kind) in self.registries.clone() {
+            self.targets.insert(directory.clone(), Target { kind, project: None, watched: None });
+            self.refresh(&directory);
+        }
+        let mut next_round = Instant::now() + ROUND;
+        while !self.out.is_over() {
+            match self.signals.recv_timeout(next_round.saturating_duration_since(Instant::now())) {
+                Ok(Signal::Changed(path)) => self.changed(&path),
+                Ok(Signal::Project(directory)) => self.project(directory),
+                Ok(Signal::AllTold) => {
+                    self.out.tell(Sighting::Scanned);
+                    self.out.ring(Ring::Scouted);
+                }
+                Ok(Signal::Rescan) => self.overflow.store(true, Ordering::Release),
+                Ok(Signal::Stop) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.overflow.swap(false, Ordering::AcqRel) {
+                for target in self.targets.keys().cloned().collect::<Vec<_>>() {
+                    self.rewatch(&target, None);
+                    self.refresh(&target);
+                }
+            }
+            if Instant::now() >= next_round {
+                self.round();
+                next_round = Instant::now() + ROUND;
+            }
+        }
+    }
+
+    /// A project is known: its packages and worktrees are too.
+    fn project(&mut self, directory: PathBuf) {
+        if self.projects.contains(&directory) || self.projects.len() >= MAX_PROJECTS {
+            return;
+        }
+        self.look_around(&directory);
+        self.projects.insert(directory);
+    }
+
+    fn look_around(&mut self, directory: &Path) {
+        // Without a source that looks into projects there is nothing to find.
+        if self.sources.iter().all(|(_, source)| source.in_project().is_empty()) {
+            return;
+        }
+        for place in places::of_project(directory, self.home.as_deref()) {
+            if self.places.len() >= MAX_PLACES || !self.places.insert(place.clone()) {
+                continue;
+            }
+            for (kind, source) in self.sources.clone() {
+                for path in source.in_project() {
+                    let file = place.join(path);
+                    let target = Target { kind, project: Some(place.clone()), watched: None };
+                    self.targets.insert(file.clone(), target);
+                    self.refresh(&file);
+                }
+            }
+        }
+    }
+
+    fn changed(&mut self, path: &Path) {
+        if let Some(registry) = path.parent().and_then(|parent| self.registries.get_key_value(parent)) {
+            let (directory, kind) = (registry.0.clone(), *registry.1);
+            if is_record(path) {
+                self.look(path, kind, None);
+            } else {
+                self.refresh(&directory);
+            }
+            return;
+        }
+        // A file itself, or a directory on the way to some: those stand together in the order of paths.
+        let after = self.targets.range(path.to_owned()..);
+        let concerned = after.take_while(|(file, _)| file.starts_with(path)).map(|(file, _)| file.clone());
+        for target in concerned.collect::<Vec<_>>() {
+            if target != path || self.registries.contains_key(path) {
+                // The directory may be another now, which the system does not watch yet.
+                self.rewatch(&target, Some(path));
+            }
+            self.refresh(&target);
+        }
+    }
+
+    /// Watches where a target is or would come to be, and looks at it.
+    fn refresh(&mut self, path: &Path) {
+        let Some(target) = self.targets.get(path).cloned() else { return };
+        let is_registry = target.project.is_none();
+        let mut former = target.watched.clone();
+        loop {
+            let way = path.ancestors().skip(usize::from(!is_registry));
+            let home = self.home.as_deref().filter(|home| path.starts_with(home));
+            let limit = target.project.as_deref().or(home).or(path.parent());
+            let mut way = way.take_while(|outer| limit.is_some_and(|limit| outer.starts_with(limit)));
+            let deepest = way.find(|directory| directory.is_dir()).map(Path::to_owned);
+            // kqueue opens everything in a directory that it watches: there the rounds find what comes.
+            let deepest = deepest.filter(|found| {
+                !cfg!(target_os = "macos") || Some(&**found) == path.parent() || *found == path
+            });
+            if deepest == former && deepest.as_ref().is_none_or(|it| self.watched.contains(it)) {
+                break;
+            }
+            if let Some(directory) = &deepest {
+                self.watch(directory);
+            }
+            let is_stuck = deepest == former;
+            former = deepest;
+            // Looked again, because it may have come before it was watched for.
+            if is_stuck {
+                break;
+            }
+        }
+        if let Some(target) = self.targets.get_mut(path) {
+            target.watched = former;
+        }
+        if is_registry {
+            self.scan(path, target.kind);
+        } else {
+            self.look(path, target.kind, target.project.as_deref());
+        }
+    }
+
+    fn watch(&mut self, directory: &Path) {
+        if self.watched.contains(directory) || self.watched.len() >= MAX_WATCHES {
+            return;
+        }
+        let Some(native) = &mut self.native else { return };
+        match native.watch(directory, RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                self.watched.insert(directory.to_owned());
+            }
+            Err(error) => tracing::debug!(directory = %directory.display(), %error, "cannot be watched"),
+        }
+    }
+
+    /// Forgets that the directory of a target is watched, if it is `changed` or lies below it.
+    fn rewatch(&mut self, path: &Path, changed: Option<&Path>) {
+        let Some(target) = self.targets.get_mut(path) else { return };
+        let concerns = |watched: &mut PathBuf| changed.is_none_or(|changed| watched.starts_with(changed));
+        let Some(watched) = target.watched.take_if(concerns) else { return };
+        if self.watched.remove(&watched)
+            && let Some(native) = &mut self.native
+        {
+            // An error says that it was not watched any more, as when the directory is gone.
+            let _ = native.unwatch(&watched);
+        }
+    }
+
+    /// Looks at every file of a registry.
+    fn scan(&mut self, directory: &Path, kind: SourceKind) {
+        let mut there = HashSet::new();
+        for entry in fs::read_dir(directory).into_iter().flatten().take(MAX_ENTRIES).flatten() {
+            let file = entry.path();
+            if is_record(&file) {
+                self.look(&file, kind, None);
+                there.insert(file);
+            }
+            if self.out.is_over() {
+                return;
+            }
+        }
+        let known =
+            self.files.keys().filter(|file| file.parent() == Some(directory) && !there.contains(*file));
+        for file in known.cloned().collect::<Vec<_>>() {
+            self.look(&file, kind, None);
+        }
+    }
+
+    /// Looks at one file that may be new, changed or gone.
+    fn look(&mut self, file: &Path, kind: SourceKind, project: Option<&Path>) {
+        let Ok(metadata) = fs::symlink_metadata(file) else {
+            self.forget(file);
+            return;
+        };
+        let stamp = Stamp::of(&metadata);
+        if self.files.get(file).is_some_and(|known| known.stamp == Some(stamp)) {
+            return;
+        }
+        let Some(source) = kind.source() else { return };
+        let (contents, metadata) = match contents(file) {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::debug!(file = %file.display(), %error, "a trace was not taken");
+                self.forget(file);
+                return;
+            }
+        };
+        let (stamp, now) = (Stamp::of(&metadata), std::time::SystemTime::now());
+        let stamp = Some(stamp).filter(|stamp| stamp.is_settled(now));
+        let is_crowded =
+            project.is_none() && self.files.len() >= MAX_FILES.saturating_mul(self.sources.len());
+        let modified = metadata.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH);
+        match source.read(&Trace { project, contents: &contents }) {
+            Ok(record) => {
+                if is_crowded && !self.files.contains_key(file) {
+                    return;
+                }
+                let seen = Arc::new(Seen { record, file: file.to_owned(), modified });
+                let known = self.files.remove(file);
+                let former = known.and_then(|known| known.told);
+                if former.as_ref().is_none_or(|former| former.record != seen.record) {
+                    self.replace(former.as_deref(), &seen);
+                }
+                let known = Known { stamp, told: Some(seen), is_doubtful: false };
+                self.files.insert(file.to_owned(), known);
+            }
+            Err(unfit) => self.refuse(file, unfit, stamp),
+        }
+    }
+
+    fn refuse(&mut self, file: &Path, unfit: Unfit, stamp: Option<Stamp>) {
+        tracing::debug!(file = %file.display(), error = %unfit, "a trace was not taken");
+        if let Some(known) = self.files.get_mut(file)
+            && known.told.is_some()
+            && unfit == Unfit::Unreadable
+            && !std::mem::replace(&mut known.is_doubtful, true)
+        {
+            // Looked at again in the next round.
+            known.stamp = None;
+            return;
+        }
+        self.forget(file);
+        if self.files.len() < MAX_PLACES {
+            self.files.insert(file.to_owned(), Known { stamp, told: None, is_doubtful: false });
+        }
+    }
+
+    fn replace(&self, former: Option<&Seen>, seen: &Arc<Seen>) {
+        let (old, new) = (former.and_then(Seen::found), seen.found());
+        if let Some(old) = old
+            && new.as_ref().is_none_or(|new| new.doorbell.id != old.doorbell.id)
+        {
+            self.out.ring(Ring::Removed { file: old.file.clone(), id: old.doorbell.id.clone() });
+        }
+        if let Some(new) = new {
+            self.out.ring(Ring::Appeared(new));
+        }
+        self.out.tell(Sighting::Seen(Arc::clone(seen)));
+    }
+
+    fn forget(&mut self, file: &Path) {
+        let Some(told) = self.files.remove(file).and_then(|known| known.told) else { return };
+        if let Some(found) = told.found() {
+            self.out.ring(Ring::Removed { file: found.file.clone(), id: found.doorbell.id.clone() });
+        }
+        self.out.tell(Sighting::Gone(file.to_owned()));
+    }
+
+    /// Looks again at some targets, at files that were not finished, and around one project.
+    fn round(&mut self) {
+        let from = std::mem::take(&mut self.next_file);
+        let after = self.targets.range(from..).map(|(file, _)| file.clone());
+        let mut some: Vec<PathBuf> = after.take(PER_ROUND + 1).collect();
+        if some.len() > PER_ROUND {
+            self.next_file = some.pop().unwrap_or_default();
+        }
+        for target in some {
+            self.refresh(&target);
+        }
+        if Instant::now() < self.next_look {
+            return;
+        }
+        self.next_look = Instant::now() + LOOK_AROUND;
+        let next = self.projects.range(self.next_project.clone()..).next().cloned();
+        if let Some(project) = next {
+            self.look_around(&project);
+            // The next in the order of paths.
+            self.next_project = project;
+            self.next_project.push("\u{0}");
+        } else {
+            self.next_project = PathBuf::new();
+        }
+    }
+}
+
+/// Hidden files are temporary ones.
+fn is_record(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+    name.ends_with(b".json") && !name.starts_with(b".")
+}

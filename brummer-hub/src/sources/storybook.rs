@@ -1,0 +1,68 @@
+//! Storybook: `~/.storybook/instances/<uuid>.json`, with an MCP server when `@storybook/addon-mcp` is configured.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    Source, SourceKind, Trace, User,
+    record::{self, Door, Origin, Record, Unfit},
+};
+
+pub(super) struct Storybook;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct File {
+    pid: u32,
+    cwd: String,
+    url: String,
+    port: u16,
+    agent: Option<String>,
+    storybook_version: Option<String>,
+    #[serde(default)]
+    started_at: Value,
+    #[serde(default)]
+    mcp: Mcp,
+}
+
+#[derive(Default, Deserialize)]
+struct Mcp {
+    #[serde(default)]
+    status: String,
+    endpoint: Option<String>,
+}
+
+impl Source for Storybook {
+    fn registries(&self, user: &User<'_>) -> Vec<PathBuf> {
+        user.below_home(".storybook/instances").into_iter().collect()
+    }
+
+    fn read(&self, trace: &Trace<'_>) -> Result<Record, Unfit> {
+        let file: File = record::json(trace.contents)?;
+        let origin = Origin::read(&file.url)?;
+        if origin.port != record::port(file.port)? {
+            return Err(Unfit::Invalid("url"));
+        }
+        let endpoint = file.mcp.endpoint.filter(|_| file.mcp.status == "ready" && !origin.is_secure);
+        let door = |endpoint: String| {
+            record::endpoint(&endpoint).map(|endpoint| Door { endpoint, headers: BTreeMap::new() })
+        };
+        Ok(Record {
+            kind: SourceKind::Storybook,
+            pid: record::pid(file.pid)?,
+            port: file.port,
+            host: origin.address,
+            project: record::directory(&file.cwd, "cwd")?,
+            name: Some("storybook".to_owned()),
+            framework: "storybook",
+            version: file.storybook_version.as_deref().and_then(record::name),
+            url: origin.url("/"),
+            started: record::moment(&file.started_at),
+            started_by: file.agent.as_deref().and_then(record::name),
+            log: None,
+            mcp: endpoint.map(door).transpose()?,
+        })
+    }
+}

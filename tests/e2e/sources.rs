@@ -1,0 +1,163 @@
+//! What other tools record of their servers: found, spoken to as each wants it, and left alone.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, expect, process_path, result};
+
+/// Puts a record into the home directory, as the tools do.
+fn record(home: &Home, file: &str, record: &Value) -> PathBuf {
+    let file = home.path().join(file);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let prepared = file.with_file_name(".prepared.tmp");
+    std::fs::write(&prepared, record.to_string()).unwrap();
+    std::fs::rename(prepared, &file).unwrap();
+    file
+}
+
+fn devframe(home: &Home, port: u16, project: &Path) -> PathBuf {
+    let pid = std::process::id();
+    let contents = json!({
+        "pid": pid, "port": port, "origin": format!("http://localhost:{port}"), "basePath": "/__devtools/",
+        "id": "vite-devtools", "name": "Vite DevTools", "rootDir": process_path(project),
+        "mcp": { "path": "/__devtools/__mcp" }, "startedAt": 1_795_000_000_000_i64,
+    });
+    record(home, &format!(".devframe/instances/{pid}-{port}.json"), &contents)
+}
+
+fn storybook(home: &Home, port: u16, project: &Path) -> PathBuf {
+    let contents = json!({
+        "schemaVersion": 1, "instanceId": "5f0c", "pid": std::process::id(), "cwd": process_path(project),
+        "url": format!("http://localhost:{port}"), "port": port, "storybookVersion": "10.4.0", "agent": "claude",
+        "startedAt": "2026-11-28T10:00:00.000Z", "mcp": { "status": "ready", "endpoint": "/mcp" },
+    });
+    record(home, ".storybook/instances/5f0c.json", &contents)
+}
+
+fn greeting() -> Behaviour {
+    Behaviour::default().tool("greet", |call| async move {
+        let origin = call.seen.header("origin").unwrap_or("nowhere").to_owned();
+        result(&call, json!({ "content": [{ "type": "text", "text": format!("hello {origin}") }] }))
+    })
+}
+
+#[tokio::test]
+async fn each_tool_is_spoken_to_as_it_wants_and_its_record_is_left_alone() {
+    let home = Home::new();
+    let vite = Fake::start(greeting().endpoint("/__devtools/__mcp")).await;
+    let book = Fake::start(greeting()).await;
+    let project = home.project("web");
+    let hub = Hub::start(&home, HubOptions::args(&["--sources", "all", "--no-auto-connect"])).await;
+    let files = [devframe(&home, vite.port, &project), storybook(&home, book.port, &project)];
+    let pid = std::process::id();
+    for (source, port, origin) in [
+        ("devframe", vite.port, format!("hello http://localhost:{}", vite.port)),
+        ("storybook", book.port, "hello nowhere".to_owned()),
+    ] {
+        let id = format!("{source}-{pid}-{port}");
+        let instance = hub.active(&id).await;
+        assert_json!(instance, "/source", source);
+        assert_json!(instance, "/path", process_path(&project));
+        let called = hub.call("instances_call", json!({ "instance_id": id, "tool": "greet" })).await.ok();
+        assert_json!(called, "/content/0/text", origin);
+    }
+    // Not one request went without it, nor with one that is not wanted.
+    assert!(vite.seen().iter().all(|seen| seen.header("origin").is_some()));
+    assert!(book.seen().iter().all(|seen| seen.header("origin").is_none()));
+
+    let listed = hub.call("instances_list", json!({})).await.ok();
+    let text = listed["content"][0]["text"].as_str().unwrap();
+    let servers = listed["structuredContent"]["dev_servers"].as_array().unwrap();
+    let mut urls: Vec<_> = servers.iter().map(|server| server["url"].as_str().unwrap()).collect();
+    urls.sort_unstable();
+    let mut expected =
+        [format!("http://localhost:{}/__devtools/", vite.port), format!("http://localhost:{}/", book.port)];
+    expected.sort_unstable();
+    assert_eq!(urls, expected);
+    assert!(urls.iter().all(|url| text.contains(url)), "{text}");
+    let by: Vec<_> = servers.iter().filter(|server| server["source"] == "storybook").collect();
+    assert_json!(by[0], "/started_by", "claude");
+    assert!(by[0]["instance"].is_string(), "{by:?}");
+
+    // The record goes; its server is an instance for as long as it answers, as with a doorbell.
+    std::fs::remove_file(&files[1]).unwrap();
+    let is_listed = |listed: &Value| {
+        let servers = listed["dev_servers"].as_array();
+        servers.is_some_and(|servers| servers.iter().any(|server| server["source"] == "storybook"))
+    };
+    expect("the record is gone", async {
+        while is_listed(&hub.hub_tool("instances_list", json!({})).await) {}
+    })
+    .await;
+    hub.end_quietly().await;
+    assert!(files[0].exists(), "a record is its tool's");
+}
+
+#[tokio::test]
+async fn a_listener_that_two_sources_name_is_one_instance() {
+    let home = Home::new();
+    let book = Fake::start(greeting()).await;
+    let project = home.project("web");
+    let hub = Hub::start(&home, HubOptions::args(&["--sources", "storybook"])).await;
+    let id = format!("storybook-{}-{}", std::process::id(), book.port);
+    storybook(&home, book.port, &project);
+    hub.active(&id).await;
+    let own = home.doorbell("web", book.port);
+    // A wrapper names itself, which is another process than the tool's record names.
+    #[cfg(unix)]
+    let own = own.with("pid", std::os::unix::process::parent_id());
+    own.write(&home.data());
+    let own = own.id;
+    hub.active(&own).await;
+    let instances = hub.instances_until("one is left", |instances| instances.len() == 1).await;
+    assert_json!(instances[0], "/id", own);
+    hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn without_the_switch_nothing_is_read_and_with_a_name_only_that() {
+    let home = Home::new();
+    let (vite, book) =
+        (Fake::start(greeting().endpoint("/__devtools/__mcp")).await, Fake::start(greeting()).await);
+    let project = home.project("web");
+    devframe(&home, vite.port, &project);
+    storybook(&home, book.port, &project);
+    // A data directory of its own is for being apart.
+    let apart = Hub::start(&home, HubOptions::default()).await;
+    assert!(apart.instances().await.is_empty());
+    apart.end_quietly().await;
+    let some = Hub::start(&home, HubOptions::args(&["--sources", "storybook"])).await;
+    some.active(&format!("storybook-{}-{}", std::process::id(), book.port)).await;
+    assert_eq!(some.instances().await.len(), 1);
+    some.end_quietly().await;
+    assert!(vite.seen().is_empty(), "nothing was asked of it");
+}
+
+#[tokio::test]
+async fn labels_select_what_is_listed() {
+    let home = Home::new();
+    let (web, api) = (Fake::start(Behaviour::default()).await, Fake::start(Behaviour::default()).await);
+    let web_id = home.doorbell("web", web.port).with("labels", json!({ "tier": "frontend" }));
+    let api_id = home.doorbell("api", api.port).with("labels", json!({ "tier": "backend" }));
+    web_id.write(&home.data());
+    api_id.write(&home.data());
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    hub.active(&web_id.id).await;
+    hub.active(&api_id.id).await;
+    for (label, expected) in [("tier=frontend", &web_id), ("frontend", &web_id), ("tier=backend", &api_id)] {
+        let listed = hub.hub_tool("instances_list", json!({ "label": label })).await;
+        let ids: Vec<_> = listed["instances"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+        assert_eq!(ids, [&json!(expected.id)], "{label}");
+    }
+    let none = hub.call("instances_list", json!({ "label": "staging" })).await.ok();
+    assert_json!(none, "/isError", true);
+    let text = none["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("tier=frontend") && text.contains("tier=backend"), "{text}");
+    hub.end_quietly().await;
+
+    let only = Hub::start(&home, HubOptions::args(&["--only", "label=tier=frontend"])).await;
+    only.active(&web_id.id).await;
+    assert_eq!(only.instances().await.len(), 1);
+    only.end_quietly().await;
+}
