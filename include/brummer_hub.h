@@ -351,7 +351,7 @@ typedef struct bh_cancel bh_cancel;
 typedef struct bh_error bh_error;
 
 /**
- * Something happened to an instance. It is told after the list shows it.
+ * An event of an instance. The list of instances shows the change before the event is sent.
  */
 typedef struct bh_event bh_event;
 
@@ -554,7 +554,7 @@ typedef struct bh_instance {
 } bh_instance;
 
 /**
- * Is told of an event, which lives until the callback returns.
+ * Called with each event; `event` is valid only during the call.
  */
 typedef void (*bh_event_callback)(void *user_data, const struct bh_event *event);
 
@@ -593,11 +593,11 @@ typedef struct bh_session_options {
      */
     const char *working_directory;
     /**
-     * Name that instances are told. NULL: "brummer-hub-client".
+     * Name of the client, as instances see it. NULL: "brummer-hub-client".
      */
     const char *client_name;
     /**
-     * Version that instances are told. NULL: the library's.
+     * Version of the client, as instances see it. NULL: the library's.
      */
     const char *client_version;
     /**
@@ -624,13 +624,13 @@ typedef struct bh_session_options {
 } bh_session_options;
 
 /**
- * Is told of a message: UTF-8 that ends with a NUL, and its length without it. It lives until the callback returns.
+ * Called with each message: NUL-terminated UTF-8, and its length without the NUL. It is valid only during the call.
  */
 typedef void (*bh_message_callback)(void *user_data, const char *message, size_t length);
 
 /**
- * Is told one line: its level (one of bh_log_level), the module that says it, and the text, both UTF-8. They live until the
- * callback returns.
+ * Called with each log line: its level (one of bh_log_level), the module that logs it, and the text, both UTF-8. They are valid
+ * only during the call.
  */
 typedef void (*bh_log_callback)(void *user_data, int32_t level, const char *target, const char *message);
 
@@ -1293,15 +1293,15 @@ bh_status bh_run_stdio(const struct bh_hub_options *hub_options,
                        struct bh_error **error);
 
 /**
- * Sets what is told of the library's doings, for all hubs of the process. A second call replaces the first; NULL as the
- * callback ends it. Without this function the library logs nothing anywhere.
+ * Sets the log callback, for all hubs of the process. A second call replaces the first; NULL as the callback removes it. Unless
+ * one is set, the library logs nothing anywhere.
  *
  * The callback is called on the thread on which something happens, possibly on several at the same time. It must be
  * quick, and must not wait: functions that would return BH_STATUS_WOULD_DEADLOCK, and those that free do not wait for
- * what they end. What such functions log is not told. In the child of a fork() it is not called.
+ * what they end. What they log is dropped. In the child of a fork() it is not called.
  *
- * @param level           the most that is told: one of bh_log_level.
- * @param callback        may be NULL: nothing is told any more.
+ * @param level           the most detailed level that is logged: one of bh_log_level.
+ * @param callback        may be NULL: nothing is logged any more.
  * @param user_data       may be NULL; given to the callback as it is.
  * @param drop_user_data  may be NULL; called once with `user_data` when the callback will not be called any more.
  * @param error           may be NULL; on failure receives an error, which the caller frees.

@@ -36,8 +36,9 @@ struct Secrets {
 /// Turns away what could never be announced, before anything is started or waited for, and reads what is secret.
 fn check(announcement: &Announcement) -> Result<Secrets, Failure> {
     if let Some(id) = &announcement.id {
-        InstanceId::parse(id)
-            .map_err(|why| Failure::new(format!("`{id}` is no id: {why}")).with_status(ExitStatus::Usage))?;
+        InstanceId::parse(id).map_err(|why| {
+            Failure::new(format!("`{id}` is not a valid id: {why}")).with_status(ExitStatus::Usage)
+        })?;
     }
     match &announcement.path {
         Some(path) if !path.is_dir() => {

@@ -86,7 +86,7 @@ impl FromStr for ToolsMode {
             "connected" => Ok(Self::Connected),
             "all" => Ok(Self::All),
             "hub" => Ok(Self::Hub),
-            other => Err(format!("`{other}` is none of `connected`, `all` and `hub`")),
+            other => Err(format!("`{other}` is not a mode; use `connected`, `all` or `hub`")),
         }
     }
 }

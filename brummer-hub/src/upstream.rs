@@ -198,7 +198,7 @@ pub(crate) enum ExchangeReason {
     Coding { found: String },
     #[error("the answer is over the limit of {limit} bytes")]
     TooLarge { limit: usize },
-    #[error("the answer is no valid message: {why}")]
+    #[error("the answer is not a valid message: {why}")]
     Invalid { why: String },
     #[error("the instance refused the handshake: {message}")]
     Handshake { message: String },

@@ -59,7 +59,7 @@ pub unsafe extern "C" fn bh_error_status(error: *const bh_error) -> bh_status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bh_error_message(error: *const bh_error) -> *const c_char {
     // SAFETY: the header asks for an error or NULL.
-    unsafe { get(error, c"this is no error".as_ptr(), |error| error.message.as_ptr()) }
+    unsafe { get(error, c"this is not a bh_error".as_ptr(), |error| error.message.as_ptr()) }
 }
 
 /// The code of the JSON-RPC error that was answered, such as -32602. 0 if the status is not BH_STATUS_RPC.

@@ -39,7 +39,7 @@ pub enum bh_event_kind {
     Missed = 5,
 }
 
-/// Something happened to an instance. It is told after the list shows it.
+/// An event of an instance. The list of instances shows the change before the event is sent.
 #[derive(Debug)]
 pub struct bh_event {
     _private: (),
@@ -118,7 +118,7 @@ impl Source for Told {
     }
 }
 
-/// Is told of an event, which lives until the callback returns.
+/// Called with each event; `event` is valid only during the call.
 pub type bh_event_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, event: *const bh_event)>;
 
 /// Releases what a callback's `user_data` points to. It is called exactly once, also when the function that was given it

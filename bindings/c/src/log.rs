@@ -39,8 +39,8 @@ pub enum bh_log_level {
     Trace = 5,
 }
 
-/// Is told one line: its level (one of bh_log_level), the module that says it, and the text, both UTF-8. They live until the
-/// callback returns.
+/// Called with each log line: its level (one of bh_log_level), the module that logs it, and the text, both UTF-8. They are valid
+/// only during the call.
 pub type bh_log_callback = Option<
     unsafe extern "C" fn(user_data: *mut c_void, level: i32, target: *const c_char, message: *const c_char),
 >;
@@ -69,7 +69,7 @@ static CURRENT: LazyLock<watch::Sender<Option<Current>>> = LazyLock::new(|| watc
 /// may be in a state to be used.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// The highest level that is told, as a number of `bh_log_level`.
+/// The most detailed level that is logged, as a number of `bh_log_level`.
 static LEVEL: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether this library is the process's subscriber, as far as this copy of `tracing` goes.
@@ -96,7 +96,7 @@ fn filter() -> LevelFilter {
     }
 }
 
-/// Calls the program. What is logged within its callbacks is not told.
+/// Calls the program. What is logged within its callbacks is dropped.
 fn tell(level: Level, target: &'static str, line: String) {
     if must_not_wait() || PROCESS.load(SeqCst) != process::id() {
         return;
@@ -111,15 +111,15 @@ fn tell(level: Level, target: &'static str, line: String) {
     });
 }
 
-/// Sets what is told of the library's doings, for all hubs of the process. A second call replaces the first; NULL as the
-/// callback ends it. Without this function the library logs nothing anywhere.
+/// Sets the log callback, for all hubs of the process. A second call replaces the first; NULL as the callback removes it. Unless
+/// one is set, the library logs nothing anywhere.
 ///
 /// The callback is called on the thread on which something happens, possibly on several at the same time. It must be
 /// quick, and must not wait: functions that would return BH_STATUS_WOULD_DEADLOCK, and those that free do not wait for
-/// what they end. What such functions log is not told. In the child of a fork() it is not called.
+/// what they end. What they log is dropped. In the child of a fork() it is not called.
 ///
-/// @param level           the most that is told: one of bh_log_level.
-/// @param callback        may be NULL: nothing is told any more.
+/// @param level           the most detailed level that is logged: one of bh_log_level.
+/// @param callback        may be NULL: nothing is logged any more.
 /// @param user_data       may be NULL; given to the callback as it is.
 /// @param drop_user_data  may be NULL; called once with `user_data` when the callback will not be called any more.
 /// @param error           may be NULL; on failure receives an error, which the caller frees.
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn bh_set_log_callback(
     let set = || {
         may_wait()?;
         let level = usize::try_from(level).ok().filter(|level| *level <= 5);
-        let level = level.ok_or_else(|| Failure::argument("`level` is no bh_log_level"))?;
+        let level = level.ok_or_else(|| Failure::argument("`level` is not a bh_log_level"))?;
         let own = process::id();
         let (gone, told) = oneshot::channel();
         let sink = callback.map(|callback| Arc::new(Sink { callback, user_data, _gone: gone }));

@@ -114,7 +114,10 @@ unsafe fn registration_options(options: *const bh_register_options) -> Result<Re
     }
     if let Some(labels) = text("labels_json", given.labels_json)? {
         options.labels = serde_json::from_str::<BTreeMap<String, String>>(&labels).map_err(|error| {
-            Failure::new(Status::InvalidJson, format_args!("`labels_json` is no object of texts: {error}"))
+            Failure::new(
+                Status::InvalidJson,
+                format_args!("`labels_json` is not a JSON object of strings: {error}"),
+            )
         })?;
     }
     let secret = |name: &str, text: &str| {
@@ -125,7 +128,10 @@ unsafe fn registration_options(options: *const bh_register_options) -> Result<Re
     }
     if let Some(headers) = text("headers_json", given.headers_json)? {
         let headers: BTreeMap<String, String> = serde_json::from_str(&headers).map_err(|error| {
-            Failure::new(Status::InvalidJson, format_args!("`headers_json` is no object of texts: {error}"))
+            Failure::new(
+                Status::InvalidJson,
+                format_args!("`headers_json` is not a JSON object of strings: {error}"),
+            )
         })?;
         for (name, value) in headers {
             options.headers.insert(name.to_ascii_lowercase(), secret("headers_json", &value)?);

@@ -50,7 +50,7 @@ Run scripts of a project, and give clients tools for them and their output.
 It reads package.json and other files that declare commands (Procfile, .claude/launch.json, Makefile, justfile, mise.toml, \
 deno.json, composer.json, pyproject.toml, Cargo.toml, go.mod, compose.yaml), starts the scripts that are named, shows what they print, and serves MCP: clients start, stop and \
 restart scripts, search and follow their output, wait until a server is ready, and list errors and URLs. Every hub finds \
-it. It stays until it is told to end, and takes all processes that the scripts have started with it, however it ends.
+it. It runs until it is stopped, and takes all processes that the scripts have started with it, however it ends.
 
 Whoever wants to use it must know its token: hubs of this user read it from the announcement, and it is printed at the \
 start for clients that connect without a hub.
@@ -97,7 +97,7 @@ pub(super) const LONG_REGISTER: &str = "\
 Announce an MCP server to every hub: one that runs, or one that it starts.
 
 Without a command it announces the server that listens on the port, and takes the announcement back when that process \
-ends or when it is told to end itself (Ctrl-C).
+ends or when it is stopped (Ctrl-C).
 
 With a command it starts the command, waits until the port listens, and announces it. Signals are passed on to the \
 command and all that it has started, and it ends when the command does, with its exit code. What the command leaves \

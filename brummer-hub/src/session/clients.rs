@@ -123,7 +123,7 @@ impl FromStr for ClientDefaults {
                 Some(known) => Ok(Self::As(known)),
                 None => {
                     let names: Vec<_> = KNOWN_CLIENTS.iter().map(|known| known.name).collect();
-                    Err(format!("`{text}` is none of auto, none, {}", names.join(", ")))
+                    Err(format!("`{text}` is not a known client; use auto, none, {}", names.join(", ")))
                 }
             },
         }

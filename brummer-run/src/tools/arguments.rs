@@ -242,7 +242,7 @@ pub(super) fn pattern(text: &str, regex: bool) -> Result<Pattern, CallError> {
         return Err(CallError::new("the text to look for is empty"));
     }
     let pattern = if regex { Pattern::regex(text) } else { Pattern::words(text) };
-    pattern.map_err(|why| CallError::new(format!("`{text}` is no regular expression: {why}")))
+    pattern.map_err(|why| CallError::new(format!("`{text}` is not a valid regular expression: {why}")))
 }
 
 /// A time, as milliseconds of Unix time.
@@ -254,7 +254,7 @@ pub(super) fn since(text: Option<&str>, now: Timestamp) -> Result<Option<i64>, C
     });
     let time = time.ok_or_else(|| {
         CallError::new(format!(
-            "`{text}` is no time; write it as `2026-01-31T12:00:00Z`, or how long ago, as `90s`, `5m` or `2h`"
+            "`{text}` is not a valid time; write it as `2026-01-31T12:00:00Z`, or how long ago, as `90s`, `5m` or `2h`"
         ))
     })?;
     Ok(Some(time.as_millisecond()))
@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(at("2026-01-31T11:59:00Z"), Some(60_000));
         assert_eq!(at("2026-01-31T13:00:00+01:00"), Some(0));
         assert_eq!((at("90s"), at("5m"), at("1h 30m ago")), (Some(90_000), Some(300_000), Some(5_400_000)));
-        assert!(since(Some("yesterday"), now).unwrap_err().message().contains("is no time"));
+        assert!(since(Some("yesterday"), now).unwrap_err().message().contains("is not a valid time"));
         assert_eq!(since(None, now).unwrap(), None);
     }
 

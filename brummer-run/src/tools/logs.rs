@@ -164,7 +164,7 @@ pub(super) fn start(app: &App, cursor: Option<&str>) -> Result<Start, CallError>
         Some((Direction::Newer, number)) => Ok(Start::After(number)),
         Some((Direction::Older, number)) => Ok(Start::Before(number)),
         None => Err(CallError::new(format!(
-            "`{text}` is no cursor of this run (it may have been restarted since); leave `cursor` out to begin anew"
+            "`{text}` is not a cursor of this run (it may have been restarted since); leave `cursor` out to begin anew"
         ))),
     }
 }

@@ -73,7 +73,7 @@ impl Target {
             None if is_secure => 443,
             None => 80,
             Some(Ok(port)) if port > 0 => port,
-            Some(_) => return refused("its port is no port"),
+            Some(_) => return refused("its port is not valid"),
         };
         let path = path.split('#').next().unwrap_or_default();
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };

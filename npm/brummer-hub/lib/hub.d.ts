@@ -44,7 +44,7 @@ export interface Instance {
   extra?: Record<string, unknown>;
 }
 
-/** Something happened to an instance. It is told after the list shows it. */
+/** An event of an instance. The list of instances shows the change before the event is emitted. */
 export type HubEvent =
   | {
       /** An instance was announced, and is in the list now. */

@@ -1,4 +1,4 @@
-/** What a handler is told beside its arguments. */
+/** What a handler gets beside its arguments. */
 export interface HandlerContext {
   /** Aborted when the client cancels the request or goes away, or the server ends. */
   signal: AbortSignal;
@@ -32,7 +32,7 @@ export interface ToolDefinition {
   handler: ToolHandler;
 }
 
-/** What a resource's handler is told. */
+/** What a resource's handler gets beside the URI. */
 export interface ReadContext extends HandlerContext {
   /** What stands for the variables of the template, decoded. */
   variables: Record<string, string>;
@@ -127,7 +127,7 @@ export interface ServeInstanceOptions extends Offer {
   maxBodyBytes?: number;
   /** Requests that are served at a time, open streams included; 256. More are answered with HTTP status 503. */
   maxRequests?: number;
-  /** Sessions of clients before 2026-07-28; 256. For one more, that which rests longest is ended. */
+  /** Sessions of clients before 2026-07-28; 256. When there is one more, the one that has been idle longest is ended. */
   maxSessions?: number;
   /** Milliseconds that a session without an open stream and without requests is kept; ten minutes. */
   sessionIdle?: number;
@@ -176,6 +176,6 @@ export declare class InstanceServer {
  * });
  * ```
  * @throws `ERR_BH_IO` when the port cannot be listened on, `ERR_BH_INVALID_ARGUMENT`. An announcement that cannot be written
- * is no error: see {@link InstanceServer.file}.
+ * is not an error: see {@link InstanceServer.file}.
  */
 export declare function serveInstance(options?: ServeInstanceOptions): Promise<InstanceServer>;

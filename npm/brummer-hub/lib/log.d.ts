@@ -12,7 +12,7 @@ export interface LogLine {
 /** Somebody who listens to the log. */
 export declare class LogListener {
   private constructor();
-  /** Nothing more is told, but what is on its way already. Any number of times. */
+  /** Stops listening; lines that are on their way still arrive. May be called any number of times. */
   close(): void;
   /** The same as {@link LogListener.close}, for `using`. */
   [Symbol.dispose](): void;
@@ -27,7 +27,7 @@ export declare class LogListener {
  * - `info`: also instances that come and go, and what they should have answered.
  * - `debug`: also every decision. `trace`: everything.
  *
- * A listener that is more than a thousand lines behind misses some, and is told so.
+ * A listener that is more than a thousand lines behind misses some, and gets a line that says how many.
  *
  * @example
  * ```js

@@ -14,7 +14,7 @@ import type { Watch } from "./queue.js";
 
 /** How long something may take. */
 export interface WaitOptions {
-  /** Cancels it; the instance is told. */
+  /** Cancels it; the instance is notified. */
   signal?: AbortSignal;
   /** Milliseconds until it is cancelled. */
   timeout?: number;

@@ -122,7 +122,7 @@ async fn a_server_that_starts_later_is_waited_for() {
 async fn what_could_never_be_announced_is_refused_as_wrong_arguments() {
     let home = Home::new();
     for (arguments, expected) in [
-        (["--id", "../evil"], "`../evil` is no id"),
+        (["--id", "../evil"], "`../evil` is not a valid id"),
         (["--path", "no-such-directory"], "there is no directory no-such-directory"),
     ] {
         let ended = run(&home, &[&["register", "--port", "3001"], &arguments[..]].concat()).await;

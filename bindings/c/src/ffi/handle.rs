@@ -109,7 +109,7 @@ pub(crate) unsafe fn inside<T: Opaque>(handle: *const T) -> Result<Arc<T::Object
     }
     let handle = handle.cast::<Handle>();
     if !handle.is_aligned() {
-        return Err(bad("is no handle"));
+        return Err(bad("is not a valid handle"));
     }
     // SAFETY: not null, aligned, and by the contract of this function a handle that is alive or remembered.
     let handle = unsafe { &*handle };
@@ -117,7 +117,7 @@ pub(crate) unsafe fn inside<T: Opaque>(handle: *const T) -> Result<Arc<T::Object
     let object = match handle.mark.load(SeqCst) {
         LIVE => User::enter(handle).and_then(|user| user.object()).ok_or("was freed"),
         FREED | EMPTY => Err("was freed"),
-        _ => Err("is no handle"),
+        _ => Err("is not a valid handle"),
     };
     let object = object.map_err(bad)?;
     object.downcast().map_err(|_| bad("is a handle of another kind"))

@@ -111,7 +111,7 @@ pub unsafe extern "C" fn bh_session_descriptor(
     unsafe { boundary(error, get) }
 }
 
-/// Is told of a message: UTF-8 that ends with a NUL, and its length without it. It lives until the callback returns.
+/// Called with each message: NUL-terminated UTF-8, and its length without the NUL. It is valid only during the call.
 pub type bh_message_callback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, message: *const c_char, length: usize)>;
 

@@ -29,9 +29,9 @@ pub struct bh_session_options {
     pub size: usize,
     /// The directory that the program works in: the instance of that project is connected by itself. NULL: none is.
     pub working_directory: *const c_char,
-    /// Name that instances are told. NULL: "brummer-hub-client".
+    /// Name of the client, as instances see it. NULL: "brummer-hub-client".
     pub client_name: *const c_char,
-    /// Version that instances are told. NULL: the library's.
+    /// Version of the client, as instances see it. NULL: the library's.
     pub client_version: *const c_char,
     /// What the program can do for instances, as a JSON object such as {"sampling":{}}: it must then answer their questions,
     /// which come as messages. NULL: {}.
@@ -105,7 +105,7 @@ unsafe fn session_config(options: &bh_session_options) -> Result<SessionConfig, 
         1 => ToolsMode::All,
         2 => ToolsMode::Hub,
         other => {
-            return Err(Failure::argument(format_args!("`tools` is {other}, which is no bh_tools_mode")));
+            return Err(Failure::argument(format_args!("`tools` is {other}, which is not a bh_tools_mode")));
         }
     };
     if options.name_budget > 0 {

@@ -177,11 +177,11 @@ async fn what_is_no_answer_is_told_as_such() {
         ),
         (
             format!("202 Accepted\r\n{}", length("")),
-            "the answer is no valid message: it accepted the request without an answer",
+            "the answer is not a valid message: it accepted the request without an answer",
         ),
         (
             format!("200 OK\r\n{json}{}", length("[]")),
-            "the answer is no valid message: not a JSON-RPC 2.0 message: a batch must not be empty",
+            "the answer is not a valid message: not a JSON-RPC 2.0 message: a batch must not be empty",
         ),
         (format!("200 OK\r\n{json}{}", length(&long)), "the answer is over the limit of 200 bytes"),
         (format!("200 OK\r\n{json}{chunked}"), "the answer is over the limit of 200 bytes"),
