@@ -19,6 +19,7 @@ use brummer_hub::{
     labels::LabelSelector,
     session::{ClientDefaults, SessionConfig, ToolsMode},
     sources::SourceChoice,
+    stdio_instance::Sharing,
 };
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::{Shell, engine::ArgValueCandidates};
@@ -301,10 +302,22 @@ struct GlobalArgs {
 /// Options of `register`.
 #[derive(Args, Clone, Debug)]
 struct RegisterArgs {
-    /// Port of the MCP server on this machine
-    #[arg(long, short, value_name = "PORT")]
-    port: NonZeroU16,
-    /// What people call it [default: `name` of package.json, else the directory's name]
+    /// Port of the MCP server on this machine; with --stdio the port to serve on [default: any]
+    #[arg(long, short, value_name = "PORT", required_unless_present = "stdio")]
+    port: Option<NonZeroU16>,
+    /// Share the command, an MCP server that speaks over stdio, with all clients
+    #[arg(long, requires = "command", conflicts_with_all = ["host", "endpoint", "pid", "token_env", "token_file", "header_env", "wait"])]
+    stdio: bool,
+    /// One process of it for all clients; the default
+    #[arg(long, requires = "stdio", conflicts_with = "per_session")]
+    shared: bool,
+    /// One process of it for each session of a client
+    #[arg(long, requires = "stdio")]
+    per_session: bool,
+    /// How long its process is kept that nobody needs; `never`: until the end [default: 10m]
+    #[arg(long, value_name = "DURATION", requires = "stdio", value_parser = parse_idle)]
+    idle: Option<Idle>,
+    /// What people call it [default: `name` of package.json, else the directory's name; with --stdio the command's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Directory of its project [default: the working directory]
@@ -446,6 +459,8 @@ pub(crate) enum Command {
     Announce { announcement: Announcement, pid: Option<u32>, wait: Option<Duration> },
     /// Start a server and announce it.
     Wrap { announcement: Announcement, program: OsString, arguments: Vec<OsString>, wait: Duration },
+    /// Share a server that speaks over stdio.
+    Share(Share),
     /// Run the scripts of a project.
     Run(Project),
     /// Stand between `run` and a script, or `register` and its command.
@@ -509,6 +524,32 @@ pub(crate) struct Announcement {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) directories: Directories,
+}
+
+/// What `register --stdio` shares.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) sharing: Sharing,
+    pub(crate) idle: Option<Idle>,
+    pub(crate) port: Option<u16>,
+    pub(crate) name: Option<String>,
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) id: Option<String>,
+    pub(crate) directories: Directories,
+}
+
+/// How long a process is kept that nobody needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Idle {
+    After(Duration),
+    Never,
+}
+
+/// A duration, or `never`.
+fn parse_idle(text: &str) -> Result<Idle, String> {
+    if text == "never" { Ok(Idle::Never) } else { parse_duration(text).map(Idle::After) }
 }
 
 /// Where a token is. Never on the command line, which every user of the machine can read.
@@ -797,9 +838,26 @@ impl RunArgs {
 }
 
 impl RegisterArgs {
+    fn into_share(self, directories: Directories) -> Command {
+        let mut words = self.command.into_iter();
+        Command::Share(Share {
+            // clap has seen to it that there is one.
+            program: words.next().unwrap_or_default(),
+            arguments: words.collect(),
+            sharing: if self.per_session { Sharing::PerSession } else { Sharing::Shared },
+            idle: self.idle,
+            port: self.port.map(Into::into),
+            name: self.name,
+            path: self.path,
+            id: self.id,
+            directories,
+        })
+    }
+
     fn into_command(self, directories: Directories) -> Command {
+        let Some(port) = self.port.filter(|_| !self.stdio) else { return self.into_share(directories) };
         let announcement = Announcement {
-            port: self.port.get(),
+            port: port.get(),
             host: self.host,
             name: self.name,
             path: self.path,

@@ -1,8 +1,10 @@
-//! `register`: keeps a doorbell file for as long as a server runs, one that runs already or one that it starts.
+//! `register`: keeps a doorbell file for as long as a server runs: one that runs already, one that it starts, or one that it
+//! starts at need and serves itself (`--stdio`).
 
 mod announce;
 mod child;
 mod port;
+mod share;
 mod wrap;
 
 use std::{
@@ -16,7 +18,7 @@ use brummer_hub::{
     registration::{Registration, RegistrationOptions},
 };
 
-pub(crate) use self::{announce::announce, wrap::wrap};
+pub(crate) use self::{announce::announce, share::share, wrap::wrap};
 use crate::{
     args::{Announcement, TokenSource},
     exit::{ExitStatus, Failure},

@@ -62,6 +62,10 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
             Command::Wrap { announcement, program, arguments, wait } => {
                 register::wrap(announcement, &program, &arguments, wait).await
             }
+            Command::Share(share) => {
+                descriptors::make_room();
+                register::share(share).await
+            }
             Command::Run(project) => project::run(project).await,
             Command::Guard { .. } => Ok(ExitStatus::Success),
             Command::List { hub, json } => {

@@ -148,6 +148,8 @@ pub struct InstanceStatus {
     pub extensions: Option<Arc<str>>,
     /// Why it is not active, in words.
     pub last_error: Option<String>,
+    /// What a stdio server's instance told of its processes last (a `ProgramReport` of this or another version), as an object.
+    pub program: Option<Arc<serde_json::Value>>,
     /// The latest changes of state, oldest first; at most 100.
     pub history: Vec<Transition>,
 }

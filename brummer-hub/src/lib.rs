@@ -15,6 +15,7 @@
 //! - [`Registration`] announces a server, so that every hub of this user finds it.
 //! - `InstanceServer`, with the cargo feature `instance`, is such a server for programs that have none: tools, resources
 //!   and prompts from closures.
+//! - `StdioInstance`, with the same feature, makes an instance of a server that speaks only stdio.
 //!
 //! The library takes nothing of the process for itself: no signals, no logger (it writes `tracing` events), no standard
 //! streams but in [`stdio`] on request, and any tokio runtime with I/O and time will do. Any number of hubs may run in one
@@ -76,6 +77,8 @@ pub mod session;
 pub mod sources;
 pub mod status;
 pub mod stdio;
+#[cfg(feature = "instance")]
+pub mod stdio_instance;
 pub mod terminal;
 pub(crate) mod upstream;
 
@@ -85,6 +88,8 @@ pub use registration::Registration;
 #[cfg(feature = "instance")]
 pub use serve::InstanceServer;
 pub use status::Status;
+#[cfg(feature = "instance")]
+pub use stdio_instance::StdioInstance;
 /// The README's examples, which are to compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

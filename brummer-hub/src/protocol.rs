@@ -191,6 +191,16 @@ pub mod method {
     pub const ROOTS_LIST_CHANGED: &str = "notifications/roots/list_changed";
 }
 
+/// How an instance tells the hub of a program behind it. This is between instances of this library and hubs, and no part of
+/// MCP.
+pub mod program {
+    /// The experimental capability of clients that want to be told: hubs declare it on the connection by which they watch
+    /// over an instance.
+    pub const CAPABILITY: &str = "brummer-hub/program";
+    /// By which they are told, at the beginning and after each change.
+    pub const NOTIFICATION: &str = "notifications/brummer-hub/program";
+}
+
 /// Keys of `_meta` that the hub reads or writes (2026-07-28, basic § `_meta`); every other one passes through.
 pub mod meta {
     #![allow(missing_docs, reason = "each constant is the key it holds")]

@@ -29,7 +29,7 @@ mod feeds;
 mod links;
 mod list_kind;
 mod lists;
-mod message;
+pub(crate) mod message;
 mod operations;
 mod own;
 mod owners;

@@ -59,7 +59,7 @@ use crate::{
     config::Limits,
     doorbell::InstanceId,
     frame::{Frame, Object},
-    protocol::Era,
+    protocol::{Era, program},
 };
 
 /// Names one connection among those that report to the same owner.
@@ -157,6 +157,15 @@ impl Welcome {
         let extensions = Object::read(Object::read(&self.result)?.get("capabilities")?)?.get("extensions")?;
         let fits = extensions.len() <= MAX_EXTENSIONS && Object::read(extensions).is_some();
         fits.then(|| extensions.into())
+    }
+
+    /// Whether the instance tells of the program behind it.
+    pub(crate) fn tells_program(&self) -> bool {
+        let experimental = || {
+            let capabilities = Object::read(Object::read(&self.result)?.get("capabilities")?)?;
+            Object::read(capabilities.get("experimental")?)?.get(program::CAPABILITY).map(|_| ())
+        };
+        experimental().is_some()
     }
 }
 

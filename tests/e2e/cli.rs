@@ -6,6 +6,7 @@ mod doctor;
 mod install;
 mod instances;
 mod list;
+mod share;
 mod watch;
 mod wrap;
 

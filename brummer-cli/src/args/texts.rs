@@ -91,21 +91,28 @@ Exit codes:
        a second SIGHUP, SIGINT or SIGTERM ended everything at once
   What becomes of a script does not end it: the tools tell.";
 
-pub(super) const REGISTER: &str = "Announce an MCP server to every hub: one that runs, or one that it starts";
+pub(super) const REGISTER: &str =
+    "Announce an MCP server to every hub: one that runs, one that it starts, or one on stdio";
 
 pub(super) const LONG_REGISTER: &str = "\
-Announce an MCP server to every hub: one that runs, or one that it starts.
+Announce an MCP server to every hub: one that runs, one that it starts, or one on stdio.
 
 Without a command it announces the server that listens on the port, and takes the announcement back when that process \
 ends or when it is stopped (Ctrl-C).
 
 With a command it starts the command, waits until the port listens, and announces it. Signals are passed on to the \
 command and all that it has started, and it ends when the command does, with its exit code. What the command leaves \
-running ends too, also when `register` itself is killed.";
+running ends too, also when `register` itself is killed.
+
+With --stdio the command is an MCP server that speaks over standard input and output. One process of it serves all hubs and \
+clients; it is started when somebody needs it, ended when nobody has for a while (--idle), and started anew after a crash. \
+What ran in a crash fails with an error and is not run again. Servers that ask their client for its roots, or ask it while others' \
+calls run, need --per-session: a process for each session.";
 
 pub(super) const USAGE_REGISTER: &str = "\
 brummer-hub register --port <PORT> [OPTIONS]
-       brummer-hub register --port <PORT> [OPTIONS] -- <COMMAND>...";
+       brummer-hub register --port <PORT> [OPTIONS] -- <COMMAND>...
+       brummer-hub register --stdio [OPTIONS] -- <COMMAND>...";
 
 pub(super) const MORE_REGISTER: &str = "`brummer-hub register --help` shows examples and exit codes.";
 
@@ -128,6 +135,12 @@ Examples:
 
   A server that wants a token, which is in the variable SHOP_TOKEN:
     brummer-hub register --port 3001 --token-env SHOP_TOKEN
+
+  One process of a stdio server for all clients:
+    brummer-hub register --stdio -- npx -y @modelcontextprotocol/server-memory
+
+  One for each session, since it works in the client's own directories:
+    brummer-hub register --stdio --per-session -- npx -y @modelcontextprotocol/server-filesystem .
 
 Exit codes:
   0    the announced process ended, or a signal asked to end

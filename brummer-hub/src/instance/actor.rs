@@ -21,8 +21,9 @@ use crate::{
     config::HubConfig,
     discovery::Found,
     doorbell::InstanceId,
-    frame::Kind,
+    frame::{Frame, Kind},
     process::{self, Claim, Identity, Inspector},
+    protocol::program,
     upstream::{
         ExchangeError, ExchangeReason, Hello, LinkId, Reach, Sent, UpstreamEventKind, Welcome,
         wants_no_handshake,
@@ -223,6 +224,12 @@ impl Actor {
             Some(UpstreamEventKind::Frame { frame, .. }) => {
                 self.pulse.beat();
                 link.decline(&frame);
+                if frame.method() == Some(program::NOTIFICATION) {
+                    if let Some(report) = report_of(&frame) {
+                        self.record.tell_program(report);
+                    }
+                    return None;
+                }
                 if link.has_handshake && wants_no_handshake(&frame) {
                     let why = "another server answers there now, without a handshake".to_owned();
                     return Some(Event::Failed { link: id, why });
@@ -314,6 +321,13 @@ impl Actor {
 /// The id that the server states, when it is another instance's.
 pub(super) fn foreign(welcome: &Welcome, found: &Found) -> Option<String> {
     welcome.stated_id.as_deref().filter(|stated| *stated != found.doorbell.id.as_str()).map(str::to_owned)
+}
+
+/// What an instance told of its program. More than this is no report.
+fn report_of(frame: &Frame) -> Option<serde_json::Value> {
+    const MAX_BYTES: usize = 128 * 1024;
+    let params = frame.params().filter(|params| params.len() <= MAX_BYTES)?;
+    serde_json::from_str(params).ok().filter(serde_json::Value::is_object)
 }
 
 /// Whether an instance that gave no proper answer to a ping proved by that that it lives: an answer of any kind is life.

@@ -13,7 +13,7 @@ use crate::{
     config::Limits,
     discovery::Found,
     frame::{Frame, Kind},
-    protocol::{Era, LegacyVersion, code},
+    protocol::{Era, LegacyVersion, code, program},
     upstream::{Hello, LinkId, Purpose, Reach, Upstream, UpstreamEvent, UpstreamEventKind, UpstreamOptions},
 };
 
@@ -25,7 +25,7 @@ const EVENTS: usize = 8;
 pub(crate) fn hello() -> Hello {
     Hello {
         era: Era::Legacy(LegacyVersion::LATEST),
-        capabilities: Arc::from("{}"),
+        capabilities: Arc::from(format!(r#"{{"experimental":{{"{}":{{}}}}}}"#, program::CAPABILITY)),
         client_info: Arc::from(concat!(
             r#"{"name":"brummer-hub","version":""#,
             env!("CARGO_PKG_VERSION"),

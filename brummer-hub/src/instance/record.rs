@@ -3,6 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{InstanceState, InstanceStatus, Transition};
@@ -37,6 +38,7 @@ impl Record {
             era: None,
             extensions: None,
             last_error: None,
+            program: None,
             history: vec![first],
         };
         Self { status: watch::Sender::new(Arc::new(status)) }
@@ -97,6 +99,11 @@ impl Record {
                 status.latency_ms = Some(milliseconds(latency));
             }
         });
+    }
+
+    /// The instance told of the program behind it.
+    pub(super) fn tell_program(&self, report: Value) {
+        self.change(|status| status.program = Some(Arc::new(report)));
     }
 
     /// A ping was answered.

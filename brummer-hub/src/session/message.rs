@@ -9,12 +9,12 @@ use serde_json::{Value, value::RawValue};
 use crate::frame::{Frame, Object, Parts};
 
 /// A result, as JSON text.
-pub(super) fn result(id: &str, result: &str) -> Parts {
+pub(crate) fn result(id: &str, result: &str) -> Parts {
     Parts::whole(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#))
 }
 
 /// An error. `data` is JSON text.
-pub(super) fn error(id: Option<&str>, code: i32, message: &str, data: Option<&str>) -> Parts {
+pub(crate) fn error(id: Option<&str>, code: i32, message: &str, data: Option<&str>) -> Parts {
     let id = id.unwrap_or("null");
     let message = Value::from(message);
     let data = data.map(|data| format!(r#","data":{data}"#)).unwrap_or_default();
@@ -24,35 +24,35 @@ pub(super) fn error(id: Option<&str>, code: i32, message: &str, data: Option<&st
 }
 
 /// A notification. `params` is JSON text.
-pub(super) fn notification(method: &str, params: Option<&str>) -> Parts {
+pub(crate) fn notification(method: &str, params: Option<&str>) -> Parts {
     let params = params.map(|params| format!(r#","params":{params}"#)).unwrap_or_default();
     Parts::whole(format!(r#"{{"jsonrpc":"2.0","method":"{method}"{params}}}"#))
 }
 
 /// A request; its id is given when it is sent. `params` is JSON text.
-pub(super) fn request(method: &str, params: &str) -> Frame {
+pub(crate) fn request(method: &str, params: &str) -> Frame {
     let text = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"{method}","params":{params}}}"#);
     Frame::parse(text).expect("the method is a constant and the parameters are JSON")
 }
 
 /// A cancellation of the request with this id (JSON text).
-pub(super) fn cancelled(id: &str, reason: &str) -> Parts {
+pub(crate) fn cancelled(id: &str, reason: &str) -> Parts {
     let params = format!(r#"{{"requestId":{id},"reason":"{reason}"}}"#);
     notification(crate::protocol::method::CANCELLED, Some(&params))
 }
 
 /// A JSON string.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
 /// A JSON string, unescaped.
-pub(super) fn text_of(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+pub(crate) fn text_of(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     crate::frame::string(raw?.get())
 }
 
 /// Ids and tokens (JSON text) are compared by what they mean: `"\u0061"` is `"a"`, and `1.0` is `1`.
-pub(super) fn canonical(id: &str) -> Cow<'_, str> {
+pub(crate) fn canonical(id: &str) -> Cow<'_, str> {
     if id.contains('\\')
         && let Ok(text) = serde_json::from_str::<String>(id)
         && let Ok(plain) = serde_json::to_string(&text)
@@ -72,7 +72,7 @@ pub(super) fn canonical(id: &str) -> Cow<'_, str> {
 }
 
 /// A value (JSON text) with the members of all objects in order, so that texts are the same when they mean the same.
-pub(super) fn in_order(text: &str) -> String {
+pub(crate) fn in_order(text: &str) -> String {
     match serde_json::from_str::<Value>(text) {
         Ok(mut value) => {
             value.sort_all_objects();
@@ -83,12 +83,12 @@ pub(super) fn in_order(text: &str) -> String {
 }
 
 /// What must stand between something new and the rest of an object.
-pub(super) fn separator(rest: &str) -> &'static str {
+pub(crate) fn separator(rest: &str) -> &'static str {
     if rest.trim_start().starts_with('}') { "" } else { "," }
 }
 
 /// An object (JSON text) without some of its members; the others stay as they are written.
-pub(super) fn without(object: &str, names: &[&str]) -> String {
+pub(crate) fn without(object: &str, names: &[&str]) -> String {
     let Some(read) = Object::read(object) else { return object.to_owned() };
     let edits = read.edits(object.as_bytes(), "", |name| names.contains(&name));
     let edits = edits.into_iter().map(|(span, with)| (span, with.into()));
@@ -98,53 +98,53 @@ pub(super) fn without(object: &str, names: &[&str]) -> String {
 
 /// The members of `params` by which a request is routed.
 #[derive(Deserialize, Default)]
-pub(super) struct Key<'a> {
+pub(crate) struct Key<'a> {
     #[serde(borrow, default)]
-    pub(super) name: Option<&'a RawValue>,
+    pub(crate) name: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) uri: Option<&'a RawValue>,
+    pub(crate) uri: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "ref")]
-    pub(super) reference: Option<Reference<'a>>,
+    pub(crate) reference: Option<Reference<'a>>,
     #[serde(borrow, default)]
-    pub(super) cursor: Option<&'a RawValue>,
+    pub(crate) cursor: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "taskId")]
-    pub(super) task: Option<&'a RawValue>,
+    pub(crate) task: Option<&'a RawValue>,
 }
 
 /// What a completion is about.
 #[derive(Deserialize, Default)]
-pub(super) struct Reference<'a> {
+pub(crate) struct Reference<'a> {
     #[serde(borrow, default)]
-    pub(super) name: Option<&'a RawValue>,
+    pub(crate) name: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) uri: Option<&'a RawValue>,
+    pub(crate) uri: Option<&'a RawValue>,
 }
 
 impl<'a> Key<'a> {
-    pub(super) fn of(frame: &'a Frame) -> Self {
+    pub(crate) fn of(frame: &'a Frame) -> Self {
         frame.peek().unwrap_or_default()
     }
 }
 
 /// `params` of `notifications/cancelled`.
 #[derive(Deserialize)]
-pub(super) struct Cancelled<'a> {
+pub(crate) struct Cancelled<'a> {
     #[serde(rename = "requestId", borrow)]
-    pub(super) request: &'a RawValue,
+    pub(crate) request: &'a RawValue,
 }
 
 /// `params` of `notifications/progress`.
 #[derive(Deserialize)]
-pub(super) struct Progress<'a> {
+pub(crate) struct Progress<'a> {
     #[serde(rename = "progressToken", borrow)]
-    pub(super) token: &'a RawValue,
+    pub(crate) token: &'a RawValue,
 }
 
 /// `params` of `notifications/resources/updated`.
 #[derive(Deserialize)]
-pub(super) struct Updated<'a> {
+pub(crate) struct Updated<'a> {
     #[serde(borrow)]
-    pub(super) uri: &'a RawValue,
+    pub(crate) uri: &'a RawValue,
 }
 
 #[derive(Deserialize, Default)]
@@ -161,13 +161,13 @@ struct WithMeta<'a> {
 
 /// Whether the parameters may have metadata. Most have none, and looking for the name is much cheaper than reading them.
 /// An escaped spelling of it is legal JSON that nobody writes.
-pub(super) fn has_meta(frame: &Frame) -> bool {
+pub(crate) fn has_meta(frame: &Frame) -> bool {
     static META: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(br#""_meta""#));
     frame.params().is_some_and(|params| META.find(params.as_bytes()).is_some())
 }
 
 /// The progress token of a request, as JSON text.
-pub(super) fn progress_token(frame: &Frame) -> Option<&str> {
+pub(crate) fn progress_token(frame: &Frame) -> Option<&str> {
     if !has_meta(frame) {
         return None;
     }
@@ -176,17 +176,17 @@ pub(super) fn progress_token(frame: &Frame) -> Option<&str> {
 
 /// The members of an error that are looked at.
 #[derive(Deserialize)]
-pub(super) struct ErrorMembers<'a> {
+pub(crate) struct ErrorMembers<'a> {
     #[serde(borrow, default)]
-    pub(super) code: Option<&'a RawValue>,
+    pub(crate) code: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) data: Option<&'a RawValue>,
+    pub(crate) data: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(super) message: Option<Cow<'a, str>>,
+    pub(crate) message: Option<Cow<'a, str>>,
 }
 
 /// The error in a response.
-pub(super) fn error_of(frame: &Frame) -> Option<ErrorMembers<'_>> {
+pub(crate) fn error_of(frame: &Frame) -> Option<ErrorMembers<'_>> {
     #[derive(Deserialize)]
     struct Failed<'a> {
         #[serde(borrow)]
@@ -196,14 +196,14 @@ pub(super) fn error_of(frame: &Frame) -> Option<ErrorMembers<'_>> {
 }
 
 /// The code of the error in a response.
-pub(super) fn error_code(frame: &Frame) -> Option<i32> {
+pub(crate) fn error_code(frame: &Frame) -> Option<i32> {
     error_of(frame)?.code?.get().parse().ok()
 }
 
 /// How severe a log message is, least first (RFC 5424, as MCP spells it).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(crate) enum Level {
     Debug,
     Info,
     Notice,
@@ -216,11 +216,11 @@ pub(super) enum Level {
 
 impl Level {
     /// What a client is told that named another.
-    pub(super) const CHOICES: &'static str =
+    pub(crate) const CHOICES: &'static str =
         "must be one of debug, info, notice, warning, error, critical, alert, emergency";
 
     /// The level as it is written on the wire.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Debug => "debug",
             Self::Info => "info",

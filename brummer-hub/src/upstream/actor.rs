@@ -318,17 +318,17 @@ impl Actor {
                     Ok(opened) => opened,
                     Err(error) => return Chore::Opened(Err(error)),
                 };
-            let era = welcome.era;
+            let (era, tells_program) = (welcome.era, welcome.tells_program());
             wire.tell(told(Box::new(welcome))).await;
             for frame in early {
                 wire.deliver_early(frame).await;
             }
-            Chore::Opened(Ok(Box::new(Begun { route, era, connection, stream })))
+            Chore::Opened(Ok(Box::new(Begun { route, era, connection, stream, tells_program })))
         });
     }
 
     fn on_opened(&mut self, begun: Begun) -> Option<End> {
-        let Begun { route, era, connection, stream } = begun;
+        let Begun { route, era, connection, stream, tells_program } = begun;
         let kept = match std::mem::replace(&mut self.phase, Phase::Opening(None)) {
             Phase::Opening(kept) => kept,
             Phase::Legacy(_) | Phase::Modern(_) => None,
@@ -351,7 +351,7 @@ impl Actor {
         }
         let work = &mut self.work;
         match &mut self.phase {
-            Phase::Legacy(legacy) => legacy.begin_to_listen(work, stream),
+            Phase::Legacy(legacy) => legacy.begin_to_listen(work, stream, tells_program),
             Phase::Modern(modern) if work.wire.purpose == Purpose::Conversation => {
                 modern.begin_to_listen(work);
             }

@@ -44,11 +44,12 @@ impl Legacy {
     }
 
     /// Listens to what belongs to no request: on `stream`, where the transport has it open already.
-    pub(super) fn begin_to_listen(&mut self, work: &mut Work, stream: Option<Reply>) {
+    /// Whoever only watches over the instance listens if that tells of the program behind it.
+    pub(super) fn begin_to_listen(&mut self, work: &mut Work, stream: Option<Reply>, tells_program: bool) {
         let route = Arc::clone(&self.route);
         let listener = match stream {
             Some(stream) => Listener::with(route, stream),
-            None if work.wire.purpose == Purpose::Health => return,
+            None if work.wire.purpose == Purpose::Health && !tells_program => return,
             None => Listener::new(route, work.wire.limits.max_message_bytes),
         };
         let settled = listener.settled();

@@ -90,6 +90,8 @@ pub(super) struct Begun {
     pub(super) connection: Option<Connection>,
     /// The standing stream of the HTTP+SSE transport.
     pub(super) stream: Option<Reply>,
+    /// The instance tells of the program behind it on its standing stream.
+    pub(super) tells_program: bool,
 }
 
 /// Something that the actor has to see to.

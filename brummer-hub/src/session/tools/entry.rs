@@ -10,6 +10,7 @@ use crate::{
     instance::{Instance, InstanceState, Transition},
     protocol::Era,
     sources::{DevServer, SourceKind},
+    terminal::clean_line,
 };
 
 /// An instance as `instances_list`, `brummer://instances` and `brummer-hub list --json` show it.
@@ -152,6 +153,21 @@ fn details(object: &Value, shown: &[&str]) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
+/// What a stdio server's instance told of its processes, as lines. It is the instance's own word: whatever it is, it is shown
+/// as text.
+fn program_text(program: &Value) -> String {
+    let mut text = format!("\n  its stdio server: {}", details(program, &["stderr"]));
+    let lines = program["stderr"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let lines: Vec<&str> = lines.collect();
+    if !lines.is_empty() {
+        text.push_str("\n  the end of its standard error:");
+    }
+    for line in lines {
+        text.push_str(&format!("\n    {}", clean_line(line)));
+    }
+    text
+}
+
 /// All details of an instance's health, as lines for a model to read and as an object.
 pub(super) fn health_of(instance: &Instance) -> (String, Value) {
     let status = instance.status();
@@ -160,7 +176,7 @@ pub(super) fn health_of(instance: &Instance) -> (String, Value) {
         .iter()
         .map(|it| json!({"state": it.state, "at": it.at.to_string(), "reason": it.reason}))
         .collect();
-    let details = json!({
+    let mut details = json!({
         "id": instance.id().as_str(),
         "alias": &*instance.alias,
         "state": instance.state,
@@ -174,12 +190,18 @@ pub(super) fn health_of(instance: &Instance) -> (String, Value) {
         "last_error": status.last_error,
         "history": history,
     });
+    if let Some(program) = &status.program {
+        details["program"] = Value::clone(program);
+    }
     let mut text = format!(
         "- {} is {}; {}",
         instance.alias,
         instance.state,
-        self::details(&details, &["alias", "state", "history"])
+        self::details(&details, &["alias", "state", "history", "program"])
     );
+    if let Some(program) = &status.program {
+        text.push_str(&program_text(program));
+    }
     for Transition { state, at, reason } in &status.history {
         text.push_str(&format!("\n  {at} {state}: {reason}"));
     }

@@ -1,0 +1,353 @@
+//! A process of a stdio server: how it is started, and the task that moves its lines.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt, io,
+    path::PathBuf,
+    pin::Pin,
+    process::Stdio,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    process::{Child, Command},
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    desk::MuxKey,
+    mux::{Ending, Life},
+};
+use crate::{
+    frame::{Frame, Parts},
+    stdio::lines::{Line, LineSplitter},
+};
+
+/// The longest message of a server.
+const MAX_LINE: usize = 64 * 1024 * 1024;
+
+/// The longest line of its standard error that is kept whole.
+const MAX_ERROR_LINE: usize = 4 * 1024;
+
+/// Messages written with one call.
+const BATCH: usize = 64;
+
+/// How long a server may take to end when its input is closed (2025-11-25, lifecycle § Shutdown), and then when it was
+/// told to.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long the last output may take to be read when the process has ended.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// How a program is started. The library brings [`PlainCommand`]; a program that has a better way to see to it that nothing
+/// survives it has its own.
+pub trait Launch: Send + Sync + 'static {
+    /// Starts the program with three pipes.
+    fn launch(&self) -> Launching;
+}
+
+/// The start of a program.
+pub type Launching = Pin<Box<dyn Future<Output = Result<Launched, NotLaunched>> + Send>>;
+
+/// A program that was started.
+pub struct Launched {
+    /// Its process id.
+    pub pid: u32,
+    /// Its standard input.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its standard output.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// Its standard error.
+    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
+    /// The program itself. Dropping it ends it.
+    pub program: Box<dyn RunningProgram>,
+}
+
+impl fmt::Debug for Launched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launched").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+/// A program that runs. Dropping it ends it at once.
+pub trait RunningProgram: Send {
+    /// Waits until nothing of it is left, and says how it ended, such as "exit code 1". Cancel-safe.
+    fn ended(&mut self) -> Pin<Box<dyn Future<Output = String> + Send + '_>>;
+
+    /// Tells it and all that it has started to end, and ends them firmly after this time.
+    fn end(&mut self, grace: Duration);
+}
+
+/// Why a program could not be started.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{why}")]
+#[non_exhaustive]
+pub struct NotLaunched {
+    /// There is no such program, and there will be none.
+    pub is_missing: bool,
+    /// In words.
+    pub why: String,
+}
+
+impl NotLaunched {
+    /// It could not be started for this reason.
+    #[must_use]
+    pub fn new(is_missing: bool, why: impl Into<String>) -> Self {
+        Self { is_missing, why: why.into() }
+    }
+}
+
+/// Starts a program as it is. It is killed when the instance ends, and when the program that serves it dies it finds its input
+/// closed, by which stdio servers end. What it has started itself is left to it.
+#[derive(Clone, Debug)]
+pub struct PlainCommand {
+    program: OsString,
+    arguments: Vec<OsString>,
+    directory: Option<PathBuf>,
+}
+
+impl PlainCommand {
+    /// This program, without arguments.
+    #[must_use]
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self { program: program.as_ref().to_owned(), arguments: Vec::new(), directory: None }
+    }
+
+    /// With these arguments besides.
+    #[must_use]
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// In this directory; the working directory unless given.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    fn start(&self) -> io::Result<Launched> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        let mut child = command.spawn()?;
+        let lost = || io::Error::other("it has no pipes");
+        Ok(Launched {
+            pid: child.id().ok_or_else(lost)?,
+            stdin: Box::new(child.stdin.take().ok_or_else(lost)?),
+            stdout: Box::new(child.stdout.take().ok_or_else(lost)?),
+            stderr: Box::new(child.stderr.take().ok_or_else(lost)?),
+            program: Box::new(Plain(child)),
+        })
+    }
+}
+
+impl Launch for PlainCommand {
+    fn launch(&self) -> Launching {
+        let started = self.start().map_err(|error| {
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            NotLaunched::new(is_missing, format!("cannot start `{}`: {error}", self.program.display()))
+        });
+        Box::pin(std::future::ready(started))
+    }
+}
+
+struct Plain(Child);
+
+impl RunningProgram for Plain {
+    fn ended(&mut self) -> Pin<Box<dyn Future<Output = String> + Send + '_>> {
+        Box::pin(async {
+            match self.0.wait().await {
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            }
+        })
+    }
+
+    fn end(&mut self, _grace: Duration) {
+        // It fails when it has ended. Its input was closed before, which was the time to end in order.
+        let _ = self.0.start_kill();
+    }
+}
+
+/// What a process tells the desk.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) mux: MuxKey,
+    pub(super) life: Life,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Started(u32),
+    Line(Frame),
+    /// A line of standard output that is no message.
+    Garbage(String),
+    /// A line of standard error.
+    Error(String),
+    Written(usize),
+    /// It was not started; the last news.
+    NotStarted(NotLaunched),
+    /// It has ended, in these words; the last news.
+    Ended(String),
+}
+
+/// Names a process towards the desk, and speaks to it.
+#[derive(Clone, Debug)]
+struct Teller {
+    mux: MuxKey,
+    life: Life,
+    news: mpsc::Sender<News>,
+}
+
+impl Teller {
+    async fn tell(&self, what: What) {
+        // It fails when the desk is gone, which ends this task too.
+        let _ = self.news.send(News { mux: self.mux, life: self.life, what }).await;
+    }
+}
+
+/// Runs one process until nothing of it is left.
+pub(super) async fn live(
+    launch: Arc<dyn Launch>,
+    (mux, life): (MuxKey, Life),
+    messages: mpsc::Receiver<Parts>,
+    news: mpsc::Sender<News>,
+    stop: CancellationToken,
+) {
+    let teller = Teller { mux, life, news };
+    let launched = match launch.launch().await {
+        Ok(launched) => launched,
+        Err(error) => return teller.tell(What::NotStarted(error)).await,
+    };
+    let Launched { pid, stdin, stdout, stderr, mut program } = launched;
+    teller.tell(What::Started(pid)).await;
+    let mut reading = Box::pin(async {
+        tokio::join!(read(stdout, MAX_LINE, &teller, message), read(stderr, MAX_ERROR_LINE, &teller, error));
+    });
+    let mut writing = Box::pin(write(stdin, messages, &teller, stop));
+    let mut grace = Box::pin(async {
+        // Its input is closed now.
+        writing.as_mut().await;
+        tokio::time::sleep(GRACE).await;
+    });
+    let (mut has_read, mut was_told) = (false, false);
+    let how = loop {
+        tokio::select! {
+            biased;
+            () = &mut reading, if !has_read => has_read = true,
+            how = program.ended() => break how,
+            () = &mut grace, if !was_told => {
+                was_told = true;
+                program.end(GRACE);
+            }
+        }
+    };
+    if !has_read {
+        // A descendant that got away may hold the pipes open.
+        let _ = timeout(DRAIN, reading).await;
+    }
+    teller.tell(What::Ended(how)).await;
+}
+
+fn message(line: Line) -> What {
+    match line {
+        Line::Text(text) => match Frame::parse(text.clone()) {
+            Ok(frame) => What::Line(frame),
+            Err(_) => What::Garbage(shortened(&text)),
+        },
+        Line::TooLong { limit } => What::Garbage(format!("(a message of more than {limit} bytes)")),
+    }
+}
+
+fn error(line: Line) -> What {
+    What::Error(match line {
+        Line::Text(text) => shortened(&text),
+        Line::TooLong { limit } => format!("(a line of more than {limit} bytes)"),
+    })
+}
+
+/// A line as it is kept.
+fn shortened(text: &Bytes) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(MAX_ERROR_LINE)]).into_owned()
+}
+
+async fn read(mut input: impl AsyncRead + Unpin, limit: usize, teller: &Teller, what: fn(Line) -> What) {
+    let mut splitter = LineSplitter::new(limit);
+    loop {
+        let ended = match input.read_buf(splitter.room()).await {
+            Ok(read) => read == 0,
+            Err(error) => {
+                tracing::debug!(%error, "the output of a stdio server cannot be read");
+                true
+            }
+        };
+        while let Some(line) = splitter.next_line().or_else(|| ended.then(|| splitter.last_line()).flatten())
+        {
+            teller.tell(what(line)).await;
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Writes messages as lines until there are no more, the process takes none, or it is to end; then its input is closed.
+async fn write(
+    mut output: impl AsyncWrite + Unpin,
+    mut messages: mpsc::Receiver<Parts>,
+    teller: &Teller,
+    stop: CancellationToken,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut text = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            received = messages.recv_many(&mut batch, BATCH) => if received == 0 {
+                return;
+            },
+        }
+        let mut bytes = 0;
+        for parts in batch.drain(..) {
+            bytes += parts.len();
+            for piece in parts.pieces() {
+                text.extend_from_slice(piece);
+            }
+            text.push(b'\n');
+        }
+        let written = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            written = async { output.write_all(&text).await.and(output.flush().await) } => written,
+        };
+        if let Err(error) = written {
+            tracing::debug!(%error, "a stdio server does not read its input");
+            return;
+        }
+        text.clear();
+        text.shrink_to(64 * 1024);
+        teller.tell(What::Written(bytes)).await;
+    }
+}
+
+impl From<NotLaunched> for Ending {
+    fn from(NotLaunched { is_missing, why }: NotLaunched) -> Self {
+        Self { why, is_hopeless: is_missing, last_words: String::new() }
+    }
+}
