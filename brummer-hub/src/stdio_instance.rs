@@ -138,9 +138,8 @@ impl StdioInstance {
         announced: InstanceServerBuilder,
     ) -> Result<Self, ServeError> {
         let StdioOptions { name, sharing, idle, start, inventory } = options;
-        let mut limits = ServerLimits::default();
         // Of all hubs together; the mux has a bound of its own, and refuses in words.
-        limits.max_requests = 2 * mux::MAX_REQUESTS;
+        let limits = ServerLimits { max_requests: 2 * mux::MAX_REQUESTS, ..ServerLimits::default() };
         let stop = CancellationToken::new();
         let (asks, asked) = mpsc::channel(desk::ASKS);
         let rules = Rules { sharing, idle, start, name: name.into() };

@@ -1,11 +1,12 @@
 // A stdio MCP server that does what tests of `register --stdio` need, without a library. It says on standard error what it is
 // told of its life. Arguments: `garbage` makes it write lines that are no messages; `slow-start` makes it wait for its first line.
+import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 const text = (value) => ({ content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] });
 
-const tools = ['echo', 'progress', 'never', 'ask', 'roots', 'die', 'pid', 'log', 'touch', 'grow'].map((name) => ({
+const tools = ['echo', 'progress', 'never', 'ask', 'roots', 'die', 'pid', 'log', 'touch', 'grow', 'mute'].map((name) => ({
   name,
   description: `The tool ${name}`,
   inputSchema: { type: 'object' },
@@ -29,6 +30,11 @@ const calls = {
   pid: () => text({ pid: process.pid, client, subscribed, cancelled }),
   never: () => new Promise(() => {}),
   die: () => process.exit(7),
+  mute: () => {
+    closeSync(1);
+    setInterval(() => {}, 60_000);
+    return new Promise(() => {});
+  },
   progress: async (args, meta) => {
     for (let step = 1; step <= 3; step += 1) {
       send({ method: 'notifications/progress', params: { progressToken: meta.progressToken, progress: step, message: args.who } });

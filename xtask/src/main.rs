@@ -14,6 +14,7 @@ mod notices;
 mod real;
 #[cfg(test)]
 mod requirements;
+mod shared;
 mod test;
 mod version;
 
@@ -31,6 +32,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
   bench [--quick] [--write]   measures the release binary (--profile NAME: another)
   deny [--no-advisories]      licences, sources and advisories of dependencies
   dist ARTIFACTS OUT          the archives, bundles and package managers' files of a release
+  shared [--calls N]          real stdio servers from npm and PyPI, each shared by three hubs
   errors [--misses]           how well `run` reads the errors of real tools
   errors record [NAME…]       runs those tools again and writes down what they print
   agents [--update] [--record] [--keep] [AGENT…]
@@ -51,6 +53,7 @@ fn main() -> Result<ExitCode> {
         #[cfg(unix)]
         Some((chore, rest)) if chore == "agents" || chore == "zoo" => real::run(chore, rest),
         Some((chore, rest)) if chore == "node" => node::run(rest),
+        Some((chore, rest)) if chore == "shared" => shared::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),
         Some((chore, rest)) if chore == "version" => version::run(rest),
         Some((chore, rest)) if chore == "bench" => bench::run(rest),

@@ -218,7 +218,7 @@ impl Desk {
                 biased;
                 () = stop.cancelled() => break,
                 Some(news) = self.news.1.recv() => self.on_news(news),
-                Some(closed) = self.closed.next() => self.on_stream_closed(closed),
+                Some(closed) = self.closed.next() => self.on_stream_closed(&closed),
                 asked = self.asks.recv() => match asked {
                     Some(ask) => self.on_ask(ask),
                     // The server has gone with its router.
@@ -389,8 +389,8 @@ impl Desk {
         }
     }
 
-    fn on_stream_closed(&mut self, closed: Closed) {
-        match closed {
+    fn on_stream_closed(&mut self, closed: &Closed) {
+        match *closed {
             Closed::Request(ticket) => {
                 let Some(asked) = self.tickets.get(&ticket) else { return };
                 let (client, is_hello) = (asked.client, asked.is_hello);
@@ -638,7 +638,7 @@ impl Desk {
                 Phase::Running { .. } => ProgramState::Running,
                 Phase::Ending | Phase::Asleep { .. } => ProgramState::Ending,
             };
-            Some(ProgramProcess { pid: process.pid, state, requests: machine.mux.load() })
+            Some(ProgramProcess { pid: process.pid, state })
         });
         let report = ProgramReport {
             sharing: self.options.rules.sharing.name(),

@@ -318,7 +318,7 @@ impl Mux {
     }
 
     /// Requests of clients that wait or run.
-    pub(super) fn load(&self) -> usize {
+    fn load(&self) -> usize {
         let running = self.pending.values().filter(|it| matches!(it, Pending::Client { .. })).count();
         running + self.waiting.len() + self.greeting.len()
     }
@@ -343,7 +343,7 @@ impl Mux {
             Event::Abandoned(ticket) => self.cancel(|from| from.ticket == ticket, &mut out),
             Event::Closed(client) => self.on_closed(client, &mut out),
             Event::Learn => self.is_curious = self.inventory.is_none(),
-            Event::Line { life, frame } if life == self.life => self.on_line(frame, now, &mut out),
+            Event::Line { life, frame } if life == self.life => self.on_line(&frame, now, &mut out),
             Event::Written { life, bytes } if life == self.life => {
                 self.unwritten = self.unwritten.saturating_sub(bytes);
             }
@@ -377,7 +377,7 @@ impl Mux {
             method::LOGGING_SET_LEVEL => self.on_level(&from, &frame, out),
             method::RESOURCES_SUBSCRIBE => self.on_subscribe(from, frame, out),
             method::RESOURCES_UNSUBSCRIBE => self.on_unsubscribe(from, frame, out),
-            _ => match self.from_inventory(&frame) {
+            _ => match self.kept_answer(&frame) {
                 Some(Ok(result)) => answer(&from, &result, out),
                 Some(Err(text)) => refuse(&from, code::METHOD_NOT_FOUND, text, out),
                 None => self.forward(from, frame, out),
@@ -405,7 +405,7 @@ impl Mux {
     }
 
     /// What can be said without a process: what a list had in it last time.
-    fn from_inventory(&self, frame: &Frame) -> Option<Result<String, &'static str>> {
+    fn kept_answer(&self, frame: &Frame) -> Option<Result<String, &'static str>> {
         let list = List::of_method(frame.method()?)?;
         let inventory = self.inventory.as_ref()?;
         if matches!(self.phase, Phase::Running { .. }) || Key::of(frame).cursor.is_some() {
@@ -601,11 +601,11 @@ impl Mux {
 
     // What the process says.
 
-    fn on_line(&mut self, frame: Frame, now: Instant, out: &mut Vec<Effect>) {
+    fn on_line(&mut self, frame: &Frame, now: Instant, out: &mut Vec<Effect>) {
         match frame.kind() {
-            Kind::Response { .. } => self.on_answer(&frame, now, out),
-            Kind::Notification { .. } => self.on_told(&frame, out),
-            Kind::Request { .. } => self.on_question(&frame, out),
+            Kind::Response { .. } => self.on_answer(frame, now, out),
+            Kind::Notification { .. } => self.on_told(frame, out),
+            Kind::Request { .. } => self.on_question(frame, out),
         }
     }
 

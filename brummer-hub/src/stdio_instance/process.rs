@@ -236,10 +236,16 @@ pub(super) async fn live(
     };
     let Launched { pid, stdin, stdout, stderr, mut program } = launched;
     teller.tell(What::Started(pid)).await;
+    // Whoever has closed its output cannot answer any more, and is ended as one that is told to.
+    let stop = stop.child_token();
     let mut reading = Box::pin(async {
-        tokio::join!(read(stdout, MAX_LINE, &teller, message), read(stderr, MAX_ERROR_LINE, &teller, error));
+        let answers = async {
+            read(stdout, MAX_LINE, &teller, message).await;
+            stop.cancel();
+        };
+        tokio::join!(answers, read(stderr, MAX_ERROR_LINE, &teller, error));
     });
-    let mut writing = Box::pin(write(stdin, messages, &teller, stop));
+    let mut writing = Box::pin(write(stdin, messages, &teller, stop.clone()));
     let mut grace = Box::pin(async {
         // Its input is closed now.
         writing.as_mut().await;

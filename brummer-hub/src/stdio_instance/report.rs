@@ -38,8 +38,6 @@ pub struct ProgramProcess {
     pub pid: Option<u32>,
     /// Where it stands.
     pub state: ProgramState,
-    /// Requests that it works on, or that wait for it.
-    pub requests: usize,
 }
 
 /// Where a process stands.

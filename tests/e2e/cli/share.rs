@@ -154,6 +154,10 @@ async fn a_server_that_dies_in_a_call_is_started_anew_and_no_call_runs_twice() {
     assert_ne!(first, second);
     let told = program(&one, &id, |program| program["starts"] == 2).await;
     assert_eq!(told["last_end"], "exit code 7");
+    // One that cannot answer any more is ended, and its calls with it.
+    let error = one.call("mute", json!({})).await.err();
+    assert_eq!((&error.data["reason"], &error.data["sent"]), (&json!("ended"), &json!(true)));
+    assert_ne!(pid_of(&other).await, second);
     one.end_quietly().await;
     other.end_quietly().await;
 }
@@ -210,7 +214,7 @@ async fn the_tools_are_there_before_the_process_is() {
     let hub = connected(&home, &id).await;
     hub.tools_until("echo").await;
     let told = program(&hub, &id, Value::is_object).await;
-    assert_eq!((&told["starts"], &told["is_stale"], &told["tools"]), (&json!(0), &json!(true), &json!(10)));
+    assert_eq!((&told["starts"], &told["is_stale"], &told["tools"]), (&json!(0), &json!(true), &json!(11)));
     assert_eq!(text(&hub.call("echo", json!({ "n": 1 })).await), json!({ "n": 1 }));
     register.says("started").await;
     register.says("ended: exit code 0").await;
