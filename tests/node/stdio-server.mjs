@@ -37,7 +37,7 @@ const calls = {
   },
   progress: async (args, meta) => {
     for (let step = 1; step <= 3; step += 1) {
-      send({ method: 'notifications/progress', params: { progressToken: meta.progressToken, progress: step, message: args.who } });
+      send({ method: 'notifications/progress', params: { progressToken: meta.progressToken, progress: step, message: `${args.who}` } });
     }
     return text(args);
   },

@@ -153,6 +153,8 @@ pub(super) struct Desk {
     tickets: HashMap<Ticket, Asked>,
     machines: BTreeMap<MuxKey, Machine>,
     inventory: Option<Inventory>,
+    /// The same for the task that writes the file.
+    kept: watch::Sender<Option<Inventory>>,
     closed: FuturesUnordered<Pin<Box<dyn Future<Output = Closed> + Send>>>,
     processes: JoinSet<()>,
     keys: u64,
@@ -184,6 +186,7 @@ impl Desk {
             tickets: HashMap::new(),
             machines: BTreeMap::new(),
             inventory: None,
+            kept: watch::Sender::new(None),
             closed: FuturesUnordered::new(),
             processes: JoinSet::new(),
             keys: 0,
@@ -205,6 +208,9 @@ impl Desk {
         if let Some(file) = self.options.file.clone() {
             let loaded = tokio::task::spawn_blocking(move || Inventory::load(&file));
             self.inventory = loaded.await.ok().flatten();
+        }
+        if let Some(file) = self.options.file.clone() {
+            self.processes.spawn(keep(file, self.kept.subscribe()));
         }
         if self.inventory.is_none() {
             let mux = self.open_mux();
@@ -233,6 +239,8 @@ impl Desk {
 
     /// Ends all processes in order. What clients wait for is not answered: their streams close.
     async fn end(mut self) {
+        // What is not written yet is, and then no more.
+        drop(std::mem::replace(&mut self.kept, watch::Sender::new(None)));
         self.tickets.clear();
         self.clients.clear();
         for machine in self.machines.values() {
@@ -611,13 +619,7 @@ impl Desk {
         };
         self.inventory = Some(inventory.clone());
         self.change();
-        if let Some(file) = self.options.file.clone() {
-            tokio::task::spawn_blocking(move || {
-                if let Err(error) = inventory.save(&file) {
-                    tracing::debug!(%error, file = %file.display(), "cannot keep what a stdio server offers");
-                }
-            });
-        }
+        self.kept.send_replace(Some(inventory));
     }
 
     // Reports.
@@ -669,6 +671,18 @@ impl Desk {
 impl Session {
     fn rests(&self) -> bool {
         self.open == 0 && self.listening.is_none()
+    }
+}
+
+/// Writes what the server offers whenever it has changed: one after the other, so that the last is what stays.
+async fn keep(file: PathBuf, mut kept: watch::Receiver<Option<Inventory>>) {
+    while kept.changed().await.is_ok() {
+        let Some(inventory) = kept.borrow_and_update().clone() else { continue };
+        let to = file.clone();
+        let saved = tokio::task::spawn_blocking(move || inventory.save(&to)).await;
+        if let Ok(Err(error)) = saved {
+            tracing::debug!(%error, file = %file.display(), "cannot keep what a stdio server offers");
+        }
     }
 }
 

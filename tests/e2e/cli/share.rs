@@ -79,6 +79,7 @@ async fn three_hubs_share_one_process_and_nothing_is_mixed_up() {
                 .filter(|params| params["progressToken"] == format!("t{round}"))
                 .collect();
             assert_eq!(told.len(), 3, "{told:?}");
+            let who = json!(who.to_string());
             assert!(told.iter().all(|params| params["message"] == who), "{told:?}");
         }
     }
