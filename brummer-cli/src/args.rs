@@ -537,6 +537,7 @@ pub(crate) struct Share {
     pub(crate) name: Option<String>,
     pub(crate) path: Option<PathBuf>,
     pub(crate) id: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
     pub(crate) directories: Directories,
 }
 
@@ -850,6 +851,7 @@ impl RegisterArgs {
             name: self.name,
             path: self.path,
             id: self.id,
+            labels: self.label.into_iter().collect(),
             directories,
         })
     }

@@ -56,7 +56,8 @@ pub(crate) async fn share(share: Share) -> Result<ExitStatus, Failure> {
         environment: Vec::new(),
         guard: vec![OsString::from(args::GUARD)],
     };
-    let labels = BTreeMap::from([("transport".to_owned(), "stdio".to_owned())]);
+    let mut labels = BTreeMap::from([("transport".to_owned(), "stdio".to_owned())]);
+    labels.extend(share.labels);
     let mut announced = InstanceServer::builder()
         .name(&name)
         .port(share.port.unwrap_or_default())
