@@ -1,7 +1,5 @@
 //! What other users and programs of the machine are kept from, and what an instance must prove.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -189,7 +187,7 @@ async fn register_takes_secrets_from_the_environment_and_from_files() {
 /// A user who is neither this one nor root. Only root can be somebody else.
 #[cfg(unix)]
 fn stranger(program: &str) -> Option<Command> {
-    if !rustix::process::geteuid().is_root() || !Path::new("/usr/bin/perl").exists() {
+    if !rustix::process::geteuid().is_root() || !std::path::Path::new("/usr/bin/perl").exists() {
         eprintln!("left out: there is no second user here (needs root and /usr/bin/perl)");
         return None;
     }

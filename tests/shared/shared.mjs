@@ -153,6 +153,10 @@ const registered = Object.entries(servers).map(([name, { command }]) => {
   const child = spawn(binary, ['register', '--stdio', '--name', name, '--', ...command], { env: environment, cwd: work, stdio: 'ignore' });
   return { name, child, ended: new Promise((resolve) => child.once('exit', resolve)) };
 });
+// Also where an error that nobody awaited ends the script.
+process.on('exit', () => {
+  for (const { child } of registered) child.kill('SIGKILL');
+});
 const hubs = Array.from({ length: HUBS }, (_unused, number) => new Hub(number));
 const names = Object.keys(servers);
 try {

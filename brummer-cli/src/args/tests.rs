@@ -250,7 +250,7 @@ fn mistakes_are_named() {
         ("--tools all", "--mcp"),
         ("--mcp list", "cannot be combined with a subcommand"),
         ("", "a command is missing"),
-        ("--mcp --tools some", "`connected`, `all` and `hub`"),
+        ("--mcp --tools some", "`connected`, `all` or `hub`"),
         ("--mcp --ping-interval 5", "write `5s`"),
         ("--mcp --name-budget 5", "32..=128"),
         ("--mcp --max-message-size 0", "1..=1024"),

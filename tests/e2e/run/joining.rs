@@ -37,6 +37,7 @@ server.listen(Number(process.argv[2] || 0), '127.0.0.1', () => console.log('  Lo
 "#;
 
 /// Starts it again when it ends, on the same port, as dev servers do when their configuration has changed.
+#[cfg(unix)]
 const KEEPER: &str = r"
 const { spawn } = require('child_process');
 const start = (port) => spawn(process.execPath, ['dev.js', port], { stdio: 'inherit' }).on('exit', () => start(port));
