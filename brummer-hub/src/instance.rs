@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use self::pulse::Pulse;
+pub(crate) use self::pulse::Running;
 use crate::{discovery::Found, doorbell::InstanceId, protocol::Era, upstream::Reach};
 
 pub(crate) mod actor;
@@ -178,6 +179,10 @@ impl InstanceHandle {
     pub(crate) fn suspect(&self) {
         // Full means that a check is pending already; closed, that the instance is dead already.
         let _ = self.suspects.try_send(());
+    }
+    /// A client asked something of it, and waits while this is held.
+    pub(crate) fn note_request(&self) -> Running {
+        self.pulse.run()
     }
     /// A session got an answer: the next ping may be skipped.
     pub(crate) fn note_answer(&self) {

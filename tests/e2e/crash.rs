@@ -164,6 +164,57 @@ async fn one_that_stays_silent_is_given_up_but_its_file_stays() {
     instance.signal(Signal::CONT);
 }
 
+/// Settings under which an instance that does not answer is soon given up, and is looked at again only in an hour if that
+/// were all that brought it back.
+#[cfg(unix)]
+const IMPATIENT: [&str; 4] = ["--ping-interval", "50ms", "--give-up-after", "300ms"];
+
+#[cfg(unix)]
+#[tokio::test]
+async fn one_that_blocks_while_it_works_for_a_client_is_not_given_up() {
+    use rustix::process::Signal;
+    let home = Home::new();
+    let (busy, idle) = (Instance::fake(&home, "busy").await, Instance::fake(&home, "idle").await);
+    let hub = Hub::start(&home, HubOptions::args(&IMPATIENT)).await;
+    hub.active(&idle.id).await;
+    hub.connect(&busy.id).await;
+    let slow = hub.ask("tools/call", json!({ "name": "wait" })).await;
+    // Something answered after it, so it was sent.
+    hub.call("echo", json!({})).await.text();
+    busy.signal(Signal::STOP);
+    idle.signal(Signal::STOP);
+    // Whatever time the other one is given, this one has had it, too.
+    hub.gone(&idle.id).await;
+    for instance in [&busy, &idle] {
+        hub.active(&busy.id).await;
+        instance.signal(Signal::CONT);
+    }
+    hub.call("release", json!({})).await.text();
+    assert_eq!(hub.answer(&slow).await.text(), "done at last");
+    hub.active(&idle.id).await;
+    let health = hub.call("instances_health", json!({ "instance_id": busy.id })).await.text();
+    assert!(!health.contains("retrying") && health.contains("active"), "nothing flaps: {health}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn one_whose_call_was_cancelled_is_given_up_like_any_other() {
+    use rustix::process::Signal;
+    let home = Home::new();
+    let instance = Instance::fake(&home, "abandoned").await;
+    let hub = Hub::start(&home, HubOptions::args(&IMPATIENT)).await;
+    hub.connect(&instance.id).await;
+    let call = hub.ask("tools/call", json!({ "name": "hang" })).await;
+    hub.call("echo", json!({})).await.text();
+    instance.signal(Signal::STOP);
+    let id: serde_json::Value = serde_json::from_str(&call).unwrap();
+    hub.notify("notifications/cancelled", json!({ "requestId": id })).await;
+    hub.gone(&instance.id).await;
+    instance.signal(Signal::CONT);
+    hub.active(&instance.id).await;
+    assert_eq!(hub.call("echo", json!({ "message": "again" })).await.text(), "again");
+}
+
 #[tokio::test]
 async fn an_instance_without_its_file_stays_as_long_as_it_answers() {
     let home = Home::new();

@@ -18,7 +18,7 @@ use super::{
     record::Record,
 };
 use crate::{
-    config::HubConfig,
+    config::{HubConfig, Limits},
     discovery::Found,
     doorbell::InstanceId,
     frame::{Frame, Kind},
@@ -47,12 +47,17 @@ pub(crate) struct ActorOptions {
 }
 
 impl ActorOptions {
-    pub(super) fn open(&self, id: LinkId, address: Option<IpAddr>) -> Link {
-        let Self { found, hello, config, gate, tasks, stop, .. } = self;
-        let gate = Some(Arc::clone(gate));
+    pub(super) fn open(
+        &self,
+        id: LinkId,
+        address: Option<IpAddr>,
+        limits: Limits,
+        gate: Option<Arc<Semaphore>>,
+    ) -> Link {
+        let Self { found, hello, tasks, stop, .. } = self;
         let doorbell = &found.doorbell;
         let reach = Reach { address: address.or(doorbell.host), credentials: doorbell.credentials() };
-        Link::open(id, found, reach, hello.clone(), config.limits, gate, tasks, stop.child_token())
+        Link::open(id, found, reach, hello.clone(), limits, gate, tasks, stop.child_token())
     }
 
     pub(super) fn identify(&self) -> Pin<Box<dyn Future<Output = Identity> + Send>> {
@@ -265,6 +270,7 @@ impl Actor {
             let now = Now {
                 at: Instant::now(),
                 heard: self.pulse.last(),
+                calls: self.pulse.calls(),
                 jitter: fastrand::f64(),
                 health,
                 patience: limits.connect_timeout + limits.initialize_timeout,
@@ -288,7 +294,8 @@ impl Actor {
     fn perform(&mut self, effect: Effect) -> Option<Event> {
         match effect {
             Effect::Open(id) => {
-                self.link = Some(self.options.open(id, self.record.address()));
+                let (limits, gate) = (self.options.config.limits, Arc::clone(&self.options.gate));
+                self.link = Some(self.options.open(id, self.record.address(), limits, Some(gate)));
             }
             Effect::Close => self.link = None,
             Effect::Identify => self.check = Some(self.options.identify()),
@@ -311,7 +318,11 @@ impl Actor {
     fn count(&self) {
         let (missed, retries) = match &self.machine.state {
             State::Active(active) => (active.missed, 0),
-            State::Retrying { tries, step: Step::Waiting { .. } | Step::Trying(_), .. } => (0, *tries),
+            State::Retrying {
+                tries,
+                step: Step::Waiting { .. } | Step::Trying(_) | Step::Silent { .. },
+                ..
+            } => (0, *tries),
             State::Discovered | State::Connecting(_) | State::Dead(_) => (0, 0),
         };
         self.record.count(missed, retries, self.pulse.last_at());

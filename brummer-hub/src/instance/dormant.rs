@@ -17,21 +17,25 @@ use super::{
     machine::{Verdict, verdict},
 };
 use crate::{
+    config::Limits,
     discovery::{self, Found},
     process::{self, Identity, Inspector},
-    upstream::{LinkId, UpstreamEventKind},
+    upstream::{ExchangeReason, LinkId, UpstreamEventKind},
 };
+
+/// How long one question to an instance that was given up waits at most: a server that has lost it is asked anew then.
+const LONGEST_QUESTION: Duration = Duration::from_secs(600);
 
 /// How long a port may take to refuse. Loopback refuses at once, but Windows tries for two seconds first.
 const REFUSAL: Duration = Duration::from_secs(5);
 
 impl Actor {
-    /// Looks from time to time whether an instance whose process lives answers again. It is not listed meanwhile.
+    /// Waits until an instance whose process lives answers again. It is not listed meanwhile. It is asked all the time, in
+    /// one question that waits ever longer: one that is stopped answers it as soon as it goes on.
     pub(super) async fn dormant(&mut self) -> Ended {
+        let mut patience = self.options.config.limits.initialize_timeout;
         loop {
-            // Jittered for the same reason as the pings.
-            let pause = self.options.config.health.probe_interval.mul_f64(0.75 + fastrand::f64() / 2.0);
-            tokio::select! {
+            let found = tokio::select! {
                 biased;
                 changed = self.standing.changed() => {
                     if changed.is_err() || self.standing.borrow_and_update().withdrawn {
@@ -39,39 +43,80 @@ impl Actor {
                     }
                     continue;
                 }
-                () = later(&mut self.exited) => self.exited = None,
-                () = sleep(pause) => {}
-            }
-            let identity = self.options.identify().await;
-            match verdict(identity) {
-                Verdict::Itself if self.options.answers(identity).await => return Ended::Woke,
-                Verdict::Itself | Verdict::Unreachable(_) | Verdict::Lost(_) => {}
-                Verdict::Gone(_) => {
+                () = later(&mut self.exited) => {
+                    self.exited = None;
+                    continue;
+                }
+                found = self.options.look(patience) => found,
+            };
+            match found {
+                Look::Answers => return Ended::Woke,
+                Look::Gone => {
                     bury(&self.options.found).await;
                     return Ended::Over;
+                }
+                Look::Silent => patience = patience.saturating_mul(2).min(LONGEST_QUESTION),
+                Look::Refused => {
+                    // Jittered for the same reason as the pings.
+                    let pause =
+                        self.options.config.health.probe_interval.mul_f64(0.75 + fastrand::f64() / 2.0);
+                    tokio::select! {
+                        biased;
+                        changed = self.standing.changed() => {
+                            if changed.is_err() || self.standing.borrow_and_update().withdrawn {
+                                return Ended::Over;
+                            }
+                        }
+                        () = later(&mut self.exited) => self.exited = None,
+                        () = sleep(pause) => {}
+                    }
                 }
             }
         }
     }
 }
 
+/// What came of a look at an instance that was given up.
+enum Look {
+    Answers,
+    /// It takes connections and does not answer.
+    Silent,
+    /// Nobody listens, or somebody else, or what is answered is no MCP.
+    Refused,
+    Gone,
+}
+
 impl ActorOptions {
-    async fn answers(&self, identity: Identity) -> bool {
-        let limits = &self.config.limits;
+    async fn look(&self, patience: Duration) -> Look {
+        let identity = self.identify().await;
+        match verdict(identity) {
+            Verdict::Itself => self.question(identity, patience).await,
+            Verdict::Unreachable(_) | Verdict::Lost(_) => Look::Refused,
+            Verdict::Gone(_) => Look::Gone,
+        }
+    }
+
+    async fn question(&self, identity: Identity, patience: Duration) -> Look {
+        let limits = Limits { initialize_timeout: patience, ..self.config.limits };
         // A number that no connection of the machine has; this one reports to nobody else.
-        let mut link = self.open(LinkId(u64::MAX), identity.address());
-        let ready = async {
-            loop {
-                match link.recv().await {
-                    Some(UpstreamEventKind::Ready(welcome)) => {
-                        return foreign(&welcome, &self.found).is_none();
-                    }
-                    Some(UpstreamEventKind::Failed(_)) | None => return false,
-                    Some(_) => {}
+        // It waits for long, and others must not wait behind it.
+        let mut link = self.open(LinkId(u64::MAX), identity.address(), limits, None);
+        loop {
+            match link.recv().await {
+                Some(UpstreamEventKind::Ready(welcome)) if foreign(&welcome, &self.found).is_none() => {
+                    return Look::Answers;
                 }
+                Some(UpstreamEventKind::Failed(error))
+                    if matches!(error.reason, ExchangeReason::TimedOut { .. }) =>
+                {
+                    return Look::Silent;
+                }
+                Some(UpstreamEventKind::Ready(_) | UpstreamEventKind::Failed(_)) | None => {
+                    return Look::Refused;
+                }
+                Some(_) => {}
             }
-        };
-        timeout(limits.connect_timeout + limits.initialize_timeout, ready).await.unwrap_or(false)
+        }
     }
 }
 

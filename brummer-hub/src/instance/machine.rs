@@ -7,6 +7,9 @@
 //!                    └────────────┴──── (process gone) ────┘
 //! ```
 //!
+//! An instance that only falls silent keeps the connection on which it was asked last: one that was stopped answers there
+//! as soon as it goes on. While a call of a client runs on a process that lives, silence is no sign of anything.
+//!
 //! [`Machine::on`] takes what happened and says what to do. The task in [`super::actor`] does it. An instance becomes
 //! active when two things are known: it answered the handshake, and the system confirms that it wrote its doorbell.
 
@@ -69,13 +72,25 @@ pub(super) struct Active {
 #[derive(Clone, Debug, PartialEq)]
 enum Ping {
     Due(Instant),
-    Sent { id: u64, at: Instant },
+    /// Asked, and not answered by any of the pings from `first` on; `at`: when the interval began that is waited for now.
+    Sent {
+        first: u64,
+        at: Instant,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    Waiting { until: Instant },
+    Waiting {
+        until: Instant,
+    },
     Trying(Attempt),
+    /// It takes connections and does not answer: what it was asked last is still waited for. `until`: when it is tried anew.
+    Silent {
+        link: LinkId,
+        first: u64,
+        until: Instant,
+    },
 }
 
 /// Why it is dead, which decides what becomes of its doorbell.
@@ -149,6 +164,8 @@ pub(super) struct Now<'a> {
     pub(super) at: Instant,
     /// When the instance last answered anyone.
     pub(super) heard: Instant,
+    /// Requests of clients that it works on.
+    pub(super) calls: usize,
     /// A random number in `[0, 1)`.
     pub(super) jitter: f64,
     pub(super) health: &'a HealthConfig,
@@ -200,7 +217,9 @@ impl Machine {
             State::Connecting(attempt) | State::Retrying { step: Step::Trying(attempt), .. } => {
                 (attempt.handshake != Handshake::Unopened).then_some(attempt.link)
             }
-            State::Active(active) => Some(active.link),
+            State::Active(Active { link, .. }) | State::Retrying { step: Step::Silent { link, .. }, .. } => {
+                Some(*link)
+            }
             State::Discovered | State::Retrying { .. } | State::Dead(_) => None,
         }
     }
@@ -213,7 +232,9 @@ impl Machine {
             State::Active(Active { ping: Ping::Due(at), .. }) => Some(*at),
             State::Active(Active { ping: Ping::Sent { at, .. }, .. }) => Some(*at + health.ping_interval),
             State::Retrying { since, step, .. } => {
-                let (Step::Waiting { until } | Step::Trying(Attempt { until, .. })) = step;
+                let (Step::Waiting { until }
+                | Step::Trying(Attempt { until, .. })
+                | Step::Silent { until, .. }) = step;
                 Some((*until).min(*since + health.give_up_after))
             }
         }

@@ -1,7 +1,10 @@
-//! When an instance last answered anyone.
+//! When an instance last answered anyone, and for how many clients it works.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,17 +20,44 @@ pub(super) struct Pulse {
     born_at: Timestamp,
     /// Microseconds from `born` to the last answer; 0 before the first.
     last: AtomicU64,
+    calls: AtomicUsize,
+}
+
+/// A request of a client that an instance works on, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running(Arc<Pulse>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self { born: Instant::now(), born_at: Timestamp::now(), last: AtomicU64::new(0) }
+        Self {
+            born: Instant::now(),
+            born_at: Timestamp::now(),
+            last: AtomicU64::new(0),
+            calls: AtomicUsize::new(0),
+        }
     }
 
     pub(super) fn beat(&self) {
         let age = u64::try_from(self.born.elapsed().as_micros()).unwrap_or(u64::MAX);
         // The number stands for itself; nothing is published through it.
         self.last.store(age.max(1), Ordering::Relaxed);
+    }
+
+    /// Counts a request of a client.
+    pub(super) fn run(self: &Arc<Self>) -> Running {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(self))
+    }
+
+    /// Requests of clients that it works on.
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// The time of the last answer, or of the beginning.

@@ -34,9 +34,9 @@ use crate::{
     Hub,
     budget::Budget,
     config::Limits,
-    frame::Parts,
+    frame::{Kind, Parts},
     hub::Snapshot,
-    instance::Instance,
+    instance::{Instance, Running},
     sources::Projects,
     upstream::{
         ExchangeError, ExchangeReason, LinkId, Purpose, Sent, Upstream, UpstreamEvent, UpstreamEventKind,
@@ -58,6 +58,8 @@ const GOODBYE: Duration = Duration::from_millis(500);
 struct OpenLink {
     upstream: Upstream,
     instance: Instance,
+    /// What the client waits for, so that the instance is not given up meanwhile.
+    running: HashMap<u64, Running, foldhash::fast::RandomState>,
 }
 
 pub(super) struct Shell {
@@ -213,7 +215,14 @@ impl Shell {
     }
 
     fn on_link(&mut self, event: UpstreamEvent) {
-        if let Some(link) = self.links.get(&event.link) {
+        if let Some(link) = self.links.get_mut(&event.link) {
+            match &event.kind {
+                UpstreamEventKind::Frame { frame, .. } if matches!(frame.kind(), Kind::Response { .. }) => {
+                    frame.numeric_id().and_then(|number| link.running.remove(&number));
+                }
+                UpstreamEventKind::Ended { id, .. } => drop(link.running.remove(id)),
+                _ => {}
+            }
             // Health is nobody's business here: whatever the instance says proves life, and what looks like its death is
             // to be looked into.
             match event.kind {
@@ -246,10 +255,13 @@ impl Shell {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Write(parts) => self.write(parts),
-            Effect::Request { link, number, body } => {
-                let refused =
-                    self.links.get(&link).is_none_or(|it| it.upstream.request(number, body).is_err());
-                if refused {
+            Effect::Request { link, number, body, awaited } => {
+                let it = self.links.get_mut(&link);
+                if let Some(it) = it.filter(|it| it.upstream.request(number, body).is_ok()) {
+                    if awaited {
+                        it.running.insert(number, it.instance.link.note_request());
+                    }
+                } else {
                     let error = ExchangeError { sent: Sent::No, reason: ExchangeReason::Busy };
                     let kind = UpstreamEventKind::Ended { id: number, error };
                     self.failures.push_back(UpstreamEvent { link, kind });
@@ -263,7 +275,8 @@ impl Shell {
                 }
             }
             Effect::Cancel { link, number, notification } => {
-                if let Some(it) = self.links.get(&link) {
+                if let Some(it) = self.links.get_mut(&link) {
+                    it.running.remove(&number);
                     it.upstream.cancel(number, notification);
                 }
             }
@@ -284,7 +297,8 @@ impl Shell {
                 };
                 let (events, stop) = (self.event_sender.clone(), self.cut.child_token());
                 let upstream = Upstream::open(options, events, &self.upstreams, stop);
-                self.links.insert(link, OpenLink { upstream, instance: *instance });
+                let running = HashMap::default();
+                self.links.insert(link, OpenLink { upstream, instance: *instance, running });
             }
             Effect::Close(link) => drop(self.links.remove(&link)),
             Effect::Resolve(roots) => {

@@ -26,8 +26,8 @@ pub(super) enum Effect {
     Write(Parts),
     /// A new link. `known`: what the instance has been found to speak.
     Open { link: LinkId, instance: Box<Instance>, hello: Hello, known: Option<Era> },
-    /// A request on a link.
-    Request { link: LinkId, number: u64, body: Parts },
+    /// A request on a link. `awaited`: the client waits for what comes of it.
+    Request { link: LinkId, number: u64, body: Parts, awaited: bool },
     /// A notification or an answer on a link.
     Send { link: LinkId, body: Bytes },
     /// A request on a link is no longer wanted; the message says it.
@@ -133,9 +133,10 @@ impl Talk {
         edits: Vec<Edit>,
         waiter: Waiter,
     ) -> u64 {
+        let awaited = !matches!(waiter, Waiter::List(_) | Waiter::Nobody);
         let number = self.requests.send(link, waiter);
         let body = frame.with_edits(edits, &number.to_string());
-        self.effects.push(Effect::Request { link, number, body });
+        self.effects.push(Effect::Request { link, number, body, awaited });
         number
     }
 

@@ -3,17 +3,17 @@
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
-    sync::watch,
+    sync::{Notify, watch},
 };
 
-use super::{Behaviour, Doorbell, Fake, Home, expect, unique_id};
+use super::{Answer, Behaviour, Call, Doorbell, Fake, Home, expect, result, unique_id};
 
 /// A process that serves an instance. It is killed on drop.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ impl Instance {
         Self::new(id, child, lines, &ready)
     }
 
-    /// A [`Fake`] with its default behaviour in a process of its own, announced in a project of the given name.
+    /// A [`Fake`] in a process of its own, announced in a project of the given name: with the default behaviour, and the tool
+    /// `wait`, which is done when `release` is called.
     pub(crate) async fn fake(home: &Home, name: &str) -> Self {
         Self::fake_on(home, name, 0).await
     }
@@ -131,6 +132,10 @@ async fn ready(mut command: Command) -> (Child, watch::Receiver<Vec<String>>, Va
     (child, printed, ready)
 }
 
+fn text(call: &Call, text: &str) -> Answer {
+    result(call, json!({ "content": [{ "type": "text", "text": text }] }))
+}
+
 /// Where the process of [`Instance::fake`] reads what to be.
 const SETTINGS: &str = "BRUMMER_E2E_INSTANCE";
 
@@ -140,15 +145,29 @@ const SETTINGS: &str = "BRUMMER_E2E_INSTANCE";
 fn serve_fake() {
     let Ok(settings) = std::env::var(SETTINGS) else { return };
     let settings: Value = serde_json::from_str(&settings).unwrap();
-    let text = |key: &str| settings[key].as_str().unwrap().to_owned();
+    let setting = |key: &str| settings[key].as_str().unwrap().to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let port = u16::try_from(settings["port"].as_u64().unwrap()).unwrap();
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
-        let fake = Fake::serve(listener, Behaviour::default());
-        let path = PathBuf::from(text("path"));
-        Doorbell::new(&text("id"), &text("name"), &path, fake.port, std::process::id())
-            .write(Path::new(&text("data")));
+        let released = Arc::new(Notify::new());
+        let waits = Arc::clone(&released);
+        let behaviour = Behaviour::default()
+            .tool("wait", move |call| {
+                let waits = Arc::clone(&waits);
+                async move {
+                    waits.notified().await;
+                    text(&call, "done at last")
+                }
+            })
+            .tool("release", move |call| {
+                released.notify_one();
+                std::future::ready(text(&call, "released"))
+            });
+        let fake = Fake::serve(listener, behaviour);
+        let path = PathBuf::from(setting("path"));
+        Doorbell::new(&setting("id"), &setting("name"), &path, fake.port, std::process::id())
+            .write(Path::new(&setting("data")));
         println!("{}", json!({ "port": fake.port }));
         std::future::pending::<()>().await;
     });

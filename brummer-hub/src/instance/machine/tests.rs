@@ -10,13 +10,21 @@ struct World {
     health: HealthConfig,
     at: Instant,
     heard: Instant,
+    calls: usize,
     jitter: f64,
 }
 
 impl World {
     fn new() -> Self {
         let at = Instant::now();
-        Self { machine: Machine::new(), health: HealthConfig::default(), at, heard: at, jitter: 1.0 }
+        Self {
+            machine: Machine::new(),
+            health: HealthConfig::default(),
+            at,
+            heard: at,
+            calls: 0,
+            jitter: 1.0,
+        }
     }
     fn active() -> Self {
         let mut world = Self::new();
@@ -30,6 +38,7 @@ impl World {
         let now = Now {
             at: self.at,
             heard: self.heard,
+            calls: self.calls,
             jitter: self.jitter,
             health: &self.health,
             patience: PATIENCE,
@@ -171,13 +180,102 @@ fn a_gone_process_is_dead_at_once() {
 #[test]
 fn three_missed_pings_make_it_retry() {
     let mut world = World::active();
-    assert!(sent(&world.tick()).is_some());
-    for missed in 1..3 {
-        let effects = world.tick();
-        assert!(sent(&effects).is_some(), "{effects:?}");
-        assert!(matches!(&world.machine.state, State::Active(active) if active.missed == missed));
+    assert_eq!(sent(&world.tick()), Some(1));
+    assert_eq!(sent(&world.tick()), None, "what was asked is still asked");
+    assert_eq!(sent(&world.tick()), Some(2));
+    assert!(matches!(&world.machine.state, State::Active(active) if active.missed == 2));
+    let effects = world.tick();
+    assert_eq!(world.told(), InstanceState::Retrying);
+    assert!(!effects.contains(&Effect::Close), "what was asked is still asked: {effects:?}");
+}
+
+/// One that has missed its pings and is waited for.
+fn silent() -> World {
+    let mut world = World::active();
+    for _ in 0..4 {
+        world.tick();
     }
+    assert_eq!(world.told(), InstanceState::Retrying);
+    world
+}
+
+#[test]
+fn one_that_was_stopped_is_back_with_the_answer_to_what_it_was_asked() {
+    for id in [1, 2] {
+        let mut world = silent();
+        let link = world.link();
+        let effects = world.on(Event::Pong { link, id });
+        assert_eq!(world.told(), InstanceState::Active);
+        assert_eq!(world.link(), link);
+        assert_eq!(effects[0], Effect::Forget(3 - id), "the other one is of no use any more");
+    }
+    // A session may be the one that hears of it.
+    let mut world = silent();
+    world.heard = world.at + Duration::from_secs(1);
     world.tick();
+    assert_eq!(world.told(), InstanceState::Active);
+}
+
+#[test]
+fn one_that_stays_silent_is_tried_anew_and_given_up_at_last() {
+    let mut world = silent();
+    let lost = world.at;
+    let effects = world.tick();
+    assert_eq!(effects, [Effect::Close, Effect::Identify]);
+    assert_eq!(world.at - lost, world.health.give_up_after / 2);
+    world.on(Event::Identified(Identity::Confirmed { address: None }));
+    while death(&world).is_none() {
+        world.tick();
+        world.on(Event::Identified(Identity::Confirmed { address: None }));
+    }
+    assert_eq!(death(&world), Some(Death::Silent));
+    assert_eq!(world.at - lost, world.health.give_up_after);
+}
+
+#[test]
+fn silence_is_no_sign_while_a_call_runs() {
+    let mut world = World::active();
+    world.calls = 1;
+    for _ in 0..1000 {
+        let effects = world.tick();
+        assert!(sent(&effects).is_none_or(|id| id <= 2), "no more than two questions wait: {effects:?}");
+        assert_eq!(world.told(), InstanceState::Active);
+    }
+    world.calls = 0;
+    world.tick();
+    assert_eq!(world.told(), InstanceState::Retrying);
+    // Nor does a lost connection kill what runs on another one.
+    let mut world = World::active();
+    world.calls = 1;
+    world.on(Event::Withdrawn(true));
+    world.on(world.failed());
+    for _ in 0..200 {
+        assert_eq!(world.told(), InstanceState::Retrying);
+        world.tick();
+        world.on(Event::Identified(Identity::NotListening));
+    }
+    world.on(Event::Identified(Identity::Gone));
+    let mut gone = World::active();
+    gone.calls = 1;
+    gone.on(Event::Exited);
+    gone.on(Event::Identified(Identity::Gone));
+    for world in [world, gone] {
+        assert_eq!(death(&world), Some(Death::Gone), "one that is gone does not work on anything");
+    }
+}
+
+#[test]
+fn time_in_which_the_hub_did_not_run_counts_for_nothing() {
+    let mut world = World::active();
+    world.tick();
+    for _ in 0..10 {
+        world.at += Duration::from_secs(3600);
+        world.on(Event::Tick);
+        assert_eq!(world.told(), InstanceState::Active);
+    }
+    let mut world = silent();
+    world.at += Duration::from_secs(3600);
+    world.on(Event::Tick);
     assert_eq!(world.told(), InstanceState::Retrying);
 }
 
@@ -342,7 +440,9 @@ fn legal(from: InstanceState, to: InstanceState) -> bool {
 proptest! {
     #[test]
     fn every_way_is_legal(
-        steps in proptest::collection::vec((event(), 0_u64..20_000, any::<bool>(), 0.0..1.0), 0..200)
+        steps in proptest::collection::vec(
+            (event(), 0_u64..20_000, any::<bool>(), 0_usize..2, 0.0..1.0), 0..200
+        )
     ) {
         let mut world = World::new();
         let mut open = None;
@@ -352,13 +452,14 @@ proptest! {
         for effect in effects {
             if let Effect::Open(link) = effect { open = Some(link) }
         }
-        for (event, pass, heard, jitter) in steps {
+        for (event, pass, heard, calls, jitter) in steps {
+            world.calls = calls;
             world.at += Duration::from_millis(pass);
             world.jitter = jitter;
             if heard { world.heard = world.at }
             let before = world.machine.clone();
             let from = world.told();
-            let effects = world.on(event);
+            let effects = world.on(event.clone());
             prop_assert!(legal(from, world.told()), "{:?} to {:?}", from, world.told());
             if from == InstanceState::Dead {
                 prop_assert!(effects.is_empty());
@@ -379,9 +480,11 @@ proptest! {
             }
             prop_assert_eq!(told, world.told(), "every change is told");
             prop_assert_eq!(open, world.machine.link(), "no connection is leaked or missing");
-            if let State::Active(active) = &world.machine.state {
-                prop_assert!(active.missed < world.health.max_missed_pings);
-            }
+let is_given_up = world.told() == InstanceState::Dead && matches!(event, Event::Tick);
+            prop_assert!(
+                calls == 0 || world.machine.superseded || !is_given_up || from == InstanceState::Dead,
+                "nothing that works for a client is given up for silence"
+            );
             if !matches!(world.machine.state, State::Dead(_)) {
                 prop_assert!(world.machine.deadline(&world.health).is_some(), "no state waits for ever");
             }

@@ -24,6 +24,9 @@ pub(super) enum Outcome {
 const FAREWELLS: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1600)];
 
+/// How late the hub may be by itself, on a machine that has much to do.
+const SLEEP: Duration = Duration::from_secs(2);
+
 impl Machine {
     pub(super) fn on_discovered(&mut self, event: &Event, now: Now<'_>, effects: &mut Effects) -> State {
         if !matches!(event, Event::Start) {
@@ -117,9 +120,10 @@ impl Machine {
                 return self.lose(&active, why, now, effects);
             }
             Event::Pong { link, id } if link == active.link => {
-                if let Ping::Sent { id: sent, at } = active.ping
-                    && sent == id
+                if let Ping::Sent { first, at } = active.ping
+                    && self.is_awaited(first, id)
                 {
+                    self.forget(first, Some(id), effects);
                     active.missed = 0;
                     active.ping = Ping::Due(match active.farewells {
                         0 => at + interval,
@@ -128,14 +132,17 @@ impl Machine {
                 }
             }
             Event::PingFailed { link, id, why, refused } if link == active.link => {
-                if !matches!(active.ping, Ping::Sent { id: sent, .. } if sent == id) {
+                // One that was asked earlier may still be answered by the later ping.
+                let Ping::Sent { first, .. } = active.ping else { return State::Active(active) };
+                if !self.is_awaited(first, id) || (id < self.latest_ping() && !refused) {
                     return State::Active(active);
                 }
-                active.missed += 1;
+                active.missed = active.missed.saturating_add(1);
                 // A refusal is the kernel's word that nobody listens; nothing is to be gained by asking again.
-                if refused || active.missed >= now.health.max_missed_pings {
+                if refused || (active.missed >= now.health.max_missed_pings && now.calls == 0) {
                     return self.lose(&active, why, now, effects);
                 }
+                self.forget(first, Some(id), effects);
                 active.ping = Ping::Due(now.at + interval);
             }
             Event::Identified(identity) => match verdict(identity) {
@@ -169,19 +176,25 @@ impl Machine {
                         self.ping(now, effects)
                     };
                 }
-                Ping::Sent { id, at } if now.at >= at + interval => {
-                    effects.push(Effect::Forget(id));
+                Ping::Sent { first, at } if now.at >= at + interval => {
                     if now.heard > at {
                         // Busy with something else, and alive.
+                        self.forget(first, None, effects);
                         active.missed = 0;
                         active.ping = Ping::Due(now.heard + interval);
                     } else {
-                        active.missed += 1;
-                        if active.missed >= now.health.max_missed_pings {
-                            let why = format!("it missed {} pings in a row", active.missed);
-                            return self.lose(&active, why, now, effects);
+                        active.ping = Ping::Sent { first, at: now.at };
+                        if !was_asleep(at + interval, now) {
+                            active.missed = active.missed.saturating_add(1);
                         }
-                        active.ping = self.ping(now, effects);
+                        if active.missed >= now.health.max_missed_pings && now.calls == 0 {
+                            return self.fall_silent(&active, first, now, effects);
+                        }
+                        // What was asked stays asked. Each question waits in the queue of a process that is stopped, which
+                        // is short; a second one is for a server that has lost the first.
+                        if active.missed + 1 == now.health.max_missed_pings {
+                            self.ping(now, effects);
+                        }
                     }
                 }
                 _ => {}
@@ -195,7 +208,35 @@ impl Machine {
         let id = self.next_ping;
         self.next_ping += 1;
         effects.push(Effect::Ping(id));
-        Ping::Sent { id, at: now.at }
+        Ping::Sent { first: id, at: now.at }
+    }
+
+    const fn latest_ping(&self) -> u64 {
+        self.next_ping - 1
+    }
+
+    /// Whether an answer to this ping is waited for, where those from `first` on are.
+    const fn is_awaited(&self, first: u64, id: u64) -> bool {
+        first <= id && id < self.next_ping
+    }
+
+    /// Gives up the pings from `first` on, but for one that is over.
+    fn forget(&self, first: u64, over: Option<u64>, effects: &mut Effects) {
+        effects.extend((first..self.next_ping).filter(|id| Some(*id) != over).map(Effect::Forget));
+    }
+
+    /// It takes what is sent, and answers nothing.
+    fn fall_silent(&mut self, active: &Active, first: u64, now: Now<'_>, effects: &mut Effects) -> State {
+        let why = format!("it missed {} pings in a row", active.missed);
+        if self.withdrawn || self.superseded {
+            return die(self.kind_of_death(), why, effects);
+        }
+        effects.push(Effect::Enter(InstanceState::Retrying, why));
+        self.identify(effects);
+        // Another process may have taken its place, or the server may have lost what it was asked.
+        let until = now.at + now.health.give_up_after / 2;
+        let step = Step::Silent { link: active.link, first, until };
+        State::Retrying { since: now.at, tries: 0, step }
     }
 
     pub(super) fn on_retrying(
@@ -207,9 +248,14 @@ impl Machine {
         now: Now<'_>,
         effects: &mut Effects,
     ) -> State {
+        let mut since = since;
         if matches!(event, Event::Tick) && now.at >= since + now.health.give_up_after {
-            let why = format!("it did not answer for {} s", now.health.give_up_after.as_secs());
-            return die(self.kind_of_death(), why, effects);
+            // The time counts from the end of the last call, and while this process runs itself.
+            if now.calls == 0 && !was_asleep(since + now.health.give_up_after, now) {
+                let why = format!("it did not answer for {} s", now.health.give_up_after.as_secs());
+                return die(self.kind_of_death(), why, effects);
+            }
+            since = now.at;
         }
         match step {
             Step::Trying(attempt) => match self.on_attempt(attempt, event, now, effects) {
@@ -228,7 +274,7 @@ impl Machine {
                     },
                     Event::Exited => self.identify(effects),
                     Event::Suspect if !self.checking => self.identify(effects),
-                    Event::Withdrawn(true) => {
+                    Event::Withdrawn(true) if now.calls == 0 => {
                         return die(Death::Withdrawn, "it took its doorbell back".to_owned(), effects);
                     }
                     // Both are tried at once: if it does not answer now, the later one takes its place.
@@ -244,7 +290,71 @@ impl Machine {
                 }
                 State::Retrying { since, tries, step: Step::Waiting { until } }
             }
+            Step::Silent { link, first, until } => {
+                self.on_silent((since, tries), (link, first, until), event, now, effects)
+            }
         }
+    }
+
+    fn on_silent(
+        &mut self,
+        (since, tries): (Instant, u32),
+        (link, first, until): (LinkId, u64, Instant),
+        event: Event,
+        now: Now<'_>,
+        effects: &mut Effects,
+    ) -> State {
+        let before = Some((since, tries));
+        match event {
+            Event::Pong { link: from, id } if from == link && self.is_awaited(first, id) => {
+                self.forget(first, Some(id), effects);
+                return self.activate(link, tries, now, effects);
+            }
+            Event::Ready { link: from, foreign: None } if from == link => {
+                self.forget(first, None, effects);
+                return self.activate(link, tries, now, effects);
+            }
+            Event::Ready { link: from, foreign: Some(id) } if from == link => {
+                return self.fail(
+                    format!("its port is answered by another instance, `{id}`"),
+                    before,
+                    now,
+                    effects,
+                );
+            }
+            Event::Failed { link: from, why } if from == link => return self.fail(why, before, now, effects),
+            Event::PingFailed { link: from, id, why, refused }
+                if from == link && self.is_awaited(first, id) && (refused || id == self.latest_ping()) =>
+            {
+                return self.fail(why, before, now, effects);
+            }
+            Event::Identified(identity) => match verdict(identity) {
+                Verdict::Gone(why) => return die(Death::Gone, why, effects),
+                Verdict::Lost(why) => return die(Death::Silent, why, effects),
+                Verdict::Unreachable(why) => return self.fail(why, before, now, effects),
+                Verdict::Itself => {}
+            },
+            Event::Exited => self.identify(effects),
+            Event::Suspect if !self.checking => self.identify(effects),
+            Event::Withdrawn(true) if now.calls == 0 => {
+                return die(Death::Withdrawn, "it took its doorbell back".to_owned(), effects);
+            }
+            Event::Superseded => {
+                let why = "it does not answer, and a later one of its project is there".to_owned();
+                return die(Death::Silent, why, effects);
+            }
+            Event::Tick if now.heard > since => {
+                self.forget(first, None, effects);
+                return self.activate(link, tries, now, effects);
+            }
+            Event::Tick if now.at >= until => {
+                effects.push(Effect::Close);
+                let step = Step::Trying(self.attempt(now, effects));
+                return State::Retrying { since, tries: tries + 1, step };
+            }
+            _ => {}
+        }
+        State::Retrying { since, tries, step: Step::Silent { link, first, until } }
     }
 
     /// An active instance does not answer any more.
@@ -268,7 +378,8 @@ impl Machine {
         now: Now<'_>,
         effects: &mut Effects,
     ) -> State {
-        if self.withdrawn || self.superseded {
+        // One that takes its doorbell back may have a call to finish first.
+        if self.superseded || (self.withdrawn && now.calls == 0) {
             return die(self.kind_of_death(), why, effects);
         }
         let (since, tries) = before.unwrap_or((now.at, 0));
@@ -280,6 +391,12 @@ impl Machine {
     const fn kind_of_death(&self) -> Death {
         if self.withdrawn { Death::Withdrawn } else { Death::Silent }
     }
+}
+
+/// Whether a time is over for so long that this process itself must have been stopped meanwhile, as with the machine it
+/// runs on: what the instance did in that time is not known.
+fn was_asleep(due: Instant, now: Now<'_>) -> bool {
+    now.at > due + now.health.ping_interval + SLEEP
 }
 
 pub(super) fn die(death: Death, why: String, effects: &mut Effects) -> State {

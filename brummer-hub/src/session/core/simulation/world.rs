@@ -243,7 +243,7 @@ impl World {
                 self.lines.insert(link, line);
                 Ok(())
             }
-            Effect::Request { link, number, body } => self.on_request(link, number, &body.join()),
+            Effect::Request { link, number, body, .. } => self.on_request(link, number, &body.join()),
             Effect::Send { link, body } => self.on_send(link, &body),
             Effect::Cancel { link, number, notification } => {
                 self.say(|_| format!("         link {} ◀─ cancel {number}", link.0));
