@@ -145,6 +145,9 @@ pub struct InstanceStatus {
     pub address: Option<IpAddr>,
     /// What it speaks, once known.
     pub era: Option<Era>,
+    /// It has one session to give, which the hub leaves to clients: it is watched without one, and which revision it speaks
+    /// is not known.
+    pub has_one_session: bool,
     /// The extensions of MCP that it declares, as a JSON object; `None`: it names none.
     pub extensions: Option<Arc<str>>,
     /// Why it is not active, in words.

@@ -26,6 +26,7 @@ mod listen;
 mod modern;
 mod reach;
 mod reply;
+mod single;
 pub mod sse;
 #[cfg(test)]
 mod tests;
@@ -146,6 +147,8 @@ pub(crate) struct Welcome {
     pub(crate) result: Box<str>,
     /// The instance id that the server states itself (`Brummer-Instance-Id` response header), when it does.
     pub(crate) stated_id: Option<Box<str>>,
+    /// Its revision was agreed upon. `false`: it has one session to give, and this conversation has none.
+    pub(crate) is_agreed: bool,
 }
 
 /// Longest text of extensions that is remembered of an instance; those that exist take some tens of bytes each.
@@ -211,6 +214,11 @@ pub(crate) enum ExchangeReason {
     Invalid { why: String },
     #[error("the instance refused the handshake: {message}")]
     Handshake { message: String },
+    #[error(
+        "its only session is taken ({message}); such a server serves one client at a time: it must create a server and a \
+         transport for each session, or be started anew for the next client"
+    )]
+    Taken { message: String },
     #[error("what it answered cannot be passed on: {why}")]
     Unbridged { why: String },
     #[error("another server answers there now")]

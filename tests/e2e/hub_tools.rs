@@ -288,3 +288,31 @@ fn conforms(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn what_an_instance_tells_models_of_itself_comes_with_the_connection() {
+    let home = Home::new();
+    let welcome = |call: crate::support::Call| {
+        let result = json!({
+            "protocolVersion": call.params["protocolVersion"], "capabilities": { "tools": {} },
+            "serverInfo": { "name": "guide", "version": "1" }, "instructions": "Read the logs first.\nThen ask. ",
+        });
+        std::future::ready(crate::support::result(&call, result))
+    };
+    let fake = Fake::start(Behaviour::default().on("initialize", welcome)).await;
+    let id = home.announce("guide", fake.port);
+    let quiet = Fake::start(Behaviour::default()).await;
+    let quiet = home.announce("quiet", quiet.port);
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    hub.active(&id).await;
+    hub.active(&quiet).await;
+    let told = hub.call("instances_connect", json!({ "instance_id": id })).await;
+    let told = told.ok();
+    assert_json!(told, "/structuredContent/instructions/guide", "Read the logs first.\nThen ask.");
+    assert!(
+        told["content"][0]["text"].as_str().unwrap().contains("Read the logs first.\nThen ask."),
+        "{told}"
+    );
+    let told = hub.call("instances_connect", json!({ "instance_id": quiet })).await.ok();
+    assert_eq!(told["structuredContent"].get("instructions"), None, "{told}");
+}

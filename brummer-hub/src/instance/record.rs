@@ -36,6 +36,7 @@ impl Record {
             retries: 0,
             address: None,
             era: None,
+            has_one_session: false,
             extensions: None,
             last_error: None,
             program: None,
@@ -94,6 +95,7 @@ impl Record {
     pub(super) fn welcome(&self, welcome: &Welcome, latency: Option<Duration>) {
         self.change(|status| {
             status.era = Some(welcome.era);
+            status.has_one_session = !welcome.is_agreed;
             status.extensions = welcome.extensions();
             if let Some(latency) = latency {
                 status.latency_ms = Some(milliseconds(latency));

@@ -15,14 +15,13 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     hash::{BuildHasher as _, Hash as _, Hasher as _},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 pub(super) use self::{
     names::split,
     page::{Described, Item, Page},
-    uris::uris_in,
+    uris::{unprefixed, uris_in, views_in},
 };
 use super::{list_kind::ListKind, message, own::Tool, peer::Caller, shown::Digest};
 use crate::{
@@ -220,6 +219,8 @@ pub(super) struct Catalog {
     directories: HashMap<(Caller, ListKind), (u64, Directory)>,
     /// Resources that results mentioned, and by whom, latest last.
     mentions: VecDeque<(Box<str>, Generation)>,
+    /// Resources that nobody lists, and that are called by the prefixed spelling all the same, latest last.
+    prefixed: VecDeque<(Box<str>, Generation)>,
 }
 
 impl Catalog {
@@ -437,7 +438,9 @@ impl Catalog {
         if self.lists.len() != before {
             self.version += 1;
         }
-        self.mentions.retain(|(_, generation)| self.lists.keys().any(|key| key.generation == *generation));
+        for remembered in [&mut self.mentions, &mut self.prefixed] {
+            remembered.retain(|(_, generation)| self.lists.keys().any(|key| key.generation == *generation));
+        }
     }
 
     /// How many lists are known.
@@ -525,28 +528,51 @@ impl Catalog {
         self.items(key).any(|(_, it)| *it.key == *item)
     }
 
-    /// Whose resource this URI is among the instances of the view, and what its instance calls it: by what is listed, then
-    /// by template, then by who last mentioned it.
+    /// Whose resource this URI is among the instances of the view, and what its instance calls it: by what is listed, by the
+    /// alias in front of it, by template, then by who last mentioned it.
     pub(super) fn locate(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
-        for kind in [ListKind::Resources, ListKind::Templates] {
-            if let Some(entry) = self.directory(view, Naming::Own, caller, kind).get(uri) {
-                return Some(entry.owner());
-            }
+        if let Some(owner) = self.listed_as(view, caller, uri) {
+            return Some(owner);
         }
-        let templates = self.directory(view, Naming::Own, caller, ListKind::Templates);
-        if let Some(entry) = templates.entries.iter().find(|entry| uris::matches(&entry.listed, uri)) {
-            // The prefix of a renamed template is also on the URIs made from it.
-            let prefix = entry.listed.len() - entry.original.len();
-            return Some(Owner { generation: entry.generation, original: uri[prefix..].into() });
-        }
-        if let Some((alias, original)) = uris::unprefixed(uri)
+        if let Some((alias, original)) = unprefixed(uri)
             && let Some(instance) = view.iter().find(|instance| *instance.alias == *alias)
         {
+            self.spell_prefixed(instance.generation, original);
             return Some(Owner { generation: instance.generation, original: original.into() });
+        }
+        if let Some(owner) = self.made_from(view, caller, uri) {
+            return Some(owner);
         }
         let (_, generation) = self.mentions.iter().rev().find(|(mentioned, _)| **mentioned == *uri)?;
         let there = view.iter().any(|instance| instance.generation == *generation);
         there.then(|| Owner { generation: *generation, original: uri.into() })
+    }
+
+    /// Whose the resource or template is that is listed as this.
+    fn listed_as(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
+        let kinds = [ListKind::Resources, ListKind::Templates].into_iter();
+        let mut found =
+            kinds.filter_map(|kind| Some(self.directory(view, Naming::Own, caller, kind).get(uri)?.owner()));
+        found.next()
+    }
+
+    /// Whose the template is that a URI can be made from.
+    fn made_from(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
+        let templates = self.directory(view, Naming::Own, caller, ListKind::Templates);
+        let entry = templates.entries.iter().find(|entry| uris::matches(&entry.listed, uri))?;
+        // The prefix of a renamed template is also on the URIs made from it.
+        let prefix = entry.listed.len() - entry.original.len();
+        Some(Owner { generation: entry.generation, original: uri[prefix..].into() })
+    }
+
+    /// Whose a URI is that an instance says.
+    fn listed_at(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
+        self.listed_as(view, caller, uri).or_else(|| self.made_from(view, caller, uri))
+    }
+
+    /// From now on this resource of an instance is called by its prefixed spelling, unless it is listed under another.
+    fn spell_prefixed(&mut self, generation: Generation, original: &str) {
+        remember(&mut self.prefixed, original, generation);
     }
 
     /// Remembers the resources that a result of an instance mentions.
@@ -556,24 +582,82 @@ impl Catalog {
             return;
         }
         for uri in uris_in(frame).into_iter().filter_map(crate::frame::string) {
-            self.mentions.retain(|(known, _)| **known != *uri);
-            if self.mentions.len() >= MAX_MENTIONS {
-                self.mentions.pop_front();
-            }
-            self.mentions.push_back((uri.into(), generation));
+            self.note_mention(&uri, generation);
         }
     }
 
-    /// How a URI of an instance is listed to a caller, when that differs from what the instance calls it.
-    pub(super) fn renamed(
+    /// Who mentioned a resource last that none of these instances lists.
+    pub(super) fn mentioned(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Generation> {
+        let (_, generation) = self.mentions.iter().rev().find(|(mentioned, _)| **mentioned == *uri)?;
+        let generation = *generation;
+        self.listed_at(view, caller, uri).is_none().then_some(generation)
+    }
+
+    /// Whether anything was mentioned.
+    pub(super) fn has_mentions(&self) -> bool {
+        !self.mentions.is_empty()
+    }
+
+    /// Remembers that an instance mentioned a resource.
+    pub(super) fn note_mention(&mut self, uri: &str, generation: Generation) {
+        self.mentions.retain(|(known, _)| **known != *uri);
+        remember(&mut self.mentions, uri, generation);
+    }
+
+    /// How a URI that an instance says is called towards a caller, when that differs from what the instance calls it: so
+    /// that it leads back to this instance, and is the same in all places.
+    pub(super) fn spelled(
         &mut self,
         view: &[&Instance],
         caller: Caller,
-        generation: Generation,
+        instance: &Instance,
         uri: &str,
-    ) -> Option<Box<str>> {
-        let directory = self.directory(view, Naming::Own, caller, ListKind::Resources);
-        directory.renamed(generation, uri).map(Into::into)
+    ) -> Option<String> {
+        let generation = instance.generation;
+        let prefixed = || Some(uris::prefixed(&instance.alias, uri));
+        if matches!(view, [only] if only.generation == generation) {
+            return None;
+        }
+        for kind in [ListKind::Resources, ListKind::Templates] {
+            let directory = self.directory(view, Naming::Own, caller, kind);
+            if let Some(listed) = directory.renamed(generation, uri) {
+                return Some(listed.to_owned());
+            }
+        }
+        match self.listed_at(view, caller, uri) {
+            Some(owner) if owner.generation == generation && *owner.original == *uri => None,
+            Some(_) => prefixed(),
+            None => {
+                let is_known = self.prefixed.iter().any(|(known, at)| *at == generation && **known == *uri);
+                is_known.then(prefixed).flatten()
+            }
+        }
+    }
+
+    /// A tool (JSON text) of an instance, with the URIs of its views as they are called towards a caller. A view that nobody
+    /// lists is called by its prefix: that tools of several instances name it is no use of it.
+    pub(super) fn with_views(
+        &mut self,
+        view: &[&Instance],
+        caller: Caller,
+        instance: &Instance,
+        tool: &str,
+    ) -> Option<String> {
+        if matches!(view, [only] if only.generation == instance.generation) {
+            return None;
+        }
+        let spans = views_in(tool);
+        let mut told = None;
+        for span in spans.into_iter().rev() {
+            let Some(uri) = crate::frame::string(&tool[span.clone()]) else { continue };
+            if self.listed_at(view, caller, &uri).is_none() {
+                self.spell_prefixed(instance.generation, &uri);
+            }
+            if let Some(spelled) = self.spelled(view, caller, instance, &uri) {
+                told.get_or_insert_with(|| tool.to_owned()).replace_range(span, &message::quoted(&spelled));
+            }
+        }
+        told
     }
 
     /// The edits that make a result name its resources as they are listed.
@@ -581,19 +665,20 @@ impl Catalog {
         &mut self,
         view: &[&Instance],
         caller: Caller,
-        generation: Generation,
+        instance: &Instance,
         frame: &Frame,
     ) -> Vec<Edit> {
-        let alias = view.iter().find(|it| it.generation == generation).map(|it| Arc::clone(&it.alias));
-        let directory = self.directory(view, Naming::Own, caller, ListKind::Resources);
-        if !directory.has_others(generation) {
+        // Few results name any, and large ones are not read for nothing.
+        if frame.result().is_none_or(|text| memchr::memmem::find(text.as_bytes(), b"\"uri\"").is_none()) {
             return Vec::new();
         }
         let edit = |raw: &str| {
-            let listed = directory.listed_for(generation, alias.as_deref()?, &crate::frame::string(raw)?)?;
-            Some((frame.span_of(raw), message::quoted(&listed)))
+            let spelled = self.spelled(view, caller, instance, &crate::frame::string(raw)?)?;
+            Some((frame.span_of(raw), message::quoted(&spelled)))
         };
-        uris_in(frame).into_iter().filter_map(edit).collect()
+        let mut edits: Vec<Edit> = uris_in(frame).into_iter().filter_map(edit).collect();
+        edits.sort_by_key(|(span, _)| span.start);
+        edits
     }
 }
 
@@ -711,20 +796,15 @@ impl Directory {
         }
         self.renamed.get(&(generation, original.into())).map(|at| &*self.entries[*at].listed)
     }
+}
 
-    /// How an instance's URI is called where others may have the same: by its prefix if another one lists it.
-    fn listed_for(&self, generation: Generation, alias: &str, original: &str) -> Option<String> {
-        if let Some(listed) = self.renamed(generation, original) {
-            return Some(listed.to_owned());
-        }
-        let entry = self.get(original)?;
-        (entry.generation != generation).then(|| uris::prefixed(alias, original))
+/// Remembers a resource of an instance, as the latest of a bounded number.
+fn remember(among: &mut VecDeque<(Box<str>, Generation)>, uri: &str, generation: Generation) {
+    among.retain(|(known, at)| *at != generation || **known != *uri);
+    if among.len() >= MAX_MENTIONS {
+        among.pop_front();
     }
-
-    /// Whether anything here is of another instance.
-    fn has_others(&self, generation: Generation) -> bool {
-        self.view.iter().any(|other| *other != generation) && !self.entries.is_empty()
-    }
+    among.push_back((uri.into(), generation));
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ClientDefaults, DRAIN, Input, KnownClient, SessionConfig, ToolsMode,
     asking::{self, Answered, Asking, Resumed},
-    catalog::{Failure, ListKey, Naming, Standing, Step, split},
+    catalog::{Failure, ListKey, Naming, Standing, Step, split, views_in},
     feeds::{Feeds, Filter, Listen, MAX_LISTENS, MAX_URIS, Watched, instances_updated},
     links::{Link, Manners},
     list_kind::ListKind,
@@ -738,7 +738,15 @@ impl Core {
     /// Lists were waited for.
     fn on_lists(&mut self, ticket: Ticket, then: Then, now: Instant) {
         match then {
-            Then::Show(kind) => {
+            // Tools may name views that others have as well; how those are called, the lists of resources tell.
+            Then::Show(ListKind::Tools) if self.has_views_to_tell_apart(ticket) => {
+                let caller = self.talk.caller(ticket);
+                let kinds = [ListKind::Resources, ListKind::Templates];
+                let lists = kinds.into_iter().flat_map(|kind| self.shown_lists(caller, kind)).collect();
+                self.wait_for_lists(ticket, lists, false, Then::ShowTools, now);
+            }
+            Then::Show(_) | Then::ShowTools => {
+                let kind = if let Then::Show(kind) = then { kind } else { ListKind::Tools };
                 let caller = self.talk.caller(ticket);
                 self.lists.show(&mut self.talk, stage!(self), ticket, kind);
                 if kind == ListKind::Tools && caller == Caller::Greeted {
@@ -753,6 +761,16 @@ impl Core {
             Then::Connect(instances) => self.tell_connected(ticket, instances, now),
             Then::Tools { instances, query } => self.tell_tools(ticket, &instances, &query),
         }
+    }
+
+    /// Whether tools of several instances are shown, and one of them names a view.
+    fn has_views_to_tell_apart(&self, ticket: Ticket) -> bool {
+        let lists = self.shown_lists(self.talk.caller(ticket), ListKind::Tools);
+        let catalog = &self.lists.catalog;
+        lists.len() > 1
+            && lists.iter().any(|(key, _)| {
+                catalog.items(*key).any(|(frame, item)| !views_in(item.text(frame)).is_empty())
+            })
     }
 
     /// Links, lists and announcements follow what is wanted and what is there.
@@ -835,7 +853,7 @@ impl Core {
             }
             Outcome::Task { frame, task, owner: Some(owner) } => {
                 self.owners.learn(&task, &owner.alias);
-                self.forward(ticket, &owner, (&frame, Vec::new()), &frame, Shape::Raw, now);
+                self.forward(ticket, &owner, (&frame, Vec::new()), &frame, routing::task_shape(&frame), now);
             }
             Outcome::Task { owner: None, .. } => {
                 let text = "no running instance knows this task";
@@ -955,7 +973,11 @@ impl Core {
             .iter()
             .filter(|entry| instances.iter().any(|it| it.generation == entry.generation));
         let names: Vec<String> = theirs.map(|entry| entry.listed.to_string()).collect();
-        let result = tools::connected(&instances, &names, &failures, is_modern);
+        let manners =
+            |it: &Instance| self.talk.links.of(it.generation, caller)?.manners.as_ref()?.instructions.clone();
+        let instructions: Vec<_> =
+            instances.iter().filter_map(|it| Some((Arc::clone(&it.alias), manners(it)?))).collect();
+        let result = tools::connected(&instances, &names, &failures, &instructions, is_modern);
         if !is_modern && self.lists.take_due_tools() {
             self.begin(ticket, Operation::refresh(result, now));
         } else {
@@ -1261,9 +1283,8 @@ impl Core {
         let caller = self.talk.caller(ticket);
         // A call that was suspended may have been answered on a link that is closed by now.
         let open = self.talk.links.get(link);
-        let known =
-            open.map(|open| (open.instance.generation, Arc::clone(&open.instance.alias), open.is_sloppy()));
-        let Some((generation, alias, is_sloppy)) = known else {
+        let known = open.map(|open| (open.instance.clone(), open.is_sloppy()));
+        let Some((instance, is_sloppy)) = known else {
             let edits = self.talk.fit(ticket, link, frame);
             return self.talk.answer_with(ticket, frame, edits);
         };
@@ -1272,7 +1293,7 @@ impl Core {
             && shape == Shape::Tool
             && let Some(task) = owners::created(frame)
         {
-            self.owners.learn(&task, &alias);
+            self.owners.learn(&task, &instance.alias);
         }
         let mend = match shape {
             Shape::Tool if is_sloppy => quirks::mended_tool_result(frame),
@@ -1284,15 +1305,18 @@ impl Core {
         match shape {
             Shape::Subscription { listed, original, on } => {
                 if ok {
-                    self.feeds.subscribe(&alias, &original, &listed, on);
+                    self.feeds.subscribe(&instance.alias, &original, &listed, on);
                 }
             }
             Shape::Tool | Shape::Prompt | Shape::Resource if ok => {
                 let (view, naming) = (stage!(self).instances(caller), stage!(self).naming(caller));
                 // What is connected alone needs no way back.
-                if naming != Naming::Own || view.len() > 1 {
-                    edits = self.lists.catalog.uri_edits(&view, caller, generation, frame);
-                    self.lists.catalog.note_mentions(frame, generation);
+                let is_alone = matches!(view.as_slice(), [only] if only.generation == instance.generation);
+                if naming != Naming::Own || !is_alone {
+                    edits = self.lists.catalog.uri_edits(&view, caller, &instance, frame);
+                }
+                if !is_alone || self.lists.catalog.has_mentions() {
+                    self.lists.catalog.note_mentions(frame, instance.generation);
                 }
             }
             Shape::Tool | Shape::Prompt | Shape::Resource | Shape::Raw => {}
@@ -1322,7 +1346,8 @@ impl Core {
         now: Instant,
     ) {
         let Some(open) = self.talk.links.get(link) else { return };
-        let (generation, alias) = (open.instance.generation, Arc::clone(&open.instance.alias));
+        let instance = open.instance.clone();
+        let (generation, alias) = (instance.generation, &instance.alias);
         match name {
             method::CANCELLED => self.asking.on_withdrawn(&mut self.talk, link, caller, frame),
             method::TOOLS_LIST_CHANGED | method::PROMPTS_LIST_CHANGED | method::RESOURCES_LIST_CHANGED => {
@@ -1331,7 +1356,7 @@ impl Core {
                 }
                 self.restless = true;
             }
-            method::RESOURCES_UPDATED => self.on_updated(caller, generation, &alias, frame),
+            method::RESOURCES_UPDATED => self.on_updated(caller, &instance, frame),
             _ if caller == Caller::Greeted => self.talk.emit(Parts::whole(frame.bytes().clone())),
             // A client without a handshake may only be told what belongs to a request in flight (2026-07-28, transports,
             // stdio § Receiving Messages).
@@ -1376,7 +1401,8 @@ impl Core {
     }
 
     /// A resource of an instance has changed.
-    fn on_updated(&mut self, caller: Caller, generation: Generation, alias: &str, frame: &Frame) {
+    fn on_updated(&mut self, caller: Caller, instance: &Instance, frame: &Frame) {
+        let alias = &*instance.alias;
         let Some(Updated { uri }) = frame.peek() else { return };
         let Some(original) = message::text_of(Some(uri)) else { return };
         let view = stage!(self).instances(caller);
@@ -1389,8 +1415,8 @@ impl Core {
             },
             Caller::Claimed(_) => None,
         };
-        let listed = listed
-            .or_else(|| self.lists.catalog.renamed(&view, caller, generation, &original).map(String::from));
+        let listed = listed.or_else(|| self.lists.catalog.spelled(&view, caller, instance, &original));
+        self.lists.catalog.note_mention(&original, instance.generation);
         let told = match listed.filter(|listed| **listed != *original) {
             Some(listed) => frame.edited(vec![(frame.span_of(uri.get()), quoted(&listed))]),
             None => Parts::whole(frame.bytes().clone()),

@@ -10,7 +10,11 @@ use std::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{list_kind::ListKind, message::Level, peer::Caller};
+use super::{
+    list_kind::ListKind,
+    message::{Level, text_of},
+    peer::Caller,
+};
 use crate::{
     instance::{Generation, Instance},
     protocol::Era,
@@ -59,6 +63,8 @@ pub(super) struct Manners {
     pub(super) sloppy: bool,
     /// Its `serverInfo`, as JSON text.
     pub(super) server_info: Option<Arc<str>>,
+    /// What it tells models of itself, cut to what a model reads.
+    pub(super) instructions: Option<Arc<str>>,
 }
 
 impl Manners {
@@ -79,6 +85,8 @@ impl Manners {
             capabilities: Capabilities,
             #[serde(borrow, default, rename = "serverInfo")]
             server: Option<&'a RawValue>,
+            #[serde(borrow, default)]
+            instructions: Option<&'a RawValue>,
         }
         #[derive(Deserialize, Default)]
         struct Capabilities {
@@ -104,8 +112,19 @@ impl Manners {
             resources: resources.is_some(),
             sloppy: named.name == "brummer-mcp",
             server_info: server.map(Into::into),
+            instructions: text_of(said.instructions).and_then(|text| instructions(&text)),
         }
     }
+}
+
+/// Longest instructions of an instance that are passed on, in bytes. The longest that are known take some 10 KiB.
+const MAX_INSTRUCTIONS: usize = 16 * 1024;
+
+/// The instructions of an instance, if it gives any.
+fn instructions(text: &str) -> Option<Arc<str>> {
+    let text = text.trim();
+    let end = (0..=text.len().min(MAX_INSTRUCTIONS)).rev().find(|at| text.is_char_boundary(*at));
+    (!text.is_empty()).then(|| text[..end.unwrap_or_default()].into())
 }
 
 /// Pause before a link that failed is opened again for what is wanted there; each further one is twice as long.

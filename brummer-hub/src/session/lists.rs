@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use super::{
-    catalog::{Catalog, Entry, Failure, ListKey, Naming, Standing},
+    catalog::{Catalog, Entry, Failure, ListKey, Naming, Standing, views_in},
     feeds::Feeds,
     list_kind::ListKind,
     message::{self, without},
@@ -110,17 +110,32 @@ impl Lists {
         } else {
             Vec::new()
         };
+        let mut with_views = Vec::new();
         let is_near = |entry: &&Entry| nearest.contains(&entry.generation);
         let (near, far): (Vec<_>, Vec<_>) = directory.entries.iter().partition(is_near);
         for entry in near.into_iter().chain(far).take(room) {
             if !items.is_empty() {
                 items.push(',');
             }
+            let start = items.len();
             // Tasks of 2025-11-25 are not for clients without a handshake, which would take the hint for theirs.
             if foreign.contains(&entry.generation) {
                 items.push_str(&without(&entry.text(), &["execution"]));
             } else {
                 items.push_str(&entry.text());
+            }
+            if kind == ListKind::Tools && !views_in(&items[start..]).is_empty() {
+                with_views.push((start..items.len(), entry.generation));
+            }
+        }
+        // What is connected alone is asked for its views under their own names.
+        let all = stage.instances(caller);
+        for (span, generation) in with_views.into_iter().rev() {
+            let instance = all.iter().find(|it| it.generation == generation);
+            let told =
+                instance.and_then(|it| self.catalog.with_views(&all, caller, it, &items[span.clone()]));
+            if let Some(told) = told {
+                items.replace_range(span, &told);
             }
         }
         self.shown.show(caller, kind, self.catalog.digests(&view, caller, kind, true));

@@ -75,6 +75,8 @@ enum Kind {
 pub(super) enum Then {
     /// They are shown.
     Show(ListKind),
+    /// The tools are shown; how the views that they name are called is known now, or has been waited for.
+    ShowTools,
     /// They may tell where this request goes.
     Route(Frame),
     /// The client has connected to these instances, and is told their tools.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
 use super::{
-    catalog::{Catalog, ListKey, Naming, Owner, Standing, split},
+    catalog::{Catalog, ListKey, Naming, Owner, Standing, split, unprefixed},
     list_kind::ListKind,
     message::{Key, Level, quoted, text_of},
     own::{INSTANCES_URI, Tool},
@@ -332,6 +332,30 @@ impl<'a> Situation<'a> {
             Some(method::COMPLETION_COMPLETE) => Shape::Raw,
             _ => Shape::Resource,
         };
+        // With an alias in front it is good in every mode, as the names of tools are.
+        if let Some((alias, original)) = unprefixed(uri) {
+            let owner = self.snapshot.instances.iter().find(|it| *it.alias == *alias);
+            let is_shown =
+                |instance: &Instance| self.view.iter().any(|it| it.generation == instance.generation);
+            match (owner, self.departed.of(alias)) {
+                (Some(owner), _) if !is_active(owner) => {
+                    return not_running(alias, &format!("it is {}", owner.state));
+                }
+                (Some(owner), _) if self.view.len() == 1 || !is_shown(owner) => {
+                    return to(owner, edits(frame, raw, uri, original), shape(original));
+                }
+                (None, Some(seen)) => return not_running(alias, seen),
+                _ => {}
+            }
+        }
+        // What nobody lists is asked of whoever mentioned it last, connected or not.
+        if self.naming == Naming::Own
+            && let Some(generation) = self.catalog.mentioned(&self.view, self.caller, uri)
+            && let Some(owner) =
+                self.snapshot.instances.iter().find(|it| it.generation == generation && is_active(it))
+        {
+            return to(owner, Vec::new(), shape(uri));
+        }
         if let (Naming::Own, [only]) = (self.naming, self.view.as_slice()) {
             return to(only, Vec::new(), shape(uri));
         }
@@ -380,7 +404,15 @@ impl<'a> Situation<'a> {
             (Naming::Own, []) => {
                 return refused(code::INVALID_PARAMS, "no instance is connected that could complete this");
             }
-            (Naming::Own, [only]) => return to(only, Vec::new(), Shape::Raw),
+            (Naming::Own, [only]) => {
+                let reference = Key::of(frame).reference.unwrap_or_default();
+                let (name, uri) = (text_of(reference.name), text_of(reference.uri));
+                let is_anothers = name.is_some_and(|name| self.has_alias(&name))
+                    || uri.is_some_and(|uri| unprefixed(&uri).is_some());
+                if !is_anothers {
+                    return to(only, Vec::new(), Shape::Raw);
+                }
+            }
             _ => {}
         }
         let Some(reference) = Key::of(frame).reference else {
@@ -393,6 +425,13 @@ impl<'a> Situation<'a> {
         }
     }
 
+    /// Whether a name begins with the alias of an instance that is there.
+    fn has_alias(&self, name: &str) -> bool {
+        split(name).is_some_and(|(alias, _)| {
+            self.snapshot.instances.iter().any(|it| is_active(it) && *it.alias == *alias)
+        })
+    }
+
     fn task(&self, frame: &Frame) -> Destination {
         let Some(task) = text_of(Key::of(frame).task) else {
             return refused(code::INVALID_PARAMS, "the request needs the `taskId` of a task");
@@ -400,14 +439,19 @@ impl<'a> Situation<'a> {
         let owner = self.owners.of(&task);
         let owner = owner.and_then(|alias| self.snapshot.instances.iter().find(|it| *it.alias == *alias));
         match (owner, self.naming, self.view.as_slice()) {
-            (Some(owner), ..) => to(owner, Vec::new(), Shape::Raw),
-            (None, Naming::Own, [only]) => to(only, Vec::new(), Shape::Raw),
+            (Some(owner), ..) => to(owner, Vec::new(), task_shape(frame)),
+            (None, Naming::Own, [only]) => to(only, Vec::new(), task_shape(frame)),
             _ => Destination::Task {
                 task: task.into_owned(),
                 instances: self.snapshot.active().cloned().collect(),
             },
         }
     }
+}
+
+/// How the answer to a request about a task is fitted: its result may name resources.
+pub(super) fn task_shape(frame: &Frame) -> Shape {
+    if frame.method() == Some(method::TASKS_RESULT) { Shape::Resource } else { Shape::Raw }
 }
 
 /// Nobody has the resource.

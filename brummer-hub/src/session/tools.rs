@@ -2,7 +2,7 @@
 //!
 //! What they say is made here; what they do is said to the core as a [`Call`].
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -311,11 +311,12 @@ impl Surroundings<'_> {
 }
 
 /// What the client is told that has connected to instances. `tools`: the names of theirs, under which they are listed;
-/// `failures`: why those of some could not be had.
+/// `failures`: why those of some could not be had; `instructions`: what instances tell models of themselves, by alias.
 pub(super) fn connected(
     instances: &[Instance],
     tools: &[String],
     failures: &[String],
+    instructions: &[(Arc<str>, Arc<str>)],
     is_modern: bool,
 ) -> String {
     let named = |it: &Instance| format!("`{}` ({})", it.alias, it.found.doorbell.path.display());
@@ -338,7 +339,15 @@ pub(super) fn connected(
     let entries: Vec<_> = instances.iter().map(|it| InstanceEntry::of(it, !is_modern)).collect();
     text.push('\n');
     text.push_str(&listing_text(&entries, is_modern));
-    tool_result(&text, &json!({"instance": entries.first(), "instances": entries, "tools": tools}))
+    for (alias, said) in instructions {
+        text.push_str(&format!("\n\nInstructions of `{alias}`, in its own words:\n{said}"));
+    }
+    let mut details = json!({"instance": entries.first(), "instances": entries, "tools": tools});
+    if !instructions.is_empty() {
+        let said = instructions.iter().map(|(alias, said)| (alias.to_string(), json!(&**said)));
+        details["instructions"] = said.collect::<serde_json::Map<_, _>>().into();
+    }
+    tool_result(&text, &details)
 }
 
 /// What the client is told that has disconnected.
@@ -543,7 +552,8 @@ mod tests {
             for tool in [Tool::List, Tool::Health] {
                 assert_eq!(untold(&called(tool, is_modern)), [""; 0], "{tool:?}");
             }
-            let told = connected(&snapshot.instances, &["a".into()], &["why not".into()], is_modern);
+            let said = [("a".into(), "Read the docs first.".into())];
+            let told = connected(&snapshot.instances, &["a".into()], &["why not".into()], &said, is_modern);
             assert_eq!(untold(&told), [""; 0]);
         }
         assert_eq!(untold(&disconnected(&snapshot.instances)), [""; 0]);

@@ -14,8 +14,9 @@ use super::{
     headers::{INSTANCE_ID, Route, SESSION_ID},
     legacy_sse,
     modern::meta::bridged_capabilities,
-    modern::probe::{Discovered, Verdict, probe},
+    modern::probe::{Discovered, Single, Verdict, probe},
     reply::{Opening, Refusal, Reply, excerpt, open as open_reply},
+    single,
     sse::Name,
     wire::{Wire, apart, invalid, parse},
 };
@@ -118,6 +119,36 @@ impl Opener<'_> {
     /// Finds out the era and opens the conversation. Whatever becomes of the question, `initialize` is tried too: servers
     /// with a handshake do all kinds of things with a method that they do not know.
     async fn open_at(&self, base: &Route) -> Result<Opened, Failure> {
+        let failure = match self.introduce(base).await {
+            Ok(opened) => return Ok(opened),
+            Err(failure) => failure,
+        };
+        // It has one session to give, and that is taken.
+        let said = match &failure {
+            Failure::Refused(refusal) => refusal.body(),
+            Failure::Error(ExchangeError { reason: ExchangeReason::Handshake { message }, .. }) => {
+                message.as_bytes()
+            }
+            Failure::Error(ExchangeError {
+                reason: ExchangeReason::Status { excerpt: Some(text), .. },
+                ..
+            }) => text.as_bytes(),
+            Failure::Error(_) => return Err(failure),
+        };
+        if !single::is_taken(said) {
+            return Err(failure);
+        }
+        let version = match self.introduction(None).era {
+            Era::Legacy(version) => version,
+            Era::Modern(_) => LegacyVersion::LATEST,
+        };
+        match single::join(self.wire, base, version).await {
+            Some(opened) => Ok(opened),
+            None => Err(single::taken(said).into()),
+        }
+    }
+
+    async fn introduce(&self, base: &Route) -> Result<Opened, Failure> {
         if let Some(Era::Legacy(_)) = self.known {
             return self.shake_hands(base, &self.introduction(None), None).await;
         }
@@ -152,7 +183,11 @@ impl Opener<'_> {
     async fn probe(&self, route: &mut Route, until: Instant) -> Result<Step, ExchangeError> {
         let Self { wire, hello, .. } = self;
         match probe(wire, route, hello, until).await? {
-            Verdict::Legacy { propose, connection } => Ok(Step::Legacy(propose, connection)),
+            // What only looks whether it is well must not take the session that a client needs.
+            Verdict::Legacy { single: Some(Single { stated_id }), .. } if wire.purpose == Purpose::Health => {
+                Ok(Step::Opened(Box::new(single::outside(route, stated_id))))
+            }
+            Verdict::Legacy { propose, connection, .. } => Ok(Step::Legacy(propose, connection)),
             Verdict::Undecided { error, connection } => Ok(Step::Undecided(error, connection)),
             Verdict::HttpSse { stream, address } => {
                 let opened =
@@ -168,7 +203,7 @@ impl Opener<'_> {
                     return Ok(Step::Opened(Box::new(opened)));
                 }
                 let Discovered { version, result, stated_id, connection } = discovered;
-                let welcome = Welcome { era: Era::Modern(version), result, stated_id };
+                let welcome = Welcome { era: Era::Modern(version), result, stated_id, is_agreed: true };
                 let route = route.modern(version);
                 Ok(Step::Opened(Box::new(Opened {
                     route,
@@ -387,7 +422,7 @@ pub(super) fn welcome(answer: &Frame, stated_id: Option<Box<str>>) -> Result<Wel
     })?;
     // The Go program says "1.0". What speaks no known revision speaks at most the oldest.
     let version = LegacyVersion::parse(&agreed.protocol_version).unwrap_or(LegacyVersion::V2024_11_05);
-    Ok(Welcome { era: Era::Legacy(version), result: result.into(), stated_id })
+    Ok(Welcome { era: Era::Legacy(version), result: result.into(), stated_id, is_agreed: true })
 }
 
 fn refused(answer: &Frame) -> ExchangeError {

@@ -222,7 +222,7 @@ fn one_that_stays_silent_is_tried_anew_and_given_up_at_last() {
     let lost = world.at;
     let effects = world.tick();
     assert_eq!(effects, [Effect::Close, Effect::Identify]);
-    assert_eq!(world.at - lost, world.health.give_up_after / 2);
+    assert_eq!(world.at - lost, 3 * world.health.ping_interval);
     world.on(Event::Identified(Identity::Confirmed { address: None }));
     while death(&world).is_none() {
         world.tick();

@@ -234,7 +234,7 @@ impl Machine {
         effects.push(Effect::Enter(InstanceState::Retrying, why));
         self.identify(effects);
         // Another process may have taken its place, or the server may have lost what it was asked.
-        let until = now.at + now.health.give_up_after / 2;
+        let until = now.at + (3 * now.health.ping_interval).min(now.health.give_up_after / 2);
         let step = Step::Silent { link: active.link, first, until };
         State::Retrying { since: now.at, tries: 0, step }
     }

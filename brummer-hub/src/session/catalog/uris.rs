@@ -3,10 +3,12 @@
 //! They are left alone while each has one owner; only the later ones of a collision become `brummer+<alias>:<uri>`,
 //! because text that mentions a URI cannot be rewritten.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::frame::Frame;
+use crate::frame::{Frame, Object};
 
 /// How a URI that an instance before this one lists as well is listed.
 pub(super) fn prefixed(alias: &str, original: &str) -> String {
@@ -14,7 +16,7 @@ pub(super) fn prefixed(alias: &str, original: &str) -> String {
 }
 
 /// The alias in a [`prefixed`] URI, and the URI as the instance knows it.
-pub(super) fn unprefixed(listed: &str) -> Option<(&str, &str)> {
+pub(in crate::session) fn unprefixed(listed: &str) -> Option<(&str, &str)> {
     listed.strip_prefix("brummer+")?.split_once(':')
 }
 
@@ -39,42 +41,72 @@ pub(super) fn matches(template: &str, uri: &str) -> bool {
 }
 
 /// Every place of a result that names a resource by `uri`, as JSON text: read contents, links and embedded resources in
-/// tool results and prompts.
+/// tool results and prompts. What is odd about one item hides no other.
 pub(in crate::session) fn uris_in(frame: &Frame) -> Vec<&str> {
     #[derive(Deserialize)]
     struct Result<'a> {
         #[serde(borrow, default)]
-        contents: Vec<Item<'a>>,
+        contents: Option<&'a RawValue>,
         #[serde(borrow, default)]
-        content: Vec<Item<'a>>,
+        content: Option<&'a RawValue>,
         #[serde(borrow, default)]
-        messages: Vec<Message<'a>>,
+        messages: Option<&'a RawValue>,
     }
     #[derive(Deserialize)]
     struct Message<'a> {
         #[serde(borrow, default)]
-        content: Option<Item<'a>>,
+        content: Option<&'a RawValue>,
     }
     #[derive(Deserialize)]
     struct Item<'a> {
         #[serde(borrow, default)]
         uri: Option<&'a RawValue>,
         #[serde(borrow, default)]
-        resource: Option<Inner<'a>>,
+        resource: Option<&'a RawValue>,
     }
     #[derive(Deserialize)]
     struct Inner<'a> {
         #[serde(borrow, default)]
         uri: Option<&'a RawValue>,
     }
+    fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+        serde_json::from_str(raw.get()).ok()
+    }
+    /// One item, or an array of them.
+    fn items(raw: Option<&RawValue>) -> Vec<&RawValue> {
+        raw.map(|raw| read(raw).unwrap_or_else(|| vec![raw])).unwrap_or_default()
+    }
     let Some(found) = frame.peek_result::<Result<'_>>() else { return Vec::new() };
-    let items = found.contents.into_iter().chain(found.content);
-    let items = items.chain(found.messages.into_iter().filter_map(|message| message.content));
-    items
-        .flat_map(|item| [item.uri, item.resource.and_then(|resource| resource.uri)])
+    let said = items(found.messages).into_iter().filter_map(read::<Message<'_>>);
+    let content = [found.contents, found.content].into_iter().chain(said.map(|message| message.content));
+    content
+        .flat_map(items)
+        .filter_map(read::<Item<'_>>)
+        .flat_map(|item| [item.uri, item.resource.and_then(read::<Inner<'_>>).and_then(|inner| inner.uri)])
         .flatten()
         .map(RawValue::get)
         .collect()
+}
+
+/// Where the definition of a tool (JSON text) names the view that shows its results, as ranges of the text: as the extension
+/// has it, as it had it at first, and as one client calls it.
+pub(in crate::session) fn views_in(tool: &str) -> Vec<Range<usize>> {
+    const NAMES: [&str; 3] = ["resourceUri", "ui/resourceUri", "openai/outputTemplate"];
+    if !NAMES.iter().any(|name| memchr::memmem::find(tool.as_bytes(), name.as_bytes()).is_some()) {
+        return Vec::new();
+    }
+    let Some(meta) = Object::read(tool).and_then(|tool| tool.get("_meta")).and_then(Object::read) else {
+        return Vec::new();
+    };
+    let nested = meta.get("ui").and_then(Object::read).and_then(|ui| ui.get(NAMES[0]));
+    let flat = NAMES[1..].iter().map(|name| meta.get(name));
+    let span = |raw: &str| {
+        let start = raw.as_ptr() as usize - tool.as_ptr() as usize;
+        start..start + raw.len()
+    };
+    let mut spans: Vec<_> = flat.chain([nested]).flatten().map(span).collect();
+    spans.sort_by_key(|span| span.start);
+    spans
 }
 
 #[cfg(test)]
@@ -103,6 +135,24 @@ mod tests {
         let text = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"a"},{"type":"resource_link","uri":"u:1"},{"type":"resource","resource":{"uri":"u:2","text":""}}],"messages":[{"role":"user","content":{"type":"resource","resource":{"uri":"u:3"}}}]}}"#;
         let frame = Frame::parse(text).unwrap();
         assert_eq!(uris_in(&frame), ["\"u:1\"", "\"u:2\"", "\"u:3\""]);
+        // One odd item, or content that is no array, hides nothing.
+        let text = r#"{"jsonrpc":"2.0","id":1,"result":{"contents":null,"content":[7,{"uri":"u:1","resource":"odd"}],"messages":[null,{"content":[{"type":"resource","resource":{"uri":"u:2"}}]},{"content":"text"}]}}"#;
+        assert_eq!(uris_in(&Frame::parse(text).unwrap()), ["\"u:1\"", "\"u:2\""]);
+    }
+
+    #[test]
+    fn the_views_of_a_tool_are_found() {
+        let views =
+            |tool: &str| views_in(tool).into_iter().map(|span| tool[span].to_owned()).collect::<Vec<_>>();
+        let tool = r#"{"name":"a","_meta":{"openai/outputTemplate":"ui://o","ui":{"resourceUri":"ui://w","x":1},"ui/resourceUri":"ui://w"}}"#;
+        assert_eq!(views(tool), ["\"ui://o\"", "\"ui://w\"", "\"ui://w\""]);
+        for none in [
+            r#"{"name":"a","description":"resourceUri"}"#,
+            r#"{"name":"a","_meta":{"ui":{"csp":"resourceUri"}}}"#,
+            r#"{"name":"a","_meta":7,"resourceUri":"ui://w"}"#,
+        ] {
+            assert!(views(none).is_empty(), "{none}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     hub::Snapshot,
-    instance::{Instance, InstanceState, Transition},
+    instance::{Instance, InstanceState, InstanceStatus, Transition},
     protocol::Era,
     sources::{DevServer, SourceKind},
     terminal::clean_line,
@@ -78,7 +78,7 @@ impl InstanceEntry {
             connected_at: status.connected_at.map(|at| at.to_string()),
             has_package_json: doorbell.has_package_json,
             era: status.era.map(Era::name),
-            protocol_version: status.era.map(Era::version),
+            protocol_version: revision(&status),
             latency_ms: status.latency_ms,
             version: doorbell.version.clone(),
             source: Some(instance.found.source)
@@ -88,6 +88,15 @@ impl InstanceEntry {
             extra: doorbell.extra.clone(),
         }
     }
+}
+
+/// What is said of a server with one session to give.
+const ONE_SESSION: &str = "its server has one session to give, which is left to clients: the hub watches it without one, and a \
+                           second client is refused by it until it makes a server and a transport for each session";
+
+/// The revision that was agreed upon with it, where one was.
+fn revision(status: &InstanceStatus) -> Option<&'static str> {
+    status.era.filter(|_| !status.has_one_session).map(Era::version)
 }
 
 /// How a server that runs is announced, for a model that finds nothing.
@@ -186,8 +195,9 @@ pub(super) fn health_of(instance: &Instance) -> (String, Value) {
         "latency_ms": status.latency_ms,
         "retries": status.retries,
         "era": status.era.map(Era::name),
-        "protocol_version": status.era.map(Era::version),
+        "protocol_version": revision(&status),
         "last_error": status.last_error,
+        "note": status.has_one_session.then_some(ONE_SESSION),
         "history": history,
     });
     if let Some(program) = &status.program {

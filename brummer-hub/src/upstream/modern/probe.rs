@@ -18,6 +18,7 @@ use super::{
         handshake::{Headers, leave},
         headers::Route,
         reply::{Opening, Reply, excerpt, open},
+        single,
         sse::Name,
         wire::{Wire, parse},
     },
@@ -46,6 +47,8 @@ pub(in crate::upstream) enum Verdict {
     Legacy {
         propose: Option<LegacyVersion>,
         connection: Option<Connection>,
+        /// It has one session to give, and states this id of its own; `None`: it may have many.
+        single: Option<Single>,
     },
     /// It answers what a server of the older transport does where its stream is, to a request of any method.
     HttpSse {
@@ -57,6 +60,12 @@ pub(in crate::upstream) enum Verdict {
         error: ExchangeError,
         connection: Option<Connection>,
     },
+}
+
+/// A server with one session to give, and the id that it states itself.
+#[derive(Debug)]
+pub(in crate::upstream) struct Single {
+    pub(in crate::upstream) stated_id: Option<Box<str>>,
 }
 
 /// What a modern instance says of itself.
@@ -127,6 +136,7 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
         };
         let (answering, response) = wire.send_on_the_way(connection.take(), base, post).await?;
         let Headers { session, instance: stated_id } = Headers::take(response.headers());
+        let mut is_single = false;
         let (answer, rest, doubt) = match open(wire, answering, response).await {
             Ok(Opening::Messages(reply)) => match read_answer(reply).await? {
                 Heard::Answer(answer, rest) => (answer, rest, None),
@@ -135,6 +145,7 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
             Ok(Opening::Empty(connection)) => (None, Some(connection), None),
             Ok(Opening::Refused(refusal)) => {
                 let answer = refusal.answer();
+                is_single = single::has_one_session(&refusal);
                 let doubt = says_nothing(refusal.status, answer.is_some()).then(|| refusal.error());
                 (answer, refusal.into_connection(), doubt)
             }
@@ -158,8 +169,14 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
                     (Said::Unusable(message), None) => {
                         Verdict::Undecided { error: unusable(message), connection }
                     }
-                    (Said::Legacy(propose), None) => Verdict::Legacy { propose, connection },
-                    (Said::Other(_) | Said::Modern(_), None) => Verdict::Legacy { propose: None, connection },
+                    (Said::Legacy(propose), None) => Verdict::Legacy {
+                        propose,
+                        connection,
+                        single: is_single.then_some(Single { stated_id }),
+                    },
+                    (Said::Other(_) | Said::Modern(_), None) => {
+                        Verdict::Legacy { propose: None, connection, single: None }
+                    }
                 });
             }
         }

@@ -101,7 +101,7 @@ impl Slot {
             "capabilities": {"tools": {}, "prompts": {}, "resources": {"subscribe": true}, "logging": {}},
             "serverInfo": {"name": self.alias, "version": "1"},
         });
-        Welcome { era, result: result.to_string().into(), stated_id: None }.into()
+        Welcome { era, result: result.to_string().into(), stated_id: None, is_agreed: true }.into()
     }
 }
 
