@@ -13,7 +13,7 @@ async fn connected(home: &Home, behaviour: Behaviour) -> (Hub, Fake) {
 }
 
 fn own(seen: &Seen) -> bool {
-    seen.method() == "initialize" && seen.message["params"]["capabilities"] != json!({})
+    seen.method() == "initialize" && seen.message["params"]["clientInfo"]["name"] != "brummer-hub"
 }
 
 #[tokio::test]

@@ -75,10 +75,10 @@ impl Fake {
         .await;
     }
 
-    /// The session that was opened with the client's own capabilities, not the hub's for health.
+    /// The session that was opened in the client's name, not in the hub's for health.
     pub(crate) async fn client_session(&self) -> String {
         let opened = |seen: &Seen| {
-            seen.method() == "initialize" && seen.message["params"]["capabilities"] != json!({})
+            seen.method() == "initialize" && seen.message["params"]["clientInfo"]["name"] != "brummer-hub"
         };
         let session = self.saw("the client's session", opened).await.session;
         session.expect("this fake gives out session ids")
