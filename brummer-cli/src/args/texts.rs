@@ -128,7 +128,7 @@ Examples:
     brummer-hub register --port 3001 -- npx -y @modelcontextprotocol/server-everything streamableHttp
 
   An MCP endpoint that is not at /mcp:
-    brummer-hub register --port 5173 --endpoint /__mcp/sse -- npm run dev
+    brummer-hub register --port 3000 --endpoint /_next/mcp -- npm run dev
 
   A server that listens on 127.0.0.2 only:
     brummer-hub register --port 3001 --host 127.0.0.2

@@ -43,10 +43,6 @@ impl Server<'_> {
     async fn answers(&self) -> Result<bool, Failed> {
         match self.known.question {
             Question::Initialize => self.initialize().await,
-            Question::Stream => {
-                let response = self.ask(Method::GET, self.known.endpoint, &[], Bytes::new()).await?;
-                read(response, names_endpoint).await
-            }
             Question::Page(path) => {
                 let response = self.ask(Method::GET, path, &[], Bytes::new()).await?;
                 read(response, |text| serde_json::from_str::<Value>(text).is_ok_and(|it| it.is_object()))
@@ -129,13 +125,6 @@ fn is_initialized(text: &str) -> bool {
     is_result(text) || text.lines().filter_map(|line| line.strip_prefix("data:")).any(is_result)
 }
 
-/// Whether the first event names an endpoint.
-fn names_endpoint(text: &str) -> bool {
-    let first = text.lines().find_map(|line| line.strip_prefix("event:"));
-    first.is_some_and(|event| event.trim() == "endpoint")
-        && text.lines().any(|line| line.starts_with("data:"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,10 +138,6 @@ mod tests {
         let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}"#;
         for other in ["", "<!doctype html>", "{}", error, &result[..40], "data: <p>"] {
             assert!(!is_initialized(other), "{other}");
-        }
-        assert!(names_endpoint("event: endpoint\ndata: /__mcp/messages?sessionId=7\n\n"));
-        for other in ["", "event: endpoint\n", "event: message\ndata: x\n\n", "data: /x\n\n"] {
-            assert!(!names_endpoint(other), "{other}");
         }
     }
 }

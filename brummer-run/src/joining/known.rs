@@ -38,13 +38,12 @@ pub(super) struct Known {
 pub(super) enum Question {
     /// It answers the first request of MCP.
     Initialize,
-    /// It opens a stream whose first event names an endpoint (HTTP+SSE).
-    Stream,
     /// It has a page of its own to be found by.
     Page(&'static str),
 }
 
-static KNOWN: [Known; 5] = [
+/// Left out are `vite-plugin-mcp` and what is made of it (`nuxt-mcp`): the second client at a time ends the dev server.
+static KNOWN: [Known; 4] = [
     Known {
         name: "next",
         packages: &["next"],
@@ -59,14 +58,6 @@ static KNOWN: [Known; 5] = [
         files: &[],
         endpoint: "/mcp",
         question: Question::Initialize,
-        wants_origin: false,
-    },
-    Known {
-        name: "vite",
-        packages: &["vite-plugin-mcp", "vite-plugin-vue-mcp", "nuxt-mcp", "nuxt-mcp-dev"],
-        files: &[],
-        endpoint: "/__mcp/sse",
-        question: Question::Stream,
         wants_origin: false,
     },
     Known {
@@ -159,7 +150,7 @@ mod tests {
         let next = r#"{ "dependencies": { "next": "16", "react": "19" } }"#;
         assert_eq!(names(&[("package.json", next)], ""), ["next"]);
         let many = r#"{ "devDependencies": { "nuxt-mcp-dev": "*", "@storybook/addon-mcp": "*", "@vitejs/devtools": "*" } }"#;
-        assert_eq!(names(&[("package.json", many)], ""), ["storybook", "vite", "devtools"]);
+        assert_eq!(names(&[("package.json", many)], ""), ["storybook", "devtools"]);
         assert_eq!(names(&[("Gemfile", "gem \"tidewave\", group: :development")], ""), ["tidewave"]);
     }
 
