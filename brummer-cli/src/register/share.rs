@@ -101,8 +101,8 @@ pub(crate) async fn share(share: Share) -> Result<ExitStatus, Failure> {
 
 /// Says what a person at the terminal would want to know.
 fn tell(before: &ProgramReport, now: &ProgramReport) {
-    let pid = |report: &ProgramReport| report.processes.iter().find_map(|process| process.pid);
-    if let Some(pid) = pid(now).filter(|_| now.starts > before.starts) {
+    let was_there = |pid: u32| before.processes.iter().any(|process| process.pid == Some(pid));
+    for pid in now.processes.iter().filter_map(|process| process.pid).filter(|pid| !was_there(*pid)) {
         output::note(format_args!("started, process {pid}"));
     }
     let has_ended = now.processes.len() < before.processes.len() || now.last_end != before.last_end;

@@ -4,7 +4,7 @@
 //! port, and says so until that process ends. Nothing is sent to the port.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -181,15 +181,9 @@ impl Surveyor {
         }
     }
 
-    /// One server for each port and process, whatever many records name it; in an order that stays.
+    /// One server for each port of a process, and of a project, whatever many records name it; in an order that stays.
     fn publish(&self) {
-        let mut list: Vec<_> = self.entries.values().filter_map(|entry| entry.server.clone()).collect();
-        // DevTools run within another tool's server, which says more of itself.
-        let is_within = |server: &DevServer| server.source == SourceKind::Devframe.name();
-        list.sort_unstable_by_key(|server| {
-            (server.path.clone(), server.port, is_within(server), server.source)
-        });
-        list.dedup_by(|later, first| (later.port, &later.path) == (first.port, &first.path));
+        let list = once_each(self.entries.values().filter_map(|entry| entry.server.clone()).collect());
         let tried = self.scanned && self.entries.values().all(|entry| entry.was_tried);
         self.servers.send_if_modified(|servers| {
             let is_tried = servers.tried || tried;
@@ -200,6 +194,19 @@ impl Surveyor {
             is_news
         });
     }
+}
+
+fn once_each(mut list: Vec<Arc<DevServer>>) -> Vec<Arc<DevServer>> {
+    // DevTools run within another tool's server, which says more of itself.
+    let is_within = |server: &DevServer| server.source == SourceKind::Devframe.name();
+    list.sort_unstable_by_key(|server| (is_within(server), server.path.clone(), server.port, server.source));
+    let (mut of_processes, mut of_projects) = (BTreeSet::new(), BTreeSet::new());
+    list.retain(|server| {
+        let is_new = of_processes.insert((server.port, server.pid));
+        of_projects.insert((server.port, server.path.clone())) && is_new
+    });
+    list.sort_unstable_by_key(|server| (server.path.clone(), server.port));
+    list
 }
 
 /// Says whether a record is true, now and whenever that changes, until its process is gone.
@@ -290,4 +297,38 @@ fn ancestry(pid: u32) -> Option<String> {
     let names = process::ancestry(pid);
     let names: Vec<_> = names.iter().filter_map(|name| super::record::name(name)).collect();
     Some(names.join(" < ")).filter(|names| !names.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(path: &str, pid: u32, port: u16, kind: SourceKind) -> Arc<DevServer> {
+        Arc::new(DevServer {
+            url: format!("http://localhost:{port}/"),
+            framework: "it",
+            path: path.to_owned(),
+            branch: None,
+            pid,
+            port,
+            started: None,
+            started_by: None,
+            log: None,
+            source: kind.name(),
+            instance: None,
+        })
+    }
+
+    #[test]
+    fn what_many_records_name_is_listed_once() {
+        let listed = once_each(vec![
+            server("/b", 7, 3000, SourceKind::Devframe),
+            server("/a", 7, 3000, SourceKind::Devframe),
+            server("/c", 7, 3000, SourceKind::Next),
+            server("/c", 8, 3000, SourceKind::Storybook),
+            server("/a", 7, 4000, SourceKind::Devframe),
+        ]);
+        let listed: Vec<_> = listed.iter().map(|it| (&*it.path, it.port, it.source)).collect();
+        assert_eq!(listed, [("/a", 4000, "devframe"), ("/c", 3000, "next")]);
+    }
 }

@@ -59,6 +59,10 @@ const MAX_FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long a request that was cancelled may still be worked on: what the process asks or logs meanwhile may belong to it.
+/// Servers need not answer such a request, so it is not known for sure.
+const AFTERMATH: Duration = Duration::from_secs(10);
+
 /// A life of this length was no failure of the start.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -222,6 +226,8 @@ struct Waiting {
 #[derive(Debug)]
 struct Question {
     client: ClientKey,
+    /// The request that it must belong to, if only one can be meant.
+    ticket: Option<Ticket>,
     /// As the process wrote it.
     id: Box<str>,
 }
@@ -236,6 +242,8 @@ pub(super) struct Mux {
     /// By number.
     pending: BTreeMap<u64, Pending>,
     waiting: VecDeque<Waiting>,
+    /// Requests that were cancelled and may still be worked on: number, whose, until when.
+    cancelled: VecDeque<(u64, ClientKey, Instant)>,
     /// Clients that wait for the first handshake to be answered themselves.
     greeting: Vec<Origin>,
     /// By number.
@@ -276,6 +284,13 @@ struct Levelled<'a> {
     level: Option<&'a RawValue>,
 }
 
+/// Whether a resource is this one, or one below it.
+fn is_below(uri: &str, above: &str) -> bool {
+    uri.strip_prefix(above).is_some_and(|rest| {
+        rest.is_empty() || above.ends_with(['/', ':']) || rest.starts_with(['/', '?', '#'])
+    })
+}
+
 fn level_of(frame: &Frame) -> Option<usize> {
     let level = text_of(frame.peek::<Levelled<'_>>()?.level)?;
     LEVELS.iter().position(|name| *name == level)
@@ -295,6 +310,7 @@ impl Mux {
             clients: BTreeMap::new(),
             pending: BTreeMap::new(),
             waiting: VecDeque::new(),
+            cancelled: VecDeque::new(),
             greeting: Vec::new(),
             questions: BTreeMap::new(),
             numbers: 0,
@@ -336,12 +352,15 @@ impl Mux {
     /// Takes in what happened, and says what is to be done.
     pub(super) fn on(&mut self, event: Event, now: Instant) -> Vec<Effect> {
         let mut out = Vec::new();
+        while self.cancelled.front().is_some_and(|(_, _, until)| *until <= now) {
+            self.cancelled.pop_front();
+        }
         match event {
             Event::Request { client, ticket, frame } => self.on_request(client, ticket, frame, &mut out),
-            Event::Notification { client, frame } => self.on_notification(client, &frame, &mut out),
+            Event::Notification { client, frame } => self.on_notification(client, &frame, now, &mut out),
             Event::Response { client, frame } => self.on_response(client, &frame, &mut out),
-            Event::Abandoned(ticket) => self.cancel(|from| from.ticket == ticket, &mut out),
-            Event::Closed(client) => self.on_closed(client, &mut out),
+            Event::Abandoned(ticket) => self.cancel(|from| from.ticket == ticket, now, &mut out),
+            Event::Closed(client) => self.on_closed(client, now, &mut out),
             Event::Learn => self.is_curious = self.inventory.is_none(),
             Event::Line { life, frame } if life == self.life => self.on_line(&frame, now, &mut out),
             Event::Written { life, bytes } if life == self.life => {
@@ -510,7 +529,7 @@ impl Mux {
         self.pending.insert(number, Pending::Client { from, subscription });
     }
 
-    fn on_notification(&mut self, client: ClientKey, frame: &Frame, out: &mut Vec<Effect>) {
+    fn on_notification(&mut self, client: ClientKey, frame: &Frame, now: Instant, out: &mut Vec<Effect>) {
         if !self.clients.contains_key(&client) {
             return;
         }
@@ -519,7 +538,7 @@ impl Mux {
             method::CANCELLED => {
                 let Some(cancelled) = frame.peek::<Cancelled<'_>>() else { return };
                 let id = canonical(cancelled.request.get()).into_owned();
-                self.cancel(|from| from.client == client && canonical(&from.id) == id, out);
+                self.cancel(|from| from.client == client && canonical(&from.id) == id, now, out);
             }
             // The process sees one client for all, which has none.
             method::ROOTS_LIST_CHANGED if self.rules.sharing == Sharing::Shared => {}
@@ -539,7 +558,7 @@ impl Mux {
     }
 
     /// Ends requests whose answer nobody waits for.
-    fn cancel(&mut self, is_meant: impl Fn(&Origin) -> bool, out: &mut Vec<Effect>) {
+    fn cancel(&mut self, is_meant: impl Fn(&Origin) -> bool, now: Instant, out: &mut Vec<Effect>) {
         self.greeting.retain(|from| {
             let goes = is_meant(from);
             if goes {
@@ -568,6 +587,11 @@ impl Mux {
             self.write_if_running(message::cancelled(&number.to_string(), "the client cancelled it"), out);
             if let Some(Pending::Client { from, subscription }) = dropped {
                 out.push(Effect::Forget(from.ticket));
+                if self.cancelled.len() >= MAX_REQUESTS {
+                    self.cancelled.pop_front();
+                }
+                self.cancelled.push_back((number, from.client, now + AFTERMATH));
+                self.end_questions(from.client, from.ticket, out);
                 if let Some(uri) = subscription {
                     self.unsubscribe(&uri, out);
                 }
@@ -575,9 +599,36 @@ impl Mux {
         }
     }
 
-    fn on_closed(&mut self, client: ClientKey, out: &mut Vec<Effect>) {
+    /// A request was cancelled: what the process asked for it is answered to nobody.
+    fn end_questions(&mut self, client: ClientKey, ticket: Ticket, out: &mut Vec<Effect>) {
+        let is_busy = self
+            .pending
+            .values()
+            .any(|it| matches!(it, Pending::Client { from, .. } if from.client == client));
+        let is_idle = self.rules.sharing == Sharing::Shared && !is_busy;
+        let ends =
+            |question: &Question| question.client == client && (question.ticket == Some(ticket) || is_idle);
+        let over: Vec<u64> =
+            self.questions.iter().filter(|(_, question)| ends(question)).map(|(number, _)| *number).collect();
+        for number in over {
+            if self.clients.contains_key(&client) {
+                let why = "the request that it belongs to was cancelled";
+                out.push(Effect::Notify(client, message::cancelled(&number.to_string(), why)));
+            }
+            self.refuse_question(number, "the request that this belongs to was cancelled", out);
+        }
+    }
+
+    /// The process gets no answer to its question.
+    fn refuse_question(&mut self, number: u64, why: &str, out: &mut Vec<Effect>) {
+        if let Some(question) = self.questions.remove(&number) {
+            self.write_if_running(message::error(Some(&question.id), code::INTERNAL_ERROR, why, None), out);
+        }
+    }
+
+    fn on_closed(&mut self, client: ClientKey, now: Instant, out: &mut Vec<Effect>) {
         let Some(gone) = self.clients.remove(&client) else { return };
-        self.cancel(|from| from.client == client, out);
+        self.cancel(|from| from.client == client, now, out);
         for uri in gone.subscribed {
             self.unsubscribe(&uri, out);
         }
@@ -588,13 +639,7 @@ impl Mux {
             .map(|(number, _)| *number)
             .collect();
         for number in asked {
-            if let Some(question) = self.questions.remove(&number) {
-                let text = "the client that was asked has gone";
-                self.write_if_running(
-                    message::error(Some(&question.id), code::INTERNAL_ERROR, text, None),
-                    out,
-                );
-            }
+            self.refuse_question(number, "the client that was asked has gone", out);
         }
         self.tell_level(out);
     }
@@ -610,8 +655,10 @@ impl Mux {
     }
 
     fn on_answer(&mut self, frame: &Frame, now: Instant, out: &mut Vec<Effect>) {
-        let Some(pending) = frame.numeric_id().and_then(|number| self.pending.remove(&number)) else {
+        let Some(number) = frame.numeric_id() else { return };
+        let Some(pending) = self.pending.remove(&number) else {
             // To a request that was cancelled, or to none.
+            self.cancelled.retain(|(cancelled, ..)| *cancelled != number);
             return;
         };
         match pending {
@@ -795,7 +842,7 @@ impl Mux {
         let Some(updated) = frame.peek::<Updated<'_>>() else { return };
         let Some(uri) = text_of(Some(updated.uri)) else { return };
         for (key, client) in &self.clients {
-            if client.subscribed.iter().any(|subscribed| uri.starts_with(subscribed.as_str())) {
+            if client.subscribed.iter().any(|subscribed| is_below(&uri, subscribed)) {
                 out.push(Effect::Notify(*key, Parts::whole(frame.bytes().clone())));
             }
         }
@@ -828,7 +875,7 @@ impl Mux {
             Some(ticket) => Effect::Tell(ticket, parts),
             None => Effect::Notify(client, parts),
         });
-        self.questions.insert(number, Question { client, id: id.into() });
+        self.questions.insert(number, Question { client, ticket, id: id.into() });
     }
 
     fn whom(&self, method: &str) -> Result<(ClientKey, Option<Ticket>, Abilities), (i32, &'static str)> {
@@ -856,7 +903,8 @@ impl Mux {
         }
     }
 
-    /// The client whose requests are the only ones that run, and the request if it is one.
+    /// The client whose requests are the only ones that run, and the request if it is one. One that was cancelled lately may
+    /// still run.
     fn only_busy(&self) -> Option<(ClientKey, Option<Ticket>)> {
         let mut only = None;
         for pending in self.pending.values() {
@@ -867,7 +915,12 @@ impl Mux {
                 Some(_) => return None,
             };
         }
-        only
+        let (client, _) = only?;
+        match self.cancelled.iter().find(|(_, whose, _)| *whose != client) {
+            Some(_) => None,
+            None if self.cancelled.is_empty() => only,
+            None => Some((client, None)),
+        }
     }
 
     // Its lives.
@@ -933,6 +986,7 @@ impl Mux {
         self.unwritten = 0;
         self.told_level = None;
         self.learning.clear();
+        self.cancelled.clear();
         let why = fault.as_deref().unwrap_or(&ending.why);
         let last_words = if ending.last_words.is_empty() {
             String::new()

@@ -6,6 +6,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     fs::{self, File, OpenOptions},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::{
@@ -119,6 +120,9 @@ impl Files {
     }
 }
 
+/// Bytes of a script's name that are in the name of its file.
+const LONGEST_NAME: usize = 180;
+
 /// Where the log of a script is: its name, with `%` and two digits for whatever may mean something in a path.
 pub(crate) fn path(directory: &Path, script: &str) -> PathBuf {
     let mut name = String::new();
@@ -129,9 +133,38 @@ pub(crate) fn path(directory: &Path, script: &str) -> PathBuf {
             other => name.push_str(&format!("%{other:02X}")),
         }
     }
-    // The longest names of files have 255 bytes.
-    name.truncate(200);
+    // The longest names of files have 255 bytes. Two that begin alike must not share a file.
+    if name.len() > LONGEST_NAME {
+        let mut hasher = DefaultHasher::new();
+        script.hash(&mut hasher);
+        name.truncate(LONGEST_NAME);
+        name.push_str(&format!("-{:016x}", hasher.finish()));
+    }
     directory.join(format!("{name}.log"))
+}
+
+/// Opens a file to be added to. What a project may have put in its place is not followed, and nobody is waited for there.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    }
+    let refused = |why: &dyn std::fmt::Display| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        io::Error::other(format!("`{name}`: {why}"))
+    };
+    if path.is_symlink() {
+        return Err(refused(&"it is a symbolic link, which is not followed"));
+    }
+    let file = options.open(path).map_err(|error| refused(&error))?;
+    if !file.metadata()?.is_file() {
+        return Err(refused(&"it is no regular file"));
+    }
+    Ok(file)
 }
 
 /// The thread.
@@ -225,11 +258,7 @@ impl Writer {
 
 impl Opened {
     fn new(path: PathBuf) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path)?;
+        let file = open(&path)?;
         let size = file.metadata()?.len();
         Ok(Self { path, file: BufWriter::with_capacity(64 * 1024, file), size })
     }
@@ -285,6 +314,24 @@ mod tests {
         assert_eq!(of("../../etc/passwd"), Path::new("logs/%2E.%2F..%2Fetc%2Fpasswd.log"));
         assert_eq!(of("C:\\x"), Path::new("logs/C%3A%5Cx.log"));
         assert_eq!(of("").parent(), Some(Path::new("logs")));
+        let long = |end: &str| of(&format!("{}{end}", "é".repeat(200)));
+        assert_ne!(long("a"), long("b"));
+        assert!(long("a").file_name().unwrap().len() < 240, "room for the number of an older one");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_project_put_in_the_place_of_a_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let [link, pipe, victim] = ["link.log", "pipe.log", "victim"].map(|name| directory.path().join(name));
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for (path, why) in [(link, "symbolic link"), (pipe, "pipe.log")] {
+            let error = Opened::new(path.clone()).map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains(why), "{}: {error}", path.display());
+        }
+        assert!(!victim.exists());
     }
 
     #[test]

@@ -238,8 +238,8 @@ mod tests {
             ("http://localhost:1/\r\nX: y", "characters"),
             ("https://example.com/", "only URLs of this machine"),
             ("ftp://localhost/", "not an http or https URL"),
-            ("http://localhost:0/", "no port"),
-            ("http://localhost:99999/", "no port"),
+            ("http://localhost:0/", "port is not valid"),
+            ("http://localhost:99999/", "port is not valid"),
         ] {
             let error = Target::parse(url).unwrap_err();
             assert!(error.message().contains(why), "{url}: {}", error.message());

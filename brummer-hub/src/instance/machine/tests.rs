@@ -480,7 +480,7 @@ proptest! {
             }
             prop_assert_eq!(told, world.told(), "every change is told");
             prop_assert_eq!(open, world.machine.link(), "no connection is leaked or missing");
-let is_given_up = world.told() == InstanceState::Dead && matches!(event, Event::Tick);
+            let is_given_up = world.told() == InstanceState::Dead && matches!(event, Event::Tick);
             prop_assert!(
                 calls == 0 || world.machine.superseded || !is_given_up || from == InstanceState::Dead,
                 "nothing that works for a client is given up for silence"

@@ -224,3 +224,77 @@ fn more_than_it_can_take_is_refused() {
         "busy"
     );
 }
+
+/// Two clients that can be asked, and a process that serves.
+fn shared() -> Stage {
+    let mut stage = Stage::known();
+    for client in [A, B] {
+        stage.ask(client, "initialize", &json!({"capabilities": {"sampling": {}}}));
+    }
+    stage.ask(A, "tools/call", &json!({"name": "old"}));
+    stage.serve();
+    stage
+}
+
+fn written(effects: &[Effect]) -> Vec<Value> {
+    let written = effects.iter().filter_map(|effect| match effect {
+        Effect::Write(_, parts) => Some(serde_json::from_slice(&parts.clone().join()).unwrap()),
+        _ => None,
+    });
+    written.collect()
+}
+
+fn sampling(id: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "sampling/createMessage", "params": {}})
+}
+
+fn is_told(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Tell(..) | Effect::Notify(..)))
+}
+
+#[test]
+fn what_is_asked_for_a_cancelled_call_reaches_no_other_client() {
+    let mut stage = shared();
+    let asked = stage.tickets;
+    stage.ask(B, "tools/call", &json!({"name": "old"}));
+    let effects = stage.mux.on(Event::Abandoned(Ticket(asked)), stage.now);
+    let number = written(&effects)[0]["params"]["requestId"].clone();
+    let effects = stage.say(&sampling("q1"));
+    assert!(!is_told(&effects), "{effects:?}");
+    assert_eq!(written(&effects)[0]["error"]["code"], -32600);
+    // Its late answer says that it is over.
+    let mut other = shared();
+    let asked = other.tickets;
+    other.ask(B, "tools/call", &json!({"name": "old"}));
+    other.mux.on(Event::Abandoned(Ticket(asked)), other.now);
+    other.say(&json!({"jsonrpc": "2.0", "id": number, "result": {}}));
+    assert!(is_told(&other.say(&sampling("q2"))));
+    // Some never answer it.
+    stage.now += AFTERMATH;
+    assert!(is_told(&stage.say(&sampling("q3"))));
+}
+
+#[test]
+fn a_question_ends_with_the_call_that_it_belongs_to() {
+    let mut stage = shared();
+    assert!(is_told(&stage.say(&sampling("q1"))));
+    let effects = stage.mux.on(Event::Abandoned(Ticket(stage.tickets)), stage.now);
+    assert!(written(&effects).iter().any(|it| it["id"] == "q1" && it["error"].is_object()), "{effects:?}");
+    assert!(is_told(&effects), "the client is told that nobody wants to know any more");
+    assert!(stage.mux.questions.is_empty());
+}
+
+#[test]
+fn only_what_is_below_a_resource_is_told_of_it() {
+    for (uri, above, below) in [
+        ("x://a", "x://a", true),
+        ("x://a/b", "x://a", true),
+        ("x://a?q", "x://a", true),
+        ("x://a/b", "x://a/", true),
+        ("x://b", "x://", true),
+        ("x://abc", "x://a", false),
+        ("x://a", "x://a/b", false),
+    ] {
+        assert_eq!(is_below(uri, above), below, "{uri} {above}");
+    }
+}
