@@ -154,7 +154,8 @@ pub(super) fn servers_text(servers: &[DevServer]) -> String {
 /// The members of an object that are not shown already, by name; what is unknown is left out.
 fn details(object: &Value, shown: &[&str]) -> String {
     let members = object.as_object().into_iter().flatten();
-    let told = members.filter(|(name, value)| !shown.contains(&name.as_str()) && !value.is_null());
+    let is_empty = |value: &Value| value.is_null() || value == "";
+    let told = members.filter(|(name, value)| !shown.contains(&name.as_str()) && !is_empty(value));
     let told = told.map(|(name, value)| match value {
         Value::String(text) => format!("{name} {text}"),
         other => format!("{name} {other}"),
