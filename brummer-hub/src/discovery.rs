@@ -35,7 +35,7 @@ use crate::{
 pub(crate) use directories::create_private;
 pub use directories::{DATA_DIRECTORY_VARIABLE, DataDirectoryError, Directories};
 pub(crate) use read::{Stamp, contents, remove_if};
-pub(crate) use thread::{block_on, is_change};
+pub(crate) use thread::{block_on, native};
 
 /// A valid doorbell, or what another tool says of an instance, and where it was found.
 #[derive(Clone, Debug)]

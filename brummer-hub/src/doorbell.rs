@@ -20,6 +20,8 @@ use serde_json::{Map, Value};
 pub use id::{InstanceId, InvalidId};
 pub(crate) use secret::Credentials;
 pub use secret::{InvalidSecret, Secret};
+pub(crate) use validate::loopback;
+
 use validate::Members;
 
 /// A doorbell says a dozen short things: what is larger was not written by an instance. Bounds the memory that a stray

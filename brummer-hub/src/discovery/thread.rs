@@ -60,7 +60,13 @@ pub(super) fn spawn(
     let events = signals.clone();
     let body = move || {
         let overflow = Arc::new(AtomicBool::new(false));
-        let native = native(&directories, events, Arc::clone(&overflow));
+        let paths: Vec<PathBuf> = directories.iter().map(|directory| directory.path.clone()).collect();
+        let native = native(events, Arc::clone(&overflow), move |changed| signal_of(&paths, changed));
+        let native = native
+            .inspect_err(|error| {
+                tracing::warn!(%error, "the system cannot watch directories; looking for instances every {ROUND:?}");
+            })
+            .ok();
         let files = Files::new(max_files, Rings { sender: rings, stop });
         let warned = native.is_none();
         let places = BTreeSet::new();
@@ -73,43 +79,42 @@ pub(super) fn spawn(
     (signals, ended)
 }
 
-/// The system's own way of watching. Its callback runs on notify's thread and never waits.
-fn native(
-    directories: &[Directory],
-    signals: SyncSender<Signal>,
+/// The system's own way of watching. Its callback runs on notify's thread and never waits: when the queue is full,
+/// `overflow` is set, and all is to be looked at. `signal_of` makes a signal of what has changed (`None`: the system lost
+/// what), where that matters.
+pub(crate) fn native<S: Send + 'static>(
+    signals: SyncSender<S>,
     overflow: Arc<AtomicBool>,
-) -> Option<RecommendedWatcher> {
-    let directories: Vec<PathBuf> = directories.iter().map(|directory| directory.path.clone()).collect();
-    let signal = move |signal| {
-        if signals.try_send(signal).is_err() {
+    signal_of: impl Fn(Option<PathBuf>) -> Option<S> + Send + 'static,
+) -> notify::Result<RecommendedWatcher> {
+    let tell = move |changed: Option<PathBuf>| {
+        if let Some(signal) = signal_of(changed)
+            && signals.try_send(signal).is_err()
+        {
             overflow.store(true, Ordering::Release);
             // The thread may have emptied the queue before it could see the flag: this wakes it then.
-            let _ = signals.try_send(Signal::Rescan);
-        }
-    };
-    let callback = move |event: notify::Result<Event>| match event {
-        Ok(event) if event.need_rescan() => signal(Signal::Rescan),
-        Ok(event) if is_change(event.kind) => {
-            for path in event.paths {
-                if is_candidate(&path) || directories.iter().any(|directory| directory.starts_with(&path)) {
-                    signal(Signal::Changed(path));
-                }
+            if let Some(rescan) = signal_of(None) {
+                let _ = signals.try_send(rescan);
             }
         }
-        Ok(_) => {}
-        Err(_) => signal(Signal::Rescan),
     };
-    match notify::recommended_watcher(callback) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            tracing::warn!(%error, "the system cannot watch directories; looking for instances every {ROUND:?}");
-            None
-        }
-    }
+    notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+        Ok(event) if event.need_rescan() => tell(None),
+        Ok(event) if is_change(event.kind) => event.paths.into_iter().for_each(|path| tell(Some(path))),
+        Ok(_) => {}
+        Err(_) => tell(None),
+    })
+}
+
+/// What matters of what changes.
+fn signal_of(directories: &[PathBuf], changed: Option<PathBuf>) -> Option<Signal> {
+    let Some(path) = changed else { return Some(Signal::Rescan) };
+    let matters = is_candidate(&path) || directories.iter().any(|directory| directory.starts_with(&path));
+    matters.then_some(Signal::Changed(path))
 }
 
 /// Leaves out what reading a file causes, so that the thread does not wake itself, and a rename that was told in two parts.
-pub(crate) fn is_change(kind: EventKind) -> bool {
+fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => false,

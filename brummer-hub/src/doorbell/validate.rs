@@ -306,7 +306,7 @@ fn float_seconds(float: f64) -> i64 {
 }
 
 /// A loopback address; none for a name that means any of them.
-fn loopback(host: &str) -> Result<Option<IpAddr>, ()> {
+pub(crate) fn loopback(host: &str) -> Result<Option<IpAddr>, ()> {
     let host = host.trim();
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if host.is_empty() || host.eq_ignore_ascii_case("localhost") {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::SourceKind;
 use crate::{
     discovery::Found,
-    doorbell::{Doorbell, InstanceId, MAX_ENDPOINT_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, Secret},
+    doorbell::{Doorbell, InstanceId, MAX_ENDPOINT_BYTES, MAX_NAME_BYTES, MAX_PATH_BYTES, Secret, loopback},
     process,
     terminal::clean_line,
 };
@@ -213,13 +213,5 @@ impl Origin {
 /// # Errors
 /// When it is of another machine, or of the network: the hub reaches loopback only.
 pub(super) fn address(host: &str) -> Result<Option<IpAddr>, Unfit> {
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if host.is_empty() || host.eq_ignore_ascii_case("localhost") {
-        return Ok(None);
-    }
-    match host.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(address) if address.is_unspecified() => Ok(None),
-        Ok(address) if address.is_loopback() => Ok(Some(address)),
-        _ => Err(Unfit::Invalid("host")),
-    }
+    loopback(host).map_err(|()| Unfit::Invalid("host"))
 }

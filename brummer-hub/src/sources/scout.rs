@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ use super::{
     Sighting, Source, SourceKind, Trace, User, places,
     record::{Seen, Unfit},
 };
-use crate::discovery::{Ring, Stamp, block_on, contents, is_change};
+use crate::discovery::{Ring, Stamp, block_on, contents, native};
 
 /// Between two rounds. A round looks again at some files, because events get lost and some file systems have none.
 const ROUND: Duration = Duration::from_secs(2);
@@ -130,7 +130,11 @@ impl Scout {
             let registries: BTreeMap<PathBuf, SourceKind> = registries.collect();
             let names = interesting(&sources, registries.keys());
             let scouting = Scouting {
-                native: native(names, events, Arc::clone(&overflow)),
+                native: native(events, Arc::clone(&overflow), move |changed| signal_of(&names, changed))
+                    .inspect_err(|error| {
+                        tracing::debug!(%error, "the system cannot watch directories; looking for dev servers every {ROUND:?}");
+                    })
+                    .ok(),
                 out: Out { rings, sightings, stop: stopped },
                 sources,
                 home,
@@ -183,39 +187,12 @@ fn interesting<'a>(
     parts.chain(registries.flat_map(|path| path.iter()).map(OsStr::to_owned)).collect()
 }
 
-/// The system's own way of watching. Its callback runs on notify's thread and never waits.
-fn native(
-    names: HashSet<std::ffi::OsString>,
-    signals: SyncSender<Signal>,
-    overflow: Arc<AtomicBool>,
-) -> Option<RecommendedWatcher> {
-    let signal = move |signal| {
-        if signals.try_send(signal).is_err() {
-            overflow.store(true, Ordering::Release);
-            // The thread may have emptied the queue before it could see the flag: this wakes it then.
-            let _ = signals.try_send(Signal::Rescan);
-        }
-    };
-    let callback = move |event: notify::Result<Event>| match event {
-        Ok(event) if event.need_rescan() => signal(Signal::Rescan),
-        Ok(event) if is_change(event.kind) => {
-            for path in event.paths {
-                let is_json = path.extension().is_some_and(|extension| extension == "json");
-                if is_json || path.file_name().is_some_and(|name| names.contains(name)) {
-                    signal(Signal::Changed(path));
-                }
-            }
-        }
-        Ok(_) => {}
-        Err(_) => signal(Signal::Rescan),
-    };
-    match notify::recommended_watcher(callback) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            tracing::debug!(%error, "the system cannot watch directories; looking for dev servers every {ROUND:?}");
-            None
-        }
-    }
+/// What matters of what changes.
+fn signal_of(names: &HashSet<std::ffi::OsString>, changed: Option<PathBuf>) -> Option<Signal> {
+    let Some(path) = changed else { return Some(Signal::Rescan) };
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    let matters = is_json || path.file_name().is_some_and(|name| names.contains(name));
+    matters.then_some(Signal::Changed(path))
 }
 
 /// A file or a registry that is looked for, and the deepest directory above it that is there.
