@@ -156,8 +156,33 @@ async fn labels_select_what_is_listed() {
     assert!(text.contains("tier=frontend") && text.contains("tier=backend"), "{text}");
     hub.end_quietly().await;
 
-    let only = Hub::start(&home, HubOptions::args(&["--only", "label=tier=frontend"])).await;
-    only.active(&web_id.id).await;
-    assert_eq!(only.instances().await.len(), 1);
-    only.end_quietly().await;
+    // One dev server is that of an instance, the other nobody's.
+    let other = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (own, foreign) = (web.port, other.local_addr().unwrap().port());
+    devframe(&home, own, &home.project("web"));
+    devframe(&home, foreign, &home.project("other"));
+    let servers = |listed: &Value| -> Vec<u64> {
+        let servers = listed["dev_servers"].as_array().into_iter().flatten();
+        let mut ports: Vec<_> = servers.map(|server| server["port"].as_u64().unwrap()).collect();
+        ports.sort_unstable();
+        ports
+    };
+    for (label, expected) in [
+        (None, vec![own, foreign]),
+        (Some("label=tier=frontend"), vec![own]),
+        (Some("label=tier=backend"), vec![]),
+    ] {
+        let mut arguments = vec!["--sources", "all"];
+        arguments.extend(label.iter().flat_map(|label| ["--only", *label]));
+        let only = Hub::start(&home, HubOptions::args(&arguments)).await;
+        let mut expected: Vec<_> = expected.into_iter().map(u64::from).collect();
+        expected.sort_unstable();
+        let meant = if label == Some("label=tier=backend") { &api_id } else { &web_id };
+        only.active(&meant.id).await;
+        if label.is_some() {
+            assert_eq!(only.instances().await.len(), 1);
+        }
+        assert_eq!(servers(&only.hub_tool("instances_list", json!({})).await), expected, "{label:?}");
+        only.end_quietly().await;
+    }
 }

@@ -1,6 +1,10 @@
 //! The map of instances and the rules of restarts, without tasks or files.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use tokio::{sync::watch, task};
 use tokio_util::sync::DropGuard;
@@ -68,6 +72,8 @@ pub(super) struct Roster {
     pub(super) heirs: Vec<Arc<Found>>,
     /// Doorbells that their own process has replaced by another: their files say nothing new.
     pub(super) outdated: Vec<Arc<Found>>,
+    /// Dev servers are listed only where an instance is.
+    own_servers_only: bool,
     /// Dev servers as they were last found.
     pub(super) dev_servers: Arc<[Arc<DevServer>]>,
     pub(super) news: Vec<HubEvent>,
@@ -76,6 +82,10 @@ pub(super) struct Roster {
 }
 
 impl Roster {
+    pub(super) fn new(own_servers_only: bool) -> Self {
+        Self { own_servers_only, ..Self::default() }
+    }
+
     /// Those that are listed. The dead that are kept in mind take no place from the living.
     pub(super) fn listed(&self) -> usize {
         self.entries.values().filter(|entry| entry.is_listed()).count()
@@ -252,7 +262,12 @@ impl Roster {
             .map(|entry| entry.instance.clone())
             .collect();
         instances.sort_unstable_by(|one, other| one.alias.cmp(&other.alias));
-        Snapshot { instances, dev_servers: Arc::clone(&self.dev_servers), settled }
+        let mut dev_servers = Arc::clone(&self.dev_servers);
+        if self.own_servers_only {
+            let ports: HashSet<u16> = instances.iter().map(|it| it.found.doorbell.port).collect();
+            dev_servers = dev_servers.iter().filter(|server| ports.contains(&server.port)).cloned().collect();
+        }
+        Snapshot { instances, dev_servers, settled }
     }
 
     /// Lets go of everything.

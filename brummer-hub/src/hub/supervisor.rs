@@ -148,9 +148,10 @@ impl Supervisor {
         let watcher = Watcher::start(&options.config.directories, files, ringer);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let now = Instant::now();
+        let own_servers_only = options.config.only.is_some();
         let mut supervisor = Self {
             options,
-            roster: Roster::default(),
+            roster: Roster::new(own_servers_only),
             inspector,
             hello: hello(),
             gate: Arc::new(Semaphore::new(HANDSHAKES)),
