@@ -27,7 +27,7 @@ use super::{
     logging::LogLevel,
     offer::Offer,
 };
-use crate::registration::RegistrationOptions;
+use crate::{protocol::method, registration::RegistrationOptions};
 
 /// How long the future of a cancelled call is kept, so that it can end in order.
 const PARTING: Duration = Duration::from_secs(1);
@@ -244,6 +244,35 @@ impl ServerHandler for OfferHandler {
         values.truncate(CompletionInfo::MAX_VALUES);
         info.values = values;
         Ok(CompleteResult::new(info))
+    }
+
+    /// The SDK takes a request for one of a method of its own when it does not understand the parameters.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let is_known = match &*request.method {
+            method::TOOLS_CALL
+            | method::PROMPTS_GET
+            | method::RESOURCES_READ
+            | method::COMPLETION_COMPLETE => true,
+            method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE | method::LOGGING_SET_LEVEL => {
+                !is_modern(&context)
+            }
+            _ => false,
+        };
+        if !is_known {
+            return Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, request.method, None));
+        }
+        let arguments = request.params.as_ref().and_then(|params| params.get("arguments"));
+        let why = match arguments {
+            Some(arguments) if !arguments.is_object() && !arguments.is_null() => {
+                "`arguments` must be an object, such as {\"name\": \"value\"}"
+            }
+            _ => "they are not what MCP asks for",
+        };
+        Err(ErrorData::invalid_params(format!("wrong parameters of `{}`: {why}", request.method), None))
     }
 
     async fn set_level(

@@ -36,6 +36,12 @@ async fn what_is_wrong_is_said_and_ends_nothing() {
     assert!(message.starts_with("wrong arguments: invalid type: integer `1`"), "{message}");
     for (method, params, code) in [
         ("tools/call", json!({ "name": "none" }), -32602),
+        ("tools/call", json!({ "name": "echo", "arguments": [] }), -32602),
+        ("tools/call", json!({ "name": "echo", "arguments": "text" }), -32602),
+        ("tools/call", json!({}), -32602),
+        ("prompts/get", json!({ "name": "greet", "arguments": [1] }), -32602),
+        ("resources/read", json!({ "uri": 7 }), -32602),
+        ("resources/subscribe", json!({}), -32602),
         ("tools/call", json!({ "name": "panic" }), -32603),
         ("resources/read", json!({ "uri": "note://two" }), -32002),
         ("resources/read", json!({ "uri": "note://all/lost" }), -32603),
@@ -47,6 +53,8 @@ async fn what_is_wrong_is_said_and_ends_nothing() {
         let error = client.ask(method, params).await;
         assert_eq!(error["code"], code, "{method} {error}");
     }
+    let error = client.ask("tools/call", json!({ "name": "echo", "arguments": [] })).await;
+    assert!(error["message"].as_str().unwrap().contains("`arguments` must be an object"), "{error}");
     assert_eq!(client.call("echo", json!({ "text": "still" })).await["content"][0]["text"], "still");
     server.shutdown().await;
 }

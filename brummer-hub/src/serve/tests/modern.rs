@@ -32,6 +32,8 @@ async fn what_is_wrong_is_said() {
     let port = server.port();
     for (method, params, code) in [
         ("tools/call", json!({ "name": "none" }), -32602),
+        ("tools/call", json!({ "name": "echo", "arguments": [] }), -32602),
+        ("resources/subscribe", json!({}), -32601),
         ("tools/call", json!({ "name": "panic" }), -32603),
         ("resources/read", json!({ "uri": "note://two" }), -32602),
         ("ping", json!({}), -32601),
