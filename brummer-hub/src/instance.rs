@@ -17,7 +17,12 @@ use tokio::sync::{mpsc, watch};
 
 use self::pulse::Pulse;
 pub(crate) use self::pulse::Running;
-use crate::{discovery::Found, doorbell::InstanceId, protocol::Era, upstream::Reach};
+use crate::{
+    discovery::Found,
+    doorbell::InstanceId,
+    protocol::{Era, LegacyVersion},
+    upstream::Reach,
+};
 
 pub(crate) mod actor;
 mod backoff;
@@ -108,6 +113,12 @@ impl Instance {
         if heard > status.last_success {
             Arc::make_mut(&mut status).last_success = heard;
         }
+        if let (Some(Era::Legacy(_)), false, Some(agreed)) =
+            (status.era, status.has_agreed, self.link.pulse.agreed())
+        {
+            let status = Arc::make_mut(&mut status);
+            (status.era, status.has_agreed) = (Some(Era::Legacy(agreed)), true);
+        }
         status
     }
 }
@@ -143,10 +154,12 @@ pub struct InstanceStatus {
     pub retries: u32,
     /// The loopback address that its process was found to listen on.
     pub address: Option<IpAddr>,
-    /// What it speaks, once known.
+    /// What it speaks, once known. Only the kind of it counts while nothing has been agreed upon.
     pub era: Option<Era>,
-    /// It has one session to give, which the hub leaves to clients: it is watched without one, and which revision it speaks
-    /// is not known.
+    /// A revision was agreed upon with it. `false`: it is watched without a handshake, since it answers without one or has one
+    /// session to give, and no client has used it yet.
+    pub has_agreed: bool,
+    /// It has one session to give, which the hub leaves to clients: it is watched without one.
     pub has_one_session: bool,
     /// The extensions of MCP that it declares, as a JSON object; `None`: it names none.
     pub extensions: Option<Arc<str>>,
@@ -186,6 +199,10 @@ impl InstanceHandle {
     /// A client asked something of it, and waits while this is held.
     pub(crate) fn note_request(&self) -> Running {
         self.pulse.run()
+    }
+    /// A session has agreed with it upon this revision.
+    pub(crate) fn note_agreed(&self, version: LegacyVersion) {
+        self.pulse.agree(version);
     }
     /// A session got an answer: the next ping may be skipped.
     pub(crate) fn note_answer(&self) {

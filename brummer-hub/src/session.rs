@@ -36,6 +36,7 @@ mod owners;
 mod peer;
 mod quirks;
 mod requests;
+mod restored;
 mod routing;
 mod shell;
 mod shown;
@@ -141,8 +142,8 @@ impl Default for SessionConfig {
 pub(crate) enum Input {
     /// One message, still unread.
     Message(Bytes),
-    /// A message that was thrown away because it was over the limit.
-    TooLong { limit: usize },
+    /// A message that was thrown away because it was over the limit, and the id of the request that it was, as JSON text.
+    TooLong { limit: usize, id: Option<Box<str>> },
 }
 
 /// A session that is used from within the process: JSON-RPC messages in, JSON-RPC messages out.

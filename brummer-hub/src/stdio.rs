@@ -30,6 +30,7 @@ use crate::{
 
 #[doc(hidden)]
 pub mod lines;
+mod overlong;
 mod streams;
 
 use lines::{Line, LineSplitter, READ_BYTES};
@@ -157,9 +158,9 @@ async fn read_lines(
                     }
                     Input::Message(account.seal(text))
                 }
-                Line::TooLong { limit } => {
+                Line::TooLong { limit, id } => {
                     account = Account::with(Some(&budget));
-                    Input::TooLong { limit }
+                    Input::TooLong { limit, id }
                 }
             };
             if lines.send(line).await.is_err() {

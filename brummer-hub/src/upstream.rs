@@ -76,6 +76,8 @@ pub(crate) struct Hello {
     pub(crate) capabilities: Arc<str>,
     /// The client's name and version, as JSON text.
     pub(crate) client_info: Arc<str>,
+    /// The `params` of the `logging/setLevel` that the instance is to have taken before anything else is sent, as JSON text.
+    pub(crate) level: Option<Arc<str>>,
 }
 
 /// What a connection is for.
@@ -147,8 +149,20 @@ pub(crate) struct Welcome {
     pub(crate) result: Box<str>,
     /// The instance id that the server states itself (`Brummer-Instance-Id` response header), when it does.
     pub(crate) stated_id: Option<Box<str>>,
-    /// Its revision was agreed upon. `false`: it has one session to give, and this conversation has none.
-    pub(crate) is_agreed: bool,
+    pub(crate) agreed: Agreed,
+    /// The level of log messages that was set with the handshake ([`Hello::level`]).
+    pub(crate) level: Option<Arc<str>>,
+}
+
+/// What was agreed upon with an instance.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Agreed {
+    /// A revision of MCP.
+    Revision,
+    /// Nothing: it has one session to give, and this conversation has none.
+    OneSession,
+    /// Nothing: it answers without a handshake, so that none was needed to see that it does.
+    Unasked,
 }
 
 /// Longest text of extensions that is remembered of an instance; those that exist take some tens of bytes each.
@@ -160,6 +174,13 @@ impl Welcome {
         let extensions = Object::read(Object::read(&self.result)?.get("capabilities")?)?.get("extensions")?;
         let fits = extensions.len() <= MAX_EXTENSIONS && Object::read(extensions).is_some();
         fits.then(|| extensions.into())
+    }
+
+    /// Whether the instance takes a level of log messages.
+    fn takes_level(&self) -> bool {
+        let logging =
+            || Object::read(Object::read(&self.result)?.get("capabilities")?)?.get("logging").map(|_| ());
+        logging().is_some()
     }
 
     /// Whether the instance tells of the program behind it.

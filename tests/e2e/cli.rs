@@ -32,10 +32,10 @@ struct Cli {
 
 /// How it ended, and what it said.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// `brummer-hub` with these arguments, which sees only its test's own directory.
@@ -107,7 +107,7 @@ async fn text(from: &mut (impl AsyncRead + Unpin)) -> String {
 }
 
 /// Runs it to its end.
-async fn run(home: &Home, arguments: &[&str]) -> Ended {
+pub(crate) async fn run(home: &Home, arguments: &[&str]) -> Ended {
     Cli::start(command(home, arguments)).end().await
 }
 

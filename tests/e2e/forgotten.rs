@@ -1,8 +1,13 @@
 //! Servers that forget the session, as a dev server does that restarts itself behind the same port.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use serde_json::json;
 
-use crate::support::{Answer, Behaviour, Fake, Home, Hub, HubOptions, Seen};
+use crate::support::{Answer, Behaviour, Fake, Home, Hub, HubOptions, Seen, result, rpc_error};
 
 async fn connected(home: &Home, behaviour: Behaviour) -> (Hub, Fake) {
     let fake = Fake::start(behaviour).await;
@@ -71,4 +76,34 @@ async fn the_hubs_own_health_session_heals_as_well() {
         .await;
     hub.active(&id).await;
     hub.end_quietly().await;
+}
+
+/// A dev server that still compiles has its resources only later.
+#[tokio::test]
+async fn a_subscription_that_cannot_be_restored_at_once_is_asked_for_again() {
+    let home = Home::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let behaviour = Behaviour::default().on("resources/subscribe", move |call| {
+        let times = count.fetch_add(1, Ordering::SeqCst) + 1;
+        std::future::ready(match times {
+            2 => rpc_error(&call, -32002, "no such resource yet"),
+            _ => result(&call, "{}"),
+        })
+    });
+    let (hub, fake) = connected(&home, behaviour).await;
+    hub.request("resources/subscribe", json!({ "uri": "x://kept" })).await.ok();
+    fake.forget_sessions();
+    assert_eq!(hub.call("echo", json!({ "message": "again" })).await.text(), "again");
+    fake.saw_more("the subscription once more", |_| asked.load(Ordering::SeqCst) == 3).await;
+    let session = fake.seen().iter().rev().find(|seen| own(seen)).unwrap().session.clone().unwrap();
+    fake.listening(&session).await;
+    let mark = hub.mark();
+    fake.push(
+        &session,
+        r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"x://kept"}}"#,
+    );
+    hub.line(mark, "the update", |line| line.notifies("notifications/resources/updated")).await;
+    hub.end_quietly().await;
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
 }

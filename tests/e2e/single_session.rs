@@ -8,7 +8,10 @@ use std::sync::{
 use axum::{body::Body, response::Response};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Behaviour, Fake, Home, Hub, HubOptions, Seen};
+use crate::{
+    cli::run,
+    support::{Answer, Behaviour, Fake, Home, Hub, HubOptions, Seen},
+};
 
 /// What becomes of the second `initialize`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +26,21 @@ enum Kind {
     Connected,
 }
 
+impl Kind {
+    const ALL: [Self; 4] = [Self::Latched, Self::Released, Self::Shared, Self::Connected];
+}
+
+/// What such a server does with what comes before the first `initialize`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Before {
+    /// It refuses it in the words of its SDK.
+    Refuses,
+    /// It answers as if there were no sessions at all.
+    Answers,
+    /// The same, but it does not know `ping`.
+    AnswersLists,
+}
+
 const SESSION: &str = "the-only-one";
 
 fn answer(status: u16, session: bool, message: &Value) -> Answer {
@@ -35,7 +53,7 @@ fn refusal(status: u16, id: &Value, code: i32, text: &str) -> Answer {
     answer(status, false, &json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": text } }))
 }
 
-fn respond(kind: Kind, taken: &AtomicBool, seen: &Seen) -> Answer {
+fn respond(kind: Kind, before: Before, taken: &AtomicBool, seen: &Seen) -> Answer {
     let is_in_session = seen.header("mcp-session-id") == Some(SESSION);
     let id = &seen.message["id"];
     match (seen.verb.as_str(), seen.method()) {
@@ -61,10 +79,11 @@ fn respond(kind: Kind, taken: &AtomicBool, seen: &Seen) -> Answer {
             answer(200, kind != Kind::Shared, &json!({ "jsonrpc": "2.0", "id": id, "result": welcome }))
         }
         _ if id.is_null() => Answer::http(202, "text/plain", ""),
-        _ if kind != Kind::Shared && !taken.load(Ordering::SeqCst) => {
+        (_, "ping") if before == Before::AnswersLists => refusal(200, id, -32601, "Method not found"),
+        _ if kind != Kind::Shared && before == Before::Refuses && !taken.load(Ordering::SeqCst) => {
             refusal(400, &Value::Null, -32000, "Bad Request: Server not initialized")
         }
-        _ if kind != Kind::Shared && !is_in_session => {
+        _ if kind != Kind::Shared && taken.load(Ordering::SeqCst) && !is_in_session => {
             refusal(400, &Value::Null, -32000, "Bad Request: Mcp-Session-Id header is required")
         }
         (_, method) => {
@@ -79,14 +98,15 @@ fn respond(kind: Kind, taken: &AtomicBool, seen: &Seen) -> Answer {
     }
 }
 
-async fn server(home: &Home, kind: Kind) -> String {
+async fn server(home: &Home, kind: Kind, before: Before) -> (Fake, String) {
     let taken = Arc::new(AtomicBool::new(false));
     let fake = Fake::start(Behaviour::bare().raw(move |seen: Seen| {
-        let answer = respond(kind, &taken, &seen);
+        let answer = respond(kind, before, &taken, &seen);
         std::future::ready(Some(answer))
     }))
     .await;
-    home.announce("single", fake.port)
+    let id = home.announce("single", fake.port);
+    (fake, id)
 }
 
 async fn call(hub: &Hub) -> String {
@@ -95,22 +115,33 @@ async fn call(hub: &Hub) -> String {
 
 #[tokio::test]
 async fn the_hubs_own_looks_take_no_session_that_a_client_needs() {
-    for kind in [Kind::Latched, Kind::Released, Kind::Shared, Kind::Connected] {
-        let home = Home::new();
-        let id = server(&home, kind).await;
-        // Any number of hubs may look at it, and end.
-        for _ in 0..2 {
+    for kind in Kind::ALL {
+        for before in [Before::Refuses, Before::Answers, Before::AnswersLists] {
+            let home = Home::new();
+            let (fake, id) = server(&home, kind, before).await;
+            // Any number of hubs may look at it, and end.
+            for _ in 0..2 {
+                let hub = Hub::start(&home, HubOptions::args(&["--no-auto-connect"])).await;
+                hub.active(&id).await;
+                hub.end_quietly().await;
+            }
+            let listed = run(&home, &["list", "--json"]).await;
+            assert!(listed.stdout.contains(r#""active""#), "{listed:?}");
+            let initialized = fake.seen().iter().filter(|seen| seen.method() == "initialize").count();
+            assert_eq!(initialized, 0, "{kind:?} {before:?}");
+            let looking =
+                Hub::start(&home, HubOptions::args(&["--no-auto-connect", "--ping-interval", "50ms"])).await;
+            looking.active(&id).await;
             let hub = Hub::start(&home, HubOptions::default()).await;
             hub.active(&id).await;
-            hub.end_quietly().await;
+            assert_eq!(call(&hub).await, "done", "{kind:?} {before:?}");
+            assert_eq!(call(&hub).await, "done", "{kind:?} {before:?}");
+            looking.active(&id).await;
+            // What the client has agreed upon is known by then.
+            let instance = hub.active(&id).await;
+            assert_json!(instance, "/era", "legacy");
+            assert_json!(instance, "/protocol_version", "2025-06-18");
         }
-        let looking = Hub::start(&home, HubOptions::args(&["--ping-interval", "50ms"])).await;
-        looking.active(&id).await;
-        let hub = Hub::start(&home, HubOptions::default()).await;
-        hub.active(&id).await;
-        assert_eq!(call(&hub).await, "done", "{kind:?}");
-        assert_eq!(call(&hub).await, "done", "{kind:?}");
-        looking.active(&id).await;
     }
 }
 
@@ -118,7 +149,7 @@ async fn the_hubs_own_looks_take_no_session_that_a_client_needs() {
 async fn a_second_client_shares_the_session_takes_its_turn_or_is_told_what_the_server_does() {
     for kind in [Kind::Latched, Kind::Released, Kind::Shared] {
         let home = Home::new();
-        let id = server(&home, kind).await;
+        let (_fake, id) = server(&home, kind, Before::Refuses).await;
         let first = Hub::start(&home, HubOptions::default()).await;
         first.active(&id).await;
         assert_eq!(call(&first).await, "done");

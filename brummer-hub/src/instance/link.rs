@@ -31,6 +31,7 @@ pub(crate) fn hello() -> Hello {
             env!("CARGO_PKG_VERSION"),
             r#""}"#
         )),
+        level: None,
     }
 }
 

@@ -1,15 +1,17 @@
-//! When an instance last answered anyone, and for how many clients it works.
+//! What sessions learn of an instance: when it last answered, for how many clients it works, what they have agreed upon.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use jiff::Timestamp;
 use tokio::time::Instant;
+
+use crate::protocol::LegacyVersion;
 
 /// Written by every session at every answer, read by the instance's task when a ping is due. One atomic number, because
 /// a message per answer would cost more than the answer.
@@ -21,6 +23,8 @@ pub(super) struct Pulse {
     /// Microseconds from `born` to the last answer; 0 before the first.
     last: AtomicU64,
     calls: AtomicUsize,
+    /// The revision with a handshake that a session agreed upon last, by its place among all, from 1; 0: none.
+    agreed: AtomicU8,
 }
 
 /// A request of a client that an instance works on, until this is dropped.
@@ -40,6 +44,7 @@ impl Pulse {
             born_at: Timestamp::now(),
             last: AtomicU64::new(0),
             calls: AtomicUsize::new(0),
+            agreed: AtomicU8::new(0),
         }
     }
 
@@ -53,6 +58,16 @@ impl Pulse {
     pub(super) fn run(self: &Arc<Self>) -> Running {
         self.calls.fetch_add(1, Ordering::Relaxed);
         Running(Arc::clone(self))
+    }
+
+    pub(super) fn agree(&self, version: LegacyVersion) {
+        let place = LegacyVersion::ALL.iter().position(|known| *known == version).map_or(0, |at| at + 1);
+        self.agreed.store(u8::try_from(place).unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    pub(super) fn agreed(&self) -> Option<LegacyVersion> {
+        let place = usize::from(self.agreed.load(Ordering::Relaxed)).checked_sub(1)?;
+        LegacyVersion::ALL.get(place).copied()
     }
 
     /// Requests of clients that it works on.
@@ -77,6 +92,16 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn remembers_what_was_agreed_upon() {
+        let pulse = Pulse::new();
+        assert_eq!(pulse.agreed(), None);
+        for version in LegacyVersion::ALL {
+            pulse.agree(version);
+            assert_eq!(pulse.agreed(), Some(version));
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn remembers_the_last_beat() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{InstanceState, InstanceStatus, Transition};
-use crate::upstream::Welcome;
+use crate::upstream::{Agreed, Welcome};
 
 /// Changes of state that are remembered: enough to see a day's trouble, little enough to send to a model.
 const HISTORY: usize = 100;
@@ -36,6 +36,7 @@ impl Record {
             retries: 0,
             address: None,
             era: None,
+            has_agreed: false,
             has_one_session: false,
             extensions: None,
             last_error: None,
@@ -95,7 +96,8 @@ impl Record {
     pub(super) fn welcome(&self, welcome: &Welcome, latency: Option<Duration>) {
         self.change(|status| {
             status.era = Some(welcome.era);
-            status.has_one_session = !welcome.is_agreed;
+            status.has_agreed = welcome.agreed == Agreed::Revision;
+            status.has_one_session = welcome.agreed == Agreed::OneSession;
             status.extensions = welcome.extensions();
             if let Some(latency) = latency {
                 status.latency_ms = Some(milliseconds(latency));

@@ -133,7 +133,7 @@ impl Asking {
         let may_ask = |waiter: &Waiter| match waiter {
             Waiter::Client(forwarded) => forwarded.shape.may_ask(),
             Waiter::Suspended(_) => true,
-            Waiter::Operation(_) | Waiter::List(_) | Waiter::Nobody => false,
+            Waiter::Operation(_) | Waiter::List(_) | Waiter::Subscribed(_) | Waiter::Nobody => false,
         };
         let requests = &talk.requests;
         match carrier {

@@ -5,6 +5,7 @@
 //!                   ├ operations   work that takes several requests
 //!                   ├ catalog      what each instance listed
 //!                   ├ feeds        what the client wants to hear of
+//!                   ├ restored     subscriptions that could not be asked for anew
 //!                   ├ asking       what instances ask
 //!                   ├ target       what the session is connected to
 //!                   └ talk         the client's end, the links, the one table of requests ──▶ Effect
@@ -37,13 +38,16 @@ use super::{
     links::{Link, Manners},
     list_kind::ListKind,
     lists::{self, Lists, speaks_modern},
-    message::{self, Cancelled, Level, Progress, Updated, error_of, progress_token, quoted, without},
+    message::{
+        self, Cancelled, Level, Progress, Updated, error_code, error_of, progress_token, quoted, without,
+    },
     operations::{self, Answer, Leftover, Opening, Operation, Operations, Outcome, Then},
     own::{INSTANCES_URI, Tool},
     owners::{self, Owners},
     peer::{Accepted, Caller, Peer, ReplyTo, SERVER_INFO},
     quirks,
     requests::{Forwarded, Shape, Ticket, Waiter, Work},
+    restored::Restored,
     routing::{self, Departed, Destination, Situation},
     stage::Stage,
     talk::{Effect, Talk, failure_text, gone},
@@ -94,6 +98,7 @@ pub(super) struct Core {
     operations: Operations,
     feeds: Feeds,
     asking: Asking,
+    restored: Restored,
     target: Target,
     owners: Owners,
     departed: Departed,
@@ -135,6 +140,7 @@ impl Core {
             operations: Operations::default(),
             feeds: Feeds::default(),
             asking: Asking::default(),
+            restored: Restored::default(),
             owners: Owners::default(),
             departed: Departed::default(),
             snapshot: Arc::default(),
@@ -181,6 +187,7 @@ impl Core {
             self.asking.suspended.deadline(),
             self.lists.catalog.deadline(|key| self.wants(key)),
             self.talk.links.deadline(),
+            self.restored.deadline(),
         ];
         parts.into_iter().flatten().min()
     }
@@ -190,12 +197,16 @@ impl Core {
             return self.stop();
         }
         for ticket in self.operations.due(now) {
-            self.finish(ticket, now);
+            match self.operations.ask_next(ticket, now) {
+                Some((instance, frame)) => self.ask_method(ticket, &instance, &frame),
+                None => self.finish(ticket, now),
+            }
         }
         self.asking.on_time(&mut self.talk, now);
         for (key, instance) in self.lists.catalog.due(now, |key| self.wants(key)) {
             self.lists.want(&mut self.talk, key, &instance, now);
         }
+        self.restore_what_failed(now);
         self.restless |= self.talk.links.wake(now);
     }
 
@@ -223,9 +234,9 @@ impl Core {
                 Err(FrameError::Batch) => self.on_batch(&bytes, now),
                 Err(error) => self.talk.emit(unreadable(&error)),
             },
-            Input::TooLong { limit } => {
+            Input::TooLong { limit, id } => {
                 let text = format!("the message is over the limit of {limit} bytes and was not read");
-                self.talk.emit(message::error(None, code::INVALID_REQUEST, &text, None));
+                self.talk.emit(message::error(id.as_deref(), code::INVALID_REQUEST, &text, None));
             }
         }
     }
@@ -534,7 +545,7 @@ impl Core {
             }
             Destination::Method(mut rest) => {
                 let Some(first) = rest.pop_front() else { return };
-                self.begin(ticket, Operation::method(frame.clone(), rest));
+                self.begin(ticket, Operation::method(frame.clone(), rest, now));
                 self.ask_method(ticket, &first, &frame);
             }
             Destination::Task { task, instances } => {
@@ -638,7 +649,7 @@ impl Core {
     }
 
     fn set_level(&mut self, ticket: Ticket, frame: &Frame, now: Instant) {
-        self.feeds.level = frame.params().map(Into::into);
+        self.talk.level = frame.params().map(Into::into);
         let takes = |link: &Link| {
             link.manners.as_ref().is_some_and(|manners| manners.logs || manners.era.is_modern())
         };
@@ -811,7 +822,7 @@ impl Core {
 
     /// An answer to a request of an operation.
     fn on_operation(&mut self, ticket: Ticket, number: u64, answer: Answer, now: Instant) {
-        match self.operations.on_answer(ticket, number, answer) {
+        match self.operations.on_answer(ticket, number, answer, now) {
             operations::Progress::Waits => {}
             operations::Progress::Ask(next) => {
                 let (instance, frame) = *next;
@@ -1080,6 +1091,11 @@ impl Core {
         for link in dead {
             self.close_link(link, &gone(Sent::Unknown), now);
         }
+        // What it was talked to as, it does not understand any more.
+        for link in self.talk.links.outdated() {
+            let error = ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Replaced };
+            self.close_link(link, &error, now);
+        }
         self.lists.retain(|key| is_there(key.generation));
         self.talk.links.retain(|generation, _| is_there(generation));
         let listing = |snapshot: &Snapshot| -> Vec<(Generation, InstanceState, Arc<str>)> {
@@ -1157,22 +1173,63 @@ impl Core {
         self.talk.links.welcomed(instance.generation, caller);
         if caller == Caller::Greeted
             && takes_level
-            && let Some(params) = &self.feeds.level
+            && let Some(params) =
+                self.talk.level.clone().filter(|level| welcome.level.as_ref() != Some(level))
         {
             self.talk.ask(&instance, caller, method::LOGGING_SET_LEVEL, params.to_string(), Waiter::Nobody);
         }
-        let mut uris = self.feeds.wanted(caller, &instance.alias);
-        let opening = self.operations.opening(caller).filter(|it| *it.alias == *instance.alias);
-        uris.extend(opening.map(|it| &*it.original));
-        for uri in uris {
-            // An instance that has forgotten the resource answers with an error, which concerns nobody.
-            let params = json!({ "uri": uri }).to_string();
-            self.talk.ask(&instance, caller, method::RESOURCES_SUBSCRIBE, params, Waiter::Nobody);
+        self.restored.forget(link);
+        for uri in self.watched_at(&instance, caller) {
+            self.restore(&instance, caller, uri);
         }
         if again {
             self.doubt_lists(instance.generation, caller, now);
         }
         self.restless = true;
+    }
+
+    /// The resources of an instance that a caller is subscribed to, or is about to be.
+    fn watched_at(&self, instance: &Instance, caller: Caller) -> BTreeSet<Box<str>> {
+        let wanted = self.feeds.wanted(caller, &instance.alias);
+        let opening = self.operations.opening(caller).filter(|it| *it.alias == *instance.alias);
+        wanted.into_iter().chain(opening.map(|it| &*it.original)).map(Into::into).collect()
+    }
+
+    /// Subscribes anew to what the client was subscribed to before.
+    fn restore(&mut self, instance: &Instance, caller: Caller, uri: Box<str>) {
+        let params = json!({ "uri": &*uri }).to_string();
+        self.talk.ask(instance, caller, method::RESOURCES_SUBSCRIBE, params, Waiter::Subscribed(uri));
+    }
+
+    /// What came of that. An instance that has the resource again only later is asked again, one that knows no
+    /// subscriptions is not.
+    fn on_restored(
+        &mut self,
+        link: LinkId,
+        uri: Box<str>,
+        answer: Result<&Frame, &ExchangeError>,
+        now: Instant,
+    ) {
+        let is_open = self.talk.links.get(link).is_some();
+        let is_over = answer
+            .is_ok_and(|frame| frame.result().is_some() || error_code(frame) == Some(code::METHOD_NOT_FOUND));
+        if is_open && !is_over {
+            self.restored.failed(link, uri, now);
+        } else {
+            self.restored.settled(link, &uri);
+        }
+    }
+
+    fn restore_what_failed(&mut self, now: Instant) {
+        for (link, uri) in self.restored.due(now) {
+            let Some(open) = self.talk.links.get(link) else { continue };
+            let (instance, caller) = (open.instance.clone(), open.caller);
+            if self.watched_at(&instance, caller).contains(&uri) {
+                self.restore(&instance, caller, uri);
+            } else {
+                self.restored.settled(link, &uri);
+            }
+        }
     }
 
     /// The lists of an instance may have changed unnoticed.
@@ -1188,6 +1245,7 @@ impl Core {
             self.talk.emit(message::cancelled(&id, "the instance that asked is gone"));
         }
         let Some((closed, orphans)) = self.talk.close(link) else { return };
+        self.restored.forget(link);
         // What changes while there is no link is not heard of.
         self.doubt_lists(closed.instance.generation, closed.caller, now);
         for (number, waiter) in orphans {
@@ -1214,6 +1272,7 @@ impl Core {
             }
             Waiter::Operation(ticket) => self.on_operation(ticket, number, (link, Err(error.clone())), now),
             Waiter::List(key) => self.on_list(key, number, Err(error.clone()), now),
+            Waiter::Subscribed(uri) => self.on_restored(link, uri, Err(error), now),
             Waiter::Nobody => {}
         }
     }
@@ -1224,6 +1283,12 @@ impl Core {
         let carrier =
             carrier.filter(|number| self.talk.requests.sent(*number).is_some_and(|sent| sent.link == link));
         let Some(caller) = self.talk.links.get(link).map(|open| open.caller) else { return };
+        if let Some(Waiter::Operation(ticket)) =
+            carrier.and_then(|number| self.talk.requests.sent(number)).map(|sent| &sent.waiter)
+            && !matches!(frame.kind(), Kind::Response { .. })
+        {
+            self.operations.on_sign_of_work(*ticket);
+        }
         match frame.kind() {
             Kind::Response { .. } => {
                 let Some(number) = frame.numeric_id() else { return };
@@ -1238,6 +1303,7 @@ impl Core {
                         self.on_operation(ticket, number, (link, Ok(frame.clone())), now);
                     }
                     Waiter::List(key) => self.on_list(key, number, Ok(frame.clone()), now),
+                    Waiter::Subscribed(uri) => self.on_restored(link, uri, Ok(frame), now),
                     Waiter::Nobody => {}
                 }
             }
@@ -1353,6 +1419,9 @@ impl Core {
             method::TOOLS_LIST_CHANGED | method::PROMPTS_LIST_CHANGED | method::RESOURCES_LIST_CHANGED => {
                 for kind in ListKind::of_change(name) {
                     self.lists.on_said_changed(ListKey { generation, caller, kind: *kind }, now);
+                }
+                if name == method::RESOURCES_LIST_CHANGED {
+                    self.restored.changed(link, now);
                 }
                 self.restless = true;
             }

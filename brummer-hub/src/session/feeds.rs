@@ -1,4 +1,4 @@
-//! All that the client wants to hear something of: subscriptions, listens, the log level, the list of instances.
+//! All that the client wants to hear something of: subscriptions, listens, the list of instances.
 //!
 //! What it wants of an instance is kept by the instance's alias, so that it outlives restarts: whenever an instance has
 //! answered the handshake, [`Feeds::wanted`] says what it must be asked for.
@@ -85,8 +85,6 @@ pub(super) struct Feeds {
     /// By the alias of the instance.
     subscriptions: BTreeMap<Box<str>, Subscriptions>,
     listens: BTreeMap<Box<str>, Listen>,
-    /// `params` of the last `logging/setLevel` of the client with a handshake.
-    pub(super) level: Option<Box<str>>,
     /// Whether the client with a handshake is subscribed to `brummer://instances`.
     pub(super) instances: bool,
 }

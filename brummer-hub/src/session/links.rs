@@ -192,6 +192,14 @@ impl Links {
         self.iter().filter(|(_, link)| link.caller == caller).map(|(id, _)| id).collect()
     }
 
+    /// The links that were opened without a handshake to instances that have been found to have one since. (An instance may
+    /// well speak both kinds; then it is listed as one without.)
+    pub(super) fn outdated(&self) -> Vec<LinkId> {
+        let is_modern = |link: &Link| link.manners.as_ref().is_some_and(|manners| manners.era.is_modern());
+        let has_handshake = |link: &Link| link.instance.status().era.is_some_and(|era| !era.is_modern());
+        self.iter().filter(|(_, link)| is_modern(link) && has_handshake(link)).map(|(id, _)| id).collect()
+    }
+
     /// A link could not be opened, or not opened again: it rests for a while.
     pub(super) fn failed(&mut self, id: LinkId, now: Instant) {
         let Some(link) = self.open.get(&id) else { return };

@@ -33,6 +33,9 @@ const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(5);
 /// How long instances may take to say whether they have a resource, once one has said that it does not.
 const READ_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long an instance may take to say whether it knows a method before the next is asked as well.
+const METHOD_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long instances may take to say whether they know a task.
 const TASK_LIMIT: Duration = Duration::from_secs(10);
 
@@ -56,7 +59,8 @@ enum Kind {
     Lists { missing: BTreeMap<ListKey, Instant>, then: Then },
     /// All are asked for a resource; the first that has it counts.
     Read { uri: String, last: Option<(Instance, Answer)> },
-    /// One after the other is asked, until one knows the method.
+    /// One after the other is asked, until one knows the method. One that says nothing does not hold up the others, unless
+    /// it shows that it is at work.
     Method { frame: Frame, rest: VecDeque<Instance> },
     /// All are asked for a task; the one that knows it is its owner.
     Task { frame: Frame, task: String },
@@ -161,8 +165,9 @@ impl Operation {
         Self::new(Kind::Read { uri, last: None }, Some(now + READ_LIMIT))
     }
 
-    pub(super) fn method(frame: Frame, rest: VecDeque<Instance>) -> Self {
-        Self::new(Kind::Method { frame, rest }, None)
+    pub(super) fn method(frame: Frame, rest: VecDeque<Instance>, now: Instant) -> Self {
+        let until = (!rest.is_empty()).then(|| now + METHOD_PATIENCE);
+        Self::new(Kind::Method { frame, rest }, until)
     }
 
     pub(super) fn task(frame: Frame, task: String, now: Instant) -> Self {
@@ -217,7 +222,12 @@ impl Operation {
     }
 
     /// What it has come to, or who is to be asked next, if that is decided now.
-    fn on_answer(&mut self, number: u64, answer: Answer) -> Option<Result<Outcome, (Instance, Frame)>> {
+    fn on_answer(
+        &mut self,
+        number: u64,
+        answer: Answer,
+        now: Instant,
+    ) -> Option<Result<Outcome, (Instance, Frame)>> {
         let from = self.waiting.remove(&number)?;
         let is_over = self.waiting.is_empty();
         let is_good = answer.1.as_ref().is_ok_and(|frame| frame.result().is_some());
@@ -235,10 +245,14 @@ impl Operation {
                 }
                 self.give_up()
             }
-            Kind::Method { frame, rest } => match rest.pop_front() {
-                Some(next) if is_deaf => return Some(Err((next, frame.clone()))),
-                _ => Outcome::Answered { from, answer, shape: Shape::Raw },
-            },
+            Kind::Method { frame, rest } if is_deaf && !rest.is_empty() => {
+                let next = rest.pop_front()?;
+                self.until = (!rest.is_empty()).then(|| now + METHOD_PATIENCE);
+                return Some(Err((next, frame.clone())));
+            }
+            // Another one has been asked as well, and may know it.
+            Kind::Method { .. } if !is_over && (is_deaf || answer.1.is_err()) => return None,
+            Kind::Method { .. } => Outcome::Answered { from, answer, shape: Shape::Raw },
             Kind::Task { frame, task } if is_good => {
                 Outcome::Task { frame: frame.clone(), task: std::mem::take(task), owner: Some(from) }
             }
@@ -339,12 +353,38 @@ impl Operations {
     }
 
     /// A request of an operation is over.
-    pub(super) fn on_answer(&mut self, ticket: Ticket, number: u64, answer: Answer) -> Progress {
-        let decided = self.running.get_mut(&ticket).and_then(|operation| operation.on_answer(number, answer));
+    pub(super) fn on_answer(
+        &mut self,
+        ticket: Ticket,
+        number: u64,
+        answer: Answer,
+        now: Instant,
+    ) -> Progress {
+        let running = self.running.get_mut(&ticket);
+        let decided = running.and_then(|operation| operation.on_answer(number, answer, now));
         match decided {
             None => Progress::Waits,
             Some(Err(next)) => Progress::Ask(next.into()),
             Some(Ok(outcome)) => Progress::Over((outcome, self.drop(ticket)).into()),
+        }
+    }
+
+    /// An operation has waited long enough for whom it asked last. `Some`: who is to be asked as well.
+    pub(super) fn ask_next(&mut self, ticket: Ticket, now: Instant) -> Option<(Instance, Frame)> {
+        let operation = self.running.get_mut(&ticket)?;
+        let Kind::Method { frame, rest } = &mut operation.kind else { return None };
+        let next = rest.pop_front()?;
+        operation.until = (!rest.is_empty()).then(|| now + METHOD_PATIENCE);
+        Some((next, frame.clone()))
+    }
+
+    /// An instance has said something about what it was asked on behalf of an operation: it is at work.
+    pub(super) fn on_sign_of_work(&mut self, ticket: Ticket) {
+        if let Some(operation) = self.running.get_mut(&ticket)
+            && let Kind::Method { rest, .. } = &mut operation.kind
+        {
+            rest.clear();
+            operation.until = None;
         }
     }
 
@@ -388,6 +428,9 @@ impl Operations {
         for operation in self.running.values_mut() {
             if let Kind::Method { rest, .. } = &mut operation.kind {
                 rest.retain(|it| it.generation != generation);
+                if rest.is_empty() {
+                    operation.until = None;
+                }
             }
         }
     }
@@ -450,5 +493,74 @@ impl Operations {
     /// How many listens are being opened.
     pub(super) fn opening_listens(&self) -> usize {
         self.running.values().filter(|operation| matches!(operation.kind, Kind::Listen { .. })).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{hub::tests::instance, session::peer::ReplyTo, session::requests::Requests};
+
+    /// A method that three instances are asked for, the first of them under number 1.
+    fn begun(now: Instant) -> (Operations, Ticket, Vec<Instance>) {
+        let all: Vec<_> =
+            (1..=3).map(|at| instance(at, &format!("i-{at}"), &format!("a{at}"), "/p", "n")).collect();
+        let frame = Frame::parse(r#"{"jsonrpc":"2.0","id":1,"method":"x/y"}"#).unwrap();
+        let ticket = Requests::default().ask(ReplyTo { id: "1".into(), batch: None, claim: None }).unwrap();
+        let mut operations = Operations::default();
+        operations.begin(ticket, Operation::method(frame, all[1..].to_vec().into(), now));
+        operations.asked(ticket, 1, all[0].clone());
+        (operations, ticket, all)
+    }
+
+    fn answer(member: &str) -> Answer {
+        (LinkId(1), Ok(Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,{member}}}"#)).unwrap()))
+    }
+
+    const UNKNOWN: &str = r#""error":{"code":-32601,"message":"no"}"#;
+
+    #[test]
+    fn who_says_nothing_of_a_method_does_not_hold_up_the_others() {
+        let now = Instant::now();
+        let (mut operations, ticket, all) = begun(now);
+        assert!(operations.due(now + METHOD_PATIENCE / 2).is_empty());
+        for (number, expected) in (2..).zip(&all[1..]) {
+            let later = operations.deadline().unwrap();
+            assert_eq!(operations.due(later), [ticket]);
+            let (next, _) = operations.ask_next(ticket, later).unwrap();
+            assert_eq!(next.generation, expected.generation);
+            operations.asked(ticket, number, next);
+        }
+        assert_eq!(operations.deadline(), None, "all are asked");
+        // One that does not know it says nothing about those that are slow.
+        assert!(matches!(operations.on_answer(ticket, 2, answer(UNKNOWN), now), Progress::Waits));
+        let Progress::Over(over) = operations.on_answer(ticket, 3, answer(r#""result":{}"#), now) else {
+            panic!("it is answered");
+        };
+        assert!(matches!(&over.0, Outcome::Answered { from, .. } if from.generation == all[2].generation));
+        assert_eq!(over.1.numbers, [1], "the first is not waited for any more");
+    }
+
+    #[test]
+    fn who_is_at_work_on_a_method_is_waited_for() {
+        let now = Instant::now();
+        let (mut operations, ticket, _) = begun(now);
+        operations.on_sign_of_work(ticket);
+        assert_eq!(operations.deadline(), None);
+        let over = operations.on_answer(ticket, 1, answer(r#""result":{}"#), now);
+        assert!(matches!(over, Progress::Over(_)));
+    }
+
+    #[test]
+    fn the_last_that_does_not_know_a_method_answers_for_all() {
+        let now = Instant::now();
+        let (mut operations, ticket, _) = begun(now);
+        for number in 1..=2 {
+            let Progress::Ask(next) = operations.on_answer(ticket, number, answer(UNKNOWN), now) else {
+                panic!("the next is asked");
+            };
+            operations.asked(ticket, number + 1, next.0);
+        }
+        assert!(matches!(operations.on_answer(ticket, 3, answer(UNKNOWN), now), Progress::Over(_)));
     }
 }

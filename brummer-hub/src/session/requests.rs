@@ -57,6 +57,8 @@ pub(super) enum Waiter {
     Operation(Ticket),
     /// The catalog.
     List(ListKey),
+    /// Who is subscribed to this resource (as the instance knows it), and was so before.
+    Subscribed(Box<str>),
     /// Nobody: it was sent for its effect.
     Nobody,
 }

@@ -37,10 +37,11 @@ use crate::{
     frame::{Kind, Parts},
     hub::Snapshot,
     instance::{Instance, Running},
+    protocol::Era,
     sources::Projects,
     upstream::{
-        ExchangeError, ExchangeReason, LinkId, Purpose, Sent, Upstream, UpstreamEvent, UpstreamEventKind,
-        UpstreamOptions,
+        Agreed, ExchangeError, ExchangeReason, LinkId, Purpose, Sent, Upstream, UpstreamEvent,
+        UpstreamEventKind, UpstreamOptions,
     },
 };
 
@@ -225,6 +226,11 @@ impl Shell {
             }
             // Health is nobody's business here: whatever the instance says proves life, and what looks like its death is
             // to be looked into.
+            if let UpstreamEventKind::Ready(welcome) | UpstreamEventKind::Renewed(welcome) = &event.kind
+                && let (Era::Legacy(version), Agreed::Revision) = (welcome.era, welcome.agreed)
+            {
+                link.instance.link.note_agreed(version);
+            }
             match event.kind {
                 UpstreamEventKind::Frame { .. }
                 | UpstreamEventKind::Ready(_)

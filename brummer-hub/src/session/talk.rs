@@ -1,7 +1,7 @@
 //! All that the session says: to its client, and on its links. It keeps the books of it, so that what is answered is
 //! answered once, and what is dropped is cancelled where it runs.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::json;
@@ -45,6 +45,8 @@ pub(super) struct Talk {
     pub(super) peer: Peer,
     pub(super) links: Links,
     pub(super) requests: Requests,
+    /// `params` of the last `logging/setLevel` of the client with a handshake.
+    pub(super) level: Option<Arc<str>>,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -104,7 +106,10 @@ impl Talk {
             return link;
         }
         let link = self.links.add(instance.clone(), caller);
-        let (hello, known) = (self.peer.hello(caller), instance.status().era);
+        let (mut hello, known) = (self.peer.hello(caller), instance.status().era);
+        if caller == Caller::Greeted {
+            hello.level.clone_from(&self.level);
+        }
         self.effects.push(Effect::Open { link, instance: instance.clone().into(), hello, known });
         link
     }
@@ -133,7 +138,7 @@ impl Talk {
         edits: Vec<Edit>,
         waiter: Waiter,
     ) -> u64 {
-        let awaited = !matches!(waiter, Waiter::List(_) | Waiter::Nobody);
+        let awaited = !matches!(waiter, Waiter::List(_) | Waiter::Subscribed(_) | Waiter::Nobody);
         let number = self.requests.send(link, waiter);
         let body = frame.with_edits(edits, &number.to_string());
         self.effects.push(Effect::Request { link, number, body, awaited });

@@ -2,6 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::overlong::Overlong;
+
 /// Room for reading. A pipe holds 64 KiB on most systems, so this takes in what is there with one call.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
@@ -17,6 +19,8 @@ pub enum Line {
     TooLong {
         /// The limit, in bytes.
         limit: usize,
+        /// The id of the request that it was, as JSON text, if it was one.
+        id: Option<Box<str>>,
     },
 }
 
@@ -28,15 +32,15 @@ pub struct LineSplitter {
     /// Bytes at the start of the buffer that hold no line break.
     searched: usize,
     limit: usize,
-    /// The current line is over the limit, and its rest is thrown away.
-    skipping: bool,
+    /// The current line is over the limit: it is thrown away, but for what its answer needs.
+    skipping: Option<Overlong>,
 }
 
 impl LineSplitter {
     /// For lines of at most `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { buffer: BytesMut::with_capacity(READ_BYTES), searched: 0, limit, skipping: false }
+        Self { buffer: BytesMut::with_capacity(READ_BYTES), searched: 0, limit, skipping: None }
     }
 
     /// Where the next bytes go, with some room.
@@ -53,8 +57,8 @@ impl LineSplitter {
         loop {
             let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) else {
                 self.searched = self.buffer.len();
-                if self.searched > self.limit || self.skipping {
-                    self.skipping = true;
+                if self.searched > self.limit || self.skipping.is_some() {
+                    self.skipping.get_or_insert(Overlong::new()).read(&self.buffer);
                     self.buffer.clear();
                     self.searched = 0;
                 }
@@ -62,13 +66,20 @@ impl LineSplitter {
             };
             let line = self.buffer.split_to(self.searched + at + 1);
             self.searched = 0;
-            if std::mem::take(&mut self.skipping) || line.len() > self.limit + 1 {
-                return Some(Line::TooLong { limit: self.limit });
+            if self.skipping.is_some() || line.len() > self.limit + 1 {
+                return Some(self.too_long(&line));
             }
             if let Some(line) = content(&line.freeze()) {
                 return Some(Line::Text(line));
             }
         }
+    }
+
+    /// The line that ends with these bytes is over the limit.
+    fn too_long(&mut self, end: &[u8]) -> Line {
+        let mut skipped = self.skipping.take().unwrap_or(Overlong::new());
+        skipped.read(end);
+        Line::TooLong { limit: self.limit, id: skipped.id() }
     }
 
     /// Bytes of the unfinished line.
@@ -79,11 +90,12 @@ impl LineSplitter {
 
     /// What stands after the last line break once the input has ended.
     pub fn last_line(&mut self) -> Option<Line> {
-        if std::mem::take(&mut self.skipping) {
-            return Some(Line::TooLong { limit: self.limit });
-        }
         self.searched = 0;
-        content(&self.buffer.split().freeze()).map(Line::Text)
+        let line = self.buffer.split().freeze();
+        if self.skipping.is_some() {
+            return Some(self.too_long(&line));
+        }
+        content(&line).map(Line::Text)
     }
 }
 

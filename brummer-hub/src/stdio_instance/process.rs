@@ -276,14 +276,14 @@ fn message(line: Line) -> What {
             Ok(frame) => What::Line(frame),
             Err(_) => What::Garbage(shortened(&text)),
         },
-        Line::TooLong { limit } => What::Garbage(format!("(a message of more than {limit} bytes)")),
+        Line::TooLong { limit, .. } => What::Garbage(format!("(a message of more than {limit} bytes)")),
     }
 }
 
 fn error(line: Line) -> What {
     What::Error(match line {
         Line::Text(text) => shortened(&text),
-        Line::TooLong { limit } => format!("(a line of more than {limit} bytes)"),
+        Line::TooLong { limit, .. } => format!("(a line of more than {limit} bytes)"),
     })
 }
 

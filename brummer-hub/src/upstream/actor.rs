@@ -413,7 +413,10 @@ impl Actor {
         }
         let mut in_time = timeout(CLOSE_LIMIT / 2, self.work.post_all()).await.is_ok();
         if route.has_session() && route.transport == Transport::Streamable {
-            let ended = wire.send(self.work.connection(), route.delete());
+            let ended = async {
+                let first = wire.send(self.work.connection(), route.delete()).await?;
+                wire.follow(first, route.target(), false, |target| route.at(target).delete()).await
+            };
             in_time &= timeout(CLOSE_LIMIT / 2, ended).await.is_ok();
         }
         if !in_time {

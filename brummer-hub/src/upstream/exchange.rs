@@ -9,13 +9,13 @@ use std::{
     time::Duration,
 };
 
-use hyper::{Response, StatusCode, body::Incoming};
+use hyper::{Response, StatusCode, Uri, body::Incoming};
 use tokio::time::{sleep, timeout};
 
 use super::{
     ExchangeError, ExchangeReason, Sent, UpstreamEventKind,
     again::{Evidence, Meaning, is_repeatable, meaning},
-    body::Text,
+    body::{Post, Text},
     connection::Connection,
     headers::{Route, Transport},
     modern::{probe::wants_no_handshake, request::Turn},
@@ -180,14 +180,21 @@ impl Exchange<'_> {
     ) -> Result<(Connection, Response<Incoming>), Stop> {
         let is_used = connection.is_some();
         let sent = self.wire.send(connection, self.route.post(body.clone()));
-        match self.patience.wait(sent).await? {
+        let first = match self.patience.wait(sent).await? {
             // Closed at the moment in which it was to be used again, perhaps.
             Err(ExchangeError { reason: ExchangeReason::Closed, .. }) if is_used && may_repeat(body) => {
                 let sent = self.wire.send(None, self.route.post(body.clone()));
-                Ok(self.patience.wait(sent).await??)
+                self.patience.wait(sent).await??
             }
-            sent => Ok(sent?),
+            sent => sent?,
+        };
+        if !first.1.status().is_redirection() {
+            return Ok(first);
         }
+        // Boxed: it is seldom, and every exchange would hold the room for it.
+        let again = |target| self.route.at(target).post(body.clone());
+        let followed = Box::pin(self.wire.follow(first, self.route.target(), false, again));
+        Ok(self.patience.wait(followed).await??)
     }
 
     /// Tells what a refusal says, unless it is about the session.
@@ -298,8 +305,11 @@ impl Exchange<'_> {
             self.patience.wait(sleep(retry_after(&parser, *attempts))).await?;
             *attempts += 1;
             let request = self.route.get(parser.last_id()).ok_or_else(lost)?;
+            let again = at_another(&request);
             let opened = async {
-                let (connection, response) = self.wire.send(None, request).await?;
+                let first = self.wire.send(None, request).await?;
+                let (connection, response) =
+                    self.wire.follow(first, self.route.target(), true, again).await?;
                 open(self.wire, connection, response).await
             };
             match self.patience.wait(opened).await? {
@@ -341,6 +351,16 @@ pub(super) fn retry_after(parser: &Parser, failures: u32) -> Duration {
     if failures == 0 { asked } else { grown.min(MAX_RETRY).max(asked) }
 }
 
+/// The same request for another place.
+pub(super) fn at_another(request: &Post) -> impl Fn(Uri) -> Post + use<> {
+    let request = request.clone();
+    move |target| {
+        let mut again = request.clone();
+        *again.uri_mut() = target;
+        again
+    }
+}
+
 /// Whether a request may run twice.
 fn may_repeat(body: &Text) -> bool {
     let frame = Frame::parse(body.clone().into_bytes()).ok();
@@ -371,7 +391,9 @@ pub(super) async fn message(
 ) -> Posted {
     let exchange = async {
         // What nobody answers may come twice.
-        let (connection, response) = wire.send_repeatable(connection, route.post(body.clone())).await?;
+        let first = wire.send_repeatable(connection, route.post(body.clone())).await?;
+        let elsewhere = |target| route.at(target).post(body.clone());
+        let (connection, response) = wire.follow(first, route.target(), false, elsewhere).await?;
         if response.status() == StatusCode::NOT_FOUND && route.has_session() && !again {
             return Ok(Err(body));
         }

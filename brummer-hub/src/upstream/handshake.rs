@@ -9,12 +9,12 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
-    ExchangeError, ExchangeReason, Hello, Purpose, Sent, Welcome,
+    Agreed, ExchangeError, ExchangeReason, Hello, Purpose, Sent, Welcome,
     connection::Connection,
     headers::{INSTANCE_ID, Route, SESSION_ID},
     legacy_sse,
     modern::meta::bridged_capabilities,
-    modern::probe::{Discovered, Single, Verdict, probe},
+    modern::probe::{Discovered, Manner, Verdict, probe},
     reply::{Opening, Refusal, Reply, excerpt, open as open_reply},
     single,
     sse::Name,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     frame::{Frame, Kind},
-    protocol::{Era, LegacyVersion},
+    protocol::{Era, LegacyVersion, method},
 };
 
 /// Messages that an instance may send before its answer to `initialize`; it should send none but log lines.
@@ -36,6 +36,9 @@ const LEAVE_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long the question for the era is waited for before `initialize` is tried as well. Servers answer it from memory.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
+
+/// How long an instance may take to take a level of log messages before requests are sent all the same.
+const LEVEL_LIMIT: Duration = Duration::from_secs(2);
 
 const INITIALIZED: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
@@ -113,7 +116,7 @@ impl Opener<'_> {
                 return Err(refusal.answer().map_or_else(|| refusal.error(), |answer| refused(&answer)));
             }
         };
-        initialized(self.wire, opened).await
+        initialized(self.wire, self.hello, opened).await
     }
 
     /// Finds out the era and opens the conversation. Whatever becomes of the question, `initialize` is tried too: servers
@@ -184,15 +187,26 @@ impl Opener<'_> {
         let Self { wire, hello, .. } = self;
         match probe(wire, route, hello, until).await? {
             // What only looks whether it is well must not take the session that a client needs.
-            Verdict::Legacy { single: Some(Single { stated_id }), .. } if wire.purpose == Purpose::Health => {
-                Ok(Step::Opened(Box::new(single::outside(route, stated_id))))
+            Verdict::Legacy { manner: Manner::OneSession { stated_id }, .. }
+                if wire.purpose == Purpose::Health =>
+            {
+                let opened = single::outside(route, stated_id, Agreed::OneSession, None);
+                Ok(Step::Opened(Box::new(opened)))
+            }
+            Verdict::Legacy { manner: Manner::Answers, propose, connection }
+                if wire.purpose == Purpose::Health =>
+            {
+                Ok(match single::watch(wire, route, connection).await {
+                    Ok(opened) => Step::Opened(Box::new(opened)),
+                    Err(connection) => Step::Legacy(propose, connection),
+                })
             }
             Verdict::Legacy { propose, connection, .. } => Ok(Step::Legacy(propose, connection)),
             Verdict::Undecided { error, connection } => Ok(Step::Undecided(error, connection)),
             Verdict::HttpSse { stream, address } => {
                 let opened =
                     legacy_sse::open_on(wire, route, &self.introduction(None), *stream, &address).await?;
-                Ok(Step::Opened(Box::new(initialized(wire, opened).await?)))
+                Ok(Step::Opened(Box::new(initialized(wire, hello, opened).await?)))
             }
             Verdict::Modern(mut discovered) => {
                 if !hello.era.is_modern()
@@ -203,7 +217,13 @@ impl Opener<'_> {
                     return Ok(Step::Opened(Box::new(opened)));
                 }
                 let Discovered { version, result, stated_id, connection } = discovered;
-                let welcome = Welcome { era: Era::Modern(version), result, stated_id, is_agreed: true };
+                let welcome = Welcome {
+                    era: Era::Modern(version),
+                    result,
+                    stated_id,
+                    agreed: Agreed::Revision,
+                    level: hello.level.clone(),
+                };
                 let route = route.modern(version);
                 Ok(Step::Opened(Box::new(Opened {
                     route,
@@ -233,7 +253,7 @@ impl Opener<'_> {
         connection: Option<Connection>,
     ) -> Result<Opened, Failure> {
         let opened = streamable(self.wire, base, hello, connection).await?;
-        Ok(initialized(self.wire, opened).await?)
+        Ok(initialized(self.wire, self.hello, opened).await?)
     }
 }
 
@@ -249,7 +269,7 @@ enum Step {
 /// anything, so the kind without a handshake is better then.
 async fn session(wire: &Wire, base: &Route, hello: &Hello, connection: Option<Connection>) -> Option<Opened> {
     let opened = streamable(wire, base, hello, connection).await.ok()?;
-    if opened.route.has_session() { initialized(wire, opened).await.ok() } else { None }
+    if opened.route.has_session() { initialized(wire, hello, opened).await.ok() } else { None }
 }
 
 /// The revision to propose: the client's own, so that the instance adapts to it, or the newest common one where the
@@ -312,8 +332,10 @@ pub(super) async fn leave(
 ) -> Option<Connection> {
     let Some(session) = session else { return connection };
     let leaving = async {
-        let request = route.in_session(session).delete();
-        let (connection, response) = wire.send_repeatable(connection, request).await.ok()?;
+        let route = route.in_session(session);
+        let first = wire.send_repeatable(connection, route.delete()).await.ok()?;
+        let again = |target| route.at(target).delete();
+        let (connection, response) = wire.follow(first, route.target(), false, again).await.ok()?;
         match open_reply(wire, connection, response).await.ok()? {
             Opening::Empty(connection) => Some(connection),
             Opening::Refused(refusal) => refusal.into_connection(),
@@ -323,10 +345,13 @@ pub(super) async fn leave(
     timeout(LEAVE_LIMIT, leaving).await.ok().flatten()
 }
 
-/// Says that the handshake is done. A server that has no use for it is none the worse.
-async fn initialized(wire: &Wire, mut opened: Opened) -> Result<Opened, ExchangeError> {
-    let request = opened.route.post(Bytes::from_static(INITIALIZED));
-    let (connection, response) = wire.send_repeatable(opened.connection.take(), request).await?;
+/// Says that the handshake is done, and which log messages are wanted. A server that has no use for it is none the worse.
+async fn initialized(wire: &Wire, hello: &Hello, mut opened: Opened) -> Result<Opened, ExchangeError> {
+    let route = &opened.route;
+    let post = |route: &Route| route.post(Bytes::from_static(INITIALIZED));
+    let first = wire.send_repeatable(opened.connection.take(), post(route)).await?;
+    let again = |target| post(&route.at(target));
+    let (connection, response) = wire.follow(first, route.target(), false, again).await?;
     opened.connection = match open_reply(wire, connection, response).await? {
         Opening::Empty(connection) => Some(connection),
         Opening::Refused(refusal) => {
@@ -341,7 +366,39 @@ async fn initialized(wire: &Wire, mut opened: Opened) -> Result<Opened, Exchange
             reply.into_connection()
         }
     };
+    if let Some(level) = hello.level.as_ref().filter(|_| opened.welcome.takes_level())
+        && timeout(LEVEL_LIMIT, set_level(wire, level, &mut opened)).await.is_ok_and(|set| set.is_ok())
+    {
+        opened.welcome.level = Some(Arc::clone(level));
+    }
     Ok(opened)
+}
+
+/// Sets the level of log messages before the first request, which would be answered without them otherwise.
+async fn set_level(wire: &Wire, level: &str, opened: &mut Opened) -> Result<(), ExchangeError> {
+    let method = method::LOGGING_SET_LEVEL;
+    let body = format!(r#"{{"jsonrpc":"2.0","id":{INITIALIZE_ID},"method":"{method}","params":{level}}}"#);
+    let (connection, response) =
+        wire.send_repeatable(opened.connection.take(), opened.route.post(body)).await?;
+    match open_reply(wire, connection, response).await? {
+        Opening::Messages(mut reply) => {
+            if let First::Answer(_, early) = read_answer(&mut reply).await? {
+                opened.early.extend(early);
+            }
+            let _ = timeout(LINGER, reply.next()).await;
+            opened.connection = reply.into_connection();
+        }
+        Opening::Refused(refusal) => opened.connection = refusal.into_connection(),
+        Opening::Empty(connection) => {
+            opened.connection = Some(connection);
+            if let Some(stream) = &mut opened.stream
+                && let First::Answer(_, early) = read_answer(stream).await?
+            {
+                opened.early.extend(early);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the head of the answer says.
@@ -361,7 +418,7 @@ impl Headers {
 }
 
 pub(super) fn initialize(hello: &Hello) -> Bytes {
-    let Hello { era, capabilities, client_info } = hello;
+    let Hello { era, capabilities, client_info, .. } = hello;
     let version = match era {
         Era::Legacy(version) => *version,
         Era::Modern(_) => LegacyVersion::LATEST,
@@ -409,20 +466,21 @@ pub(super) async fn read_answer(reply: &mut Reply) -> Result<First, ExchangeErro
 pub(super) fn welcome(answer: &Frame, stated_id: Option<Box<str>>) -> Result<Welcome, ExchangeError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Agreed {
+    struct Answered {
         protocol_version: String,
     }
     let Some(result) = answer.result() else { return Err(refused(answer)) };
     // What says nothing of the kind is no MCP server, whatever else it answers.
-    let agreed: Agreed = answer.peek_result().ok_or_else(|| {
+    let answered: Answered = answer.peek_result().ok_or_else(|| {
         invalid(
             "it answered `initialize` with a result that names no `protocolVersion`; is it an MCP server?"
                 .into(),
         )
     })?;
     // The Go program says "1.0". What speaks no known revision speaks at most the oldest.
-    let version = LegacyVersion::parse(&agreed.protocol_version).unwrap_or(LegacyVersion::V2024_11_05);
-    Ok(Welcome { era: Era::Legacy(version), result: result.into(), stated_id, is_agreed: true })
+    let version = LegacyVersion::parse(&answered.protocol_version).unwrap_or(LegacyVersion::V2024_11_05);
+    let agreed = Agreed::Revision;
+    Ok(Welcome { era: Era::Legacy(version), result: result.into(), stated_id, agreed, level: None })
 }
 
 fn refused(answer: &Frame) -> ExchangeError {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ExchangeError, ExchangeReason, UpstreamEventKind,
-    exchange::{MAX_RETRY, retry_after},
+    exchange::{MAX_RETRY, at_another, retry_after},
     headers::{Route, Transport},
     reply::{Opening, Reply, open},
     sse::Parser,
@@ -143,9 +143,11 @@ impl Listener {
         let Some(request) = self.route.get(parser.last_id()).or_else(|| self.route.get(None)) else {
             return Some(Heard::NotOffered);
         };
+        let again = at_another(&request);
         let opened = async {
             let connection = wire.dialer.dial_to_listen().await?;
-            let (connection, response) = wire.send(Some(connection), request).await?;
+            let first = wire.send(Some(connection), request).await?;
+            let (connection, response) = wire.follow(first, self.route.target(), true, again).await?;
             open(wire, connection, response).await
         };
         match opened.await {

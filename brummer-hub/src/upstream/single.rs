@@ -1,13 +1,18 @@
 //! Servers that have one session to give: one transport of an SDK for the whole process, which the first `initialize` takes.
 //!
-//! They are known by the words of the SDKs. The hub's own health must not take that session: it asks without one, and any
-//! refusal is life. A client that finds it taken goes along in it where the server keeps none apart, and is told what is
-//! wrong with the server where it does.
+//! They are known by the words of the SDKs, and some not before the second `initialize`. The hub's own health must not take
+//! that session: where a server answers without one, it is watched so, whatever it does with sessions; where it refuses in
+//! the words of a single transport, any refusal is life. A client that finds the session taken goes along in it where the
+//! server keeps none apart, and is told what is wrong with the server where it does.
+
+use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use super::{
-    ExchangeError, ExchangeReason, Sent, Welcome,
+    Agreed, ExchangeError, ExchangeReason, Sent, Welcome,
+    connection::Connection,
     handshake::Opened,
     headers::Route,
     reply::{Opening, Refusal, excerpt, open},
@@ -21,6 +26,9 @@ use crate::{
 /// As far as a reason is looked for.
 const MAX: usize = 4096;
 
+/// How long to wait for the end of the response that held the answer, to use its connection again.
+const LINGER: Duration = Duration::from_millis(5);
+
 /// What a transport of the official TypeScript SDK answers itself to what is not in its session. A server that makes one for
 /// each session answers that in words of its own, before any transport is asked.
 const OF_THE_ONLY_TRANSPORT: [&str; 2] = ["server not initialized", "mcp-session-id header is required"];
@@ -31,8 +39,9 @@ const TAKEN: [&str; 3] = ["already initialized", "already connected", "only one 
 /// What is said of the capabilities of a server that did not say them: that it may have any.
 const ANY: &str = r#"{"capabilities":{"tools":{},"prompts":{},"resources":{}}}"#;
 
-/// The id of the question. Owners number their requests from 1.
+/// Questions that an MCP server may answer without a handshake. Owners number their requests from 1.
 const PING: &str = r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
+const TOOLS: &str = r#"{"jsonrpc":"2.0","id":0,"method":"tools/list"}"#;
 
 fn says(text: &[u8], words: &[&str]) -> bool {
     let text = String::from_utf8_lossy(&text[..text.len().min(MAX)]).to_ascii_lowercase();
@@ -67,31 +76,95 @@ pub(super) fn taken(text: &[u8]) -> ExchangeError {
 }
 
 /// A conversation without a session, for an owner that only wants to know whether the server answers.
-pub(super) fn outside(route: &Route, stated_id: Option<Box<str>>) -> Opened {
+pub(super) fn outside(
+    route: &Route,
+    stated_id: Option<Box<str>>,
+    agreed: Agreed,
+    connection: Option<Connection>,
+) -> Opened {
     let era = Era::Legacy(LegacyVersion::LATEST);
-    let welcome = Welcome { era, result: Box::default(), stated_id, is_agreed: false };
-    Opened { route: route.clone(), welcome, early: Vec::new(), connection: None, stream: None }
+    let welcome = Welcome { era, result: Box::default(), stated_id, agreed, level: None };
+    Opened { route: route.clone(), welcome, early: Vec::new(), connection, stream: None }
+}
+
+/// The same for a server that answers without a session, if it proves to be an MCP server. `Err` gives the connection back:
+/// it takes a handshake to know.
+pub(super) async fn watch(
+    wire: &Wire,
+    route: &Route,
+    connection: Option<Connection>,
+) -> Result<Opened, Option<Connection>> {
+    let (pinged, connection) = ask(wire, route, PING, connection).await;
+    let (is_mcp, connection) = match pinged {
+        Some(answer) if answer.result().is_some_and(is_object) => (true, connection),
+        // Many servers do not know `ping`.
+        Some(answer) if takes_part(&answer) => {
+            let (listed, connection) = ask(wire, route, TOOLS, connection).await;
+            (listed.is_some_and(|answer| lists_tools(&answer)), connection)
+        }
+        _ => (false, connection),
+    };
+    if !is_mcp {
+        return Err(connection);
+    }
+    tracing::debug!(link = wire.link.0, "the instance answers without a handshake, and is watched so");
+    Ok(outside(route, None, Agreed::Unasked, connection))
+}
+
+fn is_object(result: &str) -> bool {
+    result.starts_with('{')
+}
+
+fn lists_tools(answer: &Frame) -> bool {
+    #[derive(Deserialize)]
+    struct Listed {
+        #[serde(rename = "tools")]
+        _tools: Vec<serde::de::IgnoredAny>,
+    }
+    answer.peek_result::<Listed>().is_some()
+}
+
+/// Asks something that changes nothing. The answer to it, if one came, and the connection, if it can be used again.
+async fn ask(
+    wire: &Wire,
+    route: &Route,
+    question: &'static str,
+    connection: Option<Connection>,
+) -> (Option<Frame>, Option<Connection>) {
+    let Ok((connection, response)) = wire.send_repeatable(connection, route.post(question)).await else {
+        return (None, None);
+    };
+    let (answer, connection) = match open(wire, connection, response).await {
+        Ok(Opening::Messages(mut reply)) => {
+            let document = reply.next().await.ok().flatten();
+            let answer = document.and_then(|document| parse(&document).ok());
+            // The end mostly comes along with the answer.
+            let _ = timeout(LINGER, reply.next()).await;
+            (answer, reply.into_connection())
+        }
+        Ok(Opening::Refused(refusal)) => (refusal.answer(), refusal.into_connection()),
+        Ok(Opening::Empty(connection)) => (None, Some(connection)),
+        Err(_) => (None, None),
+    };
+    (answer.filter(|answer| answer.numeric_id() == Some(0)), connection)
 }
 
 /// Goes along in the one conversation that a server has, if it takes what comes without a session. `version`: what the owner
 /// speaks; what was agreed upon in that conversation is not known.
 pub(super) async fn join(wire: &Wire, base: &Route, version: LegacyVersion) -> Option<Opened> {
     let route = base.agreed(Era::Legacy(version), None);
-    let (connection, response) = wire.send_repeatable(None, route.post(PING)).await.ok()?;
-    let (answer, connection) = match open(wire, connection, response).await.ok()? {
-        Opening::Messages(mut reply) => {
-            let document = reply.next().await.ok()??;
-            (parse(&document).ok()?, None)
-        }
-        Opening::Refused(refusal) => (refusal.answer()?, refusal.into_connection()),
-        Opening::Empty(_) => return None,
-    };
-    if !takes_part(&answer) {
+    let (answer, connection) = ask(wire, &route, PING, None).await;
+    if !answer.is_some_and(|answer| takes_part(&answer)) {
         return None;
     }
     tracing::debug!(link = wire.link.0, "goes along in the only conversation of the instance");
-    let welcome =
-        Welcome { era: Era::Legacy(version), result: ANY.into(), stated_id: None, is_agreed: false };
+    let welcome = Welcome {
+        era: Era::Legacy(version),
+        result: ANY.into(),
+        stated_id: None,
+        agreed: Agreed::OneSession,
+        level: None,
+    };
     Some(Opened { route, welcome, early: Vec::new(), connection, stream: None })
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use hyper::{Response, body::Incoming, header::LOCATION};
+use hyper::{Response, StatusCode, Uri, body::Incoming, header::LOCATION};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, Sleep},
@@ -105,6 +105,37 @@ impl Wire {
             }
         }
         self.send_repeatable(None, request(route)?).await
+    }
+
+    /// Goes where a response says that its request belongs, within the instance: whoever answers so has not run it, and wants
+    /// it sent there as it is (RFC 9110 § 15.4.8 and 15.4.9). A request that only reads may follow any redirect. `again` makes
+    /// the request for another place; `target` is where it was sent first.
+    pub(super) async fn follow(
+        &self,
+        (mut connection, mut response): (Connection, Response<Incoming>),
+        target: &Uri,
+        reads: bool,
+        again: impl Fn(Uri) -> Post,
+    ) -> Result<(Connection, Response<Incoming>), ExchangeError> {
+        let mut here = target.clone();
+        for _ in 0..MAX_REDIRECTS {
+            let is_meant = match response.status() {
+                StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
+                other => reads && other.is_redirection(),
+            };
+            if !is_meant {
+                break;
+            }
+            let location = response.headers().get(LOCATION);
+            match location.map(|location| resolve(&here, location.as_bytes(), self.dialer.port())) {
+                Some(Ok(there)) if there != here => {
+                    here = there;
+                    (connection, response) = self.send(None, again(here.clone())).await?;
+                }
+                _ => break,
+            }
+        }
+        Ok((connection, response))
     }
 
     async fn send_on(

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use serde_json::{Value, json};
@@ -191,4 +191,60 @@ async fn the_end_of_the_listen_stream_makes_the_hub_look_at_once() {
     listen.cut().await;
     fake.saw_more("a discovery", |fake| looks(fake) > before).await;
     assert_eq!(hub.call("echo", json!({ "message": "alive" })).await.text(), "alive");
+}
+
+/// What a server on the official TypeScript SDK answers that makes a session for each client.
+fn with_sessions(seen: &Seen) -> Answer {
+    let answer = |status: u16, session: bool, message: Value| {
+        let response =
+            axum::response::Response::builder().status(status).header("content-type", "application/json");
+        let response = if session { response.header("mcp-session-id", "s") } else { response };
+        Answer::Http(Box::new(response.body(message.to_string().into()).unwrap()))
+    };
+    let id = &seen.message["id"];
+    let result = match (seen.verb.as_str(), seen.method()) {
+        ("GET", _) => return Answer::http(405, "text/plain", ""),
+        ("DELETE", _) => return Answer::http(200, "text/plain", ""),
+        (_, "initialize") => {
+            let welcome =
+                json!({ "protocolVersion": "2025-06-18", "capabilities": { "tools": {} }, "serverInfo": {} });
+            return answer(200, true, json!({ "jsonrpc": "2.0", "id": id, "result": welcome }));
+        }
+        _ if seen.session.is_none() => {
+            let error = json!({ "code": -32000, "message": "Bad Request: No valid session ID provided" });
+            return answer(400, false, json!({ "jsonrpc": "2.0", "id": null, "error": error }));
+        }
+        _ if id.is_null() => return Answer::http(202, "text/plain", ""),
+        (_, "tools/list") => json!({ "tools": [{ "name": "say", "inputSchema": { "type": "object" } }] }),
+        (_, "tools/call") => text("said in a session"),
+        _ => json!({}),
+    };
+    answer(200, false, json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+}
+
+/// As a dev server does that loads its configuration anew: same process, same port, same doorbell.
+#[tokio::test]
+async fn an_instance_that_gets_a_handshake_while_it_runs_is_found_out() {
+    let home = Home::new();
+    let has_sessions = Arc::new(AtomicBool::new(false));
+    let changed = Arc::clone(&has_sessions);
+    let behaviour = Behaviour::default()
+        .modern()
+        .tool("say", |call: Call| std::future::ready(result(&call, text("said"))))
+        .raw(move |seen: Seen| {
+            std::future::ready(changed.load(Ordering::SeqCst).then(|| with_sessions(&seen)))
+        });
+    let fake = Fake::start(behaviour).await;
+    let id = home.announce("it", fake.port);
+    let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "50ms"])).await;
+    hub.connect(&id).await;
+    assert_json!(hub.active(&id).await, "/era", "modern");
+    assert_eq!(hub.call("say", json!({})).await.text(), "said");
+    has_sessions.store(true, Ordering::SeqCst);
+    hub.instances_until("the other era", |list| {
+        list.iter().any(|it| it["era"] == "legacy" && it["state"] == "active")
+    })
+    .await;
+    assert_eq!(hub.call("say", json!({})).await.text(), "said in a session");
+    hub.end_quietly().await;
 }

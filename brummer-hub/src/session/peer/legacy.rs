@@ -123,6 +123,7 @@ impl Phase {
                 era: Era::Legacy(identity.version),
                 capabilities: Arc::clone(&identity.capabilities),
                 client_info: Arc::clone(&identity.client_info),
+                level: None,
             },
             None => Hello {
                 era: Era::Legacy(LegacyVersion::LATEST),
@@ -133,6 +134,7 @@ impl Phase {
                     r#""}"#
                 )
                 .into(),
+                level: None,
             },
         }
     }

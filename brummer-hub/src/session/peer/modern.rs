@@ -232,6 +232,7 @@ impl Callers {
             era: Era::Modern(version),
             capabilities: capabilities.into(),
             client_info: info.unwrap_or(UNNAMED).into(),
+            level: None,
         };
         let declared = Declared::by(&hello);
         self.known.push(Known { caller, declared, canonical: in_order(capabilities), hello });
@@ -250,7 +251,7 @@ const UNNAMED: &str = r#"{"name":"unknown","version":""}"#;
 /// `params` (JSON text of an object) of a request of the hub's own on behalf of a caller: with what its client says of
 /// itself.
 pub(in crate::session) fn with_meta(params: &str, hello: &Hello) -> String {
-    let Hello { era, capabilities, client_info } = hello;
+    let Hello { era, capabilities, client_info, .. } = hello;
     let rest = params.strip_prefix('{').unwrap_or("}");
     format!(
         r#"{{"_meta":{{"{}":"{}","{}":{client_info},"{}":{capabilities}}}{}{rest}"#,

@@ -96,7 +96,7 @@ const ONE_SESSION: &str = "its server has one session to give, which is left to 
 
 /// The revision that was agreed upon with it, where one was.
 fn revision(status: &InstanceStatus) -> Option<&'static str> {
-    status.era.filter(|_| !status.has_one_session).map(Era::version)
+    status.era.filter(|_| status.has_agreed).map(Era::version)
 }
 
 /// How a server that runs is announced, for a model that finds nothing.

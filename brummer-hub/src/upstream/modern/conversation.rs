@@ -44,7 +44,7 @@ impl Modern {
         Self {
             route: Arc::new(route),
             manner: Arc::new(Manner::new(hello, version)),
-            log_level: None,
+            log_level: hello.level.as_deref().and_then(level_in),
             asked: HashMap::new(),
             unlisted: None,
             subscriptions: Subscriptions::default(),
@@ -87,8 +87,7 @@ impl Modern {
     fn start_request(&mut self, work: &mut Work, call: Arc<Call>, frame: &Frame, again: bool) {
         match frame.method().unwrap_or_default() {
             method::LOGGING_SET_LEVEL => {
-                let params = frame.params().and_then(Object::read);
-                self.log_level = params.and_then(|params| params.get("level")).map(Into::into);
+                self.log_level = frame.params().and_then(level_in);
                 return work.answer(call, Ok(()));
             }
             name @ (method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE) => {
@@ -231,6 +230,11 @@ impl Modern {
         }
         answer_all(work, outcome)
     }
+}
+
+/// The level that the `params` of a `logging/setLevel` name, as JSON text.
+fn level_in(params: &str) -> Option<Box<str>> {
+    Object::read(params)?.get("level").map(Into::into)
 }
 
 fn answer_all(work: &mut Work, outcome: Outcome) -> Option<Duration> {

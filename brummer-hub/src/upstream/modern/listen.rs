@@ -15,6 +15,7 @@ use super::{
     super::{
         ExchangeError, ExchangeReason, UpstreamEventKind,
         body::Post,
+        exchange::at_another,
         headers::Route,
         reply::{Opening as Answer, Reply, open as open_reply},
         wire::{Call, Wire, means},
@@ -258,7 +259,9 @@ pub(in crate::upstream) async fn open(
     sleep(pause).await;
     let opened = async {
         let connection = wire.dialer.dial_to_listen().await?;
-        let (connection, response) = wire.send(Some(connection), request).await?;
+        let (target, again) = (request.uri().clone(), at_another(&request));
+        let first = wire.send(Some(connection), request).await?;
+        let (connection, response) = wire.follow(first, &target, false, again).await?;
         open_reply(wire, connection, response).await
     };
     match opened.await {

@@ -32,7 +32,7 @@ pub(in crate::upstream) struct Introduction {
 
 impl Introduction {
     pub(in crate::upstream) fn new(hello: &Hello, version: ModernVersion) -> Self {
-        let Hello { era, capabilities, client_info } = hello;
+        let Hello { era, capabilities, client_info, .. } = hello;
         let from_owner = era.is_modern();
         let bridged;
         let capabilities = if from_owner {
@@ -248,7 +248,7 @@ mod tests {
 
     fn introduction(capabilities: &str) -> Introduction {
         let era = Era::Legacy(LegacyVersion::LATEST);
-        let hello = Hello { era, capabilities: capabilities.into(), client_info: "{}".into() };
+        let hello = Hello { era, capabilities: capabilities.into(), client_info: "{}".into(), level: None };
         Introduction::new(&hello, ModernVersion::LATEST)
     }
 
@@ -336,7 +336,8 @@ mod tests {
     fn what_a_client_can_be_asked_is_what_it_declared() {
         let declared = |capabilities: &str| {
             let era = Era::Legacy(LegacyVersion::LATEST);
-            let hello = Hello { era, capabilities: capabilities.into(), client_info: "{}".into() };
+            let hello =
+                Hello { era, capabilities: capabilities.into(), client_info: "{}".into(), level: None };
             let Declared { sampling, roots, forms, urls } = Declared::by(&hello);
             (sampling, roots, forms, urls)
         };

@@ -20,6 +20,7 @@ use super::{
     super::{
         ExchangeError,
         connection::Connection,
+        exchange::at_another,
         headers::Route,
         reply::{Opening, open},
         wire::{Wire, means, parse},
@@ -186,7 +187,9 @@ async fn page(
     cursor: &str,
 ) -> Result<(Option<Frame>, Option<Connection>), ExchangeError> {
     let (id, request) = manner.own_request(route, method::TOOLS_LIST, cursor);
-    let (connection, response) = wire.send_repeatable(connection, request).await?;
+    let again = at_another(&request);
+    let first = wire.send_repeatable(connection, request).await?;
+    let (connection, response) = wire.follow(first, route.target(), false, again).await?;
     match open(wire, connection, response).await? {
         Opening::Messages(mut reply) => {
             while let Some(text) = reply.next().await? {

@@ -47,8 +47,7 @@ pub(in crate::upstream) enum Verdict {
     Legacy {
         propose: Option<LegacyVersion>,
         connection: Option<Connection>,
-        /// It has one session to give, and states this id of its own; `None`: it may have many.
-        single: Option<Single>,
+        manner: Manner,
     },
     /// It answers what a server of the older transport does where its stream is, to a request of any method.
     HttpSse {
@@ -62,10 +61,15 @@ pub(in crate::upstream) enum Verdict {
     },
 }
 
-/// A server with one session to give, and the id that it states itself.
+/// What a server with a handshake does with a request that comes without one.
 #[derive(Debug)]
-pub(in crate::upstream) struct Single {
-    pub(in crate::upstream) stated_id: Option<Box<str>>,
+pub(in crate::upstream) enum Manner {
+    /// It refuses it, as one that makes a session for each client does.
+    Refuses,
+    /// It has one session to give, and states this id of its own.
+    OneSession { stated_id: Option<Box<str>> },
+    /// It answers. Whether it has sessions to give at all, and how many, nobody knows.
+    Answers,
 }
 
 /// What a modern instance says of itself.
@@ -137,6 +141,8 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
         let (answering, response) = wire.send_on_the_way(connection.take(), base, post).await?;
         let Headers { session, instance: stated_id } = Headers::take(response.headers());
         let mut is_single = false;
+        // One that states an id is made with this library, and has a session for everybody.
+        let keeps_no_sessions = session.is_none() && stated_id.is_none();
         let (answer, rest, doubt) = match open(wire, answering, response).await {
             Ok(Opening::Messages(reply)) => match read_answer(reply).await? {
                 Heard::Answer(answer, rest) => (answer, rest, None),
@@ -162,6 +168,9 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
                 connection = rest;
             }
             (said, _) => {
+                let is_refused_itself = answer
+                    .as_ref()
+                    .is_some_and(|answer| answer.result().is_none() && answer.numeric_id() == Some(PROBE_ID));
                 // The question must not take a place that a client could need.
                 let connection = leave(wire, base, session, rest).await;
                 return Ok(match (said, doubt) {
@@ -169,13 +178,18 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
                     (Said::Unusable(message), None) => {
                         Verdict::Undecided { error: unusable(message), connection }
                     }
-                    (Said::Legacy(propose), None) => Verdict::Legacy {
-                        propose,
-                        connection,
-                        single: is_single.then_some(Single { stated_id }),
-                    },
+                    (Said::Legacy(propose), None) => {
+                        let manner = if is_single {
+                            Manner::OneSession { stated_id }
+                        } else if keeps_no_sessions && is_refused_itself {
+                            Manner::Answers
+                        } else {
+                            Manner::Refuses
+                        };
+                        Verdict::Legacy { propose, connection, manner }
+                    }
                     (Said::Other(_) | Said::Modern(_), None) => {
-                        Verdict::Legacy { propose: None, connection, single: None }
+                        Verdict::Legacy { propose: None, connection, manner: Manner::Refuses }
                     }
                 });
             }

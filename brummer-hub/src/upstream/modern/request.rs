@@ -18,7 +18,7 @@ use super::{
         again::{is_repeatable, names_session},
         body::Post,
         connection::Connection,
-        exchange::{Fate, Finished, Stop},
+        exchange::{Fate, Finished, Stop, at_another},
         headers::Route,
         reply::{Opening, Reply, open},
         wire::{Call, Patience, Wire, invalid, means, parse, renumbered},
@@ -80,6 +80,7 @@ pub(in crate::upstream) async fn request(
             body,
             again,
             round,
+            is_misunderstood: false,
         };
         match exchange.send(request, connection).await {
             Ok(reply) => exchange.read(reply).await,
@@ -103,6 +104,8 @@ struct Exchange<'a> {
     body: Bytes,
     again: bool,
     round: Round,
+    /// HTTP refused the request as a server of the older kind refuses what it cannot read.
+    is_misunderstood: bool,
 }
 
 /// What came first.
@@ -114,14 +117,24 @@ enum First {
 
 impl Exchange<'_> {
     async fn send(&mut self, request: Post, connection: Option<Connection>) -> Result<First, Stop> {
+        let (target, again) = (request.uri().clone(), at_another(&request));
         let sent = self.wire.send(connection, request);
-        let (connection, response) = self.patience.wait(sent).await??;
+        let mut answered = self.patience.wait(sent).await??;
+        if answered.1.status().is_redirection() {
+            // Boxed: it is seldom, and every exchange would hold the room for it.
+            let followed = Box::pin(self.wire.follow(answered, &target, false, again));
+            answered = self.patience.wait(followed).await??;
+        }
+        let (connection, response) = answered;
         let opening = open(self.wire, connection, response);
         match self.patience.wait(opening).await?? {
             Opening::Messages(reply) => Ok(First::Messages(reply)),
             Opening::Empty(_) => Err(invalid("it accepted the request without an answer".into()).into()),
             Opening::Refused(refusal) => match refusal.answer() {
-                Some(answer) => Ok(First::Refusal(answer, refusal.into_connection())),
+                Some(answer) => {
+                    self.is_misunderstood = is_misunderstood(refusal.status);
+                    Ok(First::Refusal(answer, refusal.into_connection()))
+                }
                 // So a server of the older kind answers what it can't read.
                 None if self.kind == ErrandKind::Check && is_misunderstood(refusal.status) => {
                     Err(Turn::Replaced.into())
@@ -238,7 +251,23 @@ impl Exchange<'_> {
             code::UNSUPPORTED_VERSION | code::HEADER_MISMATCH if is_unread() => {
                 Err(unbridged(failure.message.into_owned()))
             }
-            code::METHOD_NOT_FOUND if self.kind == ErrandKind::Check => Err(Turn::Replaced.into()),
+            // What it said to this question once it does not know any more.
+            code if self.kind == ErrandKind::Check
+                && (self.is_misunderstood
+                    || is_unknown(code)
+                    || names_session(failure.message.as_bytes())) =>
+            {
+                Err(Turn::Replaced.into())
+            }
+            // It wants a session, and has not read what came without one (or it may be asked twice).
+            _ if self.is_misunderstood
+                && !self.again
+                && self.round.is_first()
+                && names_session(failure.message.as_bytes())
+                && (answer.id().is_none() || self.may_repeat()) =>
+            {
+                Err(Turn::OtherVersion(body()).into())
+            }
             _ => Ok(answer),
         }
     }
@@ -289,6 +318,11 @@ impl Exchange<'_> {
 /// Whether a server of the older kind would answer so to a request without a session.
 fn is_misunderstood(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+}
+
+/// Whether a server of the older kind answers so to a method that it does not know: the SDKs differ in it.
+const fn is_unknown(code: i32) -> bool {
+    matches!(code, code::METHOD_NOT_FOUND | code::INVALID_REQUEST | code::INVALID_PARAMS)
 }
 
 pub(super) fn unbridged(why: String) -> Stop {

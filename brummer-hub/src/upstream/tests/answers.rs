@@ -230,13 +230,15 @@ async fn a_refusal_without_a_word_is_looked_into_once() {
 
 #[tokio::test]
 async fn an_instance_that_has_changed_its_era_ends_the_conversation() {
-    for said in [true, false] {
+    let of_sdk = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: Server not initialized"}}"#;
+    for refusal in [None, Some(("", "no session")), Some((JSON, of_sdk))] {
         let (mut server, mut owner, _changes) = connected(MODERN, "{}").await;
         owner.request(1, "x/y");
-        if said {
-            refuse_revision(&mut server, "x/y").await;
-        } else {
-            server.expect("POST", "x/y").await.answer("400 Bad Request", "", "no session").await;
+        match refusal {
+            None => refuse_revision(&mut server, "x/y").await,
+            Some((headers, body)) => {
+                server.expect("POST", "x/y").await.answer("400 Bad Request", headers, body).await;
+            }
         }
         server.expect("POST", "server/discover").await.answer("404 Not Found", "", "").await;
         server.shake_hands("").await;
@@ -249,6 +251,32 @@ async fn an_instance_that_has_changed_its_era_ends_the_conversation() {
     refuse_revision(&mut server, "tools/list").await;
     assert_eq!(owner.ended(1).await.sent, Sent::Unknown);
     assert!(matches!(owner.failed().await.reason, ExchangeReason::Replaced));
+}
+
+/// What names its own id has read the call, whatever it says of sessions.
+#[tokio::test]
+async fn a_call_that_was_answered_is_not_taken_for_one_that_found_no_session() {
+    let (mut server, mut owner, _changes) = connected(MODERN, "{}").await;
+    owner.request(1, "x/y");
+    let call = server.expect("POST", "x/y").await;
+    let error = json!({"code": -32000, "message": "your session at the bank is over"});
+    let body = json!({"jsonrpc": "2.0", "id": call.rpc["id"], "error": error}).to_string();
+    call.answer("400 Bad Request", JSON, &body).await;
+    assert_eq!(owner.frame().await.0["error"], error);
+    server.assert_nothing_else();
+}
+
+#[tokio::test]
+async fn a_call_to_an_instance_without_a_handshake_goes_where_it_is_sent() {
+    let (mut server, mut owner, _changes) = connected(MODERN, "{}").await;
+    owner.request(1, "x/y");
+    let moved = "Location: /mcp/v2\r\n";
+    server.expect("POST", "x/y").await.answer("308 Permanent Redirect", moved, "").await;
+    let again = server.expect("POST", "x/y").await;
+    assert_eq!((again.path.as_str(), again.header("mcp-method")), ("/mcp/v2", Some("x/y")));
+    again.result(json!({"resultType": "complete"})).await;
+    owner.result(1).await;
+    server.assert_nothing_else();
 }
 
 #[tokio::test]
@@ -290,6 +318,27 @@ async fn a_ping_that_another_server_answers_ends_the_conversation() {
         ("404 Not Found", "", ""),
         ("400 Bad Request", "", "no session"),
         ("200 OK", JSON, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
+        // As the SDKs of the older kind refuse what they do not know, or what is in no session.
+        (
+            "200 OK",
+            JSON,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"Invalid request parameters"}}"#,
+        ),
+        (
+            "200 OK",
+            JSON,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"Server is not initialized"}}"#,
+        ),
+        (
+            "400 Bad Request",
+            JSON,
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: No valid session ID provided"}}"#,
+        ),
+        (
+            "400 Bad Request",
+            JSON,
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: Unsupported protocol version"}}"#,
+        ),
     ] {
         let mut server = Server::start().await;
         let mut owner = watcher(server.port);

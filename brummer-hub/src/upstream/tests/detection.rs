@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{
-    modern::{LEGACY, MODERN, discovered, owner, refuse_session, with_limits},
+    modern::{LEGACY, MODERN, discovered, owner, refuse_session, watcher, with_limits},
     script::{Owner, Request, Server, hello, options},
 };
 use crate::{
     config::Limits,
-    upstream::{ExchangeReason, Sent, UpstreamOptions},
+    upstream::{Agreed, ExchangeReason, Sent, UpstreamOptions},
 };
 
 const JSON: &str = "Content-Type: application/json\r\n";
@@ -447,4 +447,61 @@ async fn handshakes_take_turns_but_not_for_ever() {
     first.ready().await;
     second.ready().await;
     assert_eq!(gate.available_permits(), 1);
+}
+
+/// A server that answers without a session may have one only, which the first handshake takes.
+#[tokio::test]
+async fn health_asks_for_no_session_where_the_instance_answers_without() {
+    let unknown = |id: u64| json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no"}});
+    for knows_ping in [true, false] {
+        let mut server = Server::start().await;
+        let mut owner = watcher(server.port);
+        probe(&mut server).await.json(unknown(0)).await;
+        let ping = server.expect("POST", "ping").await;
+        assert_eq!((ping.connection(), ping.header("mcp-session-id")), (0, None));
+        if knows_ping {
+            ping.result(json!({})).await;
+        } else {
+            ping.json(unknown(0)).await;
+            server.expect("POST", "tools/list").await.result(json!({"tools": [{"odd": 1}]})).await;
+        }
+        let welcome = owner.ready().await;
+        assert_eq!((welcome.era.is_modern(), welcome.agreed), (false, Agreed::Unasked));
+        owner.request(1, "ping");
+        // By now a client has taken the only session, and others are refused. That is life, too.
+        let refusal = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Mcp-Session-Id header is required"}}"#;
+        server.expect("POST", "ping").await.answer("400 Bad Request", JSON, refusal).await;
+        assert_eq!(owner.frame().await.0["error"]["code"], -32000);
+        server.assert_nothing_else();
+    }
+}
+
+/// What answers like no MCP server must prove to be one.
+#[tokio::test]
+async fn health_shakes_hands_with_what_does_not_prove_to_be_an_mcp_server() {
+    let error = |code: i32| json!({"jsonrpc": "2.0", "id": 0, "error": {"code": code, "message": "no"}});
+    for (ping, tools) in [
+        (error(-32601), Some(error(-32601))),
+        (error(-32601), Some(json!({"jsonrpc": "2.0", "id": 0, "result": {"tools": "none"}}))),
+        (error(-32000), None),
+        (json!({"jsonrpc": "2.0", "id": 0, "result": "pong"}), Some(error(-32601))),
+        (json!({"jsonrpc": "2.0", "id": 5, "result": {}}), None),
+    ] {
+        let mut server = Server::start().await;
+        let _owner = watcher(server.port);
+        probe(&mut server).await.json(error(-32601)).await;
+        server.expect("POST", "ping").await.json(ping).await;
+        if let Some(tools) = tools {
+            server.expect("POST", "tools/list").await.json(tools).await;
+        }
+        server.expect("POST", "initialize").await;
+        server.assert_nothing_else();
+    }
+    // One that states an id is made with this library, and has sessions.
+    let mut server = Server::start().await;
+    let _owner = watcher(server.port);
+    let headers = format!("{JSON}Brummer-Instance-Id: i-1\r\n");
+    probe(&mut server).await.answer("200 OK", &headers, &error(-32601).to_string()).await;
+    server.expect("POST", "initialize").await;
+    server.assert_nothing_else();
 }

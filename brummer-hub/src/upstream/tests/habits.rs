@@ -231,3 +231,56 @@ async fn large_answers_arrive_whole_in_whatever_pieces() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_sent_goes_where_the_instance_wants_it() {
+    let (mut server, mut owner) = Server::connected("s").await;
+    let port = server.port;
+    for (status, to, path) in [
+        ("307 Temporary Redirect", "/mcp/".to_owned(), "/mcp/"),
+        ("308 Permanent Redirect", format!("http://127.0.0.1:{port}/v2?x=1"), "/v2?x=1"),
+    ] {
+        let location = format!("Location: {to}\r\n");
+        owner.request(1, "tools/call");
+        server.expect("POST", "tools/call").await.answer(status, &location, "").await;
+        let again = server.expect("POST", "tools/call").await;
+        assert_eq!((again.path.as_str(), again.header("mcp-session-id")), (path, Some("s")));
+        again.result(json!(1)).await;
+        assert_eq!(owner.result(1).await, json!(1));
+        owner.send("notifications/x");
+        server.expect("POST", "notifications/x").await.answer(status, &location, "").await;
+        let again = server.expect("POST", "notifications/x").await;
+        assert_eq!(again.path, path);
+        again.accept().await;
+    }
+    server.assert_nothing_else();
+}
+
+/// Other redirects make another request of it, or lead to somebody else.
+#[tokio::test]
+async fn a_call_is_not_sent_again_for_any_other_redirect() {
+    let (mut server, mut owner) = Server::connected("").await;
+    for (status, to) in [
+        ("301 Moved Permanently", "/mcp/"),
+        ("302 Found", "/mcp/"),
+        ("303 See Other", "/mcp/"),
+        ("307 Temporary Redirect", "http://example.com/mcp"),
+        ("307 Temporary Redirect", "https://localhost/mcp"),
+        ("307 Temporary Redirect", "//example.com/mcp"),
+        ("307 Temporary Redirect", "/mcp"),
+    ] {
+        owner.request(1, "tools/call");
+        server.expect("POST", "tools/call").await.answer(status, &format!("Location: {to}\r\n"), "").await;
+        let error = owner.ended(1).await;
+        assert!(matches!(error.reason, ExchangeReason::Status { .. }), "{status} {to}: {error}");
+        assert!(error.to_string().contains("not followed"), "{error}");
+        server.assert_nothing_else();
+    }
+    owner.request(2, "tools/call");
+    for to in ["/a", "/b", "/a", "/b"] {
+        let location = format!("Location: {to}\r\n");
+        server.expect("POST", "tools/call").await.answer("307 Temporary Redirect", &location, "").await;
+    }
+    assert!(matches!(owner.ended(2).await.reason, ExchangeReason::Status { status: 307, .. }));
+    server.assert_nothing_else();
+}

@@ -2,8 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::script::{Owner, Server};
-use crate::upstream::{ExchangeReason, Sent, UpstreamEventKind};
+use super::script::{Owner, Server, hello, options};
+use crate::{
+    protocol::{Era, LegacyVersion},
+    upstream::{ExchangeReason, Hello, Sent, UpstreamEventKind, UpstreamOptions},
+};
 
 #[tokio::test]
 async fn one_new_session_serves_all_requests_that_were_refused() {
@@ -212,4 +215,39 @@ async fn a_standing_stream_finds_the_session_gone() {
     server.shake_hands("new").await;
     owner.renewed().await;
     assert_eq!(server.expect("GET", "").await.header("mcp-session-id"), Some("new"));
+}
+
+/// A client that wants log messages gets those of its first call, too.
+#[tokio::test]
+async fn the_level_of_log_messages_is_set_before_the_first_request() {
+    for (logs, taken) in [(true, true), (true, false), (false, false)] {
+        let mut server = Server::start().await;
+        let level: std::sync::Arc<str> = r#"{"level":"debug"}"#.into();
+        let era = Era::Legacy(LegacyVersion::V2025_11_25);
+        let hello = Hello { level: Some(level.clone()), ..hello(era, "{}") };
+        let options = UpstreamOptions { known: Some(era), ..options(server.port, hello) };
+        let mut owner = Owner::with_options(options, 64);
+        owner.request(1, "tools/call");
+        let capabilities = if logs { json!({"logging": {}}) } else { json!({}) };
+        let result = json!({"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": {}});
+        server.expect("POST", "initialize").await.result(result).await;
+        server.expect("POST", "notifications/initialized").await.accept().await;
+        if logs {
+            let set = server.expect("POST", "logging/setLevel").await;
+            server.assert_nothing_else();
+            assert_eq!(set.rpc["params"], json!({"level": "debug"}));
+            if taken {
+                set.result(json!({})).await;
+            } else {
+                set.cut();
+                // It may have been closed before it was read, and setting a level twice does no harm.
+                server.expect("POST", "logging/setLevel").await.cut();
+            }
+        }
+        assert_eq!(owner.ready().await.level, taken.then_some(level));
+        server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
+        server.expect("POST", "tools/call").await.result(json!(1)).await;
+        assert_eq!(owner.result(1).await, json!(1));
+        server.assert_nothing_else();
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
     instance::{Instance, InstanceState},
     protocol::{Era, LegacyVersion, ModernVersion, method},
     session::list_kind::ListKind,
-    upstream::{Hello, Welcome},
+    upstream::{Agreed, Hello, Welcome},
 };
 
 /// Every instance, by alias and directory. Two are of one project.
@@ -101,7 +101,14 @@ impl Slot {
             "capabilities": {"tools": {}, "prompts": {}, "resources": {"subscribe": true}, "logging": {}},
             "serverInfo": {"name": self.alias, "version": "1"},
         });
-        Welcome { era, result: result.to_string().into(), stated_id: None, is_agreed: true }.into()
+        Welcome {
+            era,
+            result: result.to_string().into(),
+            stated_id: None,
+            agreed: Agreed::Revision,
+            level: None,
+        }
+        .into()
     }
 }
 

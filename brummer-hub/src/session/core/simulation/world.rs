@@ -354,7 +354,7 @@ impl World {
                 Waiter::Client(forwarded) => talk.requests.to(forwarded.ticket).is_some(),
                 Waiter::Operation(ticket) => self.core.operations.waits(*ticket, number),
                 Waiter::List(key) => self.core.lists.catalog.is_asking(*key),
-                Waiter::Suspended(_) | Waiter::Nobody => true,
+                Waiter::Suspended(_) | Waiter::Subscribed(_) | Waiter::Nobody => true,
             };
             ensure!(is_wanted, "nobody wants {number} any more, and it still runs");
         }
@@ -413,8 +413,11 @@ impl World {
                     "\u{0}",
                 ];
                 let text = garbage[at as usize % garbage.len()];
-                let input =
-                    if how & 7 == 0 { Input::TooLong { limit: 7 } } else { Input::Message(text.into()) };
+                let input = if how & 7 == 0 {
+                    Input::TooLong { limit: 7, id: None }
+                } else {
+                    Input::Message(text.into())
+                };
                 self.feed(Event::Client(input))
             }
             What::Welcome => match self.any_link(at) {
@@ -988,7 +991,7 @@ impl World {
             }
         }
         let level =
-            self.core.feeds.level.as_deref().map(|params| serde_json::from_str::<Value>(params).unwrap());
+            self.core.talk.level.as_deref().map(|params| serde_json::from_str::<Value>(params).unwrap());
         if let Some(level) = level {
             for line in self.lines.values().filter(|line| line.claims().is_none()) {
                 ensure!(

@@ -26,7 +26,7 @@ pub(in crate::upstream::tests) fn notification(method: &str) -> Bytes {
 
 pub(in crate::upstream::tests) fn hello(era: Era, capabilities: &str) -> Hello {
     let client_info = r#"{"name":"owner","version":"1"}"#.into();
-    Hello { era, capabilities: capabilities.into(), client_info }
+    Hello { era, capabilities: capabilities.into(), client_info, level: None }
 }
 
 /// A client's connection to an instance of which nothing is known.
