@@ -29,6 +29,7 @@ use colorchoice_clap::Color;
 use self::duration::parse_duration;
 use crate::{
     complete,
+    config::ConfigRequest,
     doctor::DoctorRequest,
     env, install,
     instances::{
@@ -48,6 +49,9 @@ pub(crate) const COMMAND_WAIT: Duration = Duration::from_secs(60);
 
 /// What makes this program a guard of `run` or `register`.
 pub(crate) const GUARD: &str = "guard";
+
+/// What makes this program the supervisor of a declared server.
+pub(crate) const SUPERVISE: &str = "supervise";
 
 /// The command line, as clap reads it.
 #[derive(Debug, Parser)]
@@ -120,6 +124,9 @@ enum CliCommand {
         #[arg(long)]
         json: bool,
     },
+    #[command(about = texts::CONFIG, long_about = texts::LONG_CONFIG, after_help = texts::MORE_CONFIG,
+        after_long_help = texts::EXAMPLES_CONFIG)]
+    Config(ConfigArgs),
     #[command(about = texts::COMPLETIONS, after_help = texts::EXAMPLES_COMPLETIONS)]
     Completions {
         /// The shell
@@ -134,6 +141,12 @@ enum CliCommand {
     /// Stand between `run` and one of its scripts, or `register` and its command; only they start this
     #[command(name = GUARD, hide = true)]
     Guard(GuardArgs),
+    /// Serve a stdio server that a configuration file declares, for all hubs; only they start this
+    #[command(name = SUPERVISE, hide = true)]
+    Supervise {
+        /// What it is called, for those who list processes
+        name: String,
+    },
 }
 
 /// Options of `--mcp`.
@@ -406,6 +419,33 @@ struct GuardArgs {
     command: Vec<OsString>,
 }
 
+/// Options of `config`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+struct ConfigArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<ConfigCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Let hubs start what the file of a project declares, as it is now
+    Trust {
+        /// Directory of the project, or one below it
+        #[arg(value_name = "DIR", default_value = ".")]
+        directory: PathBuf,
+    },
+    /// Take that back
+    Untrust {
+        /// Directory of the project, or one below it
+        #[arg(value_name = "DIR", default_value = ".")]
+        directory: PathBuf,
+    },
+}
+
 /// Options of `list`.
 #[derive(Args, Debug)]
 struct ListArgs {
@@ -465,6 +505,8 @@ pub(crate) enum Command {
     Run(Project),
     /// Stand between `run` and a script, or `register` and its command.
     Guard { is_attached: bool, program: OsString, arguments: Vec<OsString> },
+    /// Serve a declared server.
+    Supervise,
     /// Show the instances.
     List { hub: HubConfig, json: bool },
     /// Show the instances as they come and go.
@@ -483,10 +525,30 @@ pub(crate) enum Command {
     Wait { hub: HubConfig, request: WaitRequest },
     /// Look for what is wrong.
     Doctor { hub: HubConfig, request: DoctorRequest },
+    /// Show the files of what should be there, or agree to one.
+    Config { directories: Directories, request: ConfigRequest },
     /// Print the completions of a shell.
     Completions(Shell),
     /// Print the manual page, or write all into a directory.
     Man(Option<PathBuf>),
+}
+
+impl Command {
+    /// The hub that it starts, if it starts one, and whether that is there to use instances rather than to look at them.
+    pub(crate) fn hub_mut(&mut self) -> Option<(&mut HubConfig, bool)> {
+        match self {
+            Self::Mcp { hub, .. }
+            | Self::Tools { hub, .. }
+            | Self::Call { hub, .. }
+            | Self::Wait { hub, .. } => Some((hub, true)),
+            Self::List { hub, .. }
+            | Self::Watch { hub, .. }
+            | Self::Logs { hub, .. }
+            | Self::Scripts { hub, .. }
+            | Self::Doctor { hub, .. } => Some((hub, false)),
+            _ => None,
+        }
+    }
 }
 
 /// What `run` is to run, and how it is to be found.
@@ -549,7 +611,7 @@ pub(crate) enum Idle {
 }
 
 /// A duration, or `never`.
-fn parse_idle(text: &str) -> Result<Idle, String> {
+pub(crate) fn parse_idle(text: &str) -> Result<Idle, String> {
     if text == "never" { Ok(Idle::Never) } else { parse_duration(text).map(Idle::After) }
 }
 
@@ -620,6 +682,14 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
                 request: DoctorRequest { fix, json, data_dir: told_directory(global.data_dir) },
             }
         }
+        (false, Some(CliCommand::Config(ConfigArgs { json, command }))) => {
+            let request = match command {
+                None => ConfigRequest::Show { json },
+                Some(ConfigCommand::Trust { directory }) => ConfigRequest::Trust(directory),
+                Some(ConfigCommand::Untrust { directory }) => ConfigRequest::Untrust(directory),
+            };
+            Command::Config { directories: directories()?, request }
+        }
         (false, Some(CliCommand::Completions { shell })) => Command::Completions(shell),
         (false, Some(CliCommand::Man { out })) => Command::Man(out),
         (false, Some(CliCommand::Run(run))) => run.into_command(directories()?),
@@ -629,6 +699,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             let program = words.next().unwrap_or_default();
             Command::Guard { is_attached: attached, program, arguments: words.collect() }
         }
+        (false, Some(CliCommand::Supervise { name: _ })) => Command::Supervise,
         (true, Some(_)) => {
             return Err(usage(ErrorKind::ArgumentConflict, "`--mcp` cannot be combined with a subcommand"));
         }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args, clean,
+    config::Loaded,
     exit::{ExitStatus, Failure},
     install,
     instances::arguments::{choice, kinds},
@@ -144,6 +145,8 @@ fn hub(words: &[String]) -> Hub {
     if let Some(directory) = directory {
         config.directories = Directories::only(directory);
     }
+    let here = std::env::current_dir().ok();
+    Loaded::read(&config.directories, here.as_deref()).apply(&mut config, false);
     Hub::start(config)
 }
 

@@ -4,6 +4,7 @@
 //! ever read into it.
 
 mod clients;
+mod configuration;
 mod directories;
 mod instances;
 mod program;
@@ -34,6 +35,7 @@ pub(crate) async fn doctor(config: HubConfig, request: DoctorRequest) -> Result<
     let places = config.directories.clone();
     program::look(&mut report).await;
     directories::look(&places, &mut report);
+    configuration::look(&places, &mut report);
     let hub = Hub::start(config);
     let snapshot = hub.settled().await;
     directories::look_at_files(&places, &snapshot, &mut report);

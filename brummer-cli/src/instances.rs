@@ -20,7 +20,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     clean,
+    config::Wanted,
     exit::{ExitStatus, Failure},
+    servers,
     signals::Signals,
 };
 
@@ -29,6 +31,9 @@ const HERE: &str = ".";
 
 /// How long the hub's own tools may take. A dev server that is busy answers after some seconds.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the hub is told, and which servers are started for it.
+pub(crate) type Setting = (HubConfig, Vec<Wanted>);
 
 /// A hub of this command's own, and a client of it.
 #[derive(Clone, Debug)]
@@ -40,7 +45,7 @@ pub(crate) struct Remote {
 impl Remote {
     /// Does something with a hub until it is done or a signal comes, and closes the hub in either case.
     pub(crate) async fn with<F>(
-        config: HubConfig,
+        (config, servers): Setting,
         capabilities: &Value,
         what: impl FnOnce(Remote, Incoming) -> F,
     ) -> Result<ExitStatus, Failure>
@@ -49,6 +54,7 @@ impl Remote {
     {
         let mut signals = Signals::listen()?;
         let hub = Hub::start(config);
+        let _keeping = servers::keep(&hub, servers);
         let mut options = ClientConfig::default();
         options.session.auto_connect = false;
         options.session.working_directory = std::env::current_dir().ok();

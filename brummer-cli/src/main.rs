@@ -8,6 +8,7 @@
 mod args;
 mod clean;
 mod complete;
+mod config;
 mod descriptors;
 mod doctor;
 mod env;
@@ -22,6 +23,7 @@ mod output;
 mod project;
 mod register;
 mod run;
+mod servers;
 mod signals;
 mod typed;
 mod watch;

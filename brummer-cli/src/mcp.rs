@@ -9,13 +9,18 @@ use brummer_hub::{Hub, HubConfig, session::SessionConfig, stdio};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    config::Wanted,
     exit::{ExitStatus, Failure},
-    output,
+    output, servers,
     signals::Signals,
 };
 
 /// Serves until the client goes away or a signal comes. A second signal does not wait for anything.
-pub(crate) async fn serve(config: HubConfig, session: SessionConfig) -> Result<ExitStatus, Failure> {
+pub(crate) async fn serve(
+    config: HubConfig,
+    session: SessionConfig,
+    servers: Vec<Wanted>,
+) -> Result<ExitStatus, Failure> {
     let mut signals = Signals::listen()?;
     if io::stdin().is_terminal() {
         output::note(introduction(std::env::current_exe().ok().as_deref()));
@@ -26,6 +31,7 @@ pub(crate) async fn serve(config: HubConfig, session: SessionConfig) -> Result<E
     // would poll the signals with every message.
     let mut serving = tokio::spawn(async move {
         let hub = Hub::start(config);
+        let _keeping = servers::keep(&hub, servers);
         let served = stdio::serve(&hub, session, stopped).await;
         hub.shutdown().await;
         served.map(|()| ExitStatus::Success).map_err(Failure::from)

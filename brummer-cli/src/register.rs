@@ -18,7 +18,11 @@ use brummer_hub::{
     registration::{Registration, RegistrationOptions},
 };
 
-pub(crate) use self::{announce::announce, share::share, wrap::wrap};
+pub(crate) use self::{
+    announce::announce,
+    share::{inventory_file, share},
+    wrap::wrap,
+};
 use crate::{
     args::{Announcement, TokenSource},
     exit::{ExitStatus, Failure},

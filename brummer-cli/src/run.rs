@@ -6,9 +6,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     args::{self, Command, Invocation},
-    complete, descriptors, doctor,
+    complete, config, descriptors, doctor,
     exit::{ExitStatus, Failure},
-    install, instances, list, logging, manual, mcp, output, project, register, watch,
+    install, instances, list, logging, manual, mcp, output, project, register, servers, watch,
 };
 
 /// Does what the arguments ask.
@@ -49,12 +49,14 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
     }
     invocation.color.write_global();
     logging::start(&invocation.logs)?;
+    let mut invocation = invocation;
+    let servers = configure(&mut invocation.command);
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match invocation.command {
             Command::Mcp { hub, session } => {
                 descriptors::make_room();
-                mcp::serve(hub, session).await
+                mcp::serve(hub, session, servers).await
             }
             Command::Announce { announcement, pid, wait } => {
                 register::announce(announcement, pid, wait).await
@@ -67,22 +69,29 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
                 register::share(share).await
             }
             Command::Run(project) => project::run(project).await,
+            Command::Supervise => {
+                descriptors::make_room();
+                servers::supervise().await
+            }
             Command::Guard { .. } => Ok(ExitStatus::Success),
             Command::List { hub, json } => {
                 descriptors::make_room();
                 list::list(hub, json).await
             }
             Command::Install(request) => install::run(request).await,
-            Command::Tools { hub, instance, json } => instances::tools::tools(hub, instance, json).await,
-            Command::Call { hub, request } => instances::call::call(hub, request).await,
-            Command::Logs { hub, request } => instances::logs::logs(hub, request).await,
-            Command::Scripts { hub, request } => instances::scripts::scripts(hub, request).await,
-            Command::Wait { hub, request } => instances::wait::wait(hub, request).await,
+            Command::Tools { hub, instance, json } => {
+                instances::tools::tools((hub, servers), instance, json).await
+            }
+            Command::Call { hub, request } => instances::call::call((hub, servers), request).await,
+            Command::Logs { hub, request } => instances::logs::logs((hub, servers), request).await,
+            Command::Scripts { hub, request } => instances::scripts::scripts((hub, servers), request).await,
+            Command::Wait { hub, request } => instances::wait::wait((hub, servers), request).await,
             Command::Watch { hub, json } => {
                 descriptors::make_room();
                 watch::watch(hub, json).await
             }
             Command::Doctor { hub, request } => doctor::doctor(hub, request).await,
+            Command::Config { directories, request } => config::config(&directories, request),
             Command::Completions(shell) => complete::script(shell),
             Command::Man(directory) => manual::man(args::definition(), directory.as_deref()),
         }
@@ -90,6 +99,18 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
     // A read of standard input that is still under way must not hold up the end.
     runtime.shutdown_background();
     result
+}
+
+/// Tells the hub of a command what the configuration files say. The servers that are to be started for it.
+fn configure(command: &mut Command) -> Vec<config::Wanted> {
+    let is_doctor = matches!(command, Command::Doctor { .. });
+    let Some((hub, starts)) = command.hub_mut() else { return Vec::new() };
+    let here = std::env::current_dir().ok();
+    let loaded = config::Loaded::read(&hub.directories, here.as_deref());
+    for problem in loaded.problems().filter(|_| !is_doctor) {
+        tracing::warn!("{problem}");
+    }
+    loaded.apply(hub, starts)
 }
 
 /// One thread: every hand-over between threads costs more than what is done on either side of it.

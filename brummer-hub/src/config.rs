@@ -1,8 +1,11 @@
 //! What a hub can be told, with a documented reason behind every default.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::{discovery::Directories, labels::LabelSelector, sources::SourceOptions};
+use crate::{
+    declared::DeclaredServer, discovery::Directories, doorbell::InstanceId, labels::LabelSelector,
+    policy::Policy, sources::SourceOptions,
+};
 
 /// Settings of a [`Hub`](crate::Hub). `HubConfig::default()` is what the command uses without options.
 #[derive(Clone, Debug)]
@@ -14,6 +17,14 @@ pub struct HubConfig {
     pub sources: SourceOptions,
     /// Only instances with this label are listed; all unless given.
     pub only: Option<LabelSelector>,
+    /// Names, labels and shown tools of instances, as a person wants them; nothing unless given.
+    pub policy: Arc<Policy>,
+    /// Servers on ports of this machine that are instances without announcing themselves; none unless given.
+    pub declared: Vec<DeclaredServer>,
+    /// Instances that are about to be announced: the start waits for them, too, for as long as it waits at all.
+    pub expected: Vec<InstanceId>,
+    /// What went wrong in setting this up, for `instances_health`.
+    pub notices: Vec<String>,
     /// Limits and time-outs of the connections to instances.
     pub limits: Limits,
     /// How the health of instances is watched.
@@ -68,6 +79,10 @@ impl Default for HubConfig {
             directories: Directories::from_env(),
             sources: SourceOptions::default(),
             only: None,
+            policy: Arc::default(),
+            declared: Vec::new(),
+            expected: Vec::new(),
+            notices: Vec::new(),
             limits: Limits::default(),
             health: HealthConfig::default(),
             max_instances: 1024,

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     doorbell::{Doorbell, InstanceId},
+    policy::ToolFilter,
     sources::SourceKind,
 };
 
@@ -48,6 +49,40 @@ pub struct Found {
     pub modified: SystemTime,
     /// Who wrote it. A file that is not a doorbell is another tool's, and is never deleted.
     pub source: SourceKind,
+    /// Which tools are shown, by what the hub was told; all of these must let one through.
+    pub filters: Vec<ToolFilter>,
+    /// It belongs to no project, by what the hub was told, and is connected wherever sessions connect by themselves.
+    pub everywhere: bool,
+}
+
+impl Found {
+    /// Of nothing but the file.
+    pub(crate) fn new(doorbell: Doorbell, file: PathBuf, modified: SystemTime, source: SourceKind) -> Self {
+        Self { doorbell, file, modified, source, filters: Vec::new(), everywhere: false }
+    }
+}
+
+/// Why a file is not read: it is not this user's, or others may write it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Untrusted(read::Refusal);
+
+impl Untrusted {
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(&self.0, read::Refusal::Unreadable(error)
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory))
+    }
+}
+
+/// The bytes of a file as they are taken from doorbells: of a regular file of this user that not every user may write, of at
+/// most 64 KiB. Links are not followed. Blocking.
+///
+/// # Errors
+/// When it is none.
+pub fn read_trusted(file: &std::path::Path) -> Result<Vec<u8>, Untrusted> {
+    read::contents(file).map(|(contents, _)| contents).map_err(Untrusted)
 }
 
 /// What the watcher tells.
@@ -61,6 +96,8 @@ pub(crate) enum Ring {
     Scanned,
     /// All that other tools had left of what runs, too.
     Scouted,
+    /// What a person has declared is not there, at the first look.
+    Missed(InstanceId),
 }
 
 /// The running watcher. Dropping it stops it; [`Watcher::stop`] also waits for its thread.

@@ -18,9 +18,9 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 use serde_json::{Map, Value};
 
 pub use id::{InstanceId, InvalidId};
-pub(crate) use secret::Credentials;
+pub(crate) use secret::{Credentials, fits_headers};
 pub use secret::{InvalidSecret, Secret};
-pub(crate) use validate::loopback;
+pub(crate) use validate::{endpoint_of_url, loopback};
 
 use validate::Members;
 

@@ -46,6 +46,8 @@ pub struct Snapshot {
     pub instances: Vec<Instance>,
     /// Dev servers that other tools tell of, whether they are instances or not.
     pub dev_servers: Arc<[Arc<DevServer>]>,
+    /// What went wrong around the hub, as it was told ([`Hub::notices`]), for `instances_health`.
+    pub notices: Arc<[String]>,
     /// Whether everything that was announced when the hub started has been tried: before that the list may grow.
     pub settled: bool,
 }
@@ -61,6 +63,7 @@ pub struct Hub {
     stop: CancellationToken,
     /// Where sessions tell in which directories their clients work; none without sources.
     projects: Option<Projects>,
+    notices: watch::Sender<Arc<[String]>>,
 }
 
 impl Hub {
@@ -78,7 +81,9 @@ impl Hub {
         let kinds = config.sources.enabled(config.directories.is_one());
         let (projects, orders) = Projects::channel();
         let projects = (!kinds.is_empty()).then_some(projects);
+        let (notices, told) = watch::channel(config.notices.clone().into());
         let options = SupervisorOptions {
+            notices: told,
             scouting: projects.clone().map(|projects| (kinds, projects, orders)),
             config: Arc::clone(&config),
             snapshots,
@@ -87,7 +92,7 @@ impl Hub {
             stop: stop.clone(),
         };
         tasks.spawn(Supervisor::run(options));
-        Self { config, snapshots: watched, events: weak, tasks, stop, projects }
+        Self { config, snapshots: watched, events: weak, tasks, stop, projects, notices }
     }
 
     /// The instances, now and whenever they change.
@@ -119,6 +124,13 @@ impl Hub {
     #[must_use]
     pub fn config(&self) -> &HubConfig {
         &self.config
+    }
+
+    /// Where what `instances_health` tells of the hub's surroundings is replaced: files that are refused, servers that cannot
+    /// be started. Clients are shown the texts as they are.
+    #[must_use]
+    pub fn notices(&self) -> watch::Sender<Arc<[String]>> {
+        self.notices.clone()
     }
 
     /// Whether it was stopped.

@@ -61,6 +61,7 @@
 pub(crate) mod budget;
 pub mod client;
 pub mod config;
+pub mod declared;
 pub mod discovery;
 pub mod doorbell;
 pub mod frame;
@@ -68,6 +69,7 @@ pub mod hub;
 pub mod instance;
 pub mod labels;
 pub mod log;
+pub mod policy;
 pub mod process;
 pub mod protocol;
 pub mod registration;

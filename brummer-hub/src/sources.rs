@@ -54,10 +54,12 @@ pub enum SourceKind {
     Nuxt,
     /// The dev server of Astro.
     Astro,
+    /// A person, in a file ([`DeclaredServer`](crate::declared::DeclaredServer)).
+    Config,
 }
 
 impl SourceKind {
-    /// Those that can be switched on and off: all but the doorbells.
+    /// Those that can be switched on and off: those of other tools.
     pub const SWITCHABLE: [Self; 5] = [Self::Devframe, Self::Storybook, Self::Next, Self::Nuxt, Self::Astro];
 
     /// Its name on all surfaces.
@@ -70,12 +72,13 @@ impl SourceKind {
             Self::Next => "next",
             Self::Nuxt => "nuxt",
             Self::Astro => "astro",
+            Self::Config => "config",
         }
     }
 
     fn source(self) -> Option<&'static dyn Source> {
         match self {
-            Self::Doorbell => None,
+            Self::Doorbell | Self::Config => None,
             Self::Devframe => Some(&devframe::Devframe),
             Self::Storybook => Some(&storybook::Storybook),
             Self::Next => Some(&next::Next),

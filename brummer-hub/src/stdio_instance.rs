@@ -119,6 +119,7 @@ pub struct StdioInstance {
     server: InstanceServer,
     desk: JoinHandle<()>,
     report: watch::Receiver<Arc<ProgramReport>>,
+    attended: watch::Receiver<bool>,
     /// Ends the processes when it is dropped.
     stop: DropGuard,
 }
@@ -150,12 +151,12 @@ impl StdioInstance {
             session_idle: limits.session_idle,
             stop: stop.clone(),
         };
-        let (desk, report) = Desk::new(options, asked);
+        let (desk, report, attended) = Desk::new(options, asked);
         let desk = tokio::spawn(desk.run());
         let router = Endpoint::new(asks, limits.max_body_bytes.max(endpoint::MAX_BODY)).router();
         let stop = stop.drop_guard();
         let server = announced.limits(limits).only_router(router).start().await?;
-        Ok(Self { server, desk, report, stop })
+        Ok(Self { server, desk, report, attended, stop })
     }
 
     /// The server that hubs connect to.
@@ -168,6 +169,12 @@ impl StdioInstance {
     #[must_use]
     pub fn report(&self) -> watch::Receiver<Arc<ProgramReport>> {
         self.report.clone()
+    }
+
+    /// Whether somebody is there, now and whenever it changes: a hub or another client that listens, or waits for an answer.
+    #[must_use]
+    pub fn attended(&self) -> watch::Receiver<bool> {
+        self.attended.clone()
     }
 
     /// Ends it: takes the announcement back, gives requests in flight the time that

@@ -2,6 +2,7 @@
 
 mod announce;
 mod completions;
+mod config;
 mod doctor;
 mod install;
 mod instances;

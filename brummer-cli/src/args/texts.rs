@@ -42,6 +42,33 @@ with this
   `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that, \
 and `run --exit` with that of the first script that did not succeed."#;
 
+pub(super) const CONFIG: &str = "Show what the configuration files say, or trust that of a project";
+
+pub(super) const LONG_CONFIG: &str = "\
+Show what the configuration files say, or trust that of a project.
+
+Your own file is `brummer/config.toml` in your configuration directory (~/.config on Linux; with a data directory of its own, \
+`config.toml` in that). A project has `.brummer.toml`. They declare MCP servers that hubs start or look for, names and \
+labels of instances, which tools are shown, and which sources are read. Every value is shown with the file and line that it \
+comes from; what is wrong is named with its line, and costs nothing else.
+
+The file of a project starts nothing before you agree to it with `trust`. A change of the file asks again.";
+
+pub(super) const MORE_CONFIG: &str = "`brummer-hub config --help` shows examples and exit codes.";
+
+pub(super) const EXAMPLES_CONFIG: &str = "\
+Examples:
+  What counts in the working directory:
+    brummer-hub config
+
+  Let hubs start what the project declares:
+    brummer-hub config trust ~/shop
+
+Exit codes:
+  0  done
+  1  something in a file is wrong, or a file could not be written
+  2  wrong arguments, or the project has no file";
+
 pub(super) const RUN: &str = "Run scripts of a project, and give clients tools for them and their output";
 
 pub(super) const LONG_RUN: &str = "\

@@ -9,14 +9,13 @@ use std::{
 
 use base64::Engine as _;
 use brummer_hub::{
-    HubConfig,
     client::{Incoming, Request},
     frame::Frame,
 };
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use super::{Remote, arguments, failure, questions, texts};
+use super::{Remote, Setting, arguments, failure, questions, texts};
 use crate::{
     clean,
     exit::{ExitStatus, Failure},
@@ -40,13 +39,13 @@ pub(crate) struct CallRequest {
 }
 
 /// Calls it, and prints what it answers.
-pub(crate) async fn call(config: HubConfig, request: CallRequest) -> Result<ExitStatus, Failure> {
+pub(crate) async fn call(setting: Setting, request: CallRequest) -> Result<ExitStatus, Failure> {
     // Before the hub: a terminal at which JSON is typed is read to its end.
     let typed = match &request.arguments[..] {
         [dash] if dash == "-" => Some(read_all()?),
         _ => None,
     };
-    Remote::with(config, &questions::capabilities(), |remote, mut incoming| async move {
+    Remote::with(setting, &questions::capabilities(), |remote, mut incoming| async move {
         run(&remote, &mut incoming, &request, typed.as_deref()).await
     })
     .await

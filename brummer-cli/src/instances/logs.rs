@@ -1,9 +1,8 @@
 //! `logs`: what the scripts of `run` have printed.
 
-use brummer_hub::HubConfig;
 use serde_json::{Value, json};
 
-use super::{HERE, Remote, nearest};
+use super::{HERE, Remote, Setting, nearest};
 use crate::{
     clean,
     exit::{ExitStatus, Failure},
@@ -29,8 +28,8 @@ pub(crate) struct LogsRequest {
 }
 
 /// Prints the last entries, and with `follow` those that come.
-pub(crate) async fn logs(config: HubConfig, request: LogsRequest) -> Result<ExitStatus, Failure> {
-    Remote::with(config, &json!({}), |remote, _| async move { show(&remote, &request).await }).await
+pub(crate) async fn logs(setting: Setting, request: LogsRequest) -> Result<ExitStatus, Failure> {
+    Remote::with(setting, &json!({}), |remote, _| async move { show(&remote, &request).await }).await
 }
 
 async fn show(remote: &Remote, request: &LogsRequest) -> Result<ExitStatus, Failure> {

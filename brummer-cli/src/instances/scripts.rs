@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use brummer_hub::{HubConfig, instance::InstanceState};
+use brummer_hub::instance::InstanceState;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{Remote, logs::of_run};
+use super::{Remote, Setting, logs::of_run};
 use crate::{
     clean,
     exit::{ExitStatus, Failure},
@@ -33,8 +33,8 @@ pub(crate) struct ScriptsRequest {
 }
 
 /// Does it, and says what became of each script.
-pub(crate) async fn scripts(config: HubConfig, request: ScriptsRequest) -> Result<ExitStatus, Failure> {
-    Remote::with(config, &json!({}), |remote, _| async move {
+pub(crate) async fn scripts(setting: Setting, request: ScriptsRequest) -> Result<ExitStatus, Failure> {
+    Remote::with(setting, &json!({}), |remote, _| async move {
         match (request.action, request.scripts.is_empty()) {
             (Action::Stop, true) => end(&remote, &request.instance).await,
             _ => each(&remote, &request).await,

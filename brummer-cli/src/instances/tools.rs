@@ -1,10 +1,10 @@
 //! `tools`: what instances offer.
 
-use brummer_hub::{HubConfig, instance::InstanceState};
+use brummer_hub::instance::InstanceState;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Remote,
+    Remote, Setting,
     arguments::{choice, kinds},
 };
 use crate::{
@@ -15,12 +15,12 @@ use crate::{
 
 /// Shows the tools of one instance with their arguments, or of all in short.
 pub(crate) async fn tools(
-    config: HubConfig,
+    setting: Setting,
     instance: Option<String>,
     json: bool,
 ) -> Result<ExitStatus, Failure> {
     Remote::with(
-        config,
+        setting,
         &json!({}),
         |remote, _| async move { show(&remote, instance.as_deref(), json).await },
     )

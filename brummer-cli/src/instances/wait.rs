@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use brummer_hub::{
-    HubConfig,
     hub::Snapshot,
     instance::{Instance, InstanceState},
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::{HERE, Remote, nearest};
+use super::{HERE, Remote, Setting, nearest};
 use crate::{
     clean,
     exit::{ExitStatus, Failure},
@@ -37,8 +36,8 @@ pub(crate) enum Until {
 }
 
 /// Waits for it. The exit code says whether it came.
-pub(crate) async fn wait(config: HubConfig, request: WaitRequest) -> Result<ExitStatus, Failure> {
-    Remote::with(config, &json!({}), |remote, _| async move { run(&remote, &request).await }).await
+pub(crate) async fn wait(setting: Setting, request: WaitRequest) -> Result<ExitStatus, Failure> {
+    Remote::with(setting, &json!({}), |remote, _| async move { run(&remote, &request).await }).await
 }
 
 async fn run(remote: &Remote, request: &WaitRequest) -> Result<ExitStatus, Failure> {

@@ -9,6 +9,7 @@ use std::{
 
 use brummer_hub::{
     InstanceServer, StdioInstance,
+    discovery::Directories,
     doorbell::InstanceId,
     stdio_instance::{ProgramReport, Sharing, StdioOptions},
 };
@@ -42,7 +43,9 @@ pub(crate) async fn share(share: Share) -> Result<ExitStatus, Failure> {
     let name = share.name.clone().unwrap_or_else(|| name_of(&share.program, &share.arguments));
     let mut options = StdioOptions::new(&name);
     options.sharing = share.sharing;
-    options.inventory = Some(inventory_file(&share));
+    let directory = absolute(share.path.as_deref().unwrap_or_else(|| Path::new(".")));
+    let words = std::iter::once(&share.program).chain(&share.arguments).map(OsString::as_os_str);
+    options.inventory = Some(inventory_file(&share.directories, &directory, share.sharing, words));
     match share.idle {
         None => {}
         Some(Idle::Never) => options.idle = None,
@@ -145,20 +148,25 @@ fn name_of(program: &OsStr, arguments: &[OsString]) -> String {
 }
 
 /// Where it is kept what the server offers: another command has another file.
-fn inventory_file(share: &Share) -> PathBuf {
+pub(crate) fn inventory_file<'a>(
+    directories: &Directories,
+    directory: &'a Path,
+    sharing: Sharing,
+    command: impl IntoIterator<Item = &'a OsStr>,
+) -> PathBuf {
     let mut hash = Sha256::new();
-    let directory = absolute(share.path.as_deref().unwrap_or_else(|| Path::new(".")));
-    let words = [share.program.as_os_str(), directory.as_os_str()];
-    for word in words.into_iter().chain(share.arguments.iter().map(OsString::as_os_str)) {
+    let mut command = command.into_iter();
+    let program = command.next().unwrap_or_default();
+    for word in [program, directory.as_os_str()].into_iter().chain(command) {
         hash.update(word.as_encoded_bytes());
         hash.update([0]);
     }
-    hash.update(match share.sharing {
+    hash.update(match sharing {
         Sharing::Shared => [0],
         Sharing::PerSession => [1],
     });
     let hex: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    share.directories.data.join("inventory").join(format!("{hex}.json"))
+    directories.data.join("inventory").join(format!("{hex}.json"))
 }
 
 #[cfg(test)]

@@ -88,8 +88,7 @@ pub(super) fn read(file: &Path) -> Result<Reading, (Refusal, Option<Stamp>)> {
         Ok(doorbell) => {
             // Without a time nothing can be said of the process's age: the oldest time makes no claim.
             let modified = stamp.modified.unwrap_or(SystemTime::UNIX_EPOCH);
-            let found =
-                Arc::new(Found { doorbell, file: file.to_owned(), modified, source: SourceKind::Doorbell });
+            let found = Arc::new(Found::new(doorbell, file.to_owned(), modified, SourceKind::Doorbell));
             Ok(Reading { found, stamp, remarks })
         }
         Err(error) => Err((error.into(), Some(stamp))),

@@ -111,6 +111,11 @@ impl fmt::Debug for Secret {
 #[derive(Clone, Default)]
 pub(crate) struct Credentials(Option<Arc<HeaderMap>>);
 
+/// Whether header fields can carry this, and are not the hub's to write.
+pub(crate) fn fits_headers(token: Option<&Secret>, headers: &BTreeMap<String, Secret>) -> bool {
+    Credentials::of(token, headers).is_some()
+}
+
 impl Credentials {
     /// `None`: one of them fits no header field, or is the hub's to write.
     pub(super) fn of(token: Option<&Secret>, headers: &BTreeMap<String, Secret>) -> Option<Self> {

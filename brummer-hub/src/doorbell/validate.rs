@@ -331,6 +331,16 @@ fn of_url(url: &str) -> Option<(String, Option<IpAddr>, u16)> {
     Some((path.to_owned(), host, authority.port_u16().unwrap_or(80)))
 }
 
+/// Where a server is that a person names by its URL: endpoint, address (none: any of loopback) and port.
+pub(crate) fn endpoint_of_url(url: &str) -> Result<(String, Option<IpAddr>, u16), DoorbellError> {
+    let (endpoint, host, port) = match of_url(url) {
+        Some(place) if place.2 > 0 => place,
+        _ => return invalid("url", "an http URL of this machine, such as http://127.0.0.1:3845/mcp"),
+    };
+    check_endpoint(&endpoint)?;
+    Ok((endpoint, host, port))
+}
+
 /// An endpoint becomes the target of a request line: only what RFC 3986 allows in a path and query, and nothing that
 /// could mean another host (`//`) or another directory (`..`, also when encoded).
 fn check_endpoint(endpoint: &str) -> Result<(), DoorbellError> {

@@ -40,15 +40,17 @@ impl Snapshot {
         let depth = |instance: &&Instance| {
             paths_of(instance).filter_map(|path| paths::contains(path, directory)).max()
         };
-        let deepest = self.instances.iter().filter_map(|instance| depth(&instance)).max();
-        self.instances.iter().filter(|instance| deepest.is_some() && depth(instance) == deepest).collect()
+        let of_projects = || self.instances.iter().filter(|instance| !instance.found.everywhere);
+        let deepest = of_projects().filter_map(|instance| depth(&instance)).max();
+        of_projects().filter(|instance| deepest.is_some() && depth(instance) == deepest).collect()
     }
 
     /// The instances of the project below `directory`, if it is the only one there.
     pub(crate) fn project_below(&self, directory: &Path) -> Vec<&Instance> {
         let is_below =
             |instance: &&Instance| paths_of(instance).any(|path| paths::contains(directory, path).is_some());
-        let below: Vec<_> = self.instances.iter().filter(is_below).collect();
+        let of_projects = self.instances.iter().filter(|instance| !instance.found.everywhere);
+        let below: Vec<_> = of_projects.filter(is_below).collect();
         match below.split_first() {
             Some((first, others)) if others.iter().all(|other| is_same_path(first, other)) => below,
             _ => Vec::new(),

@@ -76,6 +76,8 @@ pub(super) struct Roster {
     own_servers_only: bool,
     /// Dev servers as they were last found.
     pub(super) dev_servers: Arc<[Arc<DevServer>]>,
+    /// What went wrong around the hub, in words.
+    pub(super) notices: Arc<[String]>,
     pub(super) news: Vec<HubEvent>,
     /// The list has changed since the last snapshot.
     pub(super) changed: bool,
@@ -93,6 +95,13 @@ impl Roster {
 
     pub(super) fn has(&self, id: &InstanceId) -> bool {
         self.entries.contains_key(id)
+    }
+
+    /// Whether an instance answers, and its project is known.
+    pub(super) fn is_ready(&self, id: &InstanceId) -> bool {
+        self.entries.get(id).is_some_and(|entry| {
+            entry.instance.state == InstanceState::Active && entry.instance.real_path.is_some()
+        })
     }
 
     pub(super) fn next_generation(&mut self) -> Generation {
@@ -267,7 +276,8 @@ impl Roster {
             let ports: HashSet<u16> = instances.iter().map(|it| it.found.doorbell.port).collect();
             dev_servers = dev_servers.iter().filter(|server| ports.contains(&server.port)).cloned().collect();
         }
-        Snapshot { instances, dev_servers, settled }
+        let notices = Arc::clone(&self.notices);
+        Snapshot { instances, dev_servers, notices, settled }
     }
 
     /// Lets go of everything.

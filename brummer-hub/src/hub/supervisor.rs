@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     config::HubConfig,
+    declared::attend,
     discovery::{self, Found, Ring, Watcher},
     doorbell::InstanceId,
     instance::{
@@ -86,6 +87,7 @@ pub(super) struct SupervisorOptions {
     pub(super) config: Arc<HubConfig>,
     /// Which sources are read, and how directories come to them; none without sources.
     pub(super) scouting: Option<(Vec<SourceKind>, Projects, Orders)>,
+    pub(super) notices: watch::Receiver<Arc<[String]>>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) events: broadcast::Sender<HubEvent>,
     pub(super) tasks: TaskTracker,
@@ -111,6 +113,8 @@ pub(super) struct Supervisor {
     placing: JoinSet<Places>,
     /// What was there at the start and has not been tried; `None` until everything is known.
     untried: Option<HashSet<Generation>>,
+    /// Instances that the start waits for, beside what is there.
+    expected: HashSet<InstanceId>,
     settle_by: Instant,
     settled: bool,
     next_list: Instant,
@@ -145,6 +149,12 @@ impl Supervisor {
             Some((scout, projects, servers)) => (Some(scout), Some(projects), Some(servers)),
             None => (None, None, None),
         };
+        let declared = options.config.declared.clone();
+        let expected = options.config.expected.iter().chain(declared.iter().map(|server| &server.id));
+        let expected = expected.cloned().collect();
+        for server in declared {
+            options.tasks.spawn(attend(server, ringer.clone(), options.stop.child_token()));
+        }
         let watcher = Watcher::start(&options.config.directories, files, ringer);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let now = Instant::now();
@@ -164,6 +174,7 @@ impl Supervisor {
             unplaced: Places::new(),
             placing: JoinSet::new(),
             untried: None,
+            expected,
             settle_by: now + SETTLE,
             settled: false,
             next_list: now,
@@ -174,6 +185,7 @@ impl Supervisor {
             revisiting: JoinSet::new(),
             next_visit: now,
         };
+        supervisor.roster.notices = Arc::clone(&supervisor.options.notices.borrow_and_update());
         supervisor.supervise().await;
         supervisor.stop(watcher, scout).await;
     }
@@ -191,6 +203,7 @@ impl Supervisor {
                 // Closed when the watcher's thread is gone; the instances that are known stay.
                 Some(ring) = self.rings.recv() => self.on_ring(ring),
                 Some(()) = next_servers(&mut self.servers) => self.on_servers(),
+                Ok(()) = self.options.notices.changed() => self.on_notices(),
                 Some(visited) = self.revisiting.join_next() => self.on_revisited(visited),
                 () = sleep_until(self.next_list), if must_tell => {}
                 () = sleep_until(self.crowded_since.unwrap_or(self.next_list) + CROWDED), if self.must_warn() => {}
@@ -220,6 +233,10 @@ impl Supervisor {
     }
 
     fn on_ring(&mut self, ring: Ring) {
+        let ring = match ring {
+            Ring::Appeared(found) => Ring::Appeared(self.options.config.policy.applied(found)),
+            other => other,
+        };
         match ring {
             // It may have had the label before.
             Ring::Appeared(found) if !self.is_meant(&found) => {
@@ -243,6 +260,9 @@ impl Supervisor {
                 Some(projects) => projects.all_told(),
                 None => self.untried = Some(self.roster.untried().collect()),
             },
+            Ring::Missed(id) => {
+                self.expected.remove(&id);
+            }
             Ring::Scouted => self.untried = Some(self.roster.untried().collect()),
         }
     }
@@ -258,6 +278,11 @@ impl Supervisor {
             self.roster.dev_servers = Arc::clone(&servers.borrow_and_update().list);
             self.roster.changed = true;
         }
+    }
+
+    fn on_notices(&mut self) {
+        self.roster.notices = Arc::clone(&self.options.notices.borrow_and_update());
+        self.roster.changed = true;
     }
 
     /// Whether the dev servers of the start have been looked at.
@@ -422,7 +447,9 @@ impl Supervisor {
         if let Some(untried) = &mut self.untried {
             let still: HashSet<_> = self.roster.untried().collect();
             untried.retain(|generation| still.contains(generation));
-            if self.untried.as_ref().is_some_and(HashSet::is_empty) && self.are_servers_tried() {
+            self.expected.retain(|id| !self.roster.is_ready(id));
+            let is_complete = self.expected.is_empty() && self.are_servers_tried();
+            if self.untried.as_ref().is_some_and(HashSet::is_empty) && is_complete {
                 self.untried = None;
                 if !self.settled {
                     self.settle();

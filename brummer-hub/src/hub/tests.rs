@@ -20,12 +20,8 @@ pub(crate) fn found(id: &str, path: &str, name: &str) -> Found {
         5000 + id.bytes().fold(0, |sum: u16, byte| sum.wrapping_mul(7).wrapping_add(byte.into())) % 20_000;
     let mut doorbell = Doorbell::new(InstanceId::parse(id).unwrap(), 1, path, port);
     doorbell.name = name.to_owned();
-    Found {
-        doorbell,
-        file: format!("/doorbells/{id}.json").into(),
-        modified: SystemTime::UNIX_EPOCH,
-        source: SourceKind::Doorbell,
-    }
+    let file = format!("/doorbells/{id}.json").into();
+    Found::new(doorbell, file, SystemTime::UNIX_EPOCH, SourceKind::Doorbell)
 }
 
 pub(crate) fn instance(generation: u64, id: &str, alias: &str, path: &str, name: &str) -> Instance {

@@ -326,6 +326,7 @@ impl Catalog {
                     .filter(|page| page.is_same(&frame))
                     .cloned()
                     .or_else(|| Page::read(frame.clone(), key.kind))
+                    .map(|page| page.without_hidden(key.kind, &list.instance))
                 {
                     Some(page) => {
                         if before.is_none_or(|before| before.faults != page.faults) {

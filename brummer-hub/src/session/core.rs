@@ -910,6 +910,14 @@ impl Core {
             }
             tools::Call::Forward { instance, call } => {
                 let edits = self.own_name(caller, &instance, &call);
+                let named = edits.first().map(|(_, name)| Cow::Borrowed(&**name));
+                let name = named
+                    .and_then(|name| crate::frame::string(&name).map(Cow::into_owned))
+                    .or_else(|| message::text_of(message::Key::of(&call).name).map(Cow::into_owned));
+                if name.is_some_and(|name| !instance.found.shows(&name)) {
+                    let text = format!("instance `{}` has no such tool", instance.alias);
+                    return self.talk.answer_result(ticket, &tools::tool_error(&text));
+                }
                 self.forward(ticket, &instance, (&call, edits), frame, Shape::Tool, now);
             }
         }

@@ -214,10 +214,19 @@ impl<'a> Situation<'a> {
         shape: Shape,
     ) -> Destination {
         match self.find(kind, name) {
+            Found::Owner(owner) if kind == ListKind::Tools && self.is_hidden(&owner) => {
+                refused(code::INVALID_PARAMS, format!("Unknown tool: {name}"))
+            }
             Found::Owner(owner) => self.to_owner(&owner, edits(frame, raw, name, &owner.original), shape),
             Found::Lists(lists) => Destination::Lists(lists),
             Found::Refused(destination) => destination,
         }
+    }
+
+    /// Whether clients are neither shown the tool nor may call it.
+    fn is_hidden(&self, owner: &Owner) -> bool {
+        let instance = self.snapshot.instances.iter().find(|it| it.generation == owner.generation);
+        instance.is_some_and(|it| !it.found.shows(&owner.original))
     }
 
     fn to_owner(&self, owner: &Owner, edits: Vec<Edit>, shape: Shape) -> Destination {

@@ -17,8 +17,12 @@ const MAX_ROOTS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Target {
     wanted: Wanted,
-    /// The instances that are meant and there, in the order of the hub's list.
+    /// The instances that are meant and there, in the order of the hub's list; then those that are of no project.
     connected: Vec<Instance>,
+    /// How many of them are meant.
+    meant: usize,
+    /// Whether those of no project are connected, too.
+    everywhere: bool,
     /// Whether the session may connect itself: not once the client has said what it wants.
     auto: bool,
     /// Where the client works: as it was started, and by its `roots/list`.
@@ -43,6 +47,8 @@ impl Target {
         Self {
             wanted: Wanted::Nothing,
             connected: Vec::new(),
+            meant: 0,
+            everywhere: auto,
             auto,
             directories,
             roots: Vec::new(),
@@ -58,7 +64,7 @@ impl Target {
     /// The instance that the session would be connected to, were it there.
     pub(super) fn missing(&self) -> Option<&Instance> {
         match &self.wanted {
-            Wanted::Instance(former) | Wanted::Project(former) if self.connected.is_empty() => Some(former),
+            Wanted::Instance(former) | Wanted::Project(former) if self.meant == 0 => Some(former),
             _ => None,
         }
     }
@@ -86,11 +92,17 @@ impl Target {
                 if there.is_empty() { successor(former).into_iter().cloned().collect() } else { there }
             }
         };
+        self.meant = self.connected.len();
         if let Some(first) = self.connected.first().cloned() {
             match &mut self.wanted {
                 Wanted::Instance(former) | Wanted::Project(former) => *former = first,
                 Wanted::Nothing => {}
             }
+        }
+        if self.everywhere {
+            let meant: Vec<_> = self.connected.iter().map(|instance| instance.generation).collect();
+            let others = snapshot.instances.iter().filter(|it| it.found.everywhere && stays(it));
+            self.connected.extend(others.filter(|it| !meant.contains(&it.generation)).cloned());
         }
         !self.connected.iter().map(|instance| instance.generation).eq(before)
     }
@@ -121,7 +133,8 @@ impl Target {
         self.auto = false;
         let missing = self.missing().cloned();
         self.wanted = Wanted::Nothing;
-        let connected = std::mem::take(&mut self.connected);
+        let mut connected = std::mem::take(&mut self.connected);
+        self.connected = connected.split_off(std::mem::take(&mut self.meant));
         if connected.is_empty() { missing.into_iter().collect() } else { connected }
     }
 

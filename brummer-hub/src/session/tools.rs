@@ -241,8 +241,15 @@ impl Surroundings<'_> {
             None => self.snapshot.instances.iter().collect(),
         };
         let (lines, health): (Vec<_>, Vec<_>) = instances.into_iter().map(health_of).unzip();
-        let text = if lines.is_empty() { "No instance is running.".to_owned() } else { lines.join("\n") };
-        Ok(tool_result(&text, &json!({ "instances": health })))
+        let mut text = if lines.is_empty() { "No instance is running.".to_owned() } else { lines.join("\n") };
+        let mut structured = json!({ "instances": health });
+        if !self.snapshot.notices.is_empty() {
+            for notice in &*self.snapshot.notices {
+                text.push_str(&format!("\n- the hub itself: {notice}"));
+            }
+            structured["notices"] = json!(self.snapshot.notices);
+        }
+        Ok(tool_result(&text, &structured))
     }
 
     fn tools(&self, arguments: &Arguments<'_>) -> Result<Call, String> {
@@ -535,6 +542,7 @@ mod tests {
             crate::hub::tests::instance(2, "id-of-two", "two", "/p/two", "two"),
         ]);
         snapshot.dev_servers = [std::sync::Arc::new(crate::sources::tests::dev_server())].into();
+        snapshot.notices = ["a file is refused".to_owned()].into();
         let at = |is_modern| Surroundings {
             snapshot: &snapshot,
             connected: &snapshot.instances[..1],

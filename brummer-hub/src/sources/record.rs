@@ -102,7 +102,7 @@ impl Seen {
         doorbell.version.clone_from(version);
         doorbell.started = started.map(|at| at.to_string()).unwrap_or_default();
         doorbell.has_package_json = project.join("package.json").is_file();
-        Some(Arc::new(Found { doorbell, file: self.file.clone(), modified: self.modified, source: *kind }))
+        Some(Arc::new(Found::new(doorbell, self.file.clone(), self.modified, *kind)))
     }
 }
 

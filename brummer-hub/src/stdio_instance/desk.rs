@@ -160,6 +160,8 @@ pub(super) struct Desk {
     keys: u64,
     waiting: Arc<AtomicUsize>,
     report: watch::Sender<Arc<ProgramReport>>,
+    /// Whether somebody listens, or waits for an answer.
+    attended: watch::Sender<bool>,
     /// What standard error has said, and its length.
     errors: (VecDeque<String>, usize),
     starts: u64,
@@ -175,8 +177,9 @@ impl Desk {
     pub(super) fn new(
         options: DeskOptions,
         asks: mpsc::Receiver<Ask>,
-    ) -> (Self, watch::Receiver<Arc<ProgramReport>>) {
+    ) -> (Self, watch::Receiver<Arc<ProgramReport>>, watch::Receiver<bool>) {
         let (report, reports) = watch::channel(Arc::default());
+        let (attended, attendance) = watch::channel(false);
         let desk = Self {
             options,
             asks,
@@ -192,6 +195,7 @@ impl Desk {
             keys: 0,
             waiting: Arc::default(),
             report,
+            attended,
             errors: (VecDeque::new(), 0),
             starts: 0,
             last_end: None,
@@ -200,7 +204,7 @@ impl Desk {
             report_due: None,
             reported: Instant::now(),
         };
-        (desk, reports)
+        (desk, reports, attendance)
     }
 
     /// Runs until it is told to stop, and the processes have ended.
@@ -219,6 +223,8 @@ impl Desk {
         self.publish();
         let stop = self.options.stop.clone();
         loop {
+            let is_attended = self.clients.values().any(|session| !session.rests());
+            self.attended.send_if_modified(|was| std::mem::replace(was, is_attended) != is_attended);
             let deadline = self.deadline();
             tokio::select! {
                 biased;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     frame::{Frame, Object},
+    instance::Instance,
     session::list_kind::ListKind,
 };
 
@@ -86,6 +87,14 @@ impl Page {
         }
         let array = frame.span_of(array);
         Some(Self { array, items, next, faults, frame: frame.kept() })
+    }
+
+    /// Without the tools that clients are not to see.
+    pub(in crate::session) fn without_hidden(mut self, kind: ListKind, instance: &Instance) -> Self {
+        if kind == ListKind::Tools {
+            self.items.retain(|item| instance.found.shows(&item.key));
+        }
+        self
     }
 
     /// Whether it says the same as another one.

@@ -1,0 +1,60 @@
+//! The files of what should be there: the user's own and those of projects.
+//!
+//! ```text
+//!  files ──parse──▶ contents ──effective──▶ what counts ──settings──▶ HubConfig, servers to be started
+//!                             consents ─────▲
+//! ```
+//!
+//! They are read when a command starts. Nothing in them can stop it: what is wrong is told, and costs the entry that it
+//! stands in.
+
+mod consent;
+mod effective;
+mod files;
+mod parse;
+mod settings;
+mod show;
+
+use std::path::Path;
+
+use brummer_hub::discovery::Directories;
+
+use self::consent::Consents;
+pub(crate) use self::{
+    consent::Consent,
+    effective::{Effective, Origin, ServerState},
+    files::{ConfigFile, FileState, create_private},
+    settings::Wanted,
+    show::{ConfigRequest, config},
+};
+
+/// Everything that the files say.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) files: Vec<ConfigFile>,
+    pub(crate) effective: Effective,
+    consents: Consents,
+}
+
+impl Loaded {
+    /// Reads the files that count in this directory. Blocking: a few small files.
+    pub(crate) fn read(directories: &Directories, here: Option<&Path>) -> Self {
+        let files = files::all(directories, here);
+        let consents = Consents::of(directories);
+        let effective = effective::effective(&files, |file| consents.given_to(file));
+        Self { files, effective, consents }
+    }
+
+    /// What is wrong, as one line for each.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = String> {
+        self.effective.problems.iter().map(|(origin, text)| format!("{}: {text}", origin.text()))
+    }
+
+    /// Files of projects that declare servers to which nobody has agreed.
+    pub(crate) fn undecided(&self) -> impl Iterator<Item = (&ConfigFile, Consent)> {
+        let needing = self.files.iter().filter(|file| file.needs_consent());
+        needing
+            .map(|file| (file, self.consents.given_to(file)))
+            .filter(|(_, consent)| *consent != Consent::Given)
+    }
+}

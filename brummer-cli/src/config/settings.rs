@@ -1,0 +1,206 @@
+//! From what counts to what a hub is told, and which servers are to be started for it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use brummer_hub::{
+    HubConfig,
+    declared::DeclaredServer,
+    doorbell::{InstanceId, Secret},
+    policy::{InstanceRule, Policy},
+    sources::{SourceChoice, SourceKind},
+    stdio_instance::Sharing,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Loaded, ServerState,
+    effective::{DeclaredAt, exactly},
+    files::{hex, written_path},
+    parse::{Http, ServerKind, Stdio},
+};
+use crate::{args::Idle, clean};
+
+/// How long a server that is started for hubs stays when none needs it, unless the file says.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+
+/// A server that speaks over stdio and is to be there.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The same for all hubs that want the same.
+    pub(crate) id: InstanceId,
+    pub(crate) name: String,
+    pub(crate) program: OsString,
+    pub(crate) arguments: Vec<String>,
+    /// What it gets of this process's environment, beside what every program needs.
+    pub(crate) environment: BTreeMap<String, OsString>,
+    /// Where it is started.
+    pub(crate) directory: PathBuf,
+    /// The project that it belongs to.
+    pub(crate) path: PathBuf,
+    pub(crate) sharing: Sharing,
+    /// `None`: for ever.
+    pub(crate) idle: Option<Duration>,
+}
+
+impl Loaded {
+    /// Tells a hub what the files say. `starts`: servers that speak over stdio are going to be started for it; these.
+    pub(crate) fn apply(&self, hub: &mut HubConfig, starts: bool) -> Vec<Wanted> {
+        let mut notices: Vec<String> = self.problems().collect();
+        for (file, _) in self.undecided() {
+            notices.push(format!(
+                "{} declares servers that are not started before you agree: `brummer-hub config trust`",
+                clean::line(&file.path.to_string_lossy())
+            ));
+        }
+        self.switch(hub);
+        let mut policy = Policy::default();
+        policy.rules = self.effective.rules.iter().map(|rule| rule.rule.clone()).collect();
+        let mut wanted = Vec::new();
+        for declared in self.effective.servers.iter().filter(|it| it.state == ServerState::Wanted) {
+            let told = match &declared.server.kind {
+                Some(ServerKind::Stdio(stdio)) => stdio_server(declared, stdio, hub).map(|server| {
+                    let id = server.id.clone();
+                    wanted.push(server);
+                    id
+                }),
+                Some(ServerKind::Http(http)) => http_server(declared, http).map(|server| {
+                    let id = server.id.clone();
+                    hub.declared.push(server);
+                    id
+                }),
+                None => continue,
+            };
+            match told {
+                Ok(id) => say(&mut policy, declared, id),
+                Err(why) => {
+                    notices.push(format!("{}: server `{}`: {why}", declared.origin.text(), declared.name));
+                }
+            }
+        }
+        hub.policy = policy.into();
+        if starts {
+            hub.expected = wanted.iter().map(|server| server.id.clone()).collect();
+        }
+        hub.notices = notices;
+        wanted
+    }
+
+    /// Sources are those of the command line, if it names any.
+    fn switch(&self, hub: &mut HubConfig) {
+        let switched = &self.effective.sources;
+        if hub.sources.choice != SourceChoice::Auto || switched.is_empty() {
+            return;
+        }
+        let is_apart = hub.directories.watched.len() == 1;
+        let is_on = |kind: &SourceKind| {
+            switched.iter().find(|it| it.kind == *kind).map_or(!is_apart, |switched| switched.on)
+        };
+        hub.sources.choice = SourceChoice::Only(SourceKind::SWITCHABLE.into_iter().filter(is_on).collect());
+    }
+}
+
+fn stdio_server(declared: &DeclaredAt, stdio: &Stdio, hub: &HubConfig) -> Result<Wanted, String> {
+    let base = declared.origin.file.parent().unwrap_or(Path::new("/"));
+    let mut environment = BTreeMap::new();
+    for name in &stdio.env {
+        let value = std::env::var_os(name)
+            .ok_or_else(|| format!("the environment variable `{name}` is not set where the hub runs"))?;
+        environment.insert(name.clone(), value);
+    }
+    let home = std::env::home_dir();
+    let directory = match (&stdio.cwd, home) {
+        (Some(cwd), _) => written_path(cwd, base),
+        (None, Some(home)) if !declared.is_project => home,
+        (None, _) => base.to_owned(),
+    };
+    // A program that is written as a path begins where the file is; others are looked for in `PATH`.
+    let is_path = stdio.command.contains(std::path::is_separator) || stdio.command.starts_with('~');
+    let program =
+        if is_path { written_path(&stdio.command, base).into() } else { OsString::from(&stdio.command) };
+    // What belongs to no project lies in no directory in which somebody works.
+    let path = match (&stdio.cwd, declared.is_project) {
+        (_, true) => base.to_owned(),
+        (Some(_), false) => directory.clone(),
+        (None, false) => hub.directories.data.join("servers"),
+    };
+    let arguments = stdio.args.clone();
+    let mut identity = Sha256::new();
+    let mut add = |word: &[u8]| {
+        identity.update((word.len() as u64).to_le_bytes());
+        identity.update(word);
+    };
+    for word in
+        [declared.name.as_bytes(), program.as_encoded_bytes(), directory.as_os_str().as_encoded_bytes()]
+    {
+        add(word);
+    }
+    add(path.as_os_str().as_encoded_bytes());
+    add(stdio.sharing.name().as_bytes());
+    add(&(arguments.len() as u64).to_le_bytes());
+    arguments.iter().for_each(|argument| add(argument.as_bytes()));
+    for (name, value) in &environment {
+        add(name.as_bytes());
+        add(value.as_encoded_bytes());
+    }
+    Ok(Wanted {
+        id: id_of(&declared.name, identity)?,
+        name: declared.name.clone(),
+        program,
+        arguments,
+        environment,
+        directory,
+        path,
+        sharing: stdio.sharing,
+        idle: match stdio.idle {
+            None => Some(IDLE),
+            Some(Idle::After(idle)) => Some(idle),
+            Some(Idle::Never) => None,
+        },
+    })
+}
+
+/// Says of a server what its entry says.
+fn say(policy: &mut Policy, declared: &DeclaredAt, id: InstanceId) {
+    if let Some(called) = exactly(id.as_str()) {
+        let mut rule = InstanceRule::new(called);
+        rule.labels.clone_from(&declared.server.labels);
+        rule.tools = declared.server.tools.clone();
+        policy.rules.push(rule);
+    }
+    if !declared.is_project {
+        policy.everywhere.insert(id);
+    }
+}
+
+fn http_server(declared: &DeclaredAt, http: &Http) -> Result<DeclaredServer, String> {
+    let mut identity = Sha256::new();
+    identity.update(declared.origin.file.as_os_str().as_encoded_bytes());
+    identity.update([0]);
+    identity.update(&declared.name);
+    let id = id_of(&declared.name, identity)?;
+    let file = declared.origin.file.to_path_buf();
+    let mut server =
+        DeclaredServer::new(id, &declared.name, &http.url, file).map_err(|error| error.to_string())?;
+    let value = |name: &str| {
+        let value = std::env::var(name)
+            .map_err(|_| format!("the environment variable `{name}` is not set where the hub runs"))?;
+        Secret::new(&value).map_err(|why| format!("the value of `{name}` cannot be sent: {why}"))
+    };
+    server.token = http.token.as_deref().map(value).transpose()?;
+    for (header, name) in &http.headers {
+        server.headers.insert(header.to_ascii_lowercase(), value(name)?);
+    }
+    server.check().map_err(|error| error.to_string())?;
+    Ok(server)
+}
+
+/// The name, and a few letters of what makes it another server than others of the name.
+fn id_of(name: &str, identity: Sha256) -> Result<InstanceId, String> {
+    let hash = hex(&identity.finalize()[..6]);
+    InstanceId::parse(&format!("{name}-{hash}")).map_err(|error| error.to_string())
+}

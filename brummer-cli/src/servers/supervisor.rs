@@ -1,0 +1,120 @@
+//! The supervisor: serves one server for all hubs until none has been there for its idle time.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    io::Read as _,
+    time::Duration,
+};
+
+use brummer_hub::{
+    InstanceServer, StdioInstance,
+    discovery::Directories,
+    doorbell::InstanceId,
+    stdio_instance::{Sharing, StdioOptions},
+};
+use brummer_run::piped::PipedCommand;
+
+use super::{lock::Lock, spec::Spec};
+use crate::{
+    args, clean,
+    exit::{ExitStatus, Failure},
+    output,
+    register::inventory_file,
+    signals::Signals,
+};
+
+/// The largest order. A command line has less.
+const MAX_ORDER: u64 = 1024 * 1024;
+
+/// Serves what standard input says, and says on standard output once whether it does.
+pub(crate) async fn supervise() -> Result<ExitStatus, Failure> {
+    detach();
+    match serve().await {
+        Ok(served) => Ok(served),
+        Err(failure) => {
+            // Whoever has started it reads one line.
+            output::data(&format!("{}\n", clean::line(&failure.to_string())))?;
+            Err(failure)
+        }
+    }
+}
+
+async fn serve() -> Result<ExitStatus, Failure> {
+    let mut order = Vec::new();
+    std::io::stdin().take(MAX_ORDER).read_to_end(&mut order)?;
+    let spec: Spec = serde_json::from_slice(&order).map_err(|error| {
+        Failure::new(format!("only hubs start this: {error}"))
+            .hint("declare the server in a configuration file: `brummer-hub config --help`")
+            .with_status(ExitStatus::Usage)
+    })?;
+    let id = InstanceId::parse(&spec.id)?;
+    let Some(_lock) = Lock::take(&spec.data.join("servers").join(format!("{id}.lock")))? else {
+        output::data("running\n")?;
+        return Ok(ExitStatus::Success);
+    };
+    let mut signals = Signals::listen()?;
+    let idle = spec.idle_ms.map(Duration::from_millis);
+    let instance = start(id, &spec).await?;
+    output::data("ready\n")?;
+    let mut attended = instance.attended();
+    loop {
+        let is_attended = *attended.borrow_and_update();
+        let idling = async {
+            match idle {
+                Some(idle) if !is_attended => tokio::time::sleep(idle).await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = signals.next() => break,
+            changed = attended.changed() => if changed.is_err() {
+                break;
+            },
+            () = idling => break,
+        }
+    }
+    tokio::select! {
+        biased;
+        () = instance.shutdown() => Ok(ExitStatus::Success),
+        // All of it ends with this process.
+        signal = signals.next() => Ok(ExitStatus::Signalled(signal)),
+    }
+}
+
+async fn start(id: InstanceId, spec: &Spec) -> Result<StdioInstance, Failure> {
+    let directories = Directories::only(&spec.data);
+    let arguments: Vec<OsString> = spec.arguments.iter().map(OsString::from).collect();
+    let mut options = StdioOptions::new(&spec.name);
+    options.sharing = if spec.per_session { Sharing::PerSession } else { Sharing::Shared };
+    options.idle = spec.idle_ms.map(Duration::from_millis);
+    let program = spec.program.as_os_str();
+    let words = std::iter::once(program).chain(arguments.iter().map(OsString::as_os_str));
+    let words: Vec<&OsStr> = words.collect();
+    options.inventory = Some(inventory_file(&directories, &spec.directory, options.sharing, words));
+    let command = PipedCommand {
+        program: program.to_owned(),
+        arguments,
+        directory: Some(spec.directory.clone()),
+        environment: Vec::new(),
+        guard: vec![OsString::from(args::GUARD)],
+    };
+    let announced = InstanceServer::builder()
+        .name(&spec.name)
+        .id(id)
+        .path(&spec.path)
+        .labels(BTreeMap::from([("transport".to_owned(), "stdio".to_owned())]))
+        .directories(directories);
+    Ok(StdioInstance::start(command, options, announced).await?)
+}
+
+/// Leaves the session and the process group of the client that ends its hub: what it sends to them is not meant for this.
+#[cfg(unix)]
+fn detach() {
+    // It fails only for one that leads a group already, which is as good.
+    let _ = rustix::process::setsid();
+}
+
+#[cfg(windows)]
+fn detach() {}
