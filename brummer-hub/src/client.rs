@@ -156,7 +156,8 @@ impl Hub {
     /// Outside the tokio runtime that the hub runs on.
     pub fn client(&self, config: ClientConfig) -> Result<(Client, Incoming), ClientError> {
         let opening = config.opening.messages()?;
-        let (input, output, session) = self.session(config.session).into_parts();
+        let settings = SessionConfig { tells_models: false, ..config.session };
+        let (input, output, session) = self.session(settings).into_parts();
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (outlet, messages) = mpsc::channel(INCOMING);
         let (abandoned, stop) = (Arc::new(Notify::new()), CancellationToken::new());

@@ -49,6 +49,11 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
+    /// It has not answered yet, and may at any moment.
+    pub(crate) const fn is_coming(self) -> bool {
+        matches!(self, Self::Discovered | Self::Connecting)
+    }
+
     /// The state as it is shown.
     #[must_use]
     pub const fn name(self) -> &'static str {

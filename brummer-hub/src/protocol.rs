@@ -211,4 +211,6 @@ pub mod meta {
     pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
     pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
     pub const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
+    /// Of a result that says that a call has failed: what the hub knows of it.
+    pub const FAILURE: &str = "brummer-hub/failure";
 }

@@ -116,6 +116,9 @@ pub struct SessionConfig {
     pub working_directory: Option<PathBuf>,
     /// Whether what is known of the client changes `tools` and `name_budget`.
     pub client: ClientDefaults,
+    /// Whether a call of a tool that the hub could not get done is answered with a result for a model to read (`isError`), as
+    /// most clients show nothing else to one. A program wants an error.
+    pub(crate) tells_models: bool,
 }
 
 impl SessionConfig {
@@ -133,6 +136,7 @@ impl Default for SessionConfig {
             auto_connect: true,
             working_directory: None,
             client: ClientDefaults::Off,
+            tells_models: true,
         }
     }
 }

@@ -56,8 +56,7 @@ async fn a_server_that_forgets_every_time_gets_an_error_not_a_loop() {
     let behaviour =
         Behaviour::default().on("tools/call", async |_| Answer::http(404, "text/plain", "no such session"));
     let (hub, fake) = connected(&home, behaviour).await;
-    let error = hub.call("echo", json!({})).await.err();
-    assert_eq!(error.code, -32603, "{error:?}");
+    let error = hub.call("echo", json!({})).await.failure();
     assert!(error.message.contains("forgetful"), "{error:?}");
     let calls = fake.seen().iter().filter(|seen| seen.method() == "tools/call").count();
     assert_eq!(calls, 2, "sent again once, not more");

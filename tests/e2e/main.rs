@@ -12,6 +12,7 @@ mod bad_frames;
 mod buffers;
 mod changes;
 mod cli;
+mod coming;
 mod concurrency;
 mod conformance;
 mod crash;

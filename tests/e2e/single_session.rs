@@ -160,7 +160,7 @@ async fn a_second_client_shares_the_session_takes_its_turn_or_is_told_what_the_s
             continue;
         }
         let arguments = json!({ "instance_id": "single", "tool": "echo" });
-        let error = second.call("instances_call", arguments.clone()).await.err();
+        let error = second.call("instances_call", arguments.clone()).await.failure();
         for words in ["only session", "already initialized", "a transport for each session"] {
             assert!(error.message.contains(words), "{kind:?}: {error:?}");
         }

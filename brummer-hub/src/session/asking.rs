@@ -270,7 +270,7 @@ impl Asking {
             }
             Held::Over { outcome: Outcome::Answered(answer), link } => Resumed::Over { link, answer },
             Held::Over { outcome: Outcome::Failed(instance, error), .. } => {
-                talk.answer_failure(ticket, &instance, &error);
+                talk.answer_failure(ticket, shape, &instance, &error);
                 Resumed::Answered
             }
             Held::Refused => Resumed::Anew,

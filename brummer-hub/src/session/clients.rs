@@ -2,7 +2,7 @@
 //!
 //! A client without a handshake is not looked up: what it is shown depends on the configuration alone.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use super::ToolsMode;
 
@@ -34,6 +34,8 @@ pub struct KnownClient {
     pub(super) name_budget: Option<usize>,
     /// Tools of one server that it takes.
     pub(super) max_tools: Option<usize>,
+    /// How long it takes, once it has listed its new tools, until its model has them.
+    pub(super) takes_in: Option<Duration>,
 }
 
 /// Clients that would be worse off with the defaults. docs/AGENTS.md shows the same table.
@@ -45,6 +47,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
         tools: ToolsMode::All,
         name_budget: None,
         max_tools: None,
+        takes_in: None,
     },
     KnownClient {
         name: "qwen",
@@ -53,6 +56,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
         tools: ToolsMode::All,
         name_budget: None,
         max_tools: None,
+        takes_in: None,
     },
     KnownClient {
         name: "continue",
@@ -61,6 +65,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
         tools: ToolsMode::All,
         name_budget: None,
         max_tools: None,
+        takes_in: None,
     },
     KnownClient {
         name: "cline",
@@ -69,6 +74,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
         tools: ToolsMode::All,
         name_budget: None,
         max_tools: None,
+        takes_in: None,
     },
     KnownClient {
         name: "ai-sdk",
@@ -77,6 +83,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
         tools: ToolsMode::All,
         name_budget: None,
         max_tools: None,
+        takes_in: None,
     },
     KnownClient {
         name: "mcp-use",
@@ -85,6 +92,16 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
         tools: ToolsMode::All,
         name_budget: None,
         max_tools: None,
+        takes_in: None,
+    },
+    KnownClient {
+        name: "gemini",
+        client_info: &["gemini-cli-mcp-client"],
+        seen: "0.61, 2026-11: gives its model new tools a moment after it has listed them",
+        tools: ToolsMode::Connected,
+        name_budget: None,
+        max_tools: None,
+        takes_in: Some(Duration::from_millis(250)),
     },
     KnownClient {
         name: "mcporter",
@@ -93,6 +110,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
         tools: ToolsMode::All,
         name_budget: None,
         max_tools: None,
+        takes_in: None,
     },
     KnownClient {
         name: "cursor",
@@ -101,6 +119,7 @@ pub const KNOWN_CLIENTS: &[KnownClient] = &[
         tools: ToolsMode::Connected,
         name_budget: Some(40),
         max_tools: Some(40),
+        takes_in: None,
     },
 ];
 
@@ -154,6 +173,7 @@ mod tests {
         assert_eq!(called("@cline/core"), Some("cline"));
         assert_eq!(called("ai-sdk-mcp-client"), Some("ai-sdk"));
         assert_eq!(called("mcp-use"), Some("mcp-use"));
+        assert_eq!(called("gemini-cli-mcp-client"), Some("gemini"));
         assert_eq!(called("claude-code"), None);
         for text in ["auto", "none", "codex"] {
             assert_eq!(text.parse::<ClientDefaults>().unwrap().to_string(), text);

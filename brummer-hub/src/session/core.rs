@@ -23,7 +23,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -93,6 +93,8 @@ pub(super) struct Core {
     config: SessionConfig,
     /// Tools that the client takes from one server, where that is few.
     max_tools: Option<usize>,
+    /// How long the client takes, once it has listed its tools, until its model has them.
+    takes_in: Option<Duration>,
     talk: Talk,
     lists: Lists,
     operations: Operations,
@@ -133,9 +135,10 @@ impl Core {
         let auto = config.auto_connect && config.tools != ToolsMode::All;
         Self {
             target: Target::new(auto, config.working_directory.clone()),
+            talk: Talk { tells_models: config.tells_models, ..Talk::default() },
             config,
             max_tools: None,
-            talk: Talk::default(),
+            takes_in: None,
             lists: Lists::with(name_budget),
             operations: Operations::default(),
             feeds: Feeds::default(),
@@ -357,6 +360,7 @@ impl Core {
             self.config.tools = known.tools;
             self.config.name_budget = known.name_budget.unwrap_or(self.config.name_budget);
             self.max_tools = known.max_tools;
+            self.takes_in = known.takes_in;
             self.lists.catalog.name_budget = self.config.name_budget;
             self.lists.catalog.view_changed();
         }
@@ -491,7 +495,7 @@ impl Core {
     fn route(&mut self, ticket: Ticket, frame: Frame, waited: bool, now: Instant) {
         let destination = self.destination(ticket, &frame, waited);
         // What an instance that is away was subscribed to is only remembered here.
-        if let Destination::Refused { .. } = destination
+        if let Destination::Refused { .. } | Destination::Unmet { .. } | Destination::Await(_) = destination
             && frame.method() == Some(method::RESOURCES_UNSUBSCRIBE)
             && let Some(uri) = message::text_of(message::Key::of(&frame).uri)
             && self.feeds.forget(&uri)
@@ -503,7 +507,8 @@ impl Core {
 
     fn destination(&mut self, ticket: Ticket, frame: &Frame, waited: bool) -> Destination {
         let caller = self.talk.caller(ticket);
-        routing::route(frame, self.situation(caller, waited))
+        let patient = !self.talk.requests.has_waited(ticket);
+        routing::route(frame, Situation { patient, ..self.situation(caller, waited) })
     }
 
     fn situation(&mut self, caller: Caller, waited: bool) -> Situation<'_> {
@@ -518,6 +523,7 @@ impl Core {
             departed: &self.departed,
             missing: self.target.missing().filter(|_| caller == Caller::Greeted),
             waited,
+            patient: false,
             name_budget: self.config.name_budget,
         }
     }
@@ -553,12 +559,22 @@ impl Core {
                 let operation = Operation::task(frame, task, now);
                 self.ask_all(ticket, operation, &instances, method::TASKS_GET, &params, now);
             }
+            Destination::Await(generation) => self.wait_for_instance(ticket, frame, generation, now),
             Destination::Level => self.set_level(ticket, &frame, now),
             Destination::Listen { waited } => self.listen(ticket, frame, waited, now),
             Destination::Refused { code, text, data } => {
                 self.talk.answer_error(ticket, code, &text, data.as_deref());
             }
+            Destination::Unmet { code, text, data } => {
+                self.talk.answer_unmet(ticket, &routing::shape_of(&frame), code, &text, data.as_deref());
+            }
         }
+    }
+
+    /// Goes on once the instance is there, or has been waited for. A request waits so once.
+    fn wait_for_instance(&mut self, ticket: Ticket, frame: Frame, generation: Generation, now: Instant) {
+        self.talk.requests.waits(ticket);
+        self.begin(ticket, Operation::coming(frame, generation, now));
     }
 
     fn begin(&mut self, ticket: Ticket, operation: Operation) {
@@ -761,7 +777,7 @@ impl Core {
                 let caller = self.talk.caller(ticket);
                 self.lists.show(&mut self.talk, stage!(self), ticket, kind);
                 if kind == ListKind::Tools && caller == Caller::Greeted {
-                    for ticket in self.operations.on_refreshed() {
+                    for ticket in self.operations.on_refreshed(self.takes_in, now) {
                         self.finish(ticket, now);
                     }
                 }
@@ -853,8 +869,8 @@ impl Core {
             Outcome::Answered { answer: (link, Ok(frame)), shape, .. } => {
                 self.deliver(ticket, link, &frame, shape);
             }
-            Outcome::Answered { from, answer: (_, Err(error)), .. } => {
-                self.talk.answer_failure(ticket, &from, &error);
+            Outcome::Answered { from, answer: (_, Err(error)), shape } => {
+                self.talk.answer_failure(ticket, &shape, &from, &error);
             }
             Outcome::NoResource(uri) => {
                 let destination = routing::no_resource(self.talk.caller(ticket), &uri);
@@ -871,11 +887,12 @@ impl Core {
                 self.talk.answer_error(ticket, code::INVALID_PARAMS, text, None);
             }
             Outcome::Result(result) => self.talk.answer_result(ticket, &result),
+            Outcome::Route(frame) => self.route(ticket, frame, false, now),
             Outcome::Raised { link, frame, said, instance, shape, level } => {
                 // The request itself was not sent, and on another link all would begin again, as often as links fail.
                 let Some(open) = self.talk.links.get_mut(link) else {
                     let error = ExchangeError { sent: Sent::No, reason: ExchangeReason::Closed };
-                    return self.talk.answer_failure(ticket, &instance, &error);
+                    return self.talk.answer_failure(ticket, &shape, &instance, &error);
                 };
                 open.level = Some(open.level.map_or(level, |set| set.min(level)));
                 self.forward(ticket, &instance, (&frame, Vec::new()), &said, shape, now);
@@ -888,8 +905,10 @@ impl Core {
 
     fn own_tool(&mut self, ticket: Ticket, tool: Tool, frame: &Frame, now: Instant) {
         let caller = self.talk.caller(ticket);
-        let call = tools::call(tool, frame, &self.surroundings(caller));
+        let patient = !self.talk.requests.has_waited(ticket);
+        let call = tools::call(tool, frame, &Surroundings { patient, ..self.surroundings(caller) });
         match call {
+            tools::Call::Await(generation) => self.wait_for_instance(ticket, frame.clone(), generation, now),
             tools::Call::Result(result) => self.talk.answer_result(ticket, &result),
             tools::Call::Disconnect => self.disconnect(ticket),
             tools::Call::Connect { instances, whole } => {
@@ -944,6 +963,7 @@ impl Core {
             connected: self.target.connected(),
             suggested: self.target.suggested(&self.snapshot),
             is_modern: caller != Caller::Greeted,
+            patient: false,
         }
     }
 
@@ -1117,6 +1137,12 @@ impl Core {
         } else if moved {
             self.after_move(&before);
         }
+        let is_coming = |generation| {
+            snapshot.instances.iter().any(|it| it.generation == generation && it.state.is_coming())
+        };
+        for ticket in self.operations.on_snapshot(is_coming) {
+            self.finish(ticket, now);
+        }
         self.ask_for_roots();
         if self.snapshot.settled && !self.settled {
             self.settled = true;
@@ -1273,7 +1299,9 @@ impl Core {
     ) {
         self.asking.suspended.forget(number);
         match waiter {
-            Waiter::Client(forwarded) => self.talk.answer_failure(forwarded.ticket, instance, error),
+            Waiter::Client(forwarded) => {
+                self.talk.answer_failure(forwarded.ticket, &forwarded.shape, instance, error);
+            }
             Waiter::Suspended(state) => {
                 let outcome = asking::Outcome::Failed(Box::new(instance.clone()), error.clone());
                 self.asking.suspended.end(&state, outcome);
@@ -1332,7 +1360,7 @@ impl Core {
     fn on_answer(&mut self, link: LinkId, forwarded: Forwarded, frame: &Frame, now: Instant) {
         let Forwarded { ticket, shape, token, said, missing } = forwarded;
         if let Some(token) = token
-            && shape == Shape::Tool
+            && shape.is_call()
             && self.talk.caller(ticket) == Caller::Greeted
             && owners::created(frame).is_some()
         {
@@ -1364,13 +1392,13 @@ impl Core {
         };
         let ok = matches!(frame.kind(), Kind::Response { ok: true, .. });
         if ok
-            && shape == Shape::Tool
+            && shape.is_call()
             && let Some(task) = owners::created(frame)
         {
             self.owners.learn(&task, &instance.alias);
         }
         let mend = match shape {
-            Shape::Tool if is_sloppy => quirks::mended_tool_result(frame),
+            Shape::Tool | Shape::Task if is_sloppy => quirks::mended_tool_result(frame),
             Shape::Prompt if is_sloppy => quirks::mended_prompt(frame),
             _ => None,
         };
@@ -1382,7 +1410,7 @@ impl Core {
                     self.feeds.subscribe(&instance.alias, &original, &listed, on);
                 }
             }
-            Shape::Tool | Shape::Prompt | Shape::Resource if ok => {
+            Shape::Tool | Shape::Task | Shape::Prompt | Shape::Resource if ok => {
                 let (view, naming) = (stage!(self).instances(caller), stage!(self).naming(caller));
                 // What is connected alone needs no way back.
                 let is_alone = matches!(view.as_slice(), [only] if only.generation == instance.generation);
@@ -1393,7 +1421,7 @@ impl Core {
                     self.lists.catalog.note_mentions(frame, instance.generation);
                 }
             }
-            Shape::Tool | Shape::Prompt | Shape::Resource | Shape::Raw => {}
+            Shape::Tool | Shape::Task | Shape::Prompt | Shape::Resource | Shape::Raw => {}
         }
         edits.extend(self.talk.fit(ticket, link, frame));
         self.talk.answer_with(ticket, frame, edits);

@@ -10,7 +10,7 @@ use super::{
     message::{self, without},
     own::{self, Tool},
     peer::Caller,
-    requests::{Ticket, Waiter},
+    requests::{Shape, Ticket, Waiter},
     shown::Shown,
     stage::Stage,
     talk::Talk,
@@ -81,7 +81,7 @@ impl Lists {
             let instance = view.first().map(|it| (*it).clone());
             return match (failure, instance) {
                 (Failure::Exchange(error), Some(instance)) => {
-                    talk.answer_failure(ticket, &instance, &error);
+                    talk.answer_failure(ticket, &Shape::Raw, &instance, &error);
                 }
                 (Failure::Answer(frame), _) if frame.result().is_none() => {
                     talk.answer_with(ticket, &frame, Vec::new());

@@ -109,6 +109,9 @@ pub(crate) struct Key<'a> {
     pub(crate) cursor: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "taskId")]
     pub(crate) task: Option<&'a RawValue>,
+    /// Of `tools/call`: the answer is to be a task (2025-11-25, tasks).
+    #[serde(borrow, default, rename = "task")]
+    pub(crate) as_task: Option<&'a RawValue>,
 }
 
 /// What a completion is about.

@@ -39,6 +39,10 @@ const METHOD_PATIENCE: Duration = Duration::from_secs(5);
 /// How long instances may take to say whether they know a task.
 const TASK_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long a request waits for its instance to come up. A handshake takes milliseconds; a server that compiles first may need
+/// some seconds, and a client waits for a minute at least.
+pub(super) const COMING_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long a client may take to come for its new list of tools before it is told that it is connected.
 pub(super) const REFRESH_LIMIT: Duration = Duration::from_millis(500);
 
@@ -71,7 +75,9 @@ enum Kind {
     /// All are subscribed to; what is accepted is honoured.
     Listen { caller: Caller, opening: Box<Opening>, asked: BTreeMap<u64, Watched> },
     /// The client is about to come for its new list of tools.
-    Refresh { result: String },
+    Refresh { result: String, has_come: bool },
+    /// The instance that the request needs is about to answer for the first time.
+    Coming { frame: Frame, generation: Generation },
 }
 
 /// What lists are waited for.
@@ -130,6 +136,8 @@ pub(super) enum Outcome {
     },
     /// The result, as JSON text.
     Result(String),
+    /// An instance has come up, or not: where the request goes is decided anew.
+    Route(Frame),
     /// The level is set on the link; the request goes on.
     Raised {
         link: LinkId,
@@ -196,7 +204,12 @@ impl Operation {
     }
 
     pub(super) fn refresh(result: String, now: Instant) -> Self {
-        Self::new(Kind::Refresh { result }, Some(now + REFRESH_LIMIT))
+        Self::new(Kind::Refresh { result, has_come: false }, Some(now + REFRESH_LIMIT))
+    }
+
+    /// The request goes on when the instance is there, or has been waited for.
+    pub(super) fn coming(frame: Frame, generation: Generation, now: Instant) -> Self {
+        Self::new(Kind::Coming { frame, generation }, Some(now + COMING_LIMIT))
     }
 
     /// An instance was asked, under this number.
@@ -216,7 +229,7 @@ impl Operation {
     pub(super) fn is_idle(&self) -> bool {
         match &self.kind {
             Kind::Lists { missing, .. } => missing.is_empty(),
-            Kind::Refresh { .. } => false,
+            Kind::Refresh { .. } | Kind::Coming { .. } => false,
             _ => self.waiting.is_empty(),
         }
     }
@@ -265,14 +278,21 @@ impl Operation {
                 self.give_up()
             }
             // An instance without log messages refuses, and there is nothing to be done about it.
-            Kind::Lists { .. } | Kind::Level | Kind::Task { .. } | Kind::Refresh { .. } if !is_over => {
+            Kind::Lists { .. }
+            | Kind::Level
+            | Kind::Task { .. }
+            | Kind::Refresh { .. }
+            | Kind::Coming { .. }
+                if !is_over =>
+            {
                 return None;
             }
             Kind::Lists { .. }
             | Kind::Level
             | Kind::Raise { .. }
             | Kind::Task { .. }
-            | Kind::Refresh { .. } => self.give_up(),
+            | Kind::Refresh { .. }
+            | Kind::Coming { .. } => self.give_up(),
         };
         Some(Ok(over))
     }
@@ -292,7 +312,8 @@ impl Operation {
                 opening,
                 Opening { filter: Filter::default(), watched: Vec::new(), shared: Vec::new() }.into(),
             )),
-            Kind::Refresh { result } => Outcome::Result(std::mem::take(result)),
+            Kind::Refresh { result, .. } => Outcome::Result(std::mem::take(result)),
+            Kind::Coming { frame, .. } => Outcome::Route(frame.clone()),
             Kind::Raise { link, frame, said, instance, shape, level } => Outcome::Raised {
                 link: *link,
                 frame: frame.clone(),
@@ -435,12 +456,27 @@ impl Operations {
         }
     }
 
-    /// The client has been shown its tools.
-    pub(super) fn on_refreshed(&mut self) -> Vec<Ticket> {
-        let waits = |(ticket, operation): (&Ticket, &Operation)| {
-            matches!(operation.kind, Kind::Refresh { .. }).then_some(*ticket)
+    /// The client has been shown its tools, and takes so long to take them in. What waited only for that.
+    pub(super) fn on_refreshed(&mut self, takes_in: Option<Duration>, now: Instant) -> Vec<Ticket> {
+        let mut over = Vec::new();
+        for (ticket, operation) in &mut self.running {
+            let Kind::Refresh { has_come, .. } = &mut operation.kind else { continue };
+            match takes_in {
+                None => over.push(*ticket),
+                Some(pause) if !std::mem::replace(has_come, true) => operation.until = Some(now + pause),
+                Some(_) => {}
+            }
+        }
+        over
+    }
+
+    /// The list of instances is another. The requests whose instance has answered, or is not expected to any more.
+    pub(super) fn on_snapshot(&self, is_coming: impl Fn(Generation) -> bool) -> Vec<Ticket> {
+        let is_over = |(ticket, operation): (&Ticket, &Operation)| match operation.kind {
+            Kind::Coming { generation, .. } if !is_coming(generation) => Some(*ticket),
+            _ => None,
         };
-        self.running.iter().filter_map(waits).collect()
+        self.running.iter().filter_map(is_over).collect()
     }
 
     /// When something is due next.
@@ -562,5 +598,23 @@ mod tests {
             operations.asked(ticket, number + 1, next.0);
         }
         assert!(matches!(operations.on_answer(ticket, 3, answer(UNKNOWN), now), Progress::Over(_)));
+    }
+
+    #[test]
+    fn a_client_that_takes_its_tools_in_slowly_is_given_the_time_once() {
+        let to = ReplyTo { id: "1".into(), batch: None, claim: None };
+        let ticket = Requests::default().ask(to).unwrap();
+        let (began, pause) = (Instant::now(), Duration::from_millis(250));
+        let mut operations = Operations::default();
+        operations.begin(ticket, Operation::refresh("{}".to_owned(), began));
+        assert_eq!(operations.deadline(), Some(began + REFRESH_LIMIT));
+        // It comes late, and once more: what counts is when it first came.
+        let came = began + REFRESH_LIMIT / 2;
+        assert!(operations.on_refreshed(Some(pause), came).is_empty());
+        assert!(operations.on_refreshed(Some(pause), came + pause / 2).is_empty());
+        assert_eq!(operations.deadline(), Some(came + pause));
+        assert!(operations.due(came + pause / 2).is_empty());
+        assert_eq!(operations.due(came + pause), [ticket]);
+        assert_eq!(operations.on_refreshed(None, came), [ticket]);
     }
 }

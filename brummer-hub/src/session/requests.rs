@@ -44,6 +44,8 @@ pub(super) enum Work {
 struct Asked {
     to: ReplyTo,
     work: Work,
+    /// Whether it has waited for an instance to come up. It does so once.
+    has_waited: bool,
 }
 
 /// Who waits for a request on a link.
@@ -85,6 +87,8 @@ pub(super) enum Shape {
     Raw,
     /// The answer to `tools/call`.
     Tool,
+    /// The same, where the client wants a task.
+    Task,
     /// The answer to `prompts/get`.
     Prompt,
     /// The answer to `resources/read`.
@@ -96,7 +100,12 @@ pub(super) enum Shape {
 impl Shape {
     /// Whether the request may be answered with questions (2026-07-28, multi round-trip requests § Supported Requests).
     pub(super) const fn may_ask(&self) -> bool {
-        matches!(self, Self::Tool | Self::Prompt | Self::Resource)
+        matches!(self, Self::Tool | Self::Task | Self::Prompt | Self::Resource)
+    }
+
+    /// Whether it is the answer to `tools/call`.
+    pub(super) const fn is_call(&self) -> bool {
+        matches!(self, Self::Tool | Self::Task)
     }
 }
 
@@ -153,7 +162,7 @@ impl Requests {
             Entry::Vacant(free) => {
                 free.insert(ticket);
                 self.last += 1;
-                self.asked.insert(ticket, Asked { to, work: Work::Routing });
+                self.asked.insert(ticket, Asked { to, work: Work::Routing, has_waited: false });
                 Ok(ticket)
             }
         }
@@ -176,6 +185,18 @@ impl Requests {
     pub(super) fn claim(&mut self, ticket: Ticket, claim: std::sync::Arc<super::peer::Claim>) {
         if let Some(asked) = self.asked.get_mut(&ticket) {
             asked.to.claim = Some(claim);
+        }
+    }
+
+    /// Whether a request has waited for an instance to come up.
+    pub(super) fn has_waited(&self, ticket: Ticket) -> bool {
+        self.asked.get(&ticket).is_some_and(|asked| asked.has_waited)
+    }
+
+    /// A request waits for an instance to come up.
+    pub(super) fn waits(&mut self, ticket: Ticket) {
+        if let Some(asked) = self.asked.get_mut(&ticket) {
+            asked.has_waited = true;
         }
     }
 

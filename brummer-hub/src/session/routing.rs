@@ -13,11 +13,12 @@ use super::{
     owners::Owners,
     peer::Caller,
     requests::Shape,
+    talk::inactive_text,
 };
 use crate::{
     frame::{Edit, Frame},
     hub::Snapshot,
-    instance::{Instance, InstanceState},
+    instance::{Generation, Instance, InstanceState},
     protocol::{code, method},
 };
 
@@ -47,8 +48,12 @@ pub(super) enum Destination {
     Level,
     /// A listen; whether lists that are not there have been waited for.
     Listen { waited: bool },
-    /// It cannot be done.
+    /// This instance is about to answer for the first time, and is waited for.
+    Await(Generation),
+    /// The request is wrong.
     Refused { code: i32, text: String, data: Option<String> },
+    /// Nothing is wrong with the request, and it cannot be done all the same.
+    Unmet { code: i32, text: String, data: Option<String> },
 }
 
 /// What is known of instances that are gone.
@@ -94,6 +99,8 @@ pub(super) struct Situation<'a> {
     pub(super) missing: Option<&'a Instance>,
     /// Lists that are not there have been waited for.
     pub(super) waited: bool,
+    /// The request has not waited yet for an instance to come up.
+    pub(super) patient: bool,
     pub(super) name_budget: usize,
 }
 
@@ -101,7 +108,8 @@ pub(super) struct Situation<'a> {
 enum Found {
     Owner(Owner),
     Lists(Vec<(ListKey, Instance)>),
-    Refused(Destination),
+    /// To no instance, or to none yet.
+    Nowhere(Destination),
 }
 
 /// Where a request goes.
@@ -153,6 +161,22 @@ fn refused(code: i32, text: impl Into<String>) -> Destination {
     Destination::Refused { code, text: text.into(), data: None }
 }
 
+fn unmet(code: i32, text: impl Into<String>) -> Destination {
+    Destination::Unmet { code, text: text.into(), data: None }
+}
+
+/// How the answer to a request is fitted that has come nowhere.
+pub(super) fn shape_of(frame: &Frame) -> Shape {
+    match frame.method() {
+        Some(method::TOOLS_CALL) => call_shape(&Key::of(frame)),
+        _ => Shape::Raw,
+    }
+}
+
+const fn call_shape(key: &Key<'_>) -> Shape {
+    if key.as_task.is_some() { Shape::Task } else { Shape::Tool }
+}
+
 fn to(instance: &Instance, edits: Vec<Edit>, shape: Shape) -> Destination {
     Destination::Instance { instance: instance.clone(), edits, shape }
 }
@@ -181,13 +205,13 @@ fn is_active(instance: &Instance) -> bool {
 
 impl<'a> Situation<'a> {
     fn tool(&mut self, frame: &Frame) -> Destination {
-        let raw = Key::of(frame).name;
-        let Some(name) = text_of(raw) else {
+        let key = Key::of(frame);
+        let Some(name) = text_of(key.name) else {
             return refused(code::INVALID_PARAMS, "`tools/call` needs the `name` of a tool");
         };
         match Tool::named(&name) {
             Some(tool) => Destination::OwnTool(tool),
-            None => self.named(ListKind::Tools, frame, raw, &name, Shape::Tool),
+            None => self.named(ListKind::Tools, frame, key.name, &name, call_shape(&key)),
         }
     }
 
@@ -219,7 +243,7 @@ impl<'a> Situation<'a> {
             }
             Found::Owner(owner) => self.to_owner(&owner, edits(frame, raw, name, &owner.original), shape),
             Found::Lists(lists) => Destination::Lists(lists),
-            Found::Refused(destination) => destination,
+            Found::Nowhere(destination) => destination,
         }
     }
 
@@ -233,7 +257,7 @@ impl<'a> Situation<'a> {
         match self.snapshot.instances.iter().find(|it| it.generation == owner.generation) {
             Some(instance) => to(instance, edits, shape),
             // The lists of what is gone are forgotten with it.
-            None => refused(code::INTERNAL_ERROR, "the instance is gone"),
+            None => unmet(code::INTERNAL_ERROR, "the instance is gone; `instances_list` shows what runs"),
         }
     }
 
@@ -278,14 +302,31 @@ impl<'a> Situation<'a> {
                     _ if !unknown.is_empty() && !self.waited => Found::Lists(unknown),
                     // It says better than the hub what it does not know.
                     Some(only) => as_it_is(only),
-                    None => Found::Refused(self.unknown(kind, name)),
+                    None => Found::Nowhere(self.unknown(kind, name)),
                 }
             }
             (several, _) => {
                 let names: Vec<_> = several.iter().map(|it| format!("`{}__{name}`", it.alias)).collect();
                 let text = format!("several instances have `{name}`: call {}", names.join(" or "));
-                Found::Refused(refused(code::INVALID_PARAMS, text))
+                Found::Nowhere(unmet(code::INVALID_PARAMS, text))
             }
+        }
+    }
+
+    /// The instance is not active.
+    fn inactive(&self, instance: &Instance) -> Destination {
+        if self.patient && instance.state.is_coming() {
+            return Destination::Await(instance.generation);
+        }
+        let state = instance.state.name();
+        away(&instance.alias, state, inactive_text(instance))
+    }
+
+    /// The instance that the session would be connected to is not there, unless another one is about to take its place.
+    fn missing(&self, former: &Instance) -> Destination {
+        match self.snapshot.successor(former).filter(|it| it.state.is_coming()) {
+            Some(coming) => self.inactive(coming),
+            None => not_running(&former.alias, self.departed.of(&former.alias).unwrap_or("it is gone")),
         }
     }
 
@@ -294,11 +335,10 @@ impl<'a> Situation<'a> {
         let (alias, rest) = split(name)?;
         let Some(instance) = self.snapshot.instances.iter().find(|it| *it.alias == *alias) else {
             let seen = self.departed.of(alias)?;
-            return Some(Found::Refused(not_running(alias, seen)));
+            return Some(Found::Nowhere(not_running(alias, seen)));
         };
         if !is_active(instance) {
-            let seen = format!("it is {}", instance.state);
-            return Some(Found::Refused(not_running(alias, &seen)));
+            return Some(Found::Nowhere(self.inactive(instance)));
         }
         let key = self.key(instance, kind);
         let owner = |original| Found::Owner(Owner { generation: instance.generation, original });
@@ -314,8 +354,7 @@ impl<'a> Situation<'a> {
 
     fn unknown(&self, kind: ListKind, name: &str) -> Destination {
         if let Some(missing) = self.missing {
-            let seen = self.departed.of(&missing.alias).unwrap_or("it is gone");
-            return not_running(&missing.alias, seen);
+            return self.missing(missing);
         }
         match kind {
             ListKind::Tools if self.view.is_empty() && self.naming == Naming::Own => {
@@ -347,9 +386,7 @@ impl<'a> Situation<'a> {
             let is_shown =
                 |instance: &Instance| self.view.iter().any(|it| it.generation == instance.generation);
             match (owner, self.departed.of(alias)) {
-                (Some(owner), _) if !is_active(owner) => {
-                    return not_running(alias, &format!("it is {}", owner.state));
-                }
+                (Some(owner), _) if !is_active(owner) => return self.inactive(owner),
                 (Some(owner), _) if self.view.len() == 1 || !is_shown(owner) => {
                     return to(owner, edits(frame, raw, uri, original), shape(original));
                 }
@@ -376,9 +413,7 @@ impl<'a> Situation<'a> {
             Err(lists) if !lists.is_empty() => Destination::Lists(lists),
             Err(_) => match (frame.method(), self.view.as_slice()) {
                 (_, []) => match self.missing {
-                    Some(missing) => {
-                        not_running(&missing.alias, self.departed.of(&missing.alias).unwrap_or("it is gone"))
-                    }
+                    Some(missing) => self.missing(missing),
                     None => no_resource(self.caller, uri),
                 },
                 // What nobody lists can only be meant when there is no choice.
@@ -475,9 +510,13 @@ pub(super) fn no_resource(caller: Caller, uri: &str) -> Destination {
 
 /// The instance that is meant is known, and not there.
 pub(super) fn not_running(alias: &str, seen: &str) -> Destination {
-    let data = json!({"alias": alias, "reason": "not running", "sent": "no"}).to_string();
     let text = format!("instance `{alias}` is not running: {seen}. `instances_list` shows what runs.");
-    Destination::Refused { code: code::INTERNAL_ERROR, text, data: Some(data) }
+    away(alias, "not running", text)
+}
+
+fn away(alias: &str, reason: &str, text: String) -> Destination {
+    let data = json!({"alias": alias, "reason": reason, "sent": "no"}).to_string();
+    Destination::Unmet { code: code::INTERNAL_ERROR, text, data: Some(data) }
 }
 
 #[cfg(test)]

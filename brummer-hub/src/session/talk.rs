@@ -10,12 +10,12 @@ use super::{
     links::{Link, Links},
     message,
     peer::{Caller, Peer, fit},
-    requests::{Requests, Sent as SentRequest, Ticket, Waiter},
+    requests::{Requests, Sent as SentRequest, Shape, Ticket, Waiter},
 };
 use crate::{
     frame::{Edit, Frame, Object, Parts},
     instance::Instance,
-    protocol::{Era, code},
+    protocol::{Era, code, meta},
     upstream::{ExchangeError, ExchangeReason, Hello, LinkId, Sent},
 };
 
@@ -42,6 +42,8 @@ pub(super) enum Effect {
 
 #[derive(Debug, Default)]
 pub(super) struct Talk {
+    /// Calls that fail are answered with results, for a model to read.
+    pub(super) tells_models: bool,
     pub(super) peer: Peer,
     pub(super) links: Links,
     pub(super) requests: Requests,
@@ -69,7 +71,7 @@ impl Talk {
         let Some(to) = self.requests.to(ticket) else { return };
         let answer = match &to.claim {
             None => message::result(&to.id, result),
-            Some(claim) => message::result(&to.id, &fit::own_result(result, claim)),
+            claim => message::result(&to.id, &fit::own_result(result, None, claim.as_deref())),
         };
         self.answer(ticket, answer);
     }
@@ -81,10 +83,41 @@ impl Talk {
         self.answer(ticket, answer);
     }
 
-    /// Answers with an error that says which instance failed, why, and whether the request may have run.
-    pub(super) fn answer_failure(&mut self, ticket: Ticket, instance: &Instance, error: &ExchangeError) {
-        let text = failure_text(instance, error);
-        self.answer_error(ticket, code::INTERNAL_ERROR, &text, Some(&failure_data(instance, error)));
+    /// Answers what nothing is wrong with, and what cannot be done all the same. `data` is JSON text of an object. What a
+    /// client makes of an error is its own affair: some end the conversation, some show the model other words. So a call of a
+    /// tool gets a result.
+    pub(super) fn answer_unmet(
+        &mut self,
+        ticket: Ticket,
+        shape: &Shape,
+        code: i32,
+        text: &str,
+        data: Option<&str>,
+    ) {
+        if !self.tells_models || *shape != Shape::Tool {
+            return self.answer_error(ticket, code, text, data);
+        }
+        let Some(to) = self.requests.to(ticket) else { return };
+        let result = json!({"content": [{"type": "text", "text": text}], "isError": true}).to_string();
+        let more = data.map(|data| format!("\"{}\":{data}", meta::FAILURE));
+        let result = fit::own_result(&result, more.as_deref(), to.claim.as_deref());
+        let answer = message::result(&to.id, &result);
+        self.answer(ticket, answer);
+    }
+
+    /// Answers that an instance has failed, why, and whether the request may have run.
+    pub(super) fn answer_failure(
+        &mut self,
+        ticket: Ticket,
+        shape: &Shape,
+        instance: &Instance,
+        error: &ExchangeError,
+    ) {
+        let mut text = failure_text(instance, error);
+        if self.tells_models && *shape == Shape::Tool {
+            text.push_str(advice(error));
+        }
+        self.answer_unmet(ticket, shape, code::INTERNAL_ERROR, &text, Some(&failure_data(instance, error)));
     }
 
     /// Answers with what an instance answered, edited.
@@ -215,6 +248,36 @@ pub(super) fn failure_text(instance: &Instance, error: &ExchangeError) -> String
         Sent::Yes => "",
     };
     format!("instance `{}` ({}): {error}{sent}", instance.alias, instance.found.doorbell.name)
+}
+
+/// What a model can do about it.
+const fn advice(error: &ExchangeError) -> &'static str {
+    match (&error.reason, error.sent) {
+        // It says so itself.
+        (ExchangeReason::Taken { .. }, _) => "",
+        (ExchangeReason::Busy, _) => ". Call it again when some of its calls are done.",
+        (ExchangeReason::TooLarge { .. }, _) => ". Ask for less at a time, if the tool lets you.",
+        (ExchangeReason::TimedOut { .. }, Sent::Unknown) => {
+            ". It may still be at work: `instances_health` shows whether it answers. Look at what the call has done before you \
+             repeat it."
+        }
+        (_, Sent::Unknown) => {
+            ". `instances_list` shows whether the instance still runs. Look at what the call has done before you repeat it."
+        }
+        (_, Sent::No) => ". Call it again when `instances_list` shows it as active.",
+        (_, Sent::Yes) => ". The server of this instance is at fault; its own output may say more.",
+    }
+}
+
+/// Says how it is with an instance that is not active.
+pub(super) fn inactive_text(instance: &Instance) -> String {
+    let why = instance.status().last_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let next = if instance.state.is_coming() {
+        "Call again in a moment; `instances_health` shows how it is."
+    } else {
+        "`instances_list` shows what runs."
+    };
+    format!("instance `{}` is not active: it is {}{why}. {next}", instance.alias, instance.state)
 }
 
 /// An instance is gone, and nothing was sent to it.

@@ -22,8 +22,10 @@ use tokio::{
 use super::feeds::MAX_LISTENS;
 use crate::{
     Hub, HubConfig,
+    client::{ClientConfig, ClientError, Request},
     discovery::Directories,
     doorbell::InstanceId,
+    instance::InstanceState,
     protocol::code,
     registration::{Registration, RegistrationOptions},
     session::{Session, SessionConfig},
@@ -156,6 +158,48 @@ async fn a_suspended_call_is_given_up_after_ten_minutes() {
     assert!(error["message"].as_str().unwrap().contains("expired"), "{error}");
     tokio::time::resume();
     client.0.close().await;
+    drop(registration);
+    hub.shutdown().await;
+}
+
+/// Only what is coming up is waited for, and only for a while.
+#[tokio::test]
+async fn an_instance_that_never_answers_is_waited_for_once_and_a_program_gets_an_error() {
+    let data = TempDir::new().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut options = RegistrationOptions::new(listener.local_addr().unwrap().port());
+    options.name = Some("mute".to_owned());
+    options.directories = Directories::only(data.path());
+    let registration = Registration::announce(options).unwrap();
+    let hub = hub(&data);
+    within(
+        hub.instances()
+            .wait_for(|list| list.instances.iter().any(|it| it.state == InstanceState::Connecting)),
+    )
+    .await
+    .unwrap();
+    within(hub.settled()).await;
+    let mut client = Client(hub.session(SessionConfig::default()));
+    tokio::time::pause();
+    for name in ["mute__tool", "instances_call"] {
+        let began = Instant::now();
+        let arguments = json!({"instance_id": "mute", "tool": "tool"});
+        let call = json!({"name": name, "arguments": arguments});
+        let answer = client.ask(name.len(), "tools/call", call).await;
+        assert_eq!(began.elapsed().as_secs(), 5, "{answer}");
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("`mute` is not active: it is connecting"), "{answer}");
+        assert_eq!(answer["result"]["isError"], true, "{answer}");
+    }
+    let (program, _incoming) = hub.client(ClientConfig::default()).unwrap();
+    let error = within(program.request(Request::tool(None, "mute__tool", None).unwrap())).await.unwrap_err();
+    assert!(
+        matches!(&error, ClientError::Rpc(error) if error.code == i64::from(code::INTERNAL_ERROR)),
+        "{error:?}"
+    );
+    tokio::time::resume();
+    client.0.close().await;
+    program.close().await;
     drop(registration);
     hub.shutdown().await;
 }

@@ -11,6 +11,7 @@ use super::{
     catalog::{Described, Item, split},
     message::{self, text_of},
     own::{INSTANCES_URI, Tool},
+    talk::inactive_text,
 };
 use crate::{
     frame::Frame,
@@ -33,6 +34,29 @@ pub(super) struct Surroundings<'a> {
     /// The instances that the client's directories point to.
     pub(super) suggested: Vec<&'a Instance>,
     pub(super) is_modern: bool,
+    /// The call has not waited yet for an instance to come up.
+    pub(super) patient: bool,
+}
+
+/// Why a call cannot be done.
+#[derive(Debug)]
+enum Unmet {
+    /// What the model is told.
+    Because(String),
+    /// This instance is about to answer for the first time, and is waited for.
+    Coming(Generation),
+}
+
+impl From<String> for Unmet {
+    fn from(text: String) -> Self {
+        Self::Because(text)
+    }
+}
+
+impl From<&str> for Unmet {
+    fn from(text: &str) -> Self {
+        Self::Because(text.to_owned())
+    }
 }
 
 /// What a call of one of the tools comes to.
@@ -48,6 +72,8 @@ pub(super) enum Call {
     Tools { instances: Vec<Instance>, query: String },
     /// This request is sent to an instance, and its answer is the answer.
     Forward { instance: Instance, call: Frame },
+    /// It is tried again when this instance is there, or has been waited for.
+    Await(Generation),
 }
 
 /// Arguments of all tools; each reads the ones that it has.
@@ -155,25 +181,29 @@ impl Carried<'_> {
 pub(super) fn call(tool: Tool, frame: &Frame, at: &Surroundings<'_>) -> Call {
     let raw = frame.peek::<CallParams<'_>>().and_then(|params| params.arguments);
     let outcome = match object(raw) {
-        None => Err("`arguments` must be an object that has each member once".to_owned()),
+        None => Err("`arguments` must be an object that has each member once".into()),
         Some(text) => Arguments::read(&text)
-            .map_err(|error| format!("{}: {error}", tool.name()))
+            .map_err(|error| format!("{}: {error}", tool.name()).into())
             .and_then(|arguments| at.call(tool, &arguments, frame)),
     };
-    outcome.unwrap_or_else(|text| Call::Result(tool_error(&text)))
+    match outcome {
+        Ok(call) => call,
+        Err(Unmet::Because(text)) => Call::Result(tool_error(&text)),
+        Err(Unmet::Coming(generation)) => Call::Await(generation),
+    }
 }
 
 impl Surroundings<'_> {
-    fn call(&self, tool: Tool, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, String> {
+    fn call(&self, tool: Tool, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, Unmet> {
         match tool {
-            Tool::List => self.list(arguments).map(Call::Result),
+            Tool::List => Ok(Call::Result(self.list(arguments)?)),
             Tool::Connect => self.connect(arguments),
             Tool::Disconnect if self.is_modern => {
                 let text = "Nothing to disconnect: the tools of all instances are listed at all times.";
                 Ok(Call::Result(tool_result(text, &json!({"disconnected": null}))))
             }
             Tool::Disconnect => Ok(Call::Disconnect),
-            Tool::Health => self.health(arguments).map(Call::Result),
+            Tool::Health => Ok(Call::Result(self.health(arguments)?)),
             Tool::Tools => self.tools(arguments),
             Tool::Call => self.forward(arguments, frame),
         }
@@ -218,7 +248,7 @@ impl Surroundings<'_> {
         !self.is_modern && self.connected.iter().any(|it| it.generation == generation)
     }
 
-    fn connect(&self, arguments: &Arguments<'_>) -> Result<Call, String> {
+    fn connect(&self, arguments: &Arguments<'_>) -> Result<Call, Unmet> {
         let wanted = arguments.instance.as_deref().ok_or_else(|| {
             format!("instances_connect needs `instance_id`. {}", candidates(self.snapshot.instances.iter()))
         })?;
@@ -226,12 +256,12 @@ impl Surroundings<'_> {
         if !here.is_empty() {
             let active: Vec<_> = here.iter().filter(|it| it.state == InstanceState::Active).collect();
             if active.is_empty() {
-                here.first().map_or(Ok(()), |first| active_one(first).map(|_| ()))?;
+                here.first().map_or(Ok(()), |first| self.active_one(first).map(|_| ()))?;
             }
             let instances = active.into_iter().map(|it| (*it).clone()).collect();
             return Ok(Call::Connect { instances, whole: true });
         }
-        let instance = active_one(find(self.snapshot, wanted)?)?.clone();
+        let instance = self.active_one(find(self.snapshot, wanted)?)?.clone();
         Ok(Call::Connect { instances: vec![instance], whole: false })
     }
 
@@ -252,7 +282,7 @@ impl Surroundings<'_> {
         Ok(tool_result(&text, &structured))
     }
 
-    fn tools(&self, arguments: &Arguments<'_>) -> Result<Call, String> {
+    fn tools(&self, arguments: &Arguments<'_>) -> Result<Call, Unmet> {
         let query = arguments.query.as_deref().unwrap_or_default().to_owned();
         let instances = match arguments.instance.as_deref() {
             // A search without an instance is one over all.
@@ -262,20 +292,18 @@ impl Surroundings<'_> {
         Ok(Call::Tools { instances, query })
     }
 
-    fn forward(&self, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, String> {
+    fn forward(&self, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, Unmet> {
         let tool = arguments.tool.as_deref();
         let tool = tool.ok_or("instances_call needs `tool`, the name of a tool of the instance")?;
         // The alias may stand in front of the tool's name, as a search over all instances shows it.
         let named = split(tool).map(|(alias, _)| alias).filter(|alias| {
-            arguments.instance.is_none() && self.snapshot.active().any(|it| *it.alias == **alias)
+            arguments.instance.is_none() && self.snapshot.instances.iter().any(|it| *it.alias == **alias)
         });
         let instance = match self.meant(arguments.instance.as_deref().or(named))?.as_slice() {
             [only] => (*only).clone(),
             several => {
-                return Err(format!(
-                    "which instance? Give `instance_id`. {}",
-                    candidates(several.iter().copied())
-                ));
+                let candidates = candidates(several.iter().copied());
+                return Err(format!("which instance? Give `instance_id`. {candidates}").into());
             }
         };
         let given = arguments.arguments.as_deref().unwrap_or("{}");
@@ -286,9 +314,9 @@ impl Surroundings<'_> {
 
     /// The active instances that are meant: the one named, else those that are connected, else the only one, else those
     /// of the working directory. Never a guess.
-    fn meant(&self, wanted: Option<&str>) -> Result<Vec<&Instance>, String> {
+    fn meant(&self, wanted: Option<&str>) -> Result<Vec<&Instance>, Unmet> {
         if let Some(wanted) = wanted {
-            return Ok(vec![active_one(find(self.snapshot, wanted)?)?]);
+            return Ok(vec![self.active_one(find(self.snapshot, wanted)?)?]);
         }
         let connected = self.snapshot.instances.iter().filter(|it| self.is_connected(it.generation));
         let connected: Vec<_> = connected.collect();
@@ -299,9 +327,17 @@ impl Surroundings<'_> {
         };
         if default.is_empty() {
             let candidates = candidates(self.snapshot.instances.iter());
-            return Err(format!("which instance? Give `instance_id`. {candidates}"));
+            return Err(format!("which instance? Give `instance_id`. {candidates}").into());
         }
-        default.into_iter().map(active_one).collect()
+        default.into_iter().map(|it| self.active_one(it)).collect()
+    }
+
+    fn active_one<'s>(&self, instance: &'s Instance) -> Result<&'s Instance, Unmet> {
+        match instance.state {
+            InstanceState::Active => Ok(instance),
+            state if self.patient && state.is_coming() => Err(Unmet::Coming(instance.generation)),
+            _ => Err(inactive_text(instance).into()),
+        }
     }
 
     /// The resource `brummer://instances`.
@@ -341,7 +377,11 @@ pub(super) fn connected(
         text.push_str(&format!("\nIts tools could not be listed yet, and are asked for again: {failure}"));
     }
     if !is_modern {
-        text.push_str("\nIf your tool list does not show them, call them as they are named here, or by `instances_call`.");
+        text.push_str("\nIf your tool list does not show them, call them as they are named here, or by `instances_call`");
+        if let [only] = instances {
+            text.push_str(&format!(" with `instance_id` \"{}\" and `tool`", only.alias));
+        }
+        text.push('.');
     }
     let entries: Vec<_> = instances.iter().map(|it| InstanceEntry::of(it, !is_modern)).collect();
     text.push('\n');
@@ -379,15 +419,6 @@ fn find<'a>(snapshot: &'a Snapshot, wanted: &str) -> Result<&'a Instance, String
             Err(format!("no instance is called `{wanted}`. {}", candidates(snapshot.instances.iter())))
         }
     }
-}
-
-fn active_one(instance: &Instance) -> Result<&Instance, String> {
-    if instance.state == InstanceState::Active {
-        return Ok(instance);
-    }
-    let status = instance.status();
-    let why = status.last_error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    Err(format!("instance `{}` is not active but {}{why}", instance.alias, instance.state))
 }
 
 /// What could have been meant.
@@ -548,6 +579,7 @@ mod tests {
             connected: &snapshot.instances[..1],
             suggested: Vec::new(),
             is_modern,
+            patient: true,
         };
         let called = |tool, is_modern| {
             let frame = message::request(method::TOOLS_CALL, "{}");

@@ -133,6 +133,23 @@ async fn between_legacy_sides_tasks_pass_whole() {
     assert_eq!((&told["taskId"], &told["vendor"]), (&id, &json!(1.0)));
 }
 
+/// What its client waits for is no result of a tool.
+#[tokio::test]
+async fn a_call_that_wants_a_task_fails_with_an_error() {
+    let home = Home::new();
+    let behaviour = experimental()
+        .tool("broken", |_| std::future::ready(crate::support::Answer::http(500, "text/plain", "no")));
+    let (hub, _fake) = connected_as(&home, behaviour, HubOptions::default().capabilities(with_tasks())).await;
+    let params = json!({ "name": "broken" });
+    assert!(hub.request("tools/call", params.clone()).await.failure().message.contains("HTTP status 500"));
+    let mut params = params;
+    params["task"] = json!({ "ttl": 60_000 });
+    let error = hub.request("tools/call", params).await.err();
+    assert_eq!((error.code, &error.data["sent"]), (-32603, &json!("yes")), "{error:?}");
+    let params = json!({ "name": "nobody__has_it", "task": {} });
+    assert_eq!(hub.request("tools/call", params).await.err().code, -32602);
+}
+
 #[tokio::test]
 async fn with_several_instances_each_task_finds_its_own() {
     let home = Home::new();
@@ -186,8 +203,8 @@ async fn a_task_that_the_request_did_not_allow_is_an_error() {
     let home = Home::new();
     let (hub, _fake) = connected(&home, extension()).await;
     hub.request("tools/list", Value::Null).await.ok();
-    let error = hub.call("always_task", json!({})).await.err();
-    assert_eq!(error.code, -32603, "{error:?}");
+    let error = hub.call("always_task", json!({})).await.failure();
+    assert!(error.message.contains("task"), "{error:?}");
 }
 
 #[tokio::test]

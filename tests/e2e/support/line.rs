@@ -80,6 +80,17 @@ impl Line {
         serde_json::from_str(error).unwrap()
     }
 
+    /// What the hub says of a call that it could not get done: a result with `isError`, its text as `message`, what it knows as
+    /// `data`. It must be complete in its text, which some clients show alone, and without a structured part, for which the
+    /// tool's own schema would hold.
+    pub(crate) fn failure(&self) -> RpcError {
+        let result = self.ok();
+        assert_eq!(result["isError"], true, "{result:#}");
+        assert!(result.get("structuredContent").is_none(), "{result:#}");
+        let message = result["content"][0]["text"].as_str().expect("a text").to_owned();
+        RpcError { code: 0, message, data: result["_meta"]["brummer-hub/failure"].clone() }
+    }
+
     /// The parameters as JSON; null when there are none.
     pub(crate) fn params(&self) -> Value {
         self.params.as_deref().map_or(Value::Null, |params| serde_json::from_str(params).unwrap())

@@ -163,11 +163,14 @@ async function attempt(entry) {
   return { entry, version, direct, hub };
 }
 
-/** Where a client of HTTP throws the connection's end or a status, the hub says it in an error of JSON-RPC. */
+/** What the hub says of what it could not get done: of a call in its result, of anything else in an error of JSON-RPC. */
+const unmet = ({ result, error }) => (result?.isError ? result.content[0].text : error?.code === -32603 ? error.message : undefined);
+
+/** Where a client of HTTP throws the connection's end or a status, the hub says it in words. */
 function same(direct, hub) {
   const { code } = direct.error ?? {};
-  if (direct.error && code === undefined) return hub.error?.code === -32603;
-  if (code >= 100 && code < 600) return hub.error?.code === -32603 && hub.error.message.includes(`HTTP status ${code}`);
+  if (direct.error && code === undefined) return unmet(hub) !== undefined;
+  if (code >= 100 && code < 600) return unmet(hub)?.includes(`HTTP status ${code}`) === true;
   return isDeepStrictEqual(direct, hub);
 }
 

@@ -26,11 +26,22 @@ struct Known {
     /// What the session would be connected to.
     missing: bool,
     waited: bool,
+    /// It has not waited yet for an instance to come up.
+    patient: bool,
+    /// What takes the place of what is missing is about to answer.
+    restarts: bool,
 }
 
 /// Nothing is connected, and all lists are there.
-const ALONE: Known =
-    Known { view: &[], prefixed: false, listed: &["web", "api"], missing: false, waited: false };
+const ALONE: Known = Known {
+    view: &[],
+    prefixed: false,
+    listed: &["web", "api"],
+    missing: false,
+    waited: false,
+    patient: true,
+    restarts: false,
+};
 
 const WEB: Known = Known { view: &["web"], ..ALONE };
 
@@ -53,8 +64,10 @@ fn tell(method: &str, params: &Value, known: Known) -> String {
         let generation = if alias == "web" { 1 } else { 2 };
         instance(generation, &format!("{alias}-id"), alias, "/p", alias)
     });
-    let snapshot = snapshot(all.into_iter().rev().chain([asleep]));
-    let gone = instance(4, "old-id", "old", "/r", "old");
+    let mut coming = instance(5, "new-id", "new", "/s", "new");
+    coming.state = InstanceState::Connecting;
+    let snapshot = snapshot(all.into_iter().rev().chain([asleep, coming]));
+    let gone = instance(4, "old-id", "old", if known.restarts { "/s" } else { "/r" }, "old");
     let mut departed = Departed::default();
     departed.note(&gone);
     let (mut catalog, now) = (Catalog::default(), Instant::now());
@@ -82,6 +95,7 @@ fn tell(method: &str, params: &Value, known: Known) -> String {
         departed: &departed,
         missing: known.missing.then_some(&gone),
         waited: known.waited,
+        patient: known.patient,
         name_budget: BUDGET,
     };
     let aliases = |all: &mut dyn Iterator<Item = &Instance>| {
@@ -103,7 +117,8 @@ fn tell(method: &str, params: &Value, known: Known) -> String {
         Destination::Task { instances, .. } => format!("task of {}", aliases(&mut instances.iter())),
         Destination::Level => "level".to_owned(),
         Destination::Listen { .. } => "listen".to_owned(),
-        Destination::Refused { text, .. } => format!("no: {text}"),
+        Destination::Await(generation) => format!("waits for {}", generation.0),
+        Destination::Refused { text, .. } | Destination::Unmet { text, .. } => format!("no: {text}"),
     }
 }
 
@@ -119,6 +134,7 @@ fn check(method: &str, member: &str, table: &[(&str, Known, &str)]) {
 fn tools_are_found_by_each_of_their_names() {
     const UNLISTED: Known = Known { listed: &[], ..ALONE };
     const ONLY_WEB: Known = Known { listed: &["web"], ..ALONE };
+    const IMPATIENT: Known = Known { patient: false, ..ALONE };
     check(
         method::TOOLS_CALL,
         "name",
@@ -150,13 +166,22 @@ fn tools_are_found_by_each_of_their_names() {
             ("api__odd", WEB, "web: api__odd"),
             ("api__odd", ALONE, "api: odd"),
             // What is not there.
-            ("db__build", ALONE, "no: instance `db` is not running: it is retrying…"),
+            ("db__build", ALONE, "no: instance `db` is not active: it is retrying…"),
             ("old__build", ALONE, "no: instance `old` is not running: it never answered…"),
             ("never__build", ALONE, "no: Unknown tool: never__build. No instance is connected…"),
             ("nothing", ALONE, "no: Unknown tool: nothing. No instance is connected…"),
             ("nothing", ALL, "no: Unknown tool: nothing"),
             ("nothing", BOTH, "no: Unknown tool: nothing"),
             ("nothing", Known { missing: true, ..ALONE }, "no: instance `old` is not running…"),
+            // What is about to answer is waited for, once.
+            ("new__build", ALONE, "waits for 5"),
+            ("new__build", IMPATIENT, "no: instance `new` is not active: it is connecting…"),
+            ("nothing", Known { missing: true, restarts: true, ..ALONE }, "waits for 5"),
+            (
+                "nothing",
+                Known { missing: true, restarts: true, ..IMPATIENT },
+                "no: instance `new` is not active…",
+            ),
             // What is connected alone says itself what it does not know, and is asked at once while its list is not there.
             ("nothing", WEB, "web: nothing"),
             ("build", Known { view: &["api"], ..ONLY_WEB }, "api: build"),

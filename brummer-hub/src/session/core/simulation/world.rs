@@ -855,6 +855,10 @@ impl World {
             _ => {
                 self.generations += 1;
                 slot.start(self.generations);
+                // Some take their time to come up.
+                if how & 6 == 6 {
+                    slot.set_state(InstanceState::Connecting);
+                }
             }
         }
         self.instances_changed()
