@@ -196,9 +196,13 @@ recordings! {
     codex_is_answered_as_it_was_recorded: "codex",
     continue_is_answered_as_it_was_recorded: "continue",
     copilot_is_answered_as_it_was_recorded: "copilot",
+    fastmcp_is_answered_as_it_was_recorded: "fastmcp",
     gemini_is_answered_as_it_was_recorded: "gemini",
+    langchain_is_answered_as_it_was_recorded: "langchain",
     mcp_use_is_answered_as_it_was_recorded: "mcp-use",
+    openai_agents_is_answered_as_it_was_recorded: "openai-agents",
     opencode_is_answered_as_it_was_recorded: "opencode",
+    pydantic_ai_is_answered_as_it_was_recorded: "pydantic-ai",
     python_sdk_is_answered_as_it_was_recorded: "python-sdk",
     qwen_is_answered_as_it_was_recorded: "qwen",
 }

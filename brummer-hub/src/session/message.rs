@@ -6,11 +6,22 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use crate::frame::{Frame, Object, Parts};
+use crate::{
+    frame::{Frame, Object, Parts},
+    protocol::meta,
+};
 
 /// A result, as JSON text.
 pub(crate) fn result(id: &str, result: &str) -> Parts {
     Parts::whole(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#))
+}
+
+/// The result (JSON text) of a call that could not be done, for a model to read. What a client makes of an error is its own
+/// affair: some end the conversation, some show the model other words. `data` is JSON text. There is no structured part: the
+/// tool's own schema would hold for it.
+pub(crate) fn failed_call(text: &str, data: Option<&str>) -> String {
+    let meta = data.map(|data| format!(r#""_meta":{{"{}":{data}}},"#, meta::FAILURE)).unwrap_or_default();
+    format!(r#"{{{meta}"content":[{{"type":"text","text":{}}}],"isError":true}}"#, quoted(text))
 }
 
 /// An error. `data` is JSON text.

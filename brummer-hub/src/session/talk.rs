@@ -71,7 +71,7 @@ impl Talk {
         let Some(to) = self.requests.to(ticket) else { return };
         let answer = match &to.claim {
             None => message::result(&to.id, result),
-            claim => message::result(&to.id, &fit::own_result(result, None, claim.as_deref())),
+            Some(claim) => message::result(&to.id, &fit::own_result(result, None, claim)),
         };
         self.answer(ticket, answer);
     }
@@ -83,9 +83,8 @@ impl Talk {
         self.answer(ticket, answer);
     }
 
-    /// Answers what nothing is wrong with, and what cannot be done all the same. `data` is JSON text of an object. What a
-    /// client makes of an error is its own affair: some end the conversation, some show the model other words. So a call of a
-    /// tool gets a result.
+    /// Answers what nothing is wrong with, and what cannot be done all the same: a call of a tool with a result. `data` is JSON
+    /// text of an object.
     pub(super) fn answer_unmet(
         &mut self,
         ticket: Ticket,
@@ -98,9 +97,13 @@ impl Talk {
             return self.answer_error(ticket, code, text, data);
         }
         let Some(to) = self.requests.to(ticket) else { return };
-        let result = json!({"content": [{"type": "text", "text": text}], "isError": true}).to_string();
-        let more = data.map(|data| format!("\"{}\":{data}", meta::FAILURE));
-        let result = fit::own_result(&result, more.as_deref(), to.claim.as_deref());
+        let result = match to.claim.as_deref() {
+            None => message::failed_call(text, data),
+            Some(claim) => {
+                let more = data.map(|data| format!("\"{}\":{data}", meta::FAILURE));
+                fit::own_result(&message::failed_call(text, None), more.as_deref(), claim)
+            }
+        };
         let answer = message::result(&to.id, &result);
         self.answer(ticket, answer);
     }

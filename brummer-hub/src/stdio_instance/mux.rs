@@ -205,6 +205,8 @@ struct Origin {
     /// As the client wrote them.
     id: Box<str>,
     token: Option<Box<str>>,
+    /// It is a call of a tool, whose answer a model reads.
+    is_call: bool,
 }
 
 #[derive(Debug)]
@@ -381,8 +383,9 @@ impl Mux {
     fn on_request(&mut self, client: ClientKey, ticket: Ticket, frame: Frame, out: &mut Vec<Effect>) {
         let Some(id) = frame.id().map(Box::from) else { return };
         let token = message::progress_token(&frame).map(Box::from);
-        let from = Origin { client, ticket, id, token };
         let method = frame.method().unwrap_or_default();
+        let is_call = method == method::TOOLS_CALL && Key::of(&frame).as_task.is_none();
+        let from = Origin { client, ticket, id, token, is_call };
         if method == method::INITIALIZE {
             return self.on_hello(from, frame, out);
         }
@@ -1064,8 +1067,12 @@ impl Mux {
 
     #[expect(clippy::unused_self, reason = "it reads as what it does beside its neighbours")]
     fn fail(&self, from: &Origin, text: &str, reason: &str, sent: bool, out: &mut Vec<Effect>) {
-        let data = format!(r#"{{"reason":"{reason}","sent":{sent}}}"#);
-        let parts = message::error(Some(&from.id), code::INTERNAL_ERROR, text, Some(&data));
+        let data = format!(r#"{{"reason":"{reason}","sent":"{}"}}"#, if sent { "yes" } else { "no" });
+        let parts = if from.is_call {
+            message::result(&from.id, &message::failed_call(text, Some(&data)))
+        } else {
+            message::error(Some(&from.id), code::INTERNAL_ERROR, text, Some(&data))
+        };
         out.push(Effect::Answer(from.ticket, parts));
     }
 }

@@ -115,7 +115,7 @@ async fn whatever_is_killed_leaves_no_orphan_and_no_ghost() {
     let waiting = one.ask("tools/call", json!({ "name": "never" })).await;
     assert_eq!(text(&one.call("echo", json!({ "n": 1 })).await.ok()), json!({ "n": 1 }));
     signal(first, Signal::KILL);
-    let error = one.answer(&waiting).await.err();
+    let error = one.answer(&waiting).await.failure();
     assert!(error.message.contains("ended by signal 9"), "{error:?}");
     let second = pid(&other, "pid").await;
     assert_ne!(first, second);
@@ -133,7 +133,7 @@ async fn whatever_is_killed_leaves_no_orphan_and_no_ghost() {
     let third = expect("the tools are back", async {
         loop {
             let answer = one.call("pid", json!({})).await;
-            if answer.json().get("result").is_some() {
+            if answer.is_done() {
                 break pid(&one, "pid").await;
             }
         }

@@ -146,18 +146,18 @@ async fn a_server_that_dies_in_a_call_is_started_anew_and_no_call_runs_twice() {
     let (one, other) = (connected(&home, &id).await, connected(&home, &id).await);
     let first = pid_of(&one).await;
     let waiting = other.ask("tools/call", json!({ "name": "never" })).await;
-    let error = one.call("die", json!({})).await.err();
+    let error = one.call("die", json!({})).await.failure();
     assert!(error.message.contains("exit code 7") && error.message.contains("not asked again"), "{error:?}");
     assert!(error.message.contains(&format!("started {first}")), "its last words: {error:?}");
-    assert_eq!(error.data["sent"], true);
-    assert_eq!(other.answer(&waiting).await.err().data["reason"], "ended");
+    assert_eq!(error.data["sent"], "yes");
+    assert_eq!(other.answer(&waiting).await.failure().data["reason"], "ended");
     let second = pid_of(&other).await;
     assert_ne!(first, second);
     let told = program(&one, &id, |program| program["starts"] == 2).await;
     assert_eq!(told["last_end"], "exit code 7");
     // One that cannot answer any more is ended, and its calls with it.
-    let error = one.call("mute", json!({})).await.err();
-    assert_eq!((&error.data["reason"], &error.data["sent"]), (&json!("ended"), &json!(true)));
+    let error = one.call("mute", json!({})).await.failure();
+    assert_eq!((&error.data["reason"], &error.data["sent"]), (&json!("ended"), &json!("yes")));
     assert_ne!(pid_of(&other).await, second);
     one.end_quietly().await;
     other.end_quietly().await;
@@ -180,7 +180,7 @@ async fn kills_leave_nothing_behind_and_harm_nobody_else() {
     let echoed = one.call("echo", json!({ "n": 1 })).await;
     assert_eq!(text(&echoed), json!({ "n": 1 }));
     signal(first, Signal::KILL);
-    let error = one.answer(&waiting).await.err();
+    let error = one.answer(&waiting).await.failure();
     assert!(error.message.contains("ended by signal 9"), "{error:?}");
     let second = pid_of(&other).await;
     // A hub, in a call: the server is told that nobody waits for it.
@@ -260,7 +260,7 @@ async fn a_client_without_a_handshake_is_served_and_asked_too() {
     let result = expect("the instance is active", async {
         loop {
             let line = hub.request("tools/call", params.clone()).await;
-            if line.error.is_none() {
+            if line.is_done() {
                 return line.ok();
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -295,7 +295,7 @@ async fn subscriptions_are_of_who_subscribed_and_outlive_the_process() {
             line.notifies("notifications/resources/updated") && line.params()["uri"] == "test://a"
         });
         updated.await;
-        other.call("die", json!({})).await.err();
+        other.call("die", json!({})).await.failure();
     }
     assert!(other.since(0).iter().all(|line| {
         !line.notifies("notifications/resources/updated") || line.params()["uri"] != "test://a"

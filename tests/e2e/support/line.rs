@@ -80,6 +80,11 @@ impl Line {
         serde_json::from_str(error).unwrap()
     }
 
+    /// Whether a call has come to something.
+    pub(crate) fn is_done(&self) -> bool {
+        self.result.is_some() && self.ok()["isError"] != true
+    }
+
     /// What the hub says of a call that it could not get done: a result with `isError`, its text as `message`, what it knows as
     /// `data`. It must be complete in its text, which some clients show alone, and without a structured part, for which the
     /// tool's own schema would hold.

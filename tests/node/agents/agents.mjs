@@ -1,6 +1,5 @@
 // The agents and clients, as data: what is installed, how each is told of the hub and of the model, and how it is
-// started. `like` names an agent that sends the same, so that one recording is enough. In functions, `it` has `home` and
-// `work` (directories), `url` (of the model) and `hub` (the command).
+// started. In functions, `it` has `home` and `work` (directories), `url` (of the model) and `hub` (the command).
 
 const json = (value) => JSON.stringify(value, null, 2);
 const PROMPT = "Do what the model says.";
@@ -111,15 +110,15 @@ models:
     command: () => ["cline", "--yolo", PROMPT],
   },
   { id: "python-sdk", title: "Python SDK", pip: ["mcp"], ...library("python", "python_sdk.py") },
-  { id: "fastmcp", like: "python-sdk", title: "FastMCP", pip: ["fastmcp"], ...library("python", "fastmcp_client.py") },
+  { id: "fastmcp", title: "FastMCP", pip: ["fastmcp"], ...library("python", "fastmcp_client.py") },
   {
     id: "langchain",
     title: "LangChain adapters",
     pip: ["langchain-mcp-adapters", "langchain-openai", "langgraph", "langchain"],
     ...library("python", "langchain_agent.py"),
   },
-  { id: "openai-agents", like: "python-sdk", title: "OpenAI Agents SDK", pip: ["openai-agents"], ...library("python", "openai_agents.py") },
-  { id: "pydantic-ai", like: "python-sdk", title: "Pydantic AI", pip: ["pydantic-ai-slim[mcp,openai]"], ...library("python", "pydantic_agent.py") },
+  { id: "openai-agents", title: "OpenAI Agents SDK", pip: ["openai-agents"], ...library("python", "openai_agents.py") },
+  { id: "pydantic-ai", title: "Pydantic AI", pip: ["pydantic-ai-slim[mcp,openai]"], ...library("python", "pydantic_agent.py") },
   { id: "mcp-use", title: "mcp-use", pip: ["mcp-use", "langchain-openai"], ...library("python", "mcp_use_agent.py") },
   {
     id: "ai-sdk",

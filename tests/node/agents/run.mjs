@@ -75,7 +75,7 @@ async function attempt(agent, tries = TRIES) {
     writeFileSync(`${it.home}/outcomes.json`, JSON.stringify({ outcomes: walk.outcomes, offered: [...walk.offered] }, null, 2));
     if (walk.early && tries > 1) return await attempt(agent, tries - 1);
     const problem = walk.finished ? undefined : `stopped after ${walk.outcomes.length} calls: ${lastLine(output)}`;
-    if (values.record && !problem && !agent.like) keep(stage, agent.id);
+    if (values.record && !problem) keep(stage, agent.id);
     if (problem || values.keep) console.error(`  what it printed and saw is kept in ${it.home}`);
     else rmSync(it.home, { recursive: true, force: true });
     return { agent, version: installed.version(), outcomes: walk.outcomes, problem };

@@ -2,10 +2,15 @@
 // an instance's (`instance`, `tool`). One that is `optional` is left out where it is not offered. `before` happens before the model answers, `during` once the instance has the call.
 // `saw` looks at what the model was given, and says what it has of what it must have: "" is nothing.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
+const THOUGHT_MS = 1500;
+
 const greeting = (place, life = 1) => (text) => (text.includes(`This is the ${place}, life ${life}.`) ? "yes" : "");
 const greet = (instance, who = "Ada") => ({ instance, tool: "greet", arguments: { who } });
-/** A model that is told of a change looks first; so the tools it chooses from are those after the change. */
-const look = (before) => ({ hub: "instances_list", arguments: {}, before, saw: (text) => (/\bshop\b/.test(text) ? "yes" : "") });
+/** A model that is told of a change looks first; so the tools it chooses from are those after the change. It takes its time to think,
+ * in which Claude Code, which lists tools once a second at most, comes for the new ones. */
+const look = (before) => ({ hub: "instances_list", arguments: {}, before: (stage) => before(stage).then(() => sleep(THOUGHT_MS)), saw: (text) => (/\bshop\b/.test(text) ? "yes" : "") });
 /** Whoever is shown JSON sees line ends and the like as JSON writes them. */
 const poem = (text) => ["sind rot,", "Veilchen sind blau", "“ok” ✓"].every((part) => text.includes(part));
 

@@ -9,18 +9,15 @@ use crate::{
 };
 
 /// A result (JSON text of an object) of the hub's own, with what the revision requires of it. `more`: members of its `_meta`.
-pub(in crate::session) fn own_result(result: &str, more: Option<&str>, claim: Option<&Claim>) -> String {
+pub(in crate::session) fn own_result(result: &str, more: Option<&str>, claim: &Claim) -> String {
     let rest = result.strip_prefix('{').unwrap_or("}");
-    let (kind, keeping) = match claim {
-        Some(claim) => (r#""resultType":"complete","#, if claim.cacheable { KEEPING } else { "" }),
-        None => ("", ""),
-    };
-    let server = claim.map(|_| format!("\"{}\":{SERVER_INFO}", meta::SERVER_INFO));
-    let told: Vec<&str> = server.as_deref().into_iter().chain(more).collect();
-    if told.is_empty() {
-        return result.to_owned();
-    }
-    format!(r#"{{{kind}{keeping}"_meta":{{{}}}{}{rest}"#, told.join(","), separator(rest))
+    let keeping = if claim.cacheable { KEEPING } else { "" };
+    let more = more.map(|more| format!(",{more}")).unwrap_or_default();
+    format!(
+        r#"{{"resultType":"complete",{keeping}"_meta":{{"{}":{SERVER_INFO}{more}}}{}{rest}"#,
+        meta::SERVER_INFO,
+        separator(rest)
+    )
 }
 
 /// Lists of running programs change at any moment, and belong to this user.
@@ -220,12 +217,10 @@ mod tests {
     fn own_results_say_whose_they_are() {
         let tools = r#"{"tools":[{"inputSchema":{"properties":{"ttlMs":{}}}}]}"#;
         let result: serde_json::Value =
-            serde_json::from_str(&own_result(tools, Some(r#""x/y":1"#), Some(&claim(true)))).unwrap();
+            serde_json::from_str(&own_result(tools, Some(r#""x/y":1"#), &claim(true))).unwrap();
         assert_eq!((&result["resultType"], &result["ttlMs"]), (&"complete".into(), &0.into()));
         assert_eq!(result["_meta"][meta::SERVER_INFO]["name"], "brummer-hub");
         assert_eq!(result["_meta"]["x/y"], 1);
-        assert_eq!(own_result("{}", None, Some(&claim(false))).matches("ttlMs").count(), 0);
-        assert_eq!(own_result(r#"{"a":1}"#, None, None), r#"{"a":1}"#);
-        assert_eq!(own_result(r#"{"a":1}"#, Some(r#""x/y":1"#), None), r#"{"_meta":{"x/y":1},"a":1}"#);
+        assert_eq!(own_result("{}", None, &claim(false)).matches("ttlMs").count(), 0);
     }
 }

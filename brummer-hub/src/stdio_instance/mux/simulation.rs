@@ -129,10 +129,12 @@ impl World {
                 assert!(!asked.answered && !asked.dropped, "one answer, and none after the cancellation");
                 asked.answered = true;
                 assert_eq!(value["id"].to_string(), asked.id, "under the client's own id");
-                if let Some(error) = value.get("error") {
-                    let sent = error["data"]["sent"].as_bool();
-                    assert!(sent.is_none_or(|sent| sent == asked.written.is_some()), "{value}");
-                } else if asked.is_call {
+                let failure = &value["result"]["_meta"]["brummer-hub/failure"];
+                let sent = value["error"]["data"]["sent"].as_str().or(failure["sent"].as_str());
+                if let Some(sent) = sent {
+                    assert_eq!(sent == "yes", asked.written.is_some(), "{value}");
+                    assert_eq!(failure.is_object(), asked.is_call, "{value}");
+                } else if asked.is_call && value.get("error").is_none() {
                     assert_eq!(value["result"]["of"], ticket.0, "the answer to this request");
                 }
             }

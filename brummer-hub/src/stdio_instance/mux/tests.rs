@@ -115,9 +115,10 @@ fn a_crash_fails_what_ran_and_what_waits_goes_to_the_next_life() {
     stage.ask(A, "tools/call", &json!({"name": "a"}));
     stage.serve();
     let effects = stage.end(false);
-    let error = &answers(&effects)[0]["error"];
-    assert_eq!(error["data"], json!({"reason": "ended", "sent": true}));
-    let text = error["message"].as_str().unwrap();
+    let failed = &answers(&effects)[0]["result"];
+    assert_eq!(failed["_meta"]["brummer-hub/failure"], json!({"reason": "ended", "sent": "yes"}));
+    assert_eq!(failed["isError"], true, "{failed}");
+    let text = failed["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("`memory` ended") && text.contains("exit code 3") && text.contains("oh"), "{text}");
     // Not at once: it may crash again.
     assert!(!starts(&stage.ask(A, "tools/call", &json!({"name": "b"}))));
@@ -133,17 +134,18 @@ fn what_cannot_be_started_is_said_after_some_attempts_and_at_once_if_it_is_hopel
         stage.open(A);
         assert!(starts(&stage.ask(A, "tools/call", &json!({"name": "a"}))));
         let mut attempts = 1;
-        let error = loop {
+        let failed = loop {
             if let Some(answer) = answers(&stage.end(is_hopeless)).pop() {
-                break answer["error"].clone();
+                break answer["result"].clone();
             }
             stage.now = stage.mux.deadline().unwrap();
             assert!(starts(&stage.mux.on(Event::Tick, stage.now)));
             attempts += 1;
         };
         assert_eq!(attempts, if is_hopeless { 1 } else { MAX_FAILURES });
-        assert_eq!(error["data"], json!({"reason": "not_started", "sent": false}));
-        assert!(error["message"].as_str().unwrap().contains("cannot be started"), "{error}");
+        assert_eq!(failed["_meta"]["brummer-hub/failure"], json!({"reason": "not_started", "sent": "no"}));
+        let text = failed["content"][0]["text"].as_str().unwrap();
+        assert!(failed["isError"] == true && text.contains("cannot be started"), "{failed}");
     }
 }
 
@@ -159,7 +161,7 @@ fn a_server_without_a_handshake_is_refused_in_words() {
         assert!(effects.iter().any(|effect| matches!(effect, Effect::Stop(_))));
         let answered = answers(&stage.end(false));
         if let Some(answer) = answered.first() {
-            let text = answer["error"]["message"].as_str().unwrap();
+            let text = answer["result"]["content"][0]["text"].as_str().unwrap();
             assert!(text.contains("refused `initialize` (unsupported)"), "{text}");
             return;
         }
@@ -220,9 +222,16 @@ fn more_than_it_can_take_is_refused() {
         assert_eq!(answers(&effects).len(), expected);
     }
     assert_eq!(
-        answers(&stage.ask(A, "tools/call", &json!({"x": large})))[0]["error"]["data"]["reason"],
+        answers(&stage.ask(A, "tools/call", &json!({"x": large})))[0]["result"]["_meta"]["brummer-hub/failure"]
+            ["reason"],
         "busy"
     );
+    // What is no call of a tool, or is to be a task, is answered with an error.
+    for (method, params) in
+        [("prompts/get", json!({"x": large})), ("tools/call", json!({"task": {}, "x": large}))]
+    {
+        assert_eq!(answers(&stage.ask(A, method, &params))[0]["error"]["data"]["reason"], "busy", "{method}");
+    }
 }
 
 /// Two clients that can be asked, and a process that serves.
