@@ -89,7 +89,7 @@ pub use hub::Hub;
 pub use registration::Registration;
 #[cfg(feature = "instance")]
 pub use serve::InstanceServer;
-pub use status::Status;
+pub use status::StatusCode;
 #[cfg(feature = "instance")]
 pub use stdio_instance::StdioInstance;
 /// The README's examples, which are to compile.

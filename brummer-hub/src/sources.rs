@@ -107,6 +107,7 @@ impl FromStr for SourceKind {
 
 /// Which sources are read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum SourceChoice {
     /// All; but none when doorbells are looked for in one directory only (`BRUMMER_DATA_DIR`,
     /// [`Directories::only`](crate::discovery::Directories::only)), which is done to be apart from everything else.

@@ -9,11 +9,11 @@ macro_rules! statuses {
         #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
         #[non_exhaustive]
         #[repr(i32)]
-        pub enum Status {
+        pub enum StatusCode {
             $($(#[$doc])+ $variant = $number,)+
         }
 
-        impl Status {
+        impl StatusCode {
             /// Every status.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
@@ -67,7 +67,7 @@ statuses! {
     TooMany = 17, "TOO_MANY";
 }
 
-impl Status {
+impl StatusCode {
     /// Its number.
     #[must_use]
     pub const fn number(self) -> i32 {
@@ -78,15 +78,15 @@ impl Status {
 impl ClientError {
     /// The status that goes with it.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> StatusCode {
         match self {
-            Self::InvalidJson { .. } => Status::InvalidJson,
-            Self::InvalidArgument { .. } => Status::InvalidArgument,
-            Self::TimedOut => Status::Timeout,
-            Self::Ended => Status::Closed,
-            Self::TooMany => Status::TooMany,
-            Self::Rpc(_) => Status::Rpc,
-            Self::Tool { .. } => Status::Tool,
+            Self::InvalidJson { .. } => StatusCode::InvalidJson,
+            Self::InvalidArgument { .. } => StatusCode::InvalidArgument,
+            Self::TimedOut => StatusCode::Timeout,
+            Self::Ended => StatusCode::Closed,
+            Self::TooMany => StatusCode::TooMany,
+            Self::Rpc(_) => StatusCode::Rpc,
+            Self::Tool { .. } => StatusCode::Tool,
         }
     }
 }
@@ -94,10 +94,10 @@ impl ClientError {
 impl RegistrationError {
     /// The status that goes with it.
     #[must_use]
-    pub fn status(&self) -> Status {
+    pub fn status(&self) -> StatusCode {
         match self {
-            Self::Invalid(_) => Status::InvalidArgument,
-            Self::Write { .. } | Self::Remove { .. } | Self::WorkingDirectory(_) => Status::Io,
+            Self::Invalid(_) => StatusCode::InvalidArgument,
+            Self::Write { .. } | Self::Remove { .. } | Self::WorkingDirectory(_) => StatusCode::Io,
         }
     }
 }
@@ -108,9 +108,9 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_unique_and_in_order() {
-        for (at, status) in Status::ALL.iter().enumerate() {
+        for (at, status) in StatusCode::ALL.iter().enumerate() {
             assert_eq!(usize::try_from(status.number()).unwrap(), at, "{status:?}");
-            assert_eq!(Status::ALL.iter().filter(|other| other.name() == status.name()).count(), 1);
+            assert_eq!(StatusCode::ALL.iter().filter(|other| other.name() == status.name()).count(), 1);
         }
     }
 }

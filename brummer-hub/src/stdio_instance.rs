@@ -59,6 +59,7 @@ const END: Duration = Duration::from_secs(6);
 
 /// Whose the process of a stdio server is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Sharing {
     /// One process for all.
     #[default]

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use engine::{Status, log::Lines};
+use engine::{StatusCode, log::Lines};
 use tokio::sync::{oneshot, watch};
 use tracing::{Level, level_filters::LevelFilter};
 
@@ -153,13 +153,13 @@ pub unsafe extern "C" fn bh_set_log_callback(
             process if process == own => {}
             _ => {
                 let text = "the process that this one was forked from has the log callback";
-                return Err(Failure::new(Status::Forked, text));
+                return Err(Failure::new(StatusCode::Forked, text));
             }
         }
         if current.is_some() && !INSTALLED.swap(true, SeqCst) {
             tracing::subscriber::set_global_default(Lines::new(filter, tell)).map_err(|_| {
                 INSTALLED.store(false, SeqCst);
-                Failure::new(Status::Unsupported, "the program has a logger for Rust already")
+                Failure::new(StatusCode::Unsupported, "the program has a logger for Rust already")
             })?;
         }
         let mut former = None;

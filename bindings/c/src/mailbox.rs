@@ -10,7 +10,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use engine::Status;
+use engine::StatusCode;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -69,7 +69,7 @@ impl<T: Send + 'static> Mailbox<T> {
     /// The next item. Waits for as long as `limit` says.
     pub(crate) fn next(&self, what: &str, limit: Option<Duration>) -> Result<T, Failure> {
         self.running.check()?;
-        let busy = |text| Failure::new(Status::Busy, text);
+        let busy = |text| Failure::new(StatusCode::Busy, text);
         let mut queue = self.queue.take().ok_or_else(|| busy("another thread is receiving"))?;
         let queue = queue.as_mut().ok_or_else(|| busy("the messages go to a callback"))?;
         // What waits already costs no look at the runtime.
@@ -113,7 +113,7 @@ impl<T: Send + 'static> Mailbox<T> {
     pub(crate) fn divert(&self) -> Result<mpsc::Receiver<T>, Failure> {
         let mut queue = self.queue.take();
         let queue = queue.as_mut().and_then(|queue| queue.take());
-        queue.ok_or_else(|| Failure::new(Status::Busy, "somebody is receiving already"))
+        queue.ok_or_else(|| Failure::new(StatusCode::Busy, "somebody is receiving already"))
     }
 
     /// What is ready when [`next`](Self::next) would not wait.

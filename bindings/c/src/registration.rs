@@ -10,7 +10,7 @@ use std::{
 };
 
 use engine::{
-    Registration, Status,
+    Registration, StatusCode,
     doorbell::{InstanceId, Secret},
     registration::RegistrationOptions,
 };
@@ -115,7 +115,7 @@ unsafe fn registration_options(options: *const bh_register_options) -> Result<Re
     if let Some(labels) = text("labels_json", given.labels_json)? {
         options.labels = serde_json::from_str::<BTreeMap<String, String>>(&labels).map_err(|error| {
             Failure::new(
-                Status::InvalidJson,
+                StatusCode::InvalidJson,
                 format_args!("`labels_json` is not a JSON object of strings: {error}"),
             )
         })?;
@@ -129,7 +129,7 @@ unsafe fn registration_options(options: *const bh_register_options) -> Result<Re
     if let Some(headers) = text("headers_json", given.headers_json)? {
         let headers: BTreeMap<String, String> = serde_json::from_str(&headers).map_err(|error| {
             Failure::new(
-                Status::InvalidJson,
+                StatusCode::InvalidJson,
                 format_args!("`headers_json` is not a JSON object of strings: {error}"),
             )
         })?;

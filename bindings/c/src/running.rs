@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use engine::{Hub, HubConfig, Status};
+use engine::{Hub, HubConfig, StatusCode};
 use tokio::{
     runtime::{Builder, Handle},
     sync::{mpsc, oneshot},
@@ -38,7 +38,7 @@ const LAST_FILES: Duration = Duration::from_secs(1);
 pub(crate) fn may_wait() -> Result<(), Failure> {
     if must_not_wait() || Handle::try_current().is_ok() {
         let text = "this would wait for its own caller; do it on another thread";
-        return Err(Failure::new(Status::WouldDeadlock, text));
+        return Err(Failure::new(StatusCode::WouldDeadlock, text));
     }
     Ok(())
 }
@@ -108,7 +108,7 @@ impl Running {
             return Ok(());
         }
         let text = "this handle is from before a fork; the hub runs in the other process";
-        Err(Failure::new(Status::Forked, text))
+        Err(Failure::new(StatusCode::Forked, text))
     }
 
     /// Fails when the hub was stopped.

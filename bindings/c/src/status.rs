@@ -1,6 +1,6 @@
 //! The status that every function returns.
 
-use engine::Status;
+use engine::StatusCode;
 
 /// How a function ended. Numbers are never given to something else; later versions may add some, so treat one that you do
 /// not know as a failure.
@@ -45,26 +45,26 @@ pub enum bh_status {
     TooMany = 17,
 }
 
-impl From<Status> for bh_status {
-    fn from(status: Status) -> Self {
+impl From<StatusCode> for bh_status {
+    fn from(status: StatusCode) -> Self {
         match status {
-            Status::Ok => Self::Ok,
-            Status::InvalidArgument => Self::InvalidArgument,
-            Status::InvalidHandle => Self::InvalidHandle,
-            Status::InvalidUtf8 => Self::InvalidUtf8,
-            Status::InvalidJson => Self::InvalidJson,
-            Status::Timeout => Self::Timeout,
-            Status::Cancelled => Self::Cancelled,
-            Status::Closed => Self::Closed,
-            Status::Rpc => Self::Rpc,
-            Status::Tool => Self::Tool,
-            Status::Io => Self::Io,
-            Status::Busy => Self::Busy,
-            Status::WouldDeadlock => Self::WouldDeadlock,
-            Status::Forked => Self::Forked,
-            Status::Unsupported => Self::Unsupported,
-            Status::Version => Self::Version,
-            Status::TooMany => Self::TooMany,
+            StatusCode::Ok => Self::Ok,
+            StatusCode::InvalidArgument => Self::InvalidArgument,
+            StatusCode::InvalidHandle => Self::InvalidHandle,
+            StatusCode::InvalidUtf8 => Self::InvalidUtf8,
+            StatusCode::InvalidJson => Self::InvalidJson,
+            StatusCode::Timeout => Self::Timeout,
+            StatusCode::Cancelled => Self::Cancelled,
+            StatusCode::Closed => Self::Closed,
+            StatusCode::Rpc => Self::Rpc,
+            StatusCode::Tool => Self::Tool,
+            StatusCode::Io => Self::Io,
+            StatusCode::Busy => Self::Busy,
+            StatusCode::WouldDeadlock => Self::WouldDeadlock,
+            StatusCode::Forked => Self::Forked,
+            StatusCode::Unsupported => Self::Unsupported,
+            StatusCode::Version => Self::Version,
+            StatusCode::TooMany => Self::TooMany,
             // One that the engine has and this table lacks is a defect, which the test below finds.
             _ => Self::Panic,
         }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_table_is_that_of_the_engine() {
-        for &status in Status::ALL {
+        for &status in StatusCode::ALL {
             assert_eq!(bh_status::from(status) as i32, status.number(), "{status:?}");
             // SAFETY: the names are constants that end with a NUL.
             let name = unsafe { CStr::from_ptr(bh_status_name(status.number())) };

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use engine::{Hub, HubConfig, Status, session::SessionConfig, stdio};
+use engine::{Hub, HubConfig, StatusCode, session::SessionConfig, stdio};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,7 @@ struct Serving;
 impl Serving {
     fn begin() -> Result<Self, Failure> {
         if SERVING.swap(true, SeqCst) {
-            return Err(Failure::new(Status::Busy, "the standard streams are being served already"));
+            return Err(Failure::new(StatusCode::Busy, "the standard streams are being served already"));
         }
         Ok(Self)
     }

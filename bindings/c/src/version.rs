@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use engine::Status;
+use engine::StatusCode;
 
 use crate::{
     error::bh_error,
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn bh_check_version(
             "the program was compiled for version {major}.{minor} (ABI {abi}) of brummer-hub, and the library is \
              {library} (ABI {BH_ABI_VERSION})"
         );
-        Err(Failure::new(Status::Version, message))
+        Err(Failure::new(StatusCode::Version, message))
     };
     // SAFETY: the contract of `error` is the same.
     unsafe { boundary(error, check) }

@@ -161,10 +161,7 @@ pub(crate) fn inventory_file<'a>(
         hash.update(word.as_encoded_bytes());
         hash.update([0]);
     }
-    hash.update(match sharing {
-        Sharing::Shared => [0],
-        Sharing::PerSession => [1],
-    });
+    hash.update([u8::from(sharing != Sharing::Shared)]);
     let hex: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     directories.data.join("inventory").join(format!("{hex}.json"))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use super::{task::PENDING, *};
-use crate::{HubConfig, Status, discovery::Directories, frame::Parts, session::Input};
+use crate::{HubConfig, StatusCode, discovery::Directories, frame::Parts, session::Input};
 
 /// A client whose session is played by the test.
 struct Stage {
@@ -90,7 +90,7 @@ async fn answers_find_their_requests_in_any_order() {
 async fn what_nobody_waits_for_is_cancelled() {
     let mut stage = Stage::new();
     let (id, asked) = stage.ask(Request::new("a", None).unwrap().timeout(Duration::from_secs(3))).await;
-    assert_eq!(asked.await.unwrap().unwrap_err().status(), Status::Timeout);
+    assert_eq!(asked.await.unwrap().unwrap_err().status(), StatusCode::Timeout);
     let cancelled = stage.sent().await;
     assert_eq!(cancelled["method"], "notifications/cancelled");
     assert_eq!(cancelled["params"]["requestId"], id);
@@ -155,12 +155,12 @@ async fn an_embedder_that_does_not_read_loses_notifications_and_nothing_else() {
 async fn messages_are_checked_before_they_are_sent() {
     let stage = Stage::new();
     for (message, status) in [
-        ("nonsense", Status::InvalidJson),
-        ("", Status::InvalidJson),
-        (r#"{"id":1}"#, Status::InvalidArgument),
-        ("[]", Status::InvalidArgument),
-        (r#"{"jsonrpc":"2.0","id":"bh-1","method":"ping"}"#, Status::InvalidArgument),
-        (r#"{"jsonrpc":"2.0","id":"\u0062h-1","method":"ping"}"#, Status::InvalidArgument),
+        ("nonsense", StatusCode::InvalidJson),
+        ("", StatusCode::InvalidJson),
+        (r#"{"id":1}"#, StatusCode::InvalidArgument),
+        ("[]", StatusCode::InvalidArgument),
+        (r#"{"jsonrpc":"2.0","id":"bh-1","method":"ping"}"#, StatusCode::InvalidArgument),
+        (r#"{"jsonrpc":"2.0","id":"\u0062h-1","method":"ping"}"#, StatusCode::InvalidArgument),
     ] {
         assert_eq!(stage.client.send(message).await.unwrap_err().status(), status, "{message}");
     }
@@ -172,13 +172,13 @@ async fn the_end_reaches_everyone_who_waits() {
     let (_, asked) = stage.ask(Request::new("a", None).unwrap()).await;
     let closing = stage.client.clone();
     let closed = tokio::spawn(async move { closing.close().await });
-    assert_eq!(asked.await.unwrap().unwrap_err().status(), Status::Closed);
+    assert_eq!(asked.await.unwrap().unwrap_err().status(), StatusCode::Closed);
     // It waits for its session to be done.
     drop(stage.output);
     closed.await.unwrap();
     assert_eq!(
         stage.client.send(r#"{"jsonrpc":"2.0","method":"x"}"#).await.unwrap_err().status(),
-        Status::Closed
+        StatusCode::Closed
     );
     assert!(stage.incoming.recv().await.is_none());
     stage.task.await.unwrap();
@@ -192,7 +192,7 @@ async fn requests_beyond_the_bound_are_refused() {
         asked.push(stage.ask(Request::new("a", None).unwrap()).await);
     }
     let refused = stage.client.request(Request::new("b", None).unwrap()).await;
-    assert_eq!(refused.unwrap_err().status(), Status::TooMany);
+    assert_eq!(refused.unwrap_err().status(), StatusCode::TooMany);
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn it_speaks_to_a_real_hub() {
     let hub = Hub::start(HubConfig { directories: Directories::only(home.path()), ..HubConfig::default() });
     let (client, mut incoming) = hub.client(ClientConfig::default()).unwrap();
     let error = client.connect("nobody", None).await.unwrap_err();
-    assert_eq!(error.status(), Status::Tool);
+    assert_eq!(error.status(), StatusCode::Tool);
     assert!(error.to_string().contains("no instance is called `nobody`"), "{error}");
     assert!(client.disconnect(None).await.unwrap().text().contains(r#""disconnected":null"#));
     client.send(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#).await.unwrap();
@@ -209,12 +209,12 @@ async fn it_speaks_to_a_real_hub() {
 
     let opening = Opening::Initialize { name: "x".into(), version: "1".into(), capabilities: "[]".into() };
     let bad = ClientConfig { opening, ..ClientConfig::default() };
-    assert_eq!(hub.client(bad).unwrap_err().status(), Status::InvalidJson);
+    assert_eq!(hub.client(bad).unwrap_err().status(), StatusCode::InvalidJson);
 
     hub.stop().await;
-    assert_eq!(client.disconnect(None).await.unwrap_err().status(), Status::Closed);
+    assert_eq!(client.disconnect(None).await.unwrap_err().status(), StatusCode::Closed);
     assert!(client.is_closed());
     // A session that is opened after the end has ended.
     let (late, _incoming) = hub.client(ClientConfig::default()).unwrap();
-    assert_eq!(late.disconnect(None).await.unwrap_err().status(), Status::Closed);
+    assert_eq!(late.disconnect(None).await.unwrap_err().status(), StatusCode::Closed);
 }

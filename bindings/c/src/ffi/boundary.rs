@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Status, client::ClientError, registration::RegistrationError};
+use engine::{StatusCode, client::ClientError, registration::RegistrationError};
 
 use super::{Opaque, give, inside};
 use crate::{
@@ -17,35 +17,35 @@ use crate::{
 /// Why a function failed, before C sees it.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) status: Status,
+    pub(crate) status: StatusCode,
     pub(crate) message: String,
     /// Code and data of a JSON-RPC error.
     pub(crate) rpc: Option<(i64, Option<String>)>,
 }
 
 impl Failure {
-    pub(crate) fn new(status: Status, message: impl fmt::Display) -> Self {
+    pub(crate) fn new(status: StatusCode, message: impl fmt::Display) -> Self {
         Self { status, message: message.to_string(), rpc: None }
     }
 
     pub(crate) fn argument(message: impl fmt::Display) -> Self {
-        Self::new(Status::InvalidArgument, message)
+        Self::new(StatusCode::InvalidArgument, message)
     }
 
     /// A newer program uses what was reserved.
     pub(crate) fn reserved() -> Self {
         Self::new(
-            Status::Unsupported,
+            StatusCode::Unsupported,
             "`reserved` is not 0: this version of the library does not know what it says",
         )
     }
 
     pub(crate) fn timeout() -> Self {
-        Self::new(Status::Timeout, "nothing came within the time given")
+        Self::new(StatusCode::Timeout, "nothing came within the time given")
     }
 
     pub(crate) fn closed(what: &str) -> Self {
-        Self::new(Status::Closed, format_args!("the {what} has ended"))
+        Self::new(StatusCode::Closed, format_args!("the {what} has ended"))
     }
 }
 
@@ -67,7 +67,7 @@ impl From<RegistrationError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::new(Status::Io, error)
+        Self::new(StatusCode::Io, error)
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) unsafe fn boundary(
     let failure = match caught(body) {
         Ok(Ok(())) => return bh_status::Ok,
         Ok(Err(failure)) => failure,
-        Err(message) => Failure::new(Status::Panic, message),
+        Err(message) => Failure::new(StatusCode::Panic, message),
     };
     let status = bh_status::from(failure.status);
     if !error.is_null() {

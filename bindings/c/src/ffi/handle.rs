@@ -20,7 +20,7 @@ use std::{
 };
 
 use super::Failure;
-use engine::Status;
+use engine::StatusCode;
 
 /// Marks a handle in use. Any number that is unlikely to stand in memory by chance.
 const LIVE: u64 = 0x6272_756d_6d65_7231;
@@ -103,7 +103,7 @@ pub(crate) fn give<T: Opaque>(object: Arc<T::Object>) -> *mut T {
 ///
 /// `handle` is NULL, or came from [`give`] and was not freed more than [`REMEMBERED`] frees ago.
 pub(crate) unsafe fn inside<T: Opaque>(handle: *const T) -> Result<Arc<T::Object>, Failure> {
-    let bad = |what: &str| Failure::new(Status::InvalidHandle, format!("this {} {what}", T::NAME));
+    let bad = |what: &str| Failure::new(StatusCode::InvalidHandle, format!("this {} {what}", T::NAME));
     if handle.is_null() {
         return Err(Failure::argument(format!("the {} must not be NULL", T::NAME)));
     }
@@ -138,7 +138,7 @@ pub(crate) unsafe fn retire<T: Opaque>(handle: *mut T) -> Result<Option<Arc<T::O
     // SAFETY: `inside` found it to be a handle.
     let handle = unsafe { &*raw };
     if handle.mark.compare_exchange(LIVE, FREED, SeqCst, SeqCst).is_err() {
-        return Err(Failure::new(Status::InvalidHandle, format!("this {} was freed", T::NAME)));
+        return Err(Failure::new(StatusCode::InvalidHandle, format!("this {} was freed", T::NAME)));
     }
     // The program is no user any more.
     drop(User(handle));
@@ -190,7 +190,7 @@ mod tests {
         const NAME: &'static str = "other";
     }
 
-    fn status<T>(result: Result<T, Failure>) -> Option<Status> {
+    fn status<T>(result: Result<T, Failure>) -> Option<StatusCode> {
         result.err().map(|failure| failure.status)
     }
 
@@ -200,16 +200,16 @@ mod tests {
         // SAFETY: the handles are from `give`, or are what the functions check for.
         unsafe {
             assert_eq!(*inside(number.cast_const()).unwrap(), 7);
-            assert_eq!(status(inside(number.cast_const().cast::<Other>())), Some(Status::InvalidHandle));
-            assert_eq!(status(retire(number.cast::<Other>())), Some(Status::InvalidHandle));
-            assert_eq!(status(inside(ptr::null::<Number>())), Some(Status::InvalidArgument));
-            assert_eq!(status(inside(number.cast_const().byte_add(1))), Some(Status::InvalidHandle));
+            assert_eq!(status(inside(number.cast_const().cast::<Other>())), Some(StatusCode::InvalidHandle));
+            assert_eq!(status(retire(number.cast::<Other>())), Some(StatusCode::InvalidHandle));
+            assert_eq!(status(inside(ptr::null::<Number>())), Some(StatusCode::InvalidArgument));
+            assert_eq!(status(inside(number.cast_const().byte_add(1))), Some(StatusCode::InvalidHandle));
             let not_one = [const { AtomicU64::new(0) }; 8];
-            assert_eq!(status(inside(not_one.as_ptr().cast::<Number>())), Some(Status::InvalidHandle));
+            assert_eq!(status(inside(not_one.as_ptr().cast::<Number>())), Some(StatusCode::InvalidHandle));
             assert!(retire(ptr::null_mut::<Number>()).unwrap().is_none());
             assert!(retire(number).unwrap().is_some());
-            assert_eq!(status(retire(number)), Some(Status::InvalidHandle));
-            assert_eq!(status(inside(number.cast_const())), Some(Status::InvalidHandle));
+            assert_eq!(status(retire(number)), Some(StatusCode::InvalidHandle));
+            assert_eq!(status(inside(number.cast_const())), Some(StatusCode::InvalidHandle));
         }
     }
 
@@ -222,7 +222,7 @@ mod tests {
             // As in the child of a fork, if another thread of the parent was just here.
             let left = User::enter(&*number.cast::<Handle>().cast_const()).unwrap();
             assert_eq!(retire(number).unwrap().as_deref(), Some(&7));
-            assert_eq!(status(inside(number.cast_const())), Some(Status::InvalidHandle));
+            assert_eq!(status(inside(number.cast_const())), Some(StatusCode::InvalidHandle));
             for _ in 0..=REMEMBERED {
                 assert!(retire(give::<Number>(Arc::new(8))).unwrap().is_some());
             }

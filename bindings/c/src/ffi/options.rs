@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use engine::Status;
+use engine::StatusCode;
 
 use super::Failure;
 
@@ -48,7 +48,7 @@ pub(crate) unsafe fn read_options<T: Options>(options: *const T) -> Result<Optio
         if rest.iter().any(|byte| *byte != 0) {
             let name = T::NAME;
             return Err(Failure::new(
-                Status::Unsupported,
+                StatusCode::Unsupported,
                 format_args!("the {name} ask for what this version of the library does not know"),
             ));
         }
@@ -80,7 +80,7 @@ mod tests {
         const END: usize = offset_of!(Self, new) + size_of::<u64>();
     }
 
-    fn read(words: &[usize]) -> Result<Option<Grown>, Status> {
+    fn read(words: &[usize]) -> Result<Option<Grown>, StatusCode> {
         // SAFETY: the tests below give as many words as the first one says.
         unsafe { read_options(words.as_ptr().cast::<Grown>()) }.map_err(|failure| failure.status)
     }
@@ -92,8 +92,8 @@ mod tests {
         assert_eq!((older.old, older.new), (5, 0));
         assert_eq!(read(&[24, 5, 6]).unwrap().unwrap().new, 6);
         assert_eq!(read(&[32, 5, 6, 0]).unwrap().unwrap().new, 6);
-        assert_eq!(read(&[32, 5, 6, 1]).unwrap_err(), Status::Unsupported);
-        assert_eq!(read(&[0, 5, 6]).unwrap_err(), Status::InvalidArgument);
-        assert_eq!(read(&[usize::MAX, 5, 6]).unwrap_err(), Status::InvalidArgument);
+        assert_eq!(read(&[32, 5, 6, 1]).unwrap_err(), StatusCode::Unsupported);
+        assert_eq!(read(&[0, 5, 6]).unwrap_err(), StatusCode::InvalidArgument);
+        assert_eq!(read(&[usize::MAX, 5, 6]).unwrap_err(), StatusCode::InvalidArgument);
     }
 }

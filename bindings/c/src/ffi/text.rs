@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use engine::Status;
+use engine::StatusCode;
 
 use super::Failure;
 
@@ -35,7 +35,9 @@ pub(crate) unsafe fn optional_text<'a>(
     // SAFETY: not null, and by the contract of this function a text that ends with a NUL.
     let bytes = unsafe { CStr::from_ptr(pointer) };
     let text = bytes.to_str().map(Some);
-    text.map_err(|error| Failure::new(Status::InvalidUtf8, format_args!("`{name}` is not UTF-8: {error}")))
+    text.map_err(|error| {
+        Failure::new(StatusCode::InvalidUtf8, format_args!("`{name}` is not UTF-8: {error}"))
+    })
 }
 
 /// A text for C. A NUL, which no text that comes from JSON or from the system should have, ends it.
@@ -62,8 +64,8 @@ mod tests {
         // SAFETY: the texts end with a NUL.
         unsafe {
             assert_eq!(text("a", c"\xc3\xa9".as_ptr()).unwrap(), "é");
-            assert_eq!(text("a", c"\xff".as_ptr()).unwrap_err().status, Status::InvalidUtf8);
-            assert_eq!(text("a", std::ptr::null()).unwrap_err().status, Status::InvalidArgument);
+            assert_eq!(text("a", c"\xff".as_ptr()).unwrap_err().status, StatusCode::InvalidUtf8);
+            assert_eq!(text("a", std::ptr::null()).unwrap_err().status, StatusCode::InvalidArgument);
         }
         assert_eq!(c_string("a\0b").to_str().unwrap(), "a");
         assert_eq!((wait_time(-1), wait_time(0)), (None, Some(Duration::ZERO)));

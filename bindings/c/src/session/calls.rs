@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use bytes::Bytes;
 use engine::{
-    Status,
+    StatusCode,
     client::{ClientError, Request},
 };
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ async fn answered<T>(
     };
     match answered {
         Some(answer) => answer.map_err(Failure::from),
-        None => Err(Failure::new(Status::Cancelled, "it was cancelled")),
+        None => Err(Failure::new(StatusCode::Cancelled, "it was cancelled")),
     }
 }
 
