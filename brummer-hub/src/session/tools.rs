@@ -277,7 +277,7 @@ impl Surroundings<'_> {
             for notice in &*self.snapshot.notices {
                 text.push_str(&format!("\n- the hub itself: {notice}"));
             }
-            structured["notices"] = json!(self.snapshot.notices);
+            structured["notices"] = json!(&*self.snapshot.notices);
         }
         Ok(tool_result(&text, &structured))
     }
