@@ -440,6 +440,9 @@ impl Core {
                 self.talk.cancel(number, Some((frame, request.get())));
             }
             Work::Operation => {
+                if self.operations.waits_for_client(ticket) {
+                    self.lists.tools_are_still_due();
+                }
                 let leftover = self.operations.drop(ticket);
                 self.clear(leftover);
             }
@@ -705,7 +708,12 @@ impl Core {
                 // What is on its way may be older than what the client has done since.
                 self.lists.catalog.outdate(key);
             }
-            if anew || matches!(self.lists.catalog.standing(key), Standing::Missing | Standing::Partial) {
+            let is_wanted = match self.lists.catalog.standing(key) {
+                Standing::Missing | Standing::Partial => true,
+                Standing::Failed => matches!(then, Then::Route(_)),
+                Standing::Complete | Standing::Stale => false,
+            };
+            if anew || is_wanted {
                 self.lists.want(&mut self.talk, key, &instance, now);
             }
             if let Some(until) = self.lists.catalog.patience(key).filter(|until| *until > now) {

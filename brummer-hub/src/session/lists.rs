@@ -224,6 +224,11 @@ impl Lists {
         self.shown.take_due(Caller::Greeted, ListKind::Tools)
     }
 
+    /// Whoever waited for the client to come for its tools has given up.
+    pub(super) fn tools_are_still_due(&mut self) {
+        self.shown.is_still_due(Caller::Greeted, ListKind::Tools);
+    }
+
     /// An instance says that a list has changed.
     pub(super) fn on_said_changed(&mut self, key: ListKey, now: Instant) {
         self.catalog.doubt(key, now);

@@ -456,6 +456,12 @@ impl Operations {
         }
     }
 
+    /// Whether the client is waited for to come for its tools, and has not come.
+    pub(super) fn waits_for_client(&self, ticket: Ticket) -> bool {
+        let operation = self.running.get(&ticket);
+        operation.is_some_and(|it| matches!(it.kind, Kind::Refresh { has_come: false, .. }))
+    }
+
     /// The client has been shown its tools, and takes so long to take them in. What waited only for that.
     pub(super) fn on_refreshed(&mut self, takes_in: Option<Duration>, now: Instant) -> Vec<Ticket> {
         let mut over = Vec::new();
@@ -607,11 +613,13 @@ mod tests {
         let (began, pause) = (Instant::now(), Duration::from_millis(250));
         let mut operations = Operations::default();
         operations.begin(ticket, Operation::refresh("{}".to_owned(), began));
+        assert!(operations.waits_for_client(ticket));
         assert_eq!(operations.deadline(), Some(began + REFRESH_LIMIT));
         // It comes late, and once more: what counts is when it first came.
         let came = began + REFRESH_LIMIT / 2;
         assert!(operations.on_refreshed(Some(pause), came).is_empty());
         assert!(operations.on_refreshed(Some(pause), came + pause / 2).is_empty());
+        assert!(!operations.waits_for_client(ticket));
         assert_eq!(operations.deadline(), Some(came + pause));
         assert!(operations.due(came + pause / 2).is_empty());
         assert_eq!(operations.due(came + pause), [ticket]);

@@ -295,8 +295,11 @@ impl<'a> Situation<'a> {
         match (owners.as_slice(), only) {
             ([owner], _) => as_it_is(owner),
             ([], only) => {
-                let unknown =
-                    active().map(|it| (self.key(it, kind), it)).filter(|(key, _)| self.is_unknown(*key));
+                // One that failed may be there by now, and nobody else may want it.
+                let may_tell = |(key, _): &(ListKey, &Instance)| {
+                    self.is_unknown(*key) || self.catalog.standing(*key) == Standing::Failed
+                };
+                let unknown = active().map(|it| (self.key(it, kind), it)).filter(may_tell);
                 let unknown: Vec<_> = unknown.map(|(key, it)| (key, it.clone())).collect();
                 match only {
                     _ if !unknown.is_empty() && !self.waited => Found::Lists(unknown),

@@ -80,6 +80,13 @@ impl Shown {
         self.lists.get_mut(&(caller, kind)).is_some_and(|told| std::mem::take(&mut told.due))
     }
 
+    /// Nobody waits for the caller any more, which has not come for the list.
+    pub(super) fn is_still_due(&mut self, caller: Caller, kind: ListKind) {
+        if let Some(told) = self.lists.get_mut(&(caller, kind)) {
+            told.due = true;
+        }
+    }
+
     /// An instance said that its list had changed, and it has been asked for since. Who was never shown it is told so on the
     /// instance's word, for there is nothing that it could be compared with; and so is who listens, because it has asked for
     /// just that (2026-07-28, subscriptions).
@@ -129,6 +136,8 @@ mod tests {
         assert!(!shown.take_due(Caller::Greeted, TOOLS), "nothing was told");
         assert!(changed(&mut shown, &[(1, Some(7))]) && !changed(&mut shown, &[(1, Some(7))]));
         assert!(shown.take_due(Caller::Greeted, TOOLS) && !shown.take_due(Caller::Greeted, TOOLS));
+        shown.is_still_due(Caller::Greeted, TOOLS);
+        assert!(shown.take_due(Caller::Greeted, TOOLS), "who waited for it has given up");
         assert!(changed(&mut shown, &[(1, Some(8))]));
         shown.show(Caller::Greeted, TOOLS, [(Generation(1), Some(8))].into_iter());
         assert!(!shown.take_due(Caller::Greeted, TOOLS), "it has come for it");

@@ -210,6 +210,24 @@ async fn a_lost_call_is_never_sent_again() {
     assert_eq!(lost, 1);
 }
 
+/// A client without a handshake may never ask for the list itself.
+#[tokio::test]
+async fn a_list_that_failed_is_asked_for_again_when_a_name_is_looked_for() {
+    let home = Home::new();
+    let (ready, answers) = tokio::sync::watch::channel(false);
+    let behaviour = Behaviour::default().on("tools/list", move |call: Call| {
+        let tools = json!({ "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }] });
+        let is_ready = *answers.borrow();
+        let answer =
+            if is_ready { result(&call, tools) } else { rpc_error(&call, -32000, "there is no list yet") };
+        std::future::ready(answer)
+    });
+    let (hub, _fake) = silent(&home, behaviour).await;
+    assert_eq!(hub.modern_call("echo", json!({ "message": "early" })).await.err().code, -32602);
+    ready.send_replace(true);
+    assert_eq!(hub.modern_call("echo", json!({ "message": "later" })).await.text(), "later");
+}
+
 #[tokio::test]
 async fn completions_reach_the_prompt_under_its_own_name() {
     let home = Home::new();

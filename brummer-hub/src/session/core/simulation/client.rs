@@ -528,7 +528,7 @@ impl Client {
                 self.shown.remove(&(asked.claim, kind.method()));
             }
         }
-        if asked.claim.is_none() && asked.method == method::TOOLS_LIST {
+        if asked.claim.is_none() && asked.method == method::TOOLS_LIST && ok {
             self.told_of_tools = None;
         }
         if moves(&asked) {
