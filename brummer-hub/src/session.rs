@@ -116,9 +116,10 @@ pub struct SessionConfig {
     pub working_directory: Option<PathBuf>,
     /// Whether what is known of the client changes `tools` and `name_budget`.
     pub client: ClientDefaults,
-    /// Whether a call of a tool that the hub could not get done is answered with a result for a model to read (`isError`), as
-    /// most clients show nothing else to one. A program wants an error.
-    pub(crate) tells_models: bool,
+    /// Whether a call of a tool that the hub could not get done is answered with a result for a model to read (`isError`): many
+    /// clients show a model nothing else. A program that makes the calls itself wants an error, and sets this to `false`; a
+    /// [`Client`](crate::client::Client) always gets errors.
+    pub tells_models: bool,
 }
 
 impl SessionConfig {

@@ -78,6 +78,7 @@ pub(crate) struct SessionOptions {
     tools: Option<String>,
     name_budget: Option<usize>,
     auto_connect: Option<bool>,
+    tells_models: Option<bool>,
     working_directory: Option<PathBuf>,
 }
 
@@ -90,6 +91,7 @@ impl SessionOptions {
         }
         set(&mut config.name_budget, self.name_budget);
         set(&mut config.auto_connect, self.auto_connect);
+        set(&mut config.tells_models, self.tells_models);
         config.working_directory = self.working_directory;
         Ok(config)
     }

@@ -56,7 +56,7 @@ class Session extends EventEmitter {
     this.#hub = hub;
     this.#onRequest = onRequest;
     const [receive, end] = [(message) => this.#receive(message), () => this.#end()];
-    this.#channel = new Channel(nativeHub, { autoConnect: false }, this, receive, end);
+    this.#channel = new Channel(nativeHub, { autoConnect: false, tellsModels: false }, this, receive, end);
     alive.withListeners(this);
   }
 

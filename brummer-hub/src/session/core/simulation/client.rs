@@ -538,7 +538,10 @@ impl Client {
                 let waited = self.told_of_tools.is_none_or(|told| now - told >= REFRESH_LIMIT);
                 ensure!(waited, "it is connected before it could come for its tools: {message}");
             }
-            self.told_of_tools = None;
+            // Another that waits has waited since then.
+            if !self.is_moving() {
+                self.told_of_tools = None;
+            }
             self.subscribed.clear();
             self.all_changed();
         }
