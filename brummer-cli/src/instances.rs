@@ -158,8 +158,9 @@ pub(crate) fn nearest<'a>(snapshot: &'a Snapshot, directory: &Path) -> Vec<&'a I
             .any(|directory| directory.starts_with(path))
             .then(|| path.components().count())
     };
-    let best = snapshot.instances.iter().filter_map(depth).max();
-    snapshot.instances.iter().filter(|instance| best.is_some() && depth(instance) == best).collect()
+    let of_projects = || snapshot.instances.iter().filter(|instance| !instance.found.everywhere);
+    let best = of_projects().filter_map(depth).max();
+    of_projects().filter(|instance| best.is_some() && depth(instance) == best).collect()
 }
 
 /// The text blocks of a result.

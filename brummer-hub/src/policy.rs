@@ -10,7 +10,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::{discovery::Found, doorbell::InstanceId};
+use crate::{
+    discovery::Found,
+    doorbell::{Doorbell, InstanceId},
+};
 
 /// Longest pattern in bytes: names of tools are shorter by far.
 const MAX_PATTERN_BYTES: usize = 256;
@@ -137,8 +140,7 @@ impl InstanceRule {
         Self { called, within: Vec::new(), name: None, labels: BTreeMap::new(), tools: ToolFilter::default() }
     }
 
-    fn is_about(&self, found: &Found) -> bool {
-        let doorbell = &found.doorbell;
+    fn is_about(&self, doorbell: &Doorbell) -> bool {
         (self.called.fits(&doorbell.name) || self.called.fits(doorbell.id.as_str()))
             && (self.within.is_empty() || self.within.iter().any(|place| doorbell.path.starts_with(place)))
     }
@@ -155,9 +157,20 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The labels of an instance that is announced so.
+    #[must_use]
+    pub fn labels(&self, doorbell: &Doorbell) -> BTreeMap<String, String> {
+        let mut labels = doorbell.labels.clone();
+        for rule in self.rules.iter().filter(|rule| rule.is_about(doorbell)) {
+            labels.extend(rule.labels.clone());
+        }
+        labels
+    }
+
     /// What was found, as it is to be seen.
     pub(crate) fn applied(&self, found: Arc<Found>) -> Arc<Found> {
-        let about: Vec<&InstanceRule> = self.rules.iter().filter(|rule| rule.is_about(&found)).collect();
+        let about: Vec<&InstanceRule> =
+            self.rules.iter().filter(|rule| rule.is_about(&found.doorbell)).collect();
         let everywhere = self.everywhere.contains(&found.doorbell.id);
         if about.is_empty() && !everywhere {
             return found;

@@ -549,6 +549,24 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_a_file_says_is_too_much() {
+        let whole = include_str!("../../../docs/CONFIG.md");
+        let whole = whole.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        assert_eq!(parse(whole.as_bytes()).problems, [], "what the documentation shows is right");
+        let whole = whole.as_bytes();
+        for at in 0..whole.len() {
+            parse(&whole[..at]);
+            for byte in [b'"', b'[', b'\n', 0, 0xff, b'.'] {
+                let mut changed = whole.to_vec();
+                changed[at] = byte;
+                let contents = parse(&changed);
+                let lines = changed.iter().filter(|byte| **byte == b'\n').count() + 1;
+                assert!(contents.problems.iter().all(|(line, _)| (1..=lines).contains(line)), "{contents:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_toml_is_told_and_not_repeated() {
         let told = problems("[servers.a]\ncommand = \"a\"\nroot:x:0:0:secret\n");
         assert!(told.len() == 1 && told[0].starts_with("3: it is not TOML"), "{told:?}");

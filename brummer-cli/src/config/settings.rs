@@ -10,7 +10,8 @@ use std::{
 use brummer_hub::{
     HubConfig,
     declared::DeclaredServer,
-    doorbell::{InstanceId, Secret},
+    discovery::Directories,
+    doorbell::{Doorbell, InstanceId, Secret},
     policy::{InstanceRule, Policy},
     sources::{SourceChoice, SourceKind},
     stdio_instance::Sharing,
@@ -18,7 +19,7 @@ use brummer_hub::{
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Loaded, ServerState,
+    Loaded, Origin, ServerState,
     effective::{DeclaredAt, exactly},
     files::{hex, written_path},
     parse::{Http, ServerKind, Stdio},
@@ -47,9 +48,26 @@ pub(crate) struct Wanted {
     pub(crate) idle: Option<Duration>,
 }
 
+/// Servers and rules as a hub takes them.
+#[derive(Debug, Default)]
+struct Settings {
+    policy: Policy,
+    wanted: Vec<Wanted>,
+    declared: Vec<DeclaredServer>,
+    /// Why servers cannot be there.
+    troubles: Vec<(Origin, String)>,
+}
+
 impl Loaded {
+    /// What keeps servers from being there that are wanted, as one line for each: it depends on where this runs.
+    pub(crate) fn troubles(&self, directories: &Directories) -> Vec<(Origin, String)> {
+        self.settings(directories).troubles
+    }
+
     /// Tells a hub what the files say. `starts`: servers that speak over stdio are going to be started for it; these.
     pub(crate) fn apply(&self, hub: &mut HubConfig, starts: bool) -> Vec<Wanted> {
+        let Settings { policy, mut wanted, declared, troubles } = self.settings(&hub.directories);
+        self.switch(hub);
         let mut notices: Vec<String> = self.problems().collect();
         for (file, _) in self.undecided() {
             notices.push(format!(
@@ -57,37 +75,49 @@ impl Loaded {
                 clean::line(&file.path.to_string_lossy())
             ));
         }
-        self.switch(hub);
-        let mut policy = Policy::default();
-        policy.rules = self.effective.rules.iter().map(|rule| rule.rule.clone()).collect();
-        let mut wanted = Vec::new();
-        for declared in self.effective.servers.iter().filter(|it| it.state == ServerState::Wanted) {
-            let told = match &declared.server.kind {
-                Some(ServerKind::Stdio(stdio)) => stdio_server(declared, stdio, hub).map(|server| {
-                    let id = server.id.clone();
-                    wanted.push(server);
-                    id
-                }),
-                Some(ServerKind::Http(http)) => http_server(declared, http).map(|server| {
-                    let id = server.id.clone();
-                    hub.declared.push(server);
-                    id
-                }),
-                None => continue,
+        notices.extend(troubles.iter().map(|(origin, text)| format!("{}: {text}", origin.text())));
+        // What the hub does not list is not to be started for it.
+        if let Some(only) = &hub.only {
+            let labels = |server: &Wanted| {
+                let mut doorbell = Doorbell::new(server.id.clone(), 1, &server.path, 1);
+                doorbell.name.clone_from(&server.name);
+                doorbell.labels.insert("transport".to_owned(), "stdio".to_owned());
+                policy.labels(&doorbell)
             };
-            match told {
-                Ok(id) => say(&mut policy, declared, id),
-                Err(why) => {
-                    notices.push(format!("{}: server `{}`: {why}", declared.origin.text(), declared.name));
-                }
-            }
+            wanted.retain(|server| only.fits(&labels(server)));
         }
         hub.policy = policy.into();
+        hub.declared = declared;
         if starts {
             hub.expected = wanted.iter().map(|server| server.id.clone()).collect();
         }
         hub.notices = notices;
         wanted
+    }
+
+    fn settings(&self, directories: &Directories) -> Settings {
+        let mut all = Settings::default();
+        all.policy.rules = self.effective.rules.iter().map(|rule| rule.rule.clone()).collect();
+        for at in self.effective.servers.iter().filter(|it| it.state == ServerState::Wanted) {
+            let told = match &at.server.kind {
+                Some(ServerKind::Stdio(stdio)) => stdio_server(at, stdio, directories).map(|server| {
+                    let id = server.id.clone();
+                    all.wanted.push(server);
+                    id
+                }),
+                Some(ServerKind::Http(http)) => http_server(at, http).map(|server| {
+                    let id = server.id.clone();
+                    all.declared.push(server);
+                    id
+                }),
+                None => continue,
+            };
+            match told {
+                Ok(id) => say(&mut all.policy, at, id),
+                Err(why) => all.troubles.push((at.origin.clone(), format!("server `{}`: {why}", at.name))),
+            }
+        }
+        all
     }
 
     /// Sources are those of the command line, if it names any.
@@ -104,12 +134,12 @@ impl Loaded {
     }
 }
 
-fn stdio_server(declared: &DeclaredAt, stdio: &Stdio, hub: &HubConfig) -> Result<Wanted, String> {
+fn stdio_server(declared: &DeclaredAt, stdio: &Stdio, directories: &Directories) -> Result<Wanted, String> {
     let base = declared.origin.file.parent().unwrap_or(Path::new("/"));
     let mut environment = BTreeMap::new();
     for name in &stdio.env {
-        let value = std::env::var_os(name)
-            .ok_or_else(|| format!("the environment variable `{name}` is not set where the hub runs"))?;
+        let value =
+            std::env::var_os(name).ok_or_else(|| format!("the environment variable `{name}` is not set"))?;
         environment.insert(name.clone(), value);
     }
     let home = std::env::home_dir();
@@ -118,6 +148,9 @@ fn stdio_server(declared: &DeclaredAt, stdio: &Stdio, hub: &HubConfig) -> Result
         (None, Some(home)) if !declared.is_project => home,
         (None, _) => base.to_owned(),
     };
+    if !directory.is_dir() {
+        return Err(format!("there is no directory {}", clean::line(&directory.to_string_lossy())));
+    }
     // A program that is written as a path begins where the file is; others are looked for in `PATH`.
     let is_path = stdio.command.contains(std::path::is_separator) || stdio.command.starts_with('~');
     let program =
@@ -126,7 +159,7 @@ fn stdio_server(declared: &DeclaredAt, stdio: &Stdio, hub: &HubConfig) -> Result
     let path = match (&stdio.cwd, declared.is_project) {
         (_, true) => base.to_owned(),
         (Some(_), false) => directory.clone(),
-        (None, false) => hub.directories.data.join("servers"),
+        (None, false) => directories.data.join("servers"),
     };
     let arguments = stdio.args.clone();
     let mut identity = Sha256::new();
@@ -187,8 +220,8 @@ fn http_server(declared: &DeclaredAt, http: &Http) -> Result<DeclaredServer, Str
     let mut server =
         DeclaredServer::new(id, &declared.name, &http.url, file).map_err(|error| error.to_string())?;
     let value = |name: &str| {
-        let value = std::env::var(name)
-            .map_err(|_| format!("the environment variable `{name}` is not set where the hub runs"))?;
+        let value =
+            std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set"))?;
         Secret::new(&value).map_err(|why| format!("the value of `{name}` cannot be sent: {why}"))
     };
     server.token = http.token.as_deref().map(value).transpose()?;

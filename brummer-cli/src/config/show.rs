@@ -43,7 +43,9 @@ pub(crate) fn config(directories: &Directories, request: ConfigRequest) -> Resul
 
 fn show(directories: &Directories, as_json: bool) -> Result<ExitStatus, Failure> {
     let here = std::env::current_dir().ok();
-    let loaded = Loaded::read(directories, here.as_deref());
+    let mut loaded = Loaded::read(directories, here.as_deref());
+    let troubles = loaded.troubles(directories);
+    loaded.effective.problems.extend(troubles);
     let text = if as_json { format!("{:#}\n", value(&loaded)) } else { text(&loaded) };
     output::data(&if as_json { clean::json(&text) } else { clean::block(&text) })?;
     let is_fine = loaded.effective.problems.is_empty();

@@ -12,7 +12,9 @@ const SECTION: &str = "Configuration";
 
 pub(super) fn look(places: &Directories, report: &mut Report) {
     let here = std::env::current_dir().ok();
-    let loaded = Loaded::read(places, here.as_deref());
+    let mut loaded = Loaded::read(places, here.as_deref());
+    let troubles = loaded.troubles(places);
+    loaded.effective.problems.extend(troubles);
     for file in loaded.files.iter().filter(|file| file.state == FileState::Read) {
         report.ok(SECTION, format!("{} is read", file.path.display()));
     }

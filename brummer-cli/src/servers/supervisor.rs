@@ -27,6 +27,9 @@ use crate::{
 /// The largest order. A command line has less.
 const MAX_ORDER: u64 = 1024 * 1024;
 
+/// How long the first client is waited for at least: the hub that has started this is on its way.
+const FIRST: Duration = Duration::from_secs(10);
+
 /// Serves what standard input says, and says on standard output once whether it does.
 pub(crate) async fn supervise() -> Result<ExitStatus, Failure> {
     detach();
@@ -58,11 +61,15 @@ async fn serve() -> Result<ExitStatus, Failure> {
     let instance = start(id, &spec).await?;
     output::data("ready\n")?;
     let mut attended = instance.attended();
+    let mut was_attended = false;
     loop {
         let is_attended = *attended.borrow_and_update();
+        was_attended |= is_attended;
         let idling = async {
             match idle {
-                Some(idle) if !is_attended => tokio::time::sleep(idle).await,
+                Some(idle) if !is_attended => {
+                    tokio::time::sleep(if was_attended { idle } else { idle.max(FIRST) }).await;
+                }
                 _ => std::future::pending().await,
             }
         };

@@ -87,7 +87,10 @@ impl Snapshot {
                     .max_by_key(|instance| instance.generation)
             })
             .or_else(|| {
-                let mut there = self.instances.iter().filter(same_path);
+                // What belongs to no project has nothing in common with others in its place.
+                let same_project = |instance: &&Instance| same_path(instance) && !instance.found.everywhere;
+                let mut there =
+                    self.instances.iter().filter(same_project).filter(|_| !former.found.everywhere);
                 let only = there.next().filter(|_| there.next().is_none())?;
                 later().find(|instance| instance.generation == only.generation)
             })

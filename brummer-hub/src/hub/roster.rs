@@ -97,10 +97,12 @@ impl Roster {
         self.entries.contains_key(id)
     }
 
-    /// Whether an instance answers, and its project is known.
-    pub(super) fn is_ready(&self, id: &InstanceId) -> bool {
-        self.entries.get(id).is_some_and(|entry| {
-            entry.instance.state == InstanceState::Active && entry.instance.real_path.is_some()
+    /// Whether an instance was tried: it answers and its project is known, or it lives and does not answer yet.
+    pub(super) fn is_tried(&self, id: &InstanceId) -> bool {
+        self.entries.get(id).is_some_and(|entry| match entry.instance.state {
+            InstanceState::Active => entry.instance.real_path.is_some(),
+            InstanceState::Retrying => true,
+            InstanceState::Discovered | InstanceState::Connecting | InstanceState::Dead => false,
         })
     }
 

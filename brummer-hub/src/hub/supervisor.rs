@@ -242,6 +242,7 @@ impl Supervisor {
             Ring::Appeared(found) if !self.is_meant(&found) => {
                 self.on_ring(Ring::Removed { file: found.file.clone(), id: found.doorbell.id.clone() });
                 self.roster.drop_unmeant(&found);
+                self.expected.remove(&found.doorbell.id);
             }
             Ring::Appeared(found) => {
                 self.leftovers.remove(&found.file);
@@ -447,7 +448,7 @@ impl Supervisor {
         if let Some(untried) = &mut self.untried {
             let still: HashSet<_> = self.roster.untried().collect();
             untried.retain(|generation| still.contains(generation));
-            self.expected.retain(|id| !self.roster.is_ready(id));
+            self.expected.retain(|id| !self.roster.is_tried(id));
             let is_complete = self.expected.is_empty() && self.are_servers_tried();
             if self.untried.as_ref().is_some_and(HashSet::is_empty) && is_complete {
                 self.untried = None;

@@ -269,6 +269,40 @@ mod tests {
         assert_eq!(aliases(&target), ["root"]);
     }
 
+    fn everywhere(generation: u64, id: &str) -> Instance {
+        let mut instance = active(generation, id, "/data/servers");
+        std::sync::Arc::make_mut(&mut instance.found).everywhere = true;
+        instance
+    }
+
+    #[test]
+    fn what_is_of_no_project_is_connected_beside_that_of_the_project() {
+        // Its directory is no project, whoever works there.
+        let mut target = Target::new(true, Some("/data/servers".into()));
+        assert!(target.follow(&snapshot([everywhere(1, "memory")])));
+        assert_eq!((aliases(&target), target.missing().is_none()), (vec!["memory"], true));
+        let mut target = Target::new(true, Some("/p".into()));
+        target.follow(&snapshot([everywhere(1, "memory")]));
+        let all = snapshot([everywhere(1, "memory"), active(2, "web", "/p"), active(3, "api", "/q")]);
+        assert!(target.follow(&all));
+        assert_eq!(aliases(&target), ["web", "memory"]);
+        target.choose(&all.instances[2]);
+        target.follow(&all);
+        assert_eq!(aliases(&target), ["api", "memory"]);
+        assert!(target.follow(&snapshot([everywhere(1, "memory")])));
+        assert_eq!(target.missing().map(|it| &*it.alias), Some("api"));
+        target.follow(&all);
+        let left: Vec<_> = target.leave().iter().map(|it| it.alias.to_string()).collect();
+        assert_eq!((left, aliases(&target)), (vec!["api".to_owned()], vec!["memory"]));
+        assert!(!target.follow(&all));
+        // Once it is chosen itself, another of no project does not take its place.
+        target.choose(&all.instances[0]);
+        target.follow(&snapshot([everywhere(4, "docs")]));
+        assert_eq!((aliases(&target), target.missing().is_some()), (vec!["docs"], true));
+        let mut target = Target::new(false, None);
+        assert!(!target.follow(&all), "nothing connects by itself");
+    }
+
     #[test]
     fn a_choice_is_kept() {
         let mut target = Target::new(true, Some("/p".into()));

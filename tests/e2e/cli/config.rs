@@ -291,6 +291,8 @@ async fn a_server_on_a_port_is_there_with_its_secrets_and_its_names() {
     assert_eq!(hub.call("read", json!({})).await.text(), "read", "it is connected in every project");
     let told = notices(&hub).await;
     assert!(told.contains("`lost`") && told.contains("`NOT_SET` is not set"), "{told}");
+    let shown = checked("config", &run(&home, &["config", "--json"]).await.stdout);
+    assert!(shown["problems"].to_string().contains("`NOT_SET` is not set"), "{shown:#}");
     let seen = fake.seen();
     assert!(seen.iter().all(|seen| seen.header("authorization") == Some("Bearer t0p-secret")));
     assert!(seen.iter().all(|seen| seen.header("x-key") == Some("k3y")));
