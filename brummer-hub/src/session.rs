@@ -19,6 +19,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use self::shell::HubSide;
 use crate::{Hub, frame::Parts};
 
 mod asking;
@@ -40,6 +41,8 @@ mod restored;
 mod routing;
 mod shell;
 mod shown;
+#[cfg(test)]
+mod simulation;
 mod stage;
 mod talk;
 mod target;
@@ -316,7 +319,7 @@ impl Hub {
         if let (Some(projects), Some(directory)) = (self.projects(), &config.working_directory) {
             projects.tell(directory);
         }
-        let shell = shell::Shell::new(self, config, inbox, outlet, stop.clone());
+        let shell = shell::Shell::new(HubSide::of(self), config, inbox, outlet, stop.clone());
         tasks.spawn(shell.run());
         Session { input, output, stop }
     }

@@ -27,6 +27,7 @@ mod modern;
 mod reach;
 mod reply;
 mod single;
+pub(crate) mod socket;
 pub mod sse;
 #[cfg(test)]
 mod tests;
@@ -135,6 +136,9 @@ pub(crate) enum UpstreamEventKind {
     /// Request `id` is over and no response came. Exactly one of a response frame and this is told for each request
     /// that was not cancelled.
     Ended { id: u64, error: ExchangeError },
+    /// The instance is heard on its stream of changes from now on, and was not for a while in which requests were sent:
+    /// what it said of changes meanwhile is lost.
+    Missed,
     /// Something happened that a dead instance would show (stream ended, connection refused): check it now.
     Suspect,
     /// The connection could not be opened, or not opened again. The last event of this connection.

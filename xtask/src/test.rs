@@ -40,7 +40,7 @@ const MORE: [Step; 3] = [
     ),
     ("benchmark of the release build, short form", &["xtask", "bench", "--quick"], None),
     (
-        "many schedules of the session core",
+        "many schedules of the session, and of its core alone",
         &["test", "--release", "--locked", "-p", "brummer-hub", "--lib", "simulation"],
         Some(("BRUMMER_SCHEDULES", "100000")),
     ),

@@ -254,6 +254,7 @@ impl Actor {
                 Some(Event::PingFailed { link: id, id: ping, why: error.to_string(), refused })
             }
             Some(UpstreamEventKind::Suspect) => Some(Event::Suspect),
+            Some(UpstreamEventKind::Missed) => None,
             Some(UpstreamEventKind::Failed(error)) => {
                 Some(Event::Failed { link: id, why: error.to_string() })
             }

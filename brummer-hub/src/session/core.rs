@@ -1196,6 +1196,13 @@ impl Core {
                     self.fail(link, &instance, id, sent.waiter, &error, now);
                 }
             }
+            UpstreamEventKind::Missed => {
+                let doubted = self.talk.links.get(link).map(|open| (open.instance.generation, open.caller));
+                if let Some((generation, caller)) = doubted {
+                    self.doubt_lists(generation, caller, now);
+                    self.restless = true;
+                }
+            }
             UpstreamEventKind::Suspect => {}
             UpstreamEventKind::Failed(error) => {
                 self.talk.links.failed(link, now);
@@ -1721,4 +1728,4 @@ fn unreadable(error: &FrameError) -> Parts {
 }
 
 #[cfg(test)]
-mod simulation;
+pub(super) mod simulation;

@@ -63,14 +63,35 @@ struct OpenLink {
     running: HashMap<u64, Running, foldhash::fast::RandomState>,
 }
 
+/// What a session has of its hub.
+#[derive(Debug)]
+pub(super) struct HubSide {
+    pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Where the directories of the client are told, so that lock files in them are found.
+    pub(super) projects: Option<Projects>,
+    pub(super) limits: Limits,
+    /// Room for what the instances say to the client.
+    pub(super) budget: Budget,
+}
+
+impl HubSide {
+    pub(super) fn of(hub: &Hub) -> Self {
+        let limits = hub.config().limits;
+        Self {
+            snapshots: hub.instances(),
+            projects: hub.projects().cloned(),
+            limits,
+            budget: Budget::new(limits.max_buffered),
+        }
+    }
+}
+
 pub(super) struct Shell {
     core: Core,
     // Inboxes.
     input: mpsc::Receiver<Input>,
     events: mpsc::Receiver<UpstreamEvent>,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Where the directories of the client are told, so that lock files in them are found.
-    projects: Option<Projects>,
+    hub: HubSide,
     /// Directories whose links are being resolved.
     resolving: JoinSet<Vec<PathBuf>>,
     stop: CancellationToken,
@@ -84,9 +105,6 @@ pub(super) struct Shell {
     upstreams: TaskTracker,
     /// Ends links that do not end by themselves.
     cut: CancellationToken,
-    limits: Limits,
-    /// Room for what the instances say to the client.
-    budget: Budget,
     /// What could not be done, and is told to the core next.
     failures: VecDeque<UpstreamEvent>,
     ended: bool,
@@ -113,22 +131,20 @@ async fn said(
 
 impl Shell {
     pub(super) fn new(
-        hub: &Hub,
+        mut hub: HubSide,
         config: SessionConfig,
         input: mpsc::Receiver<Input>,
         output: mpsc::Sender<Parts>,
         stop: CancellationToken,
     ) -> Self {
         let (event_sender, events) = mpsc::channel(EVENT_QUEUE);
-        let mut snapshots = hub.instances();
         // The first look is as much news as any later one.
-        snapshots.mark_changed();
+        hub.snapshots.mark_changed();
         Self {
             core: Core::new(config),
             input,
             events,
-            snapshots,
-            projects: hub.projects().cloned(),
+            hub,
             resolving: JoinSet::new(),
             stop,
             output,
@@ -137,8 +153,6 @@ impl Shell {
             event_sender,
             upstreams: TaskTracker::new(),
             cut: CancellationToken::new(),
-            budget: Budget::new(hub.config().limits.max_buffered),
-            limits: hub.config().limits,
             failures: VecDeque::new(),
             ended: false,
         }
@@ -162,16 +176,16 @@ impl Shell {
                     Ok(permit) => if let Some(parts) = self.backlog.pop_front() { permit.send(parts) },
                     Err(_) => self.take(Event::Stop),
                 },
-                changed = self.snapshots.changed(), if free => match changed {
+                changed = self.hub.snapshots.changed(), if free => match changed {
                     Ok(()) => {
-                        let snapshot = Arc::clone(&self.snapshots.borrow_and_update());
+                        let snapshot = Arc::clone(&self.hub.snapshots.borrow_and_update());
                         self.take(Event::Snapshot(snapshot));
                     }
                     Err(_) => self.take(Event::Stop),
                 },
                 Some(resolved) = self.resolving.join_next(), if free => match resolved {
                     Ok(roots) => {
-                        if let Some(projects) = &self.projects {
+                        if let Some(projects) = &self.hub.projects {
                             roots.iter().for_each(|root| projects.tell(root));
                         }
                         self.take(Event::Roots(roots));
@@ -234,6 +248,7 @@ impl Shell {
             match event.kind {
                 UpstreamEventKind::Frame { .. }
                 | UpstreamEventKind::Ready(_)
+                | UpstreamEventKind::Missed
                 | UpstreamEventKind::Renewed(_) => link.instance.link.note_answer(),
                 UpstreamEventKind::Ended { .. }
                 | UpstreamEventKind::Suspect
@@ -296,10 +311,10 @@ impl Shell {
                     reach: instance.reach(),
                     hello,
                     known,
-                    limits: self.limits,
+                    limits: self.hub.limits,
                     purpose: Purpose::Conversation,
                     gate: None,
-                    budget: Some(self.budget.clone()),
+                    budget: Some(self.hub.budget.clone()),
                 };
                 let (events, stop) = (self.event_sender.clone(), self.cut.child_token());
                 let upstream = Upstream::open(options, events, &self.upstreams, stop);

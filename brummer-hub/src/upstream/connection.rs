@@ -23,7 +23,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    net::TcpStream,
+    io::AsyncReadExt as _,
     task::yield_now,
     time::{Instant, timeout},
 };
@@ -31,6 +31,7 @@ use tokio::{
 use super::{
     ExchangeError, ExchangeReason, Purpose, Sent,
     body::{Payload, Post},
+    socket::{self, Socket},
 };
 
 /// A server that closes a connection sooner than this after an answer always does so: it keeps none alive, or not for
@@ -112,7 +113,7 @@ impl Dialer {
         }
     }
 
-    async fn connect(&self) -> io::Result<TcpStream> {
+    async fn connect(&self) -> io::Result<Socket> {
         if let Some(address) = self.address {
             return self.connect_at(address).await;
         }
@@ -138,15 +139,13 @@ impl Dialer {
         Ok(stream)
     }
 
-    async fn connect_to(&self, v6: bool) -> io::Result<TcpStream> {
+    async fn connect_to(&self, v6: bool) -> io::Result<Socket> {
         let address: IpAddr = if v6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
         self.connect_at(address).await
     }
 
-    async fn connect_at(&self, address: IpAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect(SocketAddr::new(address, self.port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
+    async fn connect_at(&self, address: IpAddr) -> io::Result<Socket> {
+        socket::connect(SocketAddr::new(address, self.port)).await
     }
 }
 
@@ -155,7 +154,7 @@ impl Dialer {
 pub(super) struct Connection {
     sender: http1::SendRequest<Payload>,
     /// hyper's side; `None` once it has ended. Boxed, because connections are handed about.
-    driver: Option<Box<http1::Connection<TokioIo<TcpStream>, Payload>>>,
+    driver: Option<Box<http1::Connection<TokioIo<Socket>, Payload>>>,
     idle_since: Instant,
     /// Pieces read in this turn.
     pieces: u8,
@@ -171,7 +170,7 @@ pub(super) enum SendError {
 }
 
 impl Connection {
-    async fn over(stream: TcpStream, builder: &http1::Builder) -> Result<Self, ExchangeError> {
+    async fn over(stream: Socket, builder: &http1::Builder) -> Result<Self, ExchangeError> {
         let (sender, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(|error| {
             ExchangeError { sent: Sent::No, reason: ExchangeReason::Io(error.to_string()) }
         })?;
@@ -255,7 +254,7 @@ pub(super) enum Pool {
     Ready { idle: Vec<Connection>, max_idle: Duration },
     /// The one by which the health of an instance is seen, and since when it rests. There may be a thousand of these,
     /// so it rests without hyper's buffers, which are larger than all else that the hub keeps of an instance.
-    Watched(Option<(TcpStream, Instant)>),
+    Watched(Option<(Socket, Instant)>),
 }
 
 impl Pool {
@@ -321,15 +320,8 @@ impl Pool {
         if let Self::Watched(watched) = self
             && let Some((stream, since)) = watched
         {
-            let mut byte = [0];
-            loop {
-                let ready = stream.readable().await;
-                match ready.and_then(|()| stream.try_read(&mut byte)) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    // Nothing is due now; whatever it is, the connection is of no use any more.
-                    _ => break,
-                }
-            }
+            // Nothing is due now; whatever it is, the connection is of no use any more.
+            let _ = stream.read_u8().await;
             let rested = since.elapsed();
             *watched = None;
             if rested >= HABIT {

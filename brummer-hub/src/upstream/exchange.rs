@@ -182,7 +182,9 @@ impl Exchange<'_> {
         let sent = self.wire.send(connection, self.route.post(body.clone()));
         let first = match self.patience.wait(sent).await? {
             // Closed at the moment in which it was to be used again, perhaps.
-            Err(ExchangeError { reason: ExchangeReason::Closed, .. }) if is_used && may_repeat(body) => {
+            Err(ExchangeError { reason: ExchangeReason::Closed, .. })
+                if is_used && self.call.is_open() && may_repeat(body) =>
+            {
                 let sent = self.wire.send(None, self.route.post(body.clone()));
                 self.patience.wait(sent).await??
             }

@@ -2,7 +2,7 @@
 
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{
     ExchangeError, ExchangeReason, Sent, UpstreamEventKind,
@@ -29,12 +29,13 @@ pub(super) async fn watched(wire: Arc<Wire>, task: impl Future<Output = ()>) {
     }
 }
 
-/// Runs an exchange. If it panics, its call ends, and the others go on.
+/// Runs an exchange. If it panics, its call ends, and the others go on. It is boxed already: it is large, and would be
+/// moved about once more.
 pub(super) async fn exchange(
     wire: Arc<Wire>,
     route: Arc<Route>,
     call: Arc<Call>,
-    exchange: impl Future<Output = Finished>,
+    exchange: BoxFuture<'static, Finished>,
 ) -> Finished {
     match AssertUnwindSafe(exchange).catch_unwind().await {
         Ok(finished) => finished,
@@ -79,11 +80,11 @@ mod tests {
         let (wire, call) = (Arc::new(wire(events)), Call::new(7));
         let route =
             Arc::new(Route::new(1, hyper::Uri::from_static("/"), &crate::doorbell::Credentials::default()));
-        let finished = exchange(wire, route, Arc::clone(&call), async {
+        let breaks = async {
             assert!(broken());
             unreachable!()
-        })
-        .await;
+        };
+        let finished = exchange(wire, route, Arc::clone(&call), breaks.boxed()).await;
         assert!(matches!(finished.fate, Fate::Over) && !call.is_open());
         let event = told.recv().await.unwrap().kind;
         assert!(matches!(event, UpstreamEventKind::Ended { id: 7, .. }), "{event:?}");

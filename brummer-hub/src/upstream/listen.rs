@@ -4,7 +4,7 @@
 //! The [`Listener`] passes on requests and notifications itself. Responses it gives to the actor, which alone knows
 //! the calls that are open.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use hyper::StatusCode;
 use tokio::time::{Instant, sleep};
@@ -20,6 +20,10 @@ use super::{
 };
 use crate::frame::Frame;
 
+/// How long requests wait for the standing stream: servers on the official SDK lose what they ask there while nobody
+/// listens. They open it within milliseconds; one that leaves a GET unanswered is not waited for longer.
+pub(super) const LISTEN_FIRST: Duration = Duration::from_millis(250);
+
 /// Reads one standing stream after the other.
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -31,6 +35,8 @@ pub(super) struct Listener {
     failures: u32,
     /// When the latest stream was opened; `None`: the instance has not offered one in this session.
     opened: Option<Instant>,
+    /// Since when nobody has heard what the instance says of changes.
+    deaf: Instant,
     /// Cancelled when the instance has said whether it offers a stream, or could not be asked.
     settled: CancellationToken,
 }
@@ -59,15 +65,23 @@ impl Listener {
     pub(super) fn new(route: Arc<Route>, limit: usize) -> Self {
         let state = State::Closed(Parser::new(limit));
         let settled = CancellationToken::new();
-        Self { route, state, responses: VecDeque::new(), failures: 0, opened: None, settled }
+        let deaf = Instant::now();
+        Self { route, state, responses: VecDeque::new(), failures: 0, opened: None, deaf, settled }
     }
 
     /// Goes on with a stream that is open.
     pub(super) fn with(route: Arc<Route>, stream: Reply) -> Self {
-        let (state, opened, settled) =
-            (State::Open(Box::new(stream)), Some(Instant::now()), CancellationToken::new());
+        let (now, settled) = (Instant::now(), CancellationToken::new());
         settled.cancel();
-        Self { route, state, responses: VecDeque::new(), failures: 0, opened, settled }
+        Self {
+            route,
+            state: State::Open(Box::new(stream)),
+            responses: VecDeque::new(),
+            failures: 0,
+            opened: Some(now),
+            deaf: now,
+            settled,
+        }
     }
 
     /// Tells when the stream stands, or it is clear that there is none for now.
@@ -117,6 +131,7 @@ impl Listener {
 
     /// The stream has ended: a server may do that at any time, and a dead one does it too.
     async fn on_end(&mut self, wire: &Wire) -> Option<Heard> {
+        self.deaf = Instant::now();
         wire.standing.send_replace(false);
         wire.tell(UpstreamEventKind::Suspect).await;
         if self.route.transport == Transport::HttpSse {
@@ -152,6 +167,11 @@ impl Listener {
         };
         match opened.await {
             Ok(Opening::Messages(mut reply)) if reply.is_stream() => {
+                // What was said meanwhile comes now, if the stream is one that can be resumed.
+                let is_late = self.deaf.elapsed() >= LISTEN_FIRST;
+                if self.opened.is_some() && parser.last_id().is_none() || self.opened.is_none() && is_late {
+                    wire.tell(UpstreamEventKind::Missed).await;
+                }
                 self.opened = Some(Instant::now());
                 wire.standing.send_replace(true);
                 reply.resume(parser);

@@ -22,7 +22,7 @@ use super::{
     exchange::{self, Finished, Posted},
     fault,
     headers::Route,
-    listen::{Heard, Listener},
+    listen::{Heard, LISTEN_FIRST, Listener},
     modern::{
         listen::{News, Stream},
         response,
@@ -40,10 +40,6 @@ pub(super) const MAX_WAITING: usize = 1024;
 
 /// Notifications on their way and the like, beyond which the actor takes no commands for a while.
 const MAX_CHORES: usize = 256;
-
-/// How long requests wait for the standing stream: servers on the official SDK lose what they ask there while nobody
-/// listens. They open it within milliseconds; one that leaves a GET unanswered is not waited for longer.
-const LISTEN_FIRST: Duration = Duration::from_millis(250);
 
 pub(super) struct Work {
     pub(super) wire: Arc<Wire>,
@@ -236,7 +232,7 @@ impl Work {
         exchange: impl Future<Output = Finished> + Send + 'static,
     ) {
         let wire = Arc::clone(&self.wire);
-        self.exchanges.push(Box::pin(fault::exchange(wire, route, call, exchange)));
+        self.exchanges.push(Box::pin(fault::exchange(wire, route, call, Box::pin(exchange))));
     }
 
     /// Runs what else is to be done.

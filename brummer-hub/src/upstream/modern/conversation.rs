@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{
     super::{
-        ExchangeReason, Hello,
+        ExchangeReason, Hello, UpstreamEventKind,
         body::Text,
         headers::Route,
         wire::Call,
@@ -240,6 +240,13 @@ fn level_in(params: &str) -> Option<Box<str>> {
 fn answer_all(work: &mut Work, outcome: Outcome) -> Option<Duration> {
     for (call, answer) in outcome.over {
         work.answer(call, answer);
+    }
+    if outcome.missed {
+        let wire = Arc::clone(&work.wire);
+        work.chore(async move {
+            wire.tell(UpstreamEventKind::Missed).await;
+            Chore::Done
+        });
     }
     outcome.open
 }

@@ -17,6 +17,7 @@ use super::{
         body::Post,
         exchange::at_another,
         headers::Route,
+        listen::LISTEN_FIRST,
         reply::{Opening as Answer, Reply, open as open_reply},
         wire::{Call, Wire, means},
     },
@@ -87,6 +88,8 @@ pub(in crate::upstream) struct Outcome {
     pub(in crate::upstream) over: Vec<(Arc<Call>, Result<(), String>)>,
     /// Another stream is to be opened, after this pause.
     pub(in crate::upstream) open: Option<Duration>,
+    /// What the instance said of changes was not heard for a while.
+    pub(in crate::upstream) missed: bool,
 }
 
 impl Subscriptions {
@@ -94,16 +97,17 @@ impl Subscriptions {
     pub(in crate::upstream) fn want(&mut self, call: Arc<Call>, uri: String, on: bool) -> Outcome {
         if on && self.uris.len() >= MAX_URIS && !self.uris.contains(&uri) {
             let text = format!("{MAX_URIS} resources are subscribed to already");
-            return Outcome { over: vec![(call, Err(error(code::INTERNAL_ERROR, &text)))], open: None };
+            let over = vec![(call, Err(error(code::INTERNAL_ERROR, &text)))];
+            return Outcome { over, ..Outcome::default() };
         }
         let changed = if on { self.uris.insert(uri.clone()) } else { self.uris.remove(&uri) };
         let is_under_way = self.waiting.iter().any(|waiting| waiting.uri == uri);
         if !changed && !is_under_way {
-            return Outcome { over: vec![(call, Ok(()))], open: None };
+            return Outcome { over: vec![(call, Ok(()))], ..Outcome::default() };
         }
         self.waiting.push(Waiting { call, uri, on });
         let open = if changed { self.reopen() } else { None };
-        Outcome { over: Vec::new(), open }
+        Outcome { open, ..Outcome::default() }
     }
 
     /// A stream for what is wanted now, at once or when the one that is being opened has come to something.
@@ -167,12 +171,14 @@ impl Subscriptions {
     }
 
     fn acknowledged(&mut self, opening: Opening, honoured: &[String]) -> Outcome {
-        let Opening { id, stream, uris: asked, .. } = opening;
-        self.offered = true;
-        if let Some(former) = self.standing.replace(Standing { id, stream, since: Instant::now() }) {
-            former.stream.abort();
-        }
+        let Opening { id, stream, begins, uris: asked } = opening;
+        let is_late = begins.elapsed() >= LISTEN_FIRST;
+        let was_heard = std::mem::replace(&mut self.offered, true);
         let mut outcome = Outcome::default();
+        match self.standing.replace(Standing { id, stream, since: Instant::now() }) {
+            Some(former) => former.stream.abort(),
+            None => outcome.missed = was_heard || is_late,
+        }
         for waiting in std::mem::take(&mut self.waiting) {
             let Waiting { call, uri, on } = waiting;
             if on != self.uris.contains(&uri) || !on && !asked.contains(&uri) || honoured.contains(&uri) {

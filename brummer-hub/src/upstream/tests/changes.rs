@@ -159,6 +159,7 @@ async fn a_stream_that_breaks_is_suspect_and_opened_again() {
     request.cut();
     owner.suspect().await;
     let mut third = acknowledge(listen(&mut server).await.0, &["a"]).await;
+    owner.missed().await;
     third.event(json!({"jsonrpc": "2.0", "method": UPDATED, "params": {"uri": "a"}})).await;
     assert_eq!(owner.frame().await.0["params"]["uri"], "a");
 }
@@ -183,6 +184,7 @@ async fn a_graceful_end_is_no_sign_of_death() {
         }
         stream.closed().await;
         let _again = acknowledge(listen(&mut server).await.0, &[]).await;
+        owner.missed().await;
         owner.request(1, "x/y");
         server.expect("POST", "x/y").await.result(json!({})).await;
         owner.result(1).await;

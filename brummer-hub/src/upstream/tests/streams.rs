@@ -43,6 +43,34 @@ async fn a_standing_stream_is_told_and_resumed() {
 }
 
 #[tokio::test]
+async fn what_is_said_while_no_stream_stands_is_missed() {
+    let mut server = Server::start().await;
+    let mut owner = Owner::connect(server.port);
+    server.shake_hands("").await;
+    owner.ready().await;
+    let get = server.expect("GET", "").await;
+    // It is not waited for any longer.
+    owner.request(1, "tools/list");
+    server.expect("POST", "tools/list").await.result(json!(1)).await;
+    owner.result(1).await;
+    let mut stream = get.stream().await;
+    owner.missed().await;
+    stream.chunk("retry: 1\n\n").await;
+    stream.end().await;
+    owner.suspect().await;
+    let mut stream = server.expect("GET", "").await.stream().await;
+    owner.missed().await;
+    // From here on what is missed is said once more.
+    stream.chunk("id: e1\ndata:\n\n").await;
+    stream.end().await;
+    owner.suspect().await;
+    let mut stream = server.expect("GET", "").await.stream().await;
+    let message = json!({"jsonrpc": "2.0", "method": "notifications/message"});
+    stream.event(message.clone()).await;
+    assert_eq!(owner.frame().await, (message, None));
+}
+
+#[tokio::test]
 async fn an_instance_need_not_offer_a_standing_stream() {
     for (status, headers, body) in [
         ("404 Not Found", "Content-Type: text/html\r\n", "<p>no</p>"),

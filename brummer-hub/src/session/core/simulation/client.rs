@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What clients without a handshake say that they can do. More than can be known at a time.
-pub(super) const CLAIMS: [&str; 10] = [
+pub(in crate::session) const CLAIMS: [&str; 10] = [
     r#"{"elicitation":{"form":{},"url":{}},"roots":{}}"#,
     "{}",
     r#"{"sampling":{}}"#,
@@ -27,13 +27,13 @@ pub(super) const CLAIMS: [&str; 10] = [
     r#"{"experimental":{"9":{}}}"#,
 ];
 
-pub(super) const LISTS: [ListKind; 5] =
+pub(in crate::session) const LISTS: [ListKind; 5] =
     [ListKind::Tools, ListKind::Prompts, ListKind::Resources, ListKind::Templates, ListKind::Tasks];
 
 const LEVELS: [&str; 3] = ["debug", "warning", "error"];
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum State {
+pub(in crate::session) enum State {
     Open,
     /// It is a listen that was acknowledged.
     Listening,
@@ -43,15 +43,15 @@ pub(super) enum State {
 
 /// A request of the client.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) state: State,
-    pub(super) method: String,
-    pub(super) message: Value,
+pub(in crate::session) struct Asked {
+    pub(in crate::session) state: State,
+    pub(in crate::session) method: String,
+    pub(in crate::session) message: Value,
     /// What the answer must be about.
-    pub(super) mark: u64,
+    pub(in crate::session) mark: u64,
     /// Which claim it makes, if it is of the era without a handshake.
-    pub(super) claim: Option<usize>,
-    pub(super) batch: Option<u64>,
+    pub(in crate::session) claim: Option<usize>,
+    pub(in crate::session) batch: Option<u64>,
     /// The progress token, as it is written.
     token: Option<String>,
     /// Its progress lives on with a task.
@@ -61,56 +61,58 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn is_due(&self) -> bool {
+    pub(in crate::session) fn is_due(&self) -> bool {
         self.state == State::Open
     }
 }
 
 /// What the client was shown of a list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shown {
+pub(in crate::session) struct Shown {
     /// The items, once it has asked.
-    pub(super) items: Option<Vec<String>>,
+    pub(in crate::session) items: Option<Vec<String>>,
     /// It was told since that they have changed.
-    pub(super) told: bool,
+    pub(in crate::session) told: bool,
     /// How much had changed when it was shown or told.
-    pub(super) changes: u64,
+    pub(in crate::session) changes: u64,
 }
 
 /// Where a subscription, or the end of one, went.
 #[derive(Clone, Debug)]
-pub(super) struct Taker {
+pub(in crate::session) struct Taker {
     /// The alias of the instance, and what it calls the resource.
-    pub(super) resource: (&'static str, String),
+    pub(in crate::session) resource: (&'static str, String),
     /// The number of the request.
-    pub(super) number: u64,
+    pub(in crate::session) number: u64,
 }
 
 /// Which client: the one with a handshake, or one of those without.
-pub(super) type Who = Option<usize>;
+pub(in crate::session) type Who = Option<usize>;
 
 #[derive(Debug)]
-pub(super) struct Client {
+pub(in crate::session) struct Client {
     /// Whether it is of the era with a handshake, without, or of both.
     eras: u32,
-    pub(super) version: &'static str,
-    pub(super) greeted: bool,
-    pub(super) ready: bool,
+    pub(in crate::session) version: &'static str,
+    pub(in crate::session) greeted: bool,
+    pub(in crate::session) ready: bool,
     next: u64,
-    pub(super) asked: BTreeMap<String, Asked>,
+    pub(in crate::session) asked: BTreeMap<String, Asked>,
     /// Questions that it was asked, by their id, with what they ask for.
-    pub(super) questions: BTreeMap<String, Value>,
+    pub(in crate::session) questions: BTreeMap<String, Value>,
     /// Marks of all questions that it was ever asked.
-    pub(super) heard: BTreeSet<u64>,
+    pub(in crate::session) heard: BTreeSet<u64>,
     /// What it can come back with: the state, its request, the keys of the questions.
-    pub(super) states: Vec<(String, Value, Vec<String>)>,
-    pub(super) shown: BTreeMap<(Who, &'static str), Shown>,
+    pub(in crate::session) states: Vec<(String, Value, Vec<String>)>,
+    pub(in crate::session) shown: BTreeMap<(Who, &'static str), Shown>,
     /// What has changed so far that a list of this kind is made of, by the notification that tells it.
-    pub(super) changes: BTreeMap<&'static str, u64>,
+    pub(in crate::session) changes: BTreeMap<&'static str, u64>,
     /// Resources that it is subscribed to, by alias and as the instance knows them.
-    pub(super) subscribed: BTreeSet<(&'static str, String)>,
+    pub(in crate::session) subscribed: BTreeSet<(&'static str, String)>,
     /// Which instance took a subscription, by the mark of the request, and as what.
-    pub(super) takers: BTreeMap<u64, Taker>,
+    pub(in crate::session) takers: BTreeMap<u64, Taker>,
+    /// It has left things unread, so that it does not know when they were said.
+    pub(in crate::session) is_slow: bool,
     /// When it was first told that its tools have changed, since it came for them or was connected.
     told_of_tools: Option<Instant>,
 }
@@ -122,10 +124,10 @@ macro_rules! ensure {
         }
     };
 }
-pub(super) use ensure;
+pub(in crate::session) use ensure;
 
 impl Client {
-    pub(super) fn new(setup: u32) -> Self {
+    pub(in crate::session) fn new(setup: u32) -> Self {
         let versions = ["2025-11-25", "2025-03-26", "2025-06-18", "2024-11-05"];
         Self {
             eras: setup % 3,
@@ -141,6 +143,7 @@ impl Client {
             changes: BTreeMap::new(),
             subscribed: BTreeSet::new(),
             takers: BTreeMap::new(),
+            is_slow: false,
             told_of_tools: None,
         }
     }
@@ -151,7 +154,7 @@ impl Client {
     }
 
     /// A client with a handshake begins with it, nearly always.
-    pub(super) fn greeting(&mut self) -> Option<Value> {
+    pub(in crate::session) fn greeting(&mut self) -> Option<Value> {
         if self.eras == 1 {
             return None;
         }
@@ -165,7 +168,7 @@ impl Client {
         Some(self.note(id, method::INITIALIZE, params, None, None))
     }
 
-    pub(super) fn has_handshake(&self) -> bool {
+    pub(in crate::session) fn has_handshake(&self) -> bool {
         self.eras != 1
     }
 
@@ -215,7 +218,13 @@ impl Client {
     }
 
     /// A request of some kind.
-    pub(super) fn request(&mut self, pick: u32, how: u32, tasks: &[String], in_batch: bool) -> Value {
+    pub(in crate::session) fn request(
+        &mut self,
+        pick: u32,
+        how: u32,
+        tasks: &[String],
+        in_batch: bool,
+    ) -> Value {
         let claim = match self.eras {
             0 => None,
             1 => Some(()),
@@ -325,13 +334,13 @@ impl Client {
     }
 
     /// It asks for a list.
-    pub(super) fn again(&mut self, method: &str, claim: Who) -> Value {
+    pub(in crate::session) fn again(&mut self, method: &str, claim: Who) -> Value {
         let mark = self.next();
         self.note(mark, method, json!({}), claim, None)
     }
 
     /// A request that is in flight comes a second time, which is an error of the client's.
-    pub(super) fn repeat(&mut self, pick: u32) -> Option<Value> {
+    pub(in crate::session) fn repeat(&mut self, pick: u32) -> Option<Value> {
         // One of a batch may be answered, and the answer held back.
         let is_open =
             |it: &&mut Asked| matches!(it.state, State::Open | State::Listening) && it.batch.is_none();
@@ -343,7 +352,7 @@ impl Client {
     }
 
     /// It cancels one of its requests, whatever has become of it.
-    pub(super) fn cancel(&mut self, pick: u32) -> Option<Value> {
+    pub(in crate::session) fn cancel(&mut self, pick: u32) -> Option<Value> {
         let due: Vec<_> = self
             .asked
             .iter()
@@ -365,7 +374,7 @@ impl Client {
     }
 
     /// It comes back with answers to what it was asked in an answer.
-    pub(super) fn resume(&mut self, pick: u32, how: u32) -> Option<Value> {
+    pub(in crate::session) fn resume(&mut self, pick: u32, how: u32) -> Option<Value> {
         let at = pick as usize % self.states.len().max(1);
         let (state, message, keys) = self.states.get(at)?.clone();
         if how & 3 != 0 {
@@ -396,7 +405,7 @@ impl Client {
     }
 
     /// It answers a question.
-    pub(super) fn reply(&mut self, pick: u32, how: u32) -> Option<Value> {
+    pub(in crate::session) fn reply(&mut self, pick: u32, how: u32) -> Option<Value> {
         let ids: Vec<_> = self.questions.keys().cloned().collect();
         let id = ids.get(pick as usize % ids.len().max(1))?;
         let asked = self.questions.remove(id)?;
@@ -411,17 +420,17 @@ impl Client {
     }
 
     /// Something has changed that lists of this kind are made of.
-    pub(super) fn changed(&mut self, kind: ListKind) {
+    pub(in crate::session) fn changed(&mut self, kind: ListKind) {
         *self.changes.entry(kind.changed()).or_default() += 1;
     }
 
-    pub(super) fn all_changed(&mut self) {
+    pub(in crate::session) fn all_changed(&mut self) {
         LISTS.into_iter().for_each(|kind| self.changed(kind));
     }
 
     // What it is told.
 
-    pub(super) fn hear(&mut self, message: &Value, now: Instant) -> Result<(), String> {
+    pub(in crate::session) fn hear(&mut self, message: &Value, now: Instant) -> Result<(), String> {
         if let Some(all) = message.as_array() {
             return self.hear_batch(all, now);
         }
@@ -470,10 +479,10 @@ impl Client {
             asked.repeated -= 1;
             return Ok(());
         }
-        // One of a batch may have been answered before it was cancelled.
+        // One of a batch, or one that was not read, may have been answered before it was cancelled.
         ensure!(
             matches!(asked.state, State::Open | State::Listening)
-                || asked.state == State::Cancelled && asked.batch.is_some(),
+                || asked.state == State::Cancelled && (asked.batch.is_some() || self.is_slow),
             "an answer to a request that is {:?}: {message}",
             asked.state
         );
@@ -505,11 +514,13 @@ impl Client {
         let is_latest = |taken: &&Taker| {
             !self.takers.values().any(|it| it.resource == taken.resource && it.number > taken.number)
         };
-        if let Some(taken) = self.takers.get(&asked.mark).filter(is_latest).filter(|_| ok) {
+        if let Some(taken) = self.takers.get(&asked.mark).filter(is_latest) {
+            let is_subscription = asked.method == method::RESOURCES_SUBSCRIBE;
             // In a batch it may be held back until it is over.
-            if asked.method == method::RESOURCES_SUBSCRIBE && batch.is_none() {
+            if is_subscription && batch.is_none() && ok {
                 self.subscribed.insert(taken.resource.clone());
-            } else {
+            } else if ok || !is_subscription {
+                // Of one whose end has failed nobody knows whether it has ended.
                 self.subscribed.remove(&taken.resource);
             }
         }
@@ -535,7 +546,8 @@ impl Client {
             let is_connected = message["result"]["structuredContent"]["tools"].is_array();
             // Of two at a time one waits; in a batch each may be answered before it is seen here.
             if is_connected && asked.batch.is_none() && !self.is_moving() {
-                let waited = self.told_of_tools.is_none_or(|told| now - told >= REFRESH_LIMIT);
+                let waited =
+                    self.is_slow || self.told_of_tools.is_none_or(|told| now - told >= REFRESH_LIMIT);
                 ensure!(waited, "it is connected before it could come for its tools: {message}");
             }
             // Another that waits has waited since then.
@@ -570,7 +582,9 @@ impl Client {
                     return Err(format!("progress under an unknown token: {message}"));
                 };
                 ensure!(
-                    asked.state == State::Open || asked.has_task && asked.state == State::Answered,
+                    asked.state == State::Open
+                        || asked.has_task && asked.state == State::Answered
+                        || self.is_slow && asked.state == State::Cancelled,
                     "progress of a request that is {:?}: {message}",
                     asked.state
                 );
@@ -581,7 +595,7 @@ impl Client {
                 let id = message["params"]["requestId"].to_string();
                 let is_listen = self.asked.get(&id).is_some_and(|it| it.method == method::LISTEN);
                 ensure!(
-                    is_listen || self.questions.remove(&id).is_some(),
+                    is_listen || self.questions.remove(&id).is_some() || self.is_slow,
                     "a question is withdrawn that the client does not have: {message}"
                 );
             }
@@ -590,6 +604,9 @@ impl Client {
                 let Some(asked) = self.asked.get_mut(&id) else {
                     return Err(format!("an unknown listen is acknowledged: {message}"));
                 };
+                if self.is_slow && asked.state == State::Cancelled {
+                    return Ok(());
+                }
                 ensure!(asked.state == State::Open, "a listen is acknowledged that is {:?}", asked.state);
                 asked.state = State::Listening;
                 asked.message["honoured"] = message["params"]["notifications"].clone();
@@ -599,8 +616,9 @@ impl Client {
             }
             method::RESOURCES_UPDATED => {
                 if let Some(id) = message["params"]["_meta"].get(meta::SUBSCRIPTION_ID) {
+                    let listen = self.asked.get(&id.to_string()).map(|it| it.state);
                     let listens =
-                        self.asked.get(&id.to_string()).is_some_and(|it| it.state == State::Listening);
+                        listen == Some(State::Listening) || self.is_slow && listen == Some(State::Cancelled);
                     ensure!(listens, "an update for a listen that is not open: {message}");
                 }
             }
@@ -617,6 +635,9 @@ impl Client {
             }
             Some(id) => {
                 let listen = self.asked.get(&id.to_string());
+                if self.is_slow && listen.is_some_and(|it| it.state == State::Cancelled) {
+                    return Ok(());
+                }
                 let Some(listen) = listen.filter(|it| it.state == State::Listening) else {
                     return Err(format!("a change is told to a listen that is not open: {message}"));
                 };
@@ -648,12 +669,12 @@ impl Client {
     }
 
     /// The requests that have no answer and should have.
-    pub(super) fn due(&self) -> Vec<&Asked> {
+    pub(in crate::session) fn due(&self) -> Vec<&Asked> {
         self.asked.values().filter(|it| it.is_due()).collect()
     }
 
     /// The resources that open listens of each claim want and were promised.
-    pub(super) fn listened(&self) -> impl Iterator<Item = (&Asked, Vec<&str>)> {
+    pub(in crate::session) fn listened(&self) -> impl Iterator<Item = (&Asked, Vec<&str>)> {
         let open = self.asked.values().filter(|it| it.state == State::Listening);
         open.map(|it| {
             let uris = it.message["honoured"]["resourceSubscriptions"].as_array();

@@ -1,6 +1,6 @@
 //! The scripted instances: what each has, and what came on each link to one of their lives.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -13,19 +13,19 @@ use crate::{
 };
 
 /// Every instance, by alias and directory. Two are of one project.
-pub(super) const PLACES: [(&str, &str); 3] = [("web", "/p"), ("api", "/p"), ("db", "/q")];
+pub(in crate::session) const PLACES: [(&str, &str); 3] = [("web", "/p"), ("api", "/p"), ("db", "/q")];
 
 /// A place where an instance runs, or does not.
 #[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) alias: &'static str,
+pub(in crate::session) struct Slot {
+    pub(in crate::session) alias: &'static str,
     path: &'static str,
     is_modern: bool,
     /// What runs there.
-    pub(super) running: Option<Instance>,
+    pub(in crate::session) running: Option<Instance>,
     /// How often each of its lists has changed.
     versions: [u32; 5],
-    pub(super) tasks: Vec<String>,
+    pub(in crate::session) tasks: Vec<String>,
 }
 
 const fn index(kind: ListKind) -> usize {
@@ -39,35 +39,45 @@ const fn index(kind: ListKind) -> usize {
 }
 
 impl Slot {
-    pub(super) fn new(place: usize, is_modern: bool) -> Self {
+    pub(in crate::session) fn new(place: usize, is_modern: bool) -> Self {
         let (alias, path) = PLACES[place];
         Self { alias, path, is_modern, running: None, versions: [0; 5], tasks: Vec::new() }
     }
 
     /// A new life begins.
-    pub(super) fn start(&mut self, generation: u64) {
+    pub(in crate::session) fn start(&mut self, generation: u64) {
         let id = format!("{}-{generation}", self.alias);
         self.running = Some(instance(generation, &id, self.alias, self.path, self.alias));
         self.tasks.clear();
     }
 
-    pub(super) fn set_state(&mut self, state: InstanceState) {
+    pub(in crate::session) fn set_state(&mut self, state: InstanceState) {
         if let Some(running) = &mut self.running {
             running.state = state;
         }
     }
 
-    pub(super) fn is_active(&self) -> bool {
+    /// Where the present life listens.
+    pub(in crate::session) fn set_port(&mut self, port: u16) {
+        let running = self.running.as_mut().map(|it| Arc::make_mut(&mut it.found));
+        running.expect("something runs").doorbell.port = port;
+    }
+
+    pub(in crate::session) fn is_modern(&self) -> bool {
+        self.is_modern
+    }
+
+    pub(in crate::session) fn is_active(&self) -> bool {
         self.running.as_ref().is_some_and(|it| it.state == InstanceState::Active)
     }
 
     /// A list becomes another; after some changes it is again what it was.
-    pub(super) fn change(&mut self, kind: ListKind) {
+    pub(in crate::session) fn change(&mut self, kind: ListKind) {
         self.versions[index(kind)] = (self.versions[index(kind)] + 1) % 3;
     }
 
     /// The items of a list, as JSON texts.
-    pub(super) fn items(&self, kind: ListKind) -> Vec<Value> {
+    pub(in crate::session) fn items(&self, kind: ListKind) -> Vec<Value> {
         let (alias, version) = (self.alias, self.versions[index(kind)]);
         let mut names = match kind {
             ListKind::Tools => vec!["build".to_owned(), format!("{alias}_run"), "deploy/now".to_owned()],
@@ -91,7 +101,7 @@ impl Slot {
         if version == 2 { Vec::new() } else { names.into_iter().map(item).collect() }
     }
 
-    pub(super) fn welcome(&self) -> Box<Welcome> {
+    pub(in crate::session) fn welcome(&self) -> Box<Welcome> {
         let era = if self.is_modern {
             Era::Modern(ModernVersion::LATEST)
         } else {

@@ -446,9 +446,10 @@ impl World {
                 self.link_says(link, UpstreamEventKind::Failed(failed(Sent::Unknown)))?;
                 // What changes now is not heard of on that link.
                 let slot = u32::try_from(slot).unwrap_or_default();
-                if how & 1 == 0 { self.change(slot, how >> 1) } else { Ok(()) }
+                if how & 1 == 0 { self.change(slot, how >> 1, true) } else { Ok(()) }
             }
-            What::Change => self.change(at, how),
+            What::Miss => self.miss(at, how),
+            What::Change => self.change(at, how, true),
             What::Start | What::Kill | What::Restart | What::Stall => self.life(what, at, how),
             What::Roots => match self.resolving.pop_front() {
                 Some(roots) => {
@@ -816,13 +817,35 @@ impl World {
         }
     }
 
-    fn change(&mut self, at: u32, how: u32) -> Checked {
+    /// The stream of a link was gone for a while, in which a list may have changed.
+    fn miss(&mut self, at: u32, how: u32) -> Checked {
+        let Some(link) = self.any_link(at).filter(|link| self.lines[link].welcomed) else { return Ok(()) };
+        let slot = self.lines[&link].slot;
+        if how & 1 == 0 {
+            self.change(u32::try_from(slot).unwrap_or_default(), how >> 1, false)?;
+        }
+        let generation = self.lines[&link].generation;
+        let of_life = |(_, line): &(&LinkId, &Line)| line.generation == generation && line.welcomed;
+        let links: Vec<_> = self.lines.iter().filter(of_life).map(|(link, _)| *link).collect();
+        // All streams to it were, or one link would hear what the others miss.
+        for link in links {
+            if self.lines.contains_key(&link) {
+                self.link_says(link, UpstreamEventKind::Missed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, at: u32, how: u32, is_told: bool) -> Checked {
         let slot = at as usize % self.slots.len();
         let kind = LISTS[how as usize % 4];
         let Some(generation) = self.slots[slot].running.as_ref().map(|it| it.generation.0) else {
             return Ok(());
         };
         self.slots[slot].change(kind);
+        if !is_told {
+            return Ok(());
+        }
         let told = json!({"jsonrpc": "2.0", "method": kind.changed()});
         let links: Vec<_> = self
             .lines

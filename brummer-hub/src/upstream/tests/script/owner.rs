@@ -158,6 +158,11 @@ impl Owner {
         assert!(matches!(event, UpstreamEventKind::Suspect), "{event:?}");
     }
 
+    pub(in crate::upstream::tests) async fn missed(&mut self) {
+        let event = self.next().await;
+        assert!(matches!(event, UpstreamEventKind::Missed), "{event:?}");
+    }
+
     pub(in crate::upstream::tests) async fn failed(&mut self) -> ExchangeError {
         match self.next().await {
             UpstreamEventKind::Failed(error) => error,
