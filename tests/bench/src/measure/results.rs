@@ -45,15 +45,14 @@ pub(super) fn measure(plan: &Plan) -> Result<Vec<Row>> {
         };
         let direct = median(Way::Direct).context("direct calls were made")?;
         let times = |value: Duration| format!("{} ({:.1} ×)", time(value), ratio(value, direct));
-        let (target, most) = if bytes == 1 << 20 {
-            ("≤ 1 ms", Duration::from_millis(1))
-        } else {
-            ("≤ 2.5 × direct", direct * 5 / 2)
-        };
+        let floor = median(Way::Floor);
+        let (target, factor) =
+            if bytes == 1 << 20 { ("≤ 1.25 × floor", 1.25) } else { ("≤ 1.2 × floor", 1.2) };
         let mut row = Row::new(format!("result of {} MiB", bytes >> 20), target);
         row.direct = Some(time(direct));
-        row.floor = median(Way::Floor).map(times);
-        rows.push(row.hub(median(Way::Hub), times, |value| value <= most));
+        row.floor = floor.map(times);
+        let is_met = |value| floor.is_none_or(|floor| value <= floor.mul_f64(factor));
+        rows.push(row.hub(median(Way::Hub), times, is_met));
     }
     std::thread::sleep(SETTLE);
     let mut row = Row::new("resident memory after results of 10 MiB", "≤ 40 MiB");
