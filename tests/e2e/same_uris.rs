@@ -189,3 +189,28 @@ async fn what_one_names_that_is_not_connected_leads_back_to_it() {
     let completed = hub.request("completion/complete", params).await.ok();
     assert_eq!(completed["completion"]["values"], json!(["bb", PROMPT]));
 }
+
+#[tokio::test]
+async fn a_subscription_ends_where_it_began() {
+    const NOBODYS: &str = "file:///listed/by/nobody";
+    let home = Home::new();
+    let first = Fake::start(program("aa", &view())).await;
+    home.announce("aa", first.port);
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    let project = home.project("aa");
+    hub.instances_until("the first is there", |list| list.iter().any(|it| it["state"] == "active")).await;
+    hub.hub_tool("instances_connect", json!({ "instance": project })).await;
+    hub.request("resources/subscribe", json!({ "uri": NOBODYS })).await.ok();
+    first.saw("the subscription", |it| it.method() == "resources/subscribe").await;
+    // Another one of the same project could have it as well now.
+    let second = Fake::start(program("bb", &view())).await;
+    let doorbell = home.doorbell("bb", second.port).with("path", project.to_str().unwrap());
+    doorbell.write(&home.data());
+    hub.instances_until("both are connected", |list| {
+        list.len() == 2 && list.iter().all(|it| it["connected"] == true)
+    })
+    .await;
+    assert_eq!(hub.request("resources/unsubscribe", json!({ "uri": NOBODYS })).await.ok(), json!({}));
+    let ended = first.saw("its end", |it| it.method() == "resources/unsubscribe").await;
+    assert_eq!(ended.message["params"]["uri"], NOBODYS);
+}

@@ -496,15 +496,21 @@ impl Core {
 
     /// `waited`: lists that are not there have been waited for.
     fn route(&mut self, ticket: Ticket, frame: Frame, waited: bool, now: Instant) {
-        let destination = self.destination(ticket, &frame, waited);
-        // What an instance that is away was subscribed to is only remembered here.
-        if let Destination::Refused { .. } | Destination::Unmet { .. } | Destination::Await(_) = destination
-            && frame.method() == Some(method::RESOURCES_UNSUBSCRIBE)
+        if frame.method() == Some(method::RESOURCES_UNSUBSCRIBE)
             && let Some(uri) = message::text_of(message::Key::of(&frame).uri)
-            && self.feeds.forget(&uri)
+            && let Some((alias, original)) = self.feeds.holder(&uri)
         {
+            // It ends where it began, whoever lists the resource now.
+            let holder = self.snapshot.active().find(|it| *it.alias == *alias);
+            if let Some(holder) = holder {
+                let destination = routing::unsubscription(&frame, holder, &uri, &original);
+                return self.go(ticket, frame, destination, now);
+            }
+            // What an instance that is away was subscribed to is only remembered here.
+            self.feeds.forget(&uri);
             return self.talk.answer_result(ticket, "{}");
         }
+        let destination = self.destination(ticket, &frame, waited);
         self.go(ticket, frame, destination, now);
     }
 

@@ -128,12 +128,19 @@ impl Feeds {
         }
     }
 
-    /// The client does not want to hear of a resource any more, whosever it is. Whether it did.
-    pub(super) fn forget(&mut self, listed: &str) -> bool {
-        let before = self.subscriptions.values().map(BTreeMap::len).sum::<usize>();
+    /// The alias of the instance at which the client is subscribed to what it knows by this URI, and how that is called
+    /// there.
+    pub(super) fn holder(&self, listed: &str) -> Option<(Box<str>, Box<str>)> {
+        self.subscriptions.iter().find_map(|(alias, uris)| {
+            let (original, _) = uris.iter().find(|(_, known)| ***known == *listed)?;
+            Some((alias.clone(), original.clone()))
+        })
+    }
+
+    /// The client does not want to hear of a resource any more, whosever it is.
+    pub(super) fn forget(&mut self, listed: &str) {
         self.subscriptions.values_mut().for_each(|uris| uris.retain(|_, known| **known != *listed));
         self.subscriptions.retain(|_, uris| !uris.is_empty());
-        self.subscriptions.values().map(BTreeMap::len).sum::<usize>() < before
     }
 
     /// The URI as the client knows it, if it wants to hear of this resource.

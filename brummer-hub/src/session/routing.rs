@@ -181,6 +181,12 @@ fn to(instance: &Instance, edits: Vec<Edit>, shape: Shape) -> Destination {
     Destination::Instance { instance: instance.clone(), edits, shape }
 }
 
+/// The end of a subscription, for the instance that has it: `uri` as the client knows it, `original` as the instance does.
+pub(super) fn unsubscription(frame: &Frame, holder: &Instance, uri: &str, original: &str) -> Destination {
+    let shape = Shape::Subscription { listed: uri.into(), original: original.into(), on: false };
+    to(holder, edits(frame, Key::of(frame).uri, uri, original), shape)
+}
+
 fn level(frame: &Frame) -> Destination {
     #[derive(Deserialize)]
     struct Params {
