@@ -4,7 +4,7 @@
 mod questions;
 mod suspended;
 
-use std::{collections::HashMap, time::Instant};
+use std::{borrow::Cow, collections::HashMap, time::Instant};
 
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -156,7 +156,8 @@ impl Asking {
         let Waiter::Client(forwarded) = &sent.waiter else { return };
         let (link, ticket) = (sent.link, forwarded.ticket);
         let Some(said) = forwarded.said.clone() else { return };
-        let state = self.suspend(talk, ticket, &said, Held::Running { number, link }, asked, now);
+        let shape = forwarded.shape.clone();
+        let state = self.suspend(talk, ticket, (&said, shape), Held::Running { number, link }, asked, now);
         talk.requests.hand_over(number, Waiter::Suspended(state.into()));
     }
 
@@ -165,7 +166,7 @@ impl Asking {
         &mut self,
         talk: &mut Talk,
         ticket: Ticket,
-        said: &Frame,
+        (said, shape): (&Frame, Shape),
         held: Held,
         asked: Vec<Asked>,
         now: Instant,
@@ -176,7 +177,7 @@ impl Asking {
             questions.push(format!(r#""{key}":{{"method":"{method}"{params}}}"#));
         }
         let digest = self.suspended.digest(said);
-        let state = self.suspended.suspend(held, talk.caller(ticket), digest, asked, now);
+        let state = self.suspended.suspend(held, talk.caller(ticket), (digest, shape), asked, now);
         let result = format!(
             r#"{{"resultType":"input_required","inputRequests":{{{}}},"requestState":"{state}","_meta":{{"{}":{SERVER_INFO}}}}}"#,
             questions.join(","),
@@ -189,42 +190,29 @@ impl Asking {
         state
     }
 
-    /// Goes on with a suspended call when a request brings its state.
-    pub(super) fn resume(
-        &mut self,
-        talk: &mut Talk,
-        ticket: Ticket,
-        frame: &Frame,
-        shape: &Shape,
-        now: Instant,
-    ) -> Resumed {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Again<'a> {
-            #[serde(borrow, default)]
-            request_state: Option<&'a RawValue>,
-            #[serde(borrow, default)]
-            input_responses: Option<HashMap<String, &'a RawValue>>,
-        }
-        let is_named = frame
-            .params()
-            .is_some_and(|params| memchr::memmem::find(params.as_bytes(), b"requestState").is_some());
-        if !is_named {
+    /// Goes on with a suspended call when a request brings its state, wherever the request would go by itself now.
+    pub(super) fn resume(&mut self, talk: &mut Talk, ticket: Ticket, frame: &Frame, now: Instant) -> Resumed {
+        let Some(Again { state, responses }) = Again::of(frame) else { return Resumed::No };
+        if !self.suspended.knows(&state) {
             return Resumed::No;
         }
-        let Some(Again { request_state: Some(state), input_responses }) = frame.peek() else {
-            return Resumed::No;
-        };
         let digest = self.suspended.digest(frame);
-        let state = message::text_of(Some(state));
-        let Some(suspended) = state.and_then(|state| self.suspended.resume(&state, digest)) else {
-            let text = "this `requestState` is unknown to the hub: it has expired or been used, belongs to another \
-                        request, or the hub was restarted; send the request again without it";
-            talk.answer_error(ticket, code::INVALID_PARAMS, text, None);
-            return Resumed::Answered;
-        };
-        let responses = input_responses.unwrap_or_default();
-        self.go_on(talk, ticket, suspended, &responses, (frame, shape), now)
+        match self.suspended.resume(&state, digest) {
+            Some(suspended) => self.go_on(talk, ticket, suspended, &responses, frame, now),
+            None => {
+                refuse_state(talk, ticket);
+                Resumed::Answered
+            }
+        }
+    }
+
+    /// Refuses a request with a state that the hub does not know, for an instance that has none to give. Whether it did.
+    pub(super) fn refuses(talk: &mut Talk, ticket: Ticket, frame: &Frame) -> bool {
+        let is_one = Again::of(frame).is_some();
+        if is_one {
+            refuse_state(talk, ticket);
+        }
+        is_one
     }
 
     fn go_on(
@@ -233,10 +221,10 @@ impl Asking {
         ticket: Ticket,
         suspended: Suspended,
         responses: &HashMap<String, &RawValue>,
-        (frame, shape): (&Frame, &Shape),
+        frame: &Frame,
         now: Instant,
     ) -> Resumed {
-        let Suspended { held, asked, .. } = suspended;
+        let Suspended { held, asked, shape, .. } = suspended;
         let mut open = Vec::new();
         for asked in asked {
             // What is no result at all is asked for again (2026-07-28, multi round-trip requests § Error Handling).
@@ -255,7 +243,7 @@ impl Asking {
                 Held::Running { number, .. } => Some(*number),
                 Held::Over { .. } | Held::Refused => None,
             };
-            let state = self.suspend(talk, ticket, frame, held, open, now);
+            let state = self.suspend(talk, ticket, (frame, shape), held, open, now);
             if let Some(number) = number {
                 talk.requests.hand_over(number, Waiter::Suspended(state.into()));
             }
@@ -264,13 +252,13 @@ impl Asking {
         match held {
             Held::Running { number, .. } => {
                 let (token, said) = (progress_token(frame).map(Into::into), Some(frame.clone()));
-                let forwarded = Forwarded { ticket, shape: shape.clone(), token, said, missing: None };
+                let forwarded = Forwarded { ticket, shape, token, said, missing: None };
                 talk.requests.hand_over(number, Waiter::Client(forwarded.into()));
                 Resumed::Answered
             }
-            Held::Over { outcome: Outcome::Answered(answer), link } => Resumed::Over { link, answer },
+            Held::Over { outcome: Outcome::Answered(answer), link } => Resumed::Over { link, answer, shape },
             Held::Over { outcome: Outcome::Failed(instance, error), .. } => {
-                talk.answer_failure(ticket, shape, &instance, &error);
+                talk.answer_failure(ticket, &shape, &instance, &error);
                 Resumed::Answered
             }
             Held::Refused => Resumed::Anew,
@@ -336,9 +324,40 @@ impl Asking {
             Question { id: "null".into(), method: method::ELICITATION.into(), params }
         });
         let asked: Vec<_> = asked.map(|question| self.suspended.keyed(question)).collect();
-        self.suspend(talk, ticket, said, Held::Refused, asked, now);
+        self.suspend(talk, ticket, (said, shape.clone()), Held::Refused, asked, now);
         true
     }
+}
+
+/// What a request brings that comes for the second time.
+struct Again<'a> {
+    state: Cow<'a, str>,
+    responses: HashMap<String, &'a RawValue>,
+}
+
+impl<'a> Again<'a> {
+    fn of(frame: &'a Frame) -> Option<Self> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Params<'a> {
+            #[serde(borrow, default)]
+            request_state: Option<&'a RawValue>,
+            #[serde(borrow, default)]
+            input_responses: Option<HashMap<String, &'a RawValue>>,
+        }
+        memchr::memmem::find(frame.params()?.as_bytes(), b"requestState")?;
+        let Params { request_state, input_responses } = frame.peek()?;
+        let state = request_state?;
+        // What is no text is no state of the hub's, and none at all.
+        let state = message::text_of(Some(state)).unwrap_or_default();
+        Some(Self { state, responses: input_responses.unwrap_or_default() })
+    }
+}
+
+fn refuse_state(talk: &mut Talk, ticket: Ticket) {
+    let text = "this `requestState` is unknown to the hub: it has expired or been used, belongs to another request, or \
+                the hub was restarted; send the request again without it";
+    talk.answer_error(ticket, code::INVALID_PARAMS, text, None);
 }
 
 /// What becomes of a request that may go on with a suspended call.
@@ -350,8 +369,8 @@ pub(super) enum Resumed {
     Anew,
     /// It has been answered, or the call runs on in its name.
     Answered,
-    /// The call is over, and this is its answer, which came on this link.
-    Over { link: LinkId, answer: Frame },
+    /// The call is over, and this is its answer, which came on this link and is to be read so.
+    Over { link: LinkId, answer: Frame, shape: Shape },
 }
 
 /// Whether a client that declared these capabilities answers such a question; `Err` has the capability (JSON text) that it

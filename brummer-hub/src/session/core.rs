@@ -495,7 +495,20 @@ impl Core {
     // Where requests go.
 
     /// `waited`: lists that are not there have been waited for.
-    fn route(&mut self, ticket: Ticket, frame: Frame, waited: bool, now: Instant) {
+    fn route(&mut self, ticket: Ticket, mut frame: Frame, waited: bool, now: Instant) {
+        if self.talk.caller(ticket) != Caller::Greeted {
+            match self.asking.resume(&mut self.talk, ticket, &frame, now) {
+                Resumed::No => {}
+                Resumed::Answered => return,
+                Resumed::Over { link, answer, shape } => return self.deliver(ticket, link, &answer, shape),
+                Resumed::Anew => {
+                    // The answers are for the hub only.
+                    let params = frame.params().unwrap_or("{}");
+                    let kept = without(params, &["requestState", "inputResponses"]);
+                    frame = edited(&frame, vec![(frame.span_of(params), kept)]);
+                }
+            }
+        }
         if frame.method() == Some(method::RESOURCES_UNSUBSCRIBE)
             && let Some(uri) = message::text_of(message::Key::of(&frame).uri)
             && let Some((alias, original)) = self.feeds.holder(&uri)
@@ -626,40 +639,30 @@ impl Core {
         &mut self,
         ticket: Ticket,
         instance: &Instance,
-        (call, mut edits): (&Frame, Vec<Edit>),
+        (call, edits): (&Frame, Vec<Edit>),
         said: &Frame,
         shape: Shape,
         now: Instant,
     ) {
         let caller = self.talk.caller(ticket);
-        let mut call = Cow::Borrowed(call);
         if caller != Caller::Greeted && !speaks_modern(&self.talk, instance, caller) {
             if let Some(level) = self.level_to_raise(ticket, instance) {
                 let link = self.talk.link_to(instance, caller);
-                let messages = (edited(&call, edits), said.clone());
+                let messages = (edited(call, edits), said.clone());
                 let operation = Operation::raise(link, messages, instance.clone(), shape, level, now);
                 let params = format!(r#"{{"level":"{}"}}"#, level.as_str());
                 let only = std::slice::from_ref(instance);
                 return self.ask_all(ticket, operation, only, method::LOGGING_SET_LEVEL, &params, now);
             }
-            match self.asking.resume(&mut self.talk, ticket, said, &shape, now) {
-                Resumed::Answered => return,
-                Resumed::Over { link, answer } => return self.deliver(ticket, link, &answer, shape),
-                Resumed::No => {}
-                Resumed::Anew => {
-                    // The answers are for the hub only.
-                    call = Cow::Owned(edited(&call, std::mem::take(&mut edits)));
-                    let params = call.params().unwrap_or("{}");
-                    edits =
-                        vec![(call.span_of(params), without(params, &["requestState", "inputResponses"]))];
-                }
+            if Asking::refuses(&mut self.talk, ticket, said) {
+                return;
             }
         }
         let link = self.talk.link_to(instance, caller);
-        let token = progress_token(&call).map(Into::into);
+        let token = progress_token(call).map(Into::into);
         let said = (caller != Caller::Greeted).then(|| said.clone());
         let waiter = Waiter::Client(Forwarded { ticket, shape, token, said, missing: None }.into());
-        self.talk.send_request(link, &call, edits, waiter);
+        self.talk.send_request(link, call, edits, waiter);
     }
 
     /// The level from which on an instance with a handshake is to send log messages for this request, if it has not been

@@ -44,7 +44,10 @@ pub(crate) mod memory {
     /// What is on its way in one direction at a time.
     const PIPE: usize = 64 * 1024;
 
-    type Listeners = HashMap<u16, mpsc::UnboundedSender<DuplexStream>>;
+    /// Connections that wait to be accepted.
+    const BACKLOG: usize = 1024;
+
+    type Listeners = HashMap<u16, mpsc::Sender<DuplexStream>>;
 
     thread_local! {
         static LISTENERS: RefCell<Option<Listeners>> = const { RefCell::new(None) };
@@ -60,8 +63,8 @@ pub(crate) mod memory {
         }
 
         /// Listens on a port that nobody has; every connection is told.
-        pub(crate) fn listen(&self, port: u16) -> mpsc::UnboundedReceiver<DuplexStream> {
-            let (sender, accepted) = mpsc::unbounded_channel();
+        pub(crate) fn listen(&self, port: u16) -> mpsc::Receiver<DuplexStream> {
+            let (sender, accepted) = mpsc::channel(BACKLOG);
             let former =
                 LISTENERS.with_borrow_mut(|all| all.as_mut().and_then(|all| all.insert(port, sender)));
             assert!(former.is_none_or(|former| former.is_closed()), "port {port} is taken");
@@ -80,7 +83,7 @@ pub(crate) mod memory {
         LISTENERS.with_borrow(|listeners| {
             let listener = listeners.as_ref()?.get(&port);
             let (ours, theirs) = duplex(PIPE);
-            let taken = listener.is_some_and(|listener| listener.send(theirs).is_ok());
+            let taken = listener.is_some_and(|listener| listener.try_send(theirs).is_ok());
             Some(if taken { Ok(ours) } else { Err(io::ErrorKind::ConnectionRefused.into()) })
         })
     }

@@ -18,7 +18,7 @@ use std::{
 use crate::{
     frame::Frame,
     instance::Instance,
-    session::{message::in_order, peer::Caller},
+    session::{message::in_order, peer::Caller, requests::Shape},
     upstream::{ExchangeError, LinkId},
 };
 use serde::Deserialize;
@@ -77,6 +77,8 @@ pub(in crate::session) struct Suspended {
     pub(in crate::session) held: Held,
     pub(in crate::session) caller: Caller,
     pub(in crate::session) digest: u64,
+    /// How its answer is to be read.
+    pub(in crate::session) shape: Shape,
     pub(in crate::session) asked: Vec<Asked>,
     /// When its client has been away for too long.
     until: Instant,
@@ -152,13 +154,13 @@ impl Suspensions {
         &mut self,
         held: Held,
         caller: Caller,
-        digest: u64,
+        (digest, shape): (u64, Shape),
         asked: Vec<Asked>,
         now: Instant,
     ) -> String {
         let state = format!("brummer-{}", uuid::Uuid::new_v4());
         let until = now + PATIENCE;
-        self.suspended.insert(state.as_str().into(), Suspended { held, caller, digest, asked, until });
+        self.suspended.insert(state.as_str().into(), Suspended { held, caller, digest, shape, asked, until });
         state
     }
 
@@ -177,6 +179,11 @@ impl Suspensions {
     /// Takes out the calls whose clients have not come back.
     pub(in crate::session) fn take_expired(&mut self, now: Instant) -> Vec<Suspended> {
         self.suspended.extract_if(|_, it| it.until <= now).map(|(_, suspended)| suspended).collect()
+    }
+
+    /// Whether a suspended call has this state.
+    pub(in crate::session) fn knows(&self, state: &str) -> bool {
+        self.suspended.contains_key(state)
     }
 
     /// Takes a suspended call out if this is its state and its request; each state is good once.
@@ -266,7 +273,7 @@ mod tests {
     }
 
     fn suspend(all: &mut Suspensions, held: Held, digest: u64) -> String {
-        all.suspend(held, Caller::Claimed(1), digest, Vec::new(), now())
+        all.suspend(held, Caller::Claimed(1), (digest, Shape::Tool), Vec::new(), now())
     }
 
     #[test]
@@ -327,7 +334,7 @@ mod tests {
         assert_eq!(all.deadline(), None);
         let first = suspend(&mut all, Held::Refused, 1);
         let later = begun + Duration::from_secs(1);
-        let second = all.suspend(Held::Refused, Caller::Claimed(1), 2, Vec::new(), later);
+        let second = all.suspend(Held::Refused, Caller::Claimed(1), (2, Shape::Tool), Vec::new(), later);
         assert!(all.ask(7, question("0"), later));
         assert_eq!(all.deadline(), Some(later + COMPANIONS));
         assert!(all.due(later).is_empty());

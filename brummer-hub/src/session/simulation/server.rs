@@ -7,6 +7,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// What a connection has to write at a time, at most.
+const ORDERS: usize = 4096;
+
 /// What came on a connection.
 #[derive(Debug)]
 pub(super) enum Heard {
@@ -22,7 +25,7 @@ pub(super) struct Request {
     pub(super) generation: u64,
     /// The connection that it came on, which is told what to write.
     pub(super) connection: u64,
-    pub(super) orders: mpsc::UnboundedSender<Order>,
+    pub(super) orders: mpsc::Sender<Order>,
     pub(super) verb: String,
     pub(super) session: Option<String>,
     pub(super) rpc: Value,
@@ -39,8 +42,8 @@ pub(super) enum Order {
 /// One life of an instance: its connections end with `life`.
 pub(super) async fn listen(
     generation: u64,
-    mut accepted: mpsc::UnboundedReceiver<DuplexStream>,
-    inbox: mpsc::UnboundedSender<Heard>,
+    mut accepted: mpsc::Receiver<DuplexStream>,
+    inbox: mpsc::Sender<Heard>,
     life: CancellationToken,
 ) {
     // Numbers of connections are never used twice.
@@ -52,16 +55,11 @@ pub(super) async fn listen(
     }
 }
 
-async fn serve(
-    generation: u64,
-    connection: u64,
-    mut socket: DuplexStream,
-    inbox: mpsc::UnboundedSender<Heard>,
-) {
+async fn serve(generation: u64, connection: u64, mut socket: DuplexStream, inbox: mpsc::Sender<Heard>) {
     while let Some((verb, session, rpc)) = read(&mut socket).await {
-        let (orders, mut queue) = mpsc::unbounded_channel();
+        let (orders, mut queue) = mpsc::channel(ORDERS);
         let request = Request { generation, connection, orders, verb, session, rpc };
-        if inbox.send(Heard::Request(request)).is_err() {
+        if inbox.send(Heard::Request(request)).await.is_err() {
             return;
         }
         loop {
@@ -71,7 +69,7 @@ async fn serve(
                 order = queue.recv() => match order {
                     Some(Order::Write(bytes)) if socket.write_all(&bytes).await.is_ok() => {}
                     Some(Order::Write(_)) => {
-                        let _ = inbox.send(Heard::Gone(connection));
+                        let _ = inbox.send(Heard::Gone(connection)).await;
                         return;
                     }
                     Some(Order::Done) => break,
@@ -80,7 +78,7 @@ async fn serve(
                 },
                 read = socket.read(&mut unasked) => {
                     assert!(matches!(read, Ok(0) | Err(_)), "a request came before the last one was answered");
-                    let _ = inbox.send(Heard::Gone(connection));
+                    let _ = inbox.send(Heard::Gone(connection)).await;
                     return;
                 }
             }
@@ -137,16 +135,22 @@ fn chunk(text: &str) -> String {
 }
 
 impl Request {
+    /// A connection that is gone takes no orders, which is no matter; one that takes too few is a fault of the simulator.
+    fn order(&self, order: Order) {
+        let taken = self.orders.try_send(order);
+        assert!(!matches!(taken, Err(mpsc::error::TrySendError::Full(_))), "nobody reads so much");
+    }
+
     /// Writes something; whether anybody is there is seen by what comes back.
     pub(super) fn write(&self, bytes: impl Into<Vec<u8>>) {
-        let _ = self.orders.send(Order::Write(bytes.into()));
+        self.order(Order::Write(bytes.into()));
     }
 
     /// Answers as a whole.
     pub(super) fn answer(&self, status: &str, headers: &str, body: &str) {
         let length = body.len();
         self.write(format!("{}Content-Length: {length}\r\n\r\n{body}", head(status, headers)));
-        let _ = self.orders.send(Order::Done);
+        self.order(Order::Done);
     }
 
     pub(super) fn accept(&self) {
@@ -157,7 +161,7 @@ impl Request {
         let text = message.to_string();
         match form {
             Form::Json => {
-                self.answer("200 OK", &format!("Content-Type: application/json\r\n{headers}"), &text)
+                self.answer("200 OK", &format!("Content-Type: application/json\r\n{headers}"), &text);
             }
             Form::Chunked => {
                 let headers =
@@ -166,7 +170,7 @@ impl Request {
                 let (first, second) = text.split_at(text.len() / 2);
                 self.write(head("200 OK", &headers) + &chunk(first));
                 self.write(chunk(second) + "0\r\n\r\n");
-                let _ = self.orders.send(Order::Done);
+                self.order(Order::Done);
             }
             Form::Stream => {
                 self.begin(headers);
@@ -190,6 +194,6 @@ impl Request {
     /// Ends it.
     pub(super) fn end(&self) {
         self.write("0\r\n\r\n");
-        let _ = self.orders.send(Order::Done);
+        self.order(Order::Done);
     }
 }

@@ -138,7 +138,7 @@ pub(super) struct World<'network> {
     snapshots: watch::Sender<Arc<Snapshot>>,
     settled: bool,
     input: Option<mpsc::Sender<Input>>,
-    output: mpsc::UnboundedReceiver<(Instant, Value)>,
+    output: mpsc::Receiver<(Instant, Value)>,
     reads: watch::Sender<bool>,
     stop: CancellationToken,
     shell: JoinHandle<()>,
@@ -147,8 +147,8 @@ pub(super) struct World<'network> {
     client: Client,
     slots: Vec<Slot>,
     lives: BTreeMap<u64, Life>,
-    heard: mpsc::UnboundedReceiver<Heard>,
-    inbox: mpsc::UnboundedSender<Heard>,
+    heard: mpsc::Receiver<Heard>,
+    inbox: mpsc::Sender<Heard>,
     exchanges: Vec<Exchange>,
     /// What the hub has gone away from without a word so far.
     left: Vec<Exchange>,
@@ -184,7 +184,7 @@ fn answer(id: &Value, body: Result<Value, Value>) -> Value {
 /// Reads what the session says, while the client reads.
 async fn read(
     mut from: mpsc::Receiver<crate::frame::Parts>,
-    to: mpsc::UnboundedSender<(Instant, Value)>,
+    to: mpsc::Sender<(Instant, Value)>,
     mut reads: watch::Receiver<bool>,
 ) {
     loop {
@@ -193,7 +193,7 @@ async fn read(
         }
         let Some(parts) = from.recv().await else { return };
         let message = serde_json::from_slice(&parts.join()).expect("what the session says is JSON");
-        if to.send((Instant::now(), message)).is_err() {
+        if to.send((Instant::now(), message)).await.is_err() {
             return;
         }
     }
@@ -221,10 +221,10 @@ impl<'network> World<'network> {
         let (outlet, parts) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
         let shell = tokio::spawn(Shell::new(hub, config, inbox, outlet, stop.clone()).run());
-        let (said, output) = mpsc::unbounded_channel();
+        let (said, output) = mpsc::channel(MOST);
         let reads = watch::Sender::new(true);
         tokio::spawn(read(parts, said, reads.subscribe()));
-        let (inbox, heard) = mpsc::unbounded_channel();
+        let (inbox, heard) = mpsc::channel(MOST);
         let slots = (0..PLACES.len()).map(|place| Slot::new(place, setup >> (9 + place) & 1 == 1));
         Self {
             network,
@@ -511,7 +511,9 @@ impl<'network> World<'network> {
         let exchange = self.exchanges.remove(at);
         let Some(life) = self.lives.get(&exchange.request.generation) else { return };
         let is_known = life.conversations.contains_key(&exchange.session());
-        let is_first = [method::INITIALIZE, method::DISCOVER].contains(&&*exchange.method);
+        // What belongs to the handshake ends with it.
+        let is_first =
+            [method::INITIALIZE, method::DISCOVER, method::LOGGING_SET_LEVEL].contains(&&*exchange.method);
         if !life.is_modern && is_known && !exchange.cancelled && !is_first {
             self.left.push(exchange);
         }
@@ -669,8 +671,10 @@ impl<'network> World<'network> {
                     }
                     json!({"contents": [{"uri": uri, "text": about}]})
                 }
-                method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE | method::PING => json!({}),
-                method::LOGGING_SET_LEVEL => json!({}),
+                method::RESOURCES_SUBSCRIBE
+                | method::RESOURCES_UNSUBSCRIBE
+                | method::LOGGING_SET_LEVEL
+                | method::PING => json!({}),
                 method::COMPLETION_COMPLETE => json!({"completion": {"values": [about]}}),
                 method::TASKS_GET | method::TASKS_CANCEL | method::TASKS_RESULT => {
                     return Err(error(code::INVALID_PARAMS));
@@ -717,7 +721,7 @@ impl<'network> World<'network> {
         self.settled = self.setup >> 12 & 7 != 0;
         for place in 0..self.slots.len() {
             if self.setup >> (15 + place) & 1 == 0 {
-                self.start(place, self.setup.rotate_left(7 * (place as u32 + 1)));
+                self.start(place, self.setup.rotate_left(7) >> place);
             }
         }
         self.instances_changed();
@@ -750,6 +754,7 @@ impl<'network> World<'network> {
             }
             What::Cancel => {
                 let cancelled = self.client.cancel(at);
+                self.client.cancelled_at = Some(Instant::now().into_std());
                 self.client_says(cancelled).await?;
                 self.settle().await?;
                 self.check_cancelled()
@@ -761,6 +766,13 @@ impl<'network> World<'network> {
             }
             What::Resume => {
                 let resumed = self.client.resume(at, how);
+                // With a state that is nobody's the client itself calls for the second time.
+                if let Some(params) = resumed.as_ref().map(|it| &it["params"])
+                    && params["requestState"] == "brummer-0"
+                    && let Some(mark) = params["arguments"]["m"].as_u64()
+                {
+                    self.runs.remove(&mark);
+                }
                 self.client_says(resumed).await
             }
             What::Garbage => {

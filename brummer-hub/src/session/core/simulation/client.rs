@@ -111,6 +111,8 @@ pub(in crate::session) struct Client {
     pub(in crate::session) subscribed: BTreeSet<(&'static str, String)>,
     /// Which instance took a subscription, by the mark of the request, and as what.
     pub(in crate::session) takers: BTreeMap<u64, Taker>,
+    /// When it last cancelled something: what is said in that moment may cross it.
+    pub(in crate::session) cancelled_at: Option<Instant>,
     /// It has left things unread, so that it does not know when they were said.
     pub(in crate::session) is_slow: bool,
     /// When it was first told that its tools have changed, since it came for them or was connected.
@@ -143,6 +145,7 @@ impl Client {
             changes: BTreeMap::new(),
             subscribed: BTreeSet::new(),
             takers: BTreeMap::new(),
+            cancelled_at: None,
             is_slow: false,
             told_of_tools: None,
         }
@@ -482,7 +485,8 @@ impl Client {
         // One of a batch, or one that was not read, may have been answered before it was cancelled.
         ensure!(
             matches!(asked.state, State::Open | State::Listening)
-                || asked.state == State::Cancelled && (asked.batch.is_some() || self.is_slow),
+                || asked.state == State::Cancelled
+                    && (asked.batch.is_some() || self.is_slow || self.cancelled_at == Some(now)),
             "an answer to a request that is {:?}: {message}",
             asked.state
         );
