@@ -1,62 +1,21 @@
 //! Instances on the transport of 2024-11-05: one event stream, and messages posted to the address it names.
 
 use serde_json::json;
-use tokio::sync::mpsc;
 
-use crate::support::{Answer, Behaviour, Fake, Home, Hub, HubOptions, Node, event};
-
-/// A hand-made server of that transport: `GET /sse`, `POST /message?session=N`.
-fn server() -> Behaviour {
-    type Events = mpsc::Sender<Result<bytes::Bytes, std::io::Error>>;
-    let streams = std::sync::Arc::new(tokio::sync::watch::Sender::new(Vec::<Events>::new()));
-    Behaviour::bare().raw(move |seen| {
-        let streams = streams.clone();
-        async move {
-            if seen.verb == "GET" && seen.path == "/sse" {
-                let (events, stream) = mpsc::channel(16);
-                let mut path = "/message/0".to_owned();
-                streams.send_modify(|streams| {
-                    path = format!("/message/{}", streams.len());
-                    streams.push(events.clone());
-                });
-                events.send(Ok(format!("event: endpoint\ndata: {path}\n\n").into())).await.unwrap();
-                return Some(Answer::Stream(stream));
-            }
-            let number = seen.path.strip_prefix("/message/").and_then(|number| number.parse::<usize>().ok());
-            let (true, Some(number)) = (seen.verb == "POST", number) else {
-                return Some(Answer::http(404, "text/html", "Cannot POST /sse"));
-            };
-            let events = streams.borrow()[number].clone();
-            let id = seen.message["id"].clone();
-            let result = match seen.method() {
-                "initialize" => json!({
-                    "protocolVersion": "2024-11-05", "capabilities": { "tools": {} },
-                    "serverInfo": { "name": "old", "version": "1" },
-                }),
-                "tools/list" => json!({ "tools": [{ "name": "old", "inputSchema": { "type": "object" } }] }),
-                "tools/call" => json!({ "content": [{ "type": "text", "text": "from the old transport" }] }),
-                _ => json!({}),
-            };
-            if !id.is_null() {
-                let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string();
-                events.send(Ok(event(&answer))).await.unwrap();
-            }
-            Some(Answer::http(202, "text/plain", "Accepted"))
-        }
-    })
-}
+use crate::support::{Home, Hub, HubOptions, Node, script::Script};
 
 #[tokio::test]
 async fn a_server_of_the_old_transport_is_an_instance_like_any_other() {
     let home = Home::new();
-    let fake = Fake::start(server()).await;
-    let doorbell = home.doorbell("old", fake.port).with("endpoint", "/sse");
+    let server = Script::http_sse().start().await;
+    let doorbell = home.doorbell("old", server.port).with("endpoint", "/sse");
     doorbell.write(&home.data());
     let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "200ms"])).await;
     hub.connect(&doorbell.id).await;
-    assert_eq!(hub.tool_names().await[6..], ["old"]);
-    assert_eq!(hub.call("old", json!({})).await.text(), "from the old transport");
-    fake.saw("a ping", |seen| seen.method() == "ping").await;
+    assert_eq!(hub.tool_names().await[6..], ["echo", "hang", "ask"]);
+    let said = hub.call("echo", json!({ "text": "from the old transport" })).await;
+    assert_eq!(said.text(), "from the old transport");
+    server.saw("a ping", |asked| asked.method() == "ping").await;
     hub.end_quietly().await;
 }
 

@@ -22,6 +22,7 @@ mod examples;
 mod fidelity;
 mod forgotten;
 mod go_program;
+mod habits;
 mod hub_tools;
 mod initialize;
 mod legacy_sse;

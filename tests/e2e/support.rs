@@ -25,6 +25,7 @@ mod removed;
 #[path = "../vectors/runner.rs"]
 pub(crate) mod runner;
 mod schema;
+pub(crate) mod script;
 pub(crate) mod sdk_client;
 #[path = "../vectors/stage.rs"]
 mod stage;

@@ -6,6 +6,7 @@ mod deny;
 mod dist;
 #[cfg(unix)]
 mod errors;
+mod habits;
 mod header;
 mod install;
 mod node;
@@ -38,6 +39,8 @@ const USAGE: &str = "usage: cargo xtask CHORE
   agents [--update] [--record] [--keep] [AGENT…]
                               what the models of real agents see through the hub; see docs/AGENTS.md
   zoo [--update] [TITLE…]     whether real servers work through the hub as they do directly; see docs/SERVERS.md
+  habits [--update] [--show] [--seed N] [--pairs N] [CELL]
+                              what servers do otherwise, with each message, through the hub as directly; see docs/SERVERS.md
   header [--check]            makes include/brummer_hub.h
   notices [--check]           makes THIRD_PARTY.md
   install --prefix DIR        builds the C library and installs it";
@@ -57,6 +60,7 @@ fn main() -> Result<ExitCode> {
         Some((chore, rest)) if chore == "test" => test::run(rest),
         Some((chore, rest)) if chore == "version" => version::run(rest),
         Some((chore, rest)) if chore == "bench" => bench::run(rest),
+        Some((chore, rest)) if chore == "habits" => habits::run(rest),
         Some((chore, rest)) if chore == "header" => header::run(rest),
         Some((chore, rest)) if chore == "notices" => notices::run(rest),
         Some((chore, rest)) if chore == "install" => install::run(rest),

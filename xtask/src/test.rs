@@ -32,7 +32,7 @@ const STEPS: [Step; 7] = [
 ];
 
 /// What `--all` does after them.
-const MORE: [Step; 3] = [
+const MORE: [Step; 4] = [
     (
         "release build",
         &["build", "--quiet", "--release", "--locked", "-p", "brummer-cli", "-p", "brummer-bench"],
@@ -44,6 +44,7 @@ const MORE: [Step; 3] = [
         &["test", "--release", "--locked", "-p", "brummer-hub", "--lib", "simulation"],
         Some(("BRUMMER_SCHEDULES", "100000")),
     ),
+    ("every habit of servers with every message", &["xtask", "habits"], None),
 ];
 
 /// Tells tests that they may take long.

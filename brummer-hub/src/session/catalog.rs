@@ -335,6 +335,7 @@ impl Catalog {
                             }
                         }
                         let next = page.next.clone();
+                        let page = page.without_those_of(&asking.got);
                         asking.got.push(page);
                         match next {
                             Some(_) if asking.got.len() >= MAX_PAGES || asking.bytes() >= MAX_BYTES => {
@@ -883,6 +884,35 @@ mod tests {
             assert_eq!(catalog.on_answer(key(1), most, page(most, &text), now), Some(Step::Over));
             assert_eq!(catalog.items(key(1)).count() as u64, most);
         }
+    }
+
+    /// So does a server that says `"nextCursor": ""` and does not look at the cursor that it is sent.
+    #[test]
+    fn what_an_earlier_page_had_is_listed_once() {
+        let (mut catalog, it, now) = (catalog(), instance(1, "it", "it", "/it", "it"), Instant::now());
+        let page = |names: &[&str], next: &str| {
+            let tools: Vec<_> =
+                names.iter().map(|name| serde_json::json!({"name": name, "inputSchema": {}})).collect();
+            let result = serde_json::json!({"tools": tools, "nextCursor": next});
+            let answer = serde_json::json!({"jsonrpc": "2.0", "id": 1, "result": result}).to_string();
+            Ok(Frame::parse(answer).unwrap())
+        };
+        let names = |catalog: &Catalog| {
+            catalog.items(key(1)).map(|(_, item)| item.key.to_string()).collect::<Vec<_>>()
+        };
+        catalog.want(key(1), &it, now, || 1);
+        let step = catalog.on_answer(key(1), 1, page(&["a", "b"], ""), now);
+        assert!(matches!(step, Some(Step::Ask(_))), "{step:?}");
+        catalog.asked(key(1), 2, now);
+        assert_eq!(catalog.on_answer(key(1), 2, page(&["b", "a", "c"], ""), now), Some(Step::Over));
+        assert_eq!(names(&catalog), ["a", "b", "c"]);
+        // What is left out of a page is not forgotten with it.
+        catalog.doubt(key(1), now);
+        catalog.want(key(1), &it, now + LOST, || 3);
+        catalog.on_answer(key(1), 3, page(&["a"], ""), now + LOST);
+        catalog.asked(key(1), 4, now + LOST);
+        assert_eq!(catalog.on_answer(key(1), 4, page(&["b", "a", "c"], ""), now + LOST), Some(Step::Over));
+        assert_eq!(names(&catalog), ["a", "b", "c"]);
     }
 
     #[test]

@@ -1415,6 +1415,19 @@ impl Core {
             return self.talk.answer_with(ticket, frame, edits);
         };
         let ok = matches!(frame.kind(), Kind::Response { ok: true, .. });
+        // Clients on the official SDKs throw such an answer away, and wait for ever.
+        if let Some(result) = frame.result().filter(|result| !result.starts_with('{')) {
+            let found = match result.as_bytes().first() {
+                Some(b'n') => "null",
+                Some(b'[') => "an array",
+                Some(b'"') => "a text",
+                Some(b't' | b'f') => "a boolean",
+                _ => "a number",
+            };
+            let why = format!("its result must be an object, and is {found}");
+            let error = ExchangeError { sent: Sent::Yes, reason: ExchangeReason::Invalid { why } };
+            return self.talk.answer_failure(ticket, &shape, &instance, &error);
+        }
         if ok
             && shape.is_call()
             && let Some(task) = owners::created(frame)

@@ -96,7 +96,7 @@ impl Dialer {
 
     /// Opens a connection that stands for a long time with little on it.
     pub(super) async fn dial_to_listen(&self) -> Result<Connection, ExchangeError> {
-        self.dial_with(http1::Builder::new().read_buf_exact_size(Some(LISTENING_BUFFER))).await
+        self.dial_with(builder().read_buf_exact_size(Some(LISTENING_BUFFER))).await
     }
 
     async fn dial_with(&self, builder: &http1::Builder) -> Result<Connection, ExchangeError> {

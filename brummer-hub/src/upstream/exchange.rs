@@ -19,7 +19,7 @@ use super::{
     connection::Connection,
     headers::{Route, Transport},
     modern::{probe::wants_no_handshake, request::Turn},
-    reply::{Opening, Refusal, Reply, open},
+    reply::{Opening, Refusal, Reply, holds_messages, open},
     sse::Parser,
     wire::{Call, Impatience, Patience, Wire, invalid},
 };
@@ -157,6 +157,14 @@ impl Exchange<'_> {
         let (connection, response) = self.send(&body, connection).await?;
         let is_put_off =
             response.status() == StatusCode::ACCEPTED || self.route.transport == Transport::HttpSse;
+        if self.route.transport == Transport::HttpSse
+            && response.status().is_success()
+            && !holds_messages(response.headers())
+        {
+            // Held, because some servers stop what they do for a connection that is closed.
+            let _held = (connection, response);
+            return Err(self.patience.wait_elsewhere().await.into());
+        }
         let opening = open(self.wire, connection, response);
         match self.patience.wait(opening).await?? {
             Opening::Messages(reply) => {

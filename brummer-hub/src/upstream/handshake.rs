@@ -12,13 +12,13 @@ use super::{
     Agreed, ExchangeError, ExchangeReason, Hello, Purpose, Sent, Welcome,
     connection::Connection,
     headers::{INSTANCE_ID, Route, SESSION_ID},
-    legacy_sse,
+    legacy_sse::{self, Missed},
     modern::meta::bridged_capabilities,
     modern::probe::{Discovered, Manner, Verdict, probe},
     reply::{Opening, Refusal, Reply, excerpt, open as open_reply},
     single,
     sse::Name,
-    wire::{Wire, apart, invalid, parse},
+    wire::{Wire, apart, invalid, means, parse},
 };
 use crate::{
     frame::{Frame, Kind},
@@ -111,9 +111,11 @@ impl Opener<'_> {
         }
         let opened = match legacy_sse::open(self.wire, base, &self.introduction(None)).await {
             Ok(opened) => opened,
-            Err(error) => {
+            // Its stream is there, so what it says of `initialize` elsewhere is not to the point.
+            Err(Missed::Refused(error)) if refusal.answer().is_none() => return Err(error),
+            Err(Missed::Refused(error) | Missed::NoStream(error)) => {
                 tracing::debug!(%error, "the instance does not speak the HTTP+SSE transport either");
-                return Err(refusal.answer().map_or_else(|| refusal.error(), |answer| refused(&answer)));
+                return Err(refused_with(&refusal));
             }
         };
         initialized(self.wire, self.hello, opened).await
@@ -318,7 +320,7 @@ async fn streamable(
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
                 Err(Failure::Refused(refusal))
             }
-            _ => Err(refusal.answer().map_or_else(|| refusal.error(), |answer| refused(&answer)).into()),
+            _ => Err(refused_with(&refusal).into()),
         },
     }
 }
@@ -352,16 +354,22 @@ async fn initialized(wire: &Wire, hello: &Hello, mut opened: Opened) -> Result<O
     let first = wire.send_repeatable(opened.connection.take(), post(route)).await?;
     let again = |target| post(&route.at(target));
     let (connection, response) = wire.follow(first, route.target(), false, again).await?;
-    opened.connection = match open_reply(wire, connection, response).await? {
-        Opening::Empty(connection) => Some(connection),
-        Opening::Refused(refusal) => {
+    opened.connection = match open_reply(wire, connection, response).await {
+        Ok(Opening::Empty(connection)) => Some(connection),
+        // Some say "OK" in words of their own.
+        Err(ExchangeError {
+            reason: ExchangeReason::ContentType { .. } | ExchangeReason::Coding { .. },
+            ..
+        }) => None,
+        Err(error) => return Err(error),
+        Ok(Opening::Refused(refusal)) => {
             tracing::debug!(
                 status = refusal.status.as_u16(),
                 "the instance refused notifications/initialized"
             );
             refusal.into_connection()
         }
-        Opening::Messages(mut reply) => {
+        Ok(Opening::Messages(mut reply)) => {
             while !reply.is_stream() && reply.next().await?.is_some() {}
             reply.into_connection()
         }
@@ -411,8 +419,8 @@ impl Headers {
     pub(super) fn take(headers: &HeaderMap) -> Self {
         let instance = headers.get(INSTANCE_ID).and_then(|id| id.to_str().ok());
         // A copy: the value as it came is a slice of the connection's whole read buffer, which it would keep alive.
-        let session =
-            headers.get(SESSION_ID).and_then(|session| HeaderValue::from_bytes(session.as_bytes()).ok());
+        let session = headers.get(SESSION_ID).filter(|session| !session.is_empty());
+        let session = session.and_then(|session| HeaderValue::from_bytes(session.as_bytes()).ok());
         Self { session, instance: instance.map(Into::into) }
     }
 }
@@ -440,17 +448,35 @@ pub(super) enum First {
 /// Reads up to the answer to `initialize`.
 pub(super) async fn read_answer(reply: &mut Reply) -> Result<First, ExchangeError> {
     let mut early = Vec::new();
+    // What is for another request, or no message, is waited past: a stream may bring the answer yet.
+    let (mut stray, mut unusable) = (None, None);
     while let Some((name, document)) = reply.next_event().await? {
         match name {
             Name::Endpoint if early.is_empty() => return Ok(First::Endpoint(document.text)),
             Name::Message if !document.text.trim_ascii_start().is_empty() => {}
             _ => continue,
         }
+        let parts = match apart(document, MAX_EARLY) {
+            Ok(parts) => parts,
+            Err(error) => {
+                unusable = Some(error);
+                continue;
+            }
+        };
         let mut answer = None;
-        for part in apart(document, MAX_EARLY)? {
-            let frame = parse(&part)?;
+        for part in parts {
+            let frame = match parse(&part) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    unusable = Some(error);
+                    continue;
+                }
+            };
             match frame.kind() {
-                Kind::Response { .. } => answer = Some(frame),
+                Kind::Response { .. } if frame.id().is_none() || means(frame.id(), INITIALIZE_ID) => {
+                    answer = Some(frame);
+                }
+                Kind::Response { .. } => stray = Some(frame),
                 _ if early.len() < MAX_EARLY => early.push(frame),
                 _ => {}
             }
@@ -459,7 +485,11 @@ pub(super) async fn read_answer(reply: &mut Reply) -> Result<First, ExchangeErro
             return Ok(First::Answer(answer, early));
         }
     }
-    Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Closed })
+    match (stray, unusable) {
+        (Some(stray), _) => Ok(First::Answer(stray, early)),
+        (None, Some(error)) => Err(error),
+        (None, None) => Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Closed }),
+    }
 }
 
 /// Reads the answer to `initialize`.
@@ -481,6 +511,12 @@ pub(super) fn welcome(answer: &Frame, stated_id: Option<Box<str>>) -> Result<Wel
     let version = LegacyVersion::parse(&answered.protocol_version).unwrap_or(LegacyVersion::V2024_11_05);
     let agreed = Agreed::Revision;
     Ok(Welcome { era: Era::Legacy(version), result: result.into(), stated_id, agreed, level: None })
+}
+
+/// What a refusal says: the error in it, or else its status.
+fn refused_with(refusal: &Refusal) -> ExchangeError {
+    let answer = refusal.answer().filter(|answer| answer.result().is_none());
+    answer.map_or_else(|| refusal.error(), |answer| refused(&answer))
 }
 
 fn refused(answer: &Frame) -> ExchangeError {

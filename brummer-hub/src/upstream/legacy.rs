@@ -10,9 +10,13 @@ use super::{
     listen::Listener,
     modern::meta::for_legacy,
     reply::Reply,
+    wire::{flaw, invalid, meant, renumbered},
     work::{Chore, Outgoing, Work},
 };
-use crate::{frame::Frame, protocol::Era};
+use crate::{
+    frame::{Frame, Kind},
+    protocol::Era,
+};
 
 pub(super) struct Legacy {
     pub(super) route: Arc<Route>,
@@ -69,10 +73,16 @@ impl Legacy {
 
     /// A response came on the standing stream: the call that it answers is over.
     pub(super) fn on_response(&mut self, work: &mut Work, listener: Box<Listener>, frame: Frame) {
-        let call = frame.numeric_id().and_then(|id| work.calls.get(&id)).filter(|call| call.settle());
+        let call = meant(frame.id()).and_then(|id| work.calls.get(&id)).filter(|call| call.settle());
         let event = call.map(|call| {
             call.wake();
             work.wire.answers_elsewhere.store(true, Ordering::Relaxed);
+            if matches!(frame.kind(), Kind::Response { ok: false, .. })
+                && let Some(why) = flaw(&frame)
+            {
+                return UpstreamEventKind::Ended { id: call.id, error: invalid(why) };
+            }
+            let frame = if frame.numeric_id() == Some(call.id) { frame } else { renumbered(&frame, call.id) };
             UpstreamEventKind::Frame { frame, carrier: Some(call.id) }
         });
         self.listen(work, listener, event);

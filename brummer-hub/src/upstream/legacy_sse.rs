@@ -8,10 +8,10 @@ use hyper::{Uri, http::uri::PathAndQuery};
 use tokio::time::timeout;
 
 use super::{
-    ExchangeError, Hello,
+    ExchangeError, ExchangeReason, Hello,
     handshake::{First, Opened, initialize, read_answer, welcome},
     headers::{Route, Transport},
-    reply::{Opening, Reply, excerpt, open as open_reply},
+    reply::{Opening, Reply, excerpt, holds_messages, open as open_reply},
     sse::Name,
     wire::{Wire, invalid},
 };
@@ -22,21 +22,36 @@ const ENDPOINT_LIMIT: Duration = Duration::from_secs(3);
 /// Where servers of this transport have their stream when they serve both.
 const USUAL_STREAM: &str = "/sse";
 
+/// Why a conversation could not be opened by this transport.
+#[derive(Debug)]
+pub(super) enum Missed {
+    /// There is no such stream.
+    NoStream(ExchangeError),
+    /// The stream is there, or what stands before it; this is what the user is to be told.
+    Refused(ExchangeError),
+}
+
 /// Opens a conversation by this transport: at the instance's endpoint, or where the SDKs' examples put it.
-pub(super) async fn open(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, ExchangeError> {
-    match open_at(wire, base, hello).await {
-        Err(_) if base.target().path() == "/mcp" => {
-            open_at(wire, &base.at(Uri::from_static(USUAL_STREAM)), hello).await
-        }
-        decided => decided,
+pub(super) async fn open(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, Missed> {
+    let missed = match open_at(wire, base, hello).await {
+        Err(missed) if base.target().path() == "/mcp" => missed,
+        decided => return decided,
+    };
+    match (missed, open_at(wire, &base.at(Uri::from_static(USUAL_STREAM)), hello).await) {
+        (Missed::NoStream(_), decided) | (_, decided @ Ok(_)) => decided,
+        (missed, _) => Err(missed),
     }
 }
 
-async fn open_at(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, ExchangeError> {
-    let (stream, base, address) = timeout(ENDPOINT_LIMIT, find_endpoint(wire, base))
+async fn open_at(wire: &Wire, base: &Route, hello: &Hello) -> Result<Opened, Missed> {
+    let found = timeout(ENDPOINT_LIMIT, find_endpoint(wire, base))
         .await
-        .unwrap_or_else(|_| Err(invalid("no endpoint event came".into())))?;
-    open_on(wire, &base, hello, stream, &address).await
+        .unwrap_or_else(|_| Err(invalid("no endpoint event came".into())));
+    let (stream, base, address) = found.map_err(|error| match error.reason {
+        ExchangeReason::Status { status: 401 | 403 | 429 | 500.., .. } => Missed::Refused(error),
+        _ => Missed::NoStream(error),
+    })?;
+    open_on(wire, &base, hello, stream, &address).await.map_err(Missed::Refused)
 }
 
 /// Opens a conversation on a stream whose first event named this address.
@@ -49,19 +64,28 @@ pub(super) async fn open_on(
 ) -> Result<Opened, ExchangeError> {
     let route = base.http_sse(resolve(base.target(), address, wire.dialer.port())?);
     let (connection, response) = wire.send(None, route.post(initialize(hello))).await?;
-    let connection = match open_reply(wire, connection, response).await? {
-        Opening::Refused(refusal) => return Err(refusal.error()),
-        Opening::Empty(connection) => Some(connection),
-        Opening::Messages(_) => None,
+    // Whatever it says, the answer comes on the stream. Held, as some servers stop what they do for a closed connection.
+    let (mut reused, mut held) = (None, None);
+    if response.status().is_success() && !holds_messages(response.headers()) {
+        held = Some((connection, response));
+    } else {
+        match open_reply(wire, connection, response).await? {
+            Opening::Refused(refusal) => return Err(refusal.error()),
+            Opening::Empty(connection) => reused = Some(connection),
+            Opening::Messages(_) => {}
+        }
+    }
+    let (answer, early) = loop {
+        // Some name their address twice.
+        if let First::Answer(answer, early) = read_answer(&mut stream).await? {
+            break (answer, early);
+        }
     };
-    let (answer, early) = match read_answer(&mut stream).await? {
-        First::Answer(answer, early) => (answer, early),
-        First::Endpoint(_) => return Err(invalid("a second endpoint event came".into())),
-    };
+    drop(held);
     let welcome = welcome(&answer, None)?;
     let mut route = route.agreed(welcome.era, None);
     route.transport = Transport::HttpSse;
-    Ok(Opened { route, welcome, early, connection, stream: Some(stream) })
+    Ok(Opened { route, welcome, early, connection: reused, stream: Some(stream) })
 }
 
 async fn find_endpoint(wire: &Wire, base: &Route) -> Result<(Reply, Route, Bytes), ExchangeError> {
@@ -73,10 +97,12 @@ async fn find_endpoint(wire: &Wire, base: &Route) -> Result<(Reply, Route, Bytes
         Opening::Refused(refusal) => return Err(refusal.error()),
         Opening::Messages(_) | Opening::Empty(_) => return Err(invalid("it is no stream".into())),
     };
-    match stream.next_event().await? {
-        Some((Name::Endpoint, address)) => Ok((stream, base, address.text)),
-        _ => Err(invalid("the stream does not begin with an endpoint event".into())),
+    while let Some((name, document)) = stream.next_event().await? {
+        if name == Name::Endpoint {
+            return Ok((stream, base, document.text));
+        }
     }
+    Err(invalid("the stream has no endpoint event".into()))
 }
 
 /// Where an address points to that an instance names, seen from one of its own. It must not lead away from the instance.
@@ -86,6 +112,8 @@ pub(super) fn resolve(base: &Uri, address: &[u8], port: u16) -> Result<Uri, Exch
         invalid(format!("it names the address `{shown}`, {why}"))
     };
     let text = std::str::from_utf8(address).map_err(|_| refuse("which is not text"))?.trim();
+    let with_scheme = text.starts_with("//").then(|| format!("http:{text}"));
+    let text = with_scheme.as_deref().unwrap_or(text);
     let path =
         if let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| !scheme.contains('/')) {
             let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
@@ -98,19 +126,44 @@ pub(super) fn resolve(base: &Uri, address: &[u8], port: u16) -> Result<Uri, Exch
                 return Err(refuse(elsewhere));
             }
             path.to_owned()
-        } else if text.starts_with("//") {
-            return Err(refuse("which is not on the instance"));
         } else if text.starts_with('/') {
             text.to_owned()
         } else if text.starts_with('?') {
             format!("{}{text}", base.path())
         } else {
             let directory = base.path().rsplit_once('/').map_or("", |(directory, _)| directory);
-            format!("{directory}/{}", text.strip_prefix("./").unwrap_or(text))
+            format!("{directory}/{text}")
         };
-    let path = path.split('#').next().unwrap_or_default();
+    let path = as_sent(path.split('#').next().unwrap_or_default());
     let path = PathAndQuery::try_from(path).map_err(|_| refuse("which is no address"))?;
     Ok(Uri::from(path))
+}
+
+/// An absolute path, and what follows it, as URLs are written: without `.` and `..` (RFC 3986 § 5.2.4), and what is no part of
+/// a URL in percents.
+fn as_sent(address: &str) -> String {
+    let (path, query) = address.split_at(address.find('?').unwrap_or(address.len()));
+    let mut segments = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            ".." => _ = segments.pop(),
+            "." => {}
+            segment => segments.push(segment),
+        }
+    }
+    if path.ends_with("/.") || path.ends_with("/..") {
+        segments.push("");
+    }
+    let plain = format!("/{}{query}", segments.join("/"));
+    let is_safe = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>');
+    let mut sent = String::with_capacity(plain.len());
+    for byte in plain.bytes() {
+        match byte {
+            safe if is_safe(safe) => sent.push(char::from(safe)),
+            other => sent.push_str(&format!("%{other:02X}")),
+        }
+    }
+    sent
 }
 
 /// Whether a host is this one, however it is spelled. A server that listens everywhere may name that.
@@ -139,6 +192,12 @@ mod tests {
         for (address, expected) in [
             ("/messages?sessionId=1", "/messages?sessionId=1"),
             ("messages", "/a/messages"),
+            ("../messages?to=../x", "/messages?to=../x"),
+            ("/x/./../../m/", "/m/"),
+            ("/x/..", "/"),
+            ("//127.0.0.1:3000/m", "/m"),
+            ("/a b?name=Ren\u{e9}", "/a%20b?name=Ren%C3%A9"),
+            ("/a%20b", "/a%20b"),
             ("./messages", "/a/messages"),
             ("?session=2", "/a/sse?session=2"),
             (" http://localhost:3000/m?next=http://x/ ", "/m?next=http://x/"),
@@ -164,7 +223,7 @@ mod tests {
             "http://example.com:3000/m",
             "https://localhost:3000/m",
             "//example.com/m",
-            "/a b",
+            "//localhost/m",
         ] {
             assert!(resolved(address).unwrap_err().contains("it names the address"), "{address}");
         }

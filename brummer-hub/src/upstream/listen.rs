@@ -161,7 +161,13 @@ impl Listener {
         let again = at_another(&request);
         let opened = async {
             let connection = wire.dialer.dial_to_listen().await?;
-            let first = wire.send(Some(connection), request).await?;
+            let first = match wire.send(Some(connection), request.clone()).await {
+                // The head of its answer is perhaps larger than what a stream needs at a time.
+                Err(ExchangeError { reason: ExchangeReason::Invalid { .. }, .. }) => {
+                    wire.send_repeatable(None, request).await?
+                }
+                sent => sent?,
+            };
             let (connection, response) = wire.follow(first, self.route.target(), true, again).await?;
             open(wire, connection, response).await
         };

@@ -71,6 +71,11 @@ pub(super) async fn open(
     Ok(Opening::Messages(Reply { connection, body: Some(body), form, limit, account, scanner: None }))
 }
 
+/// Whether the body of a response can be read as messages.
+pub(super) fn holds_messages(headers: &HeaderMap) -> bool {
+    coding(headers).is_none() && !matches!(media_type(headers), MediaType::Other(_))
+}
+
 /// How the body is compressed, if it is.
 fn coding(headers: &HeaderMap) -> Option<String> {
     let found = headers.get(CONTENT_ENCODING).map(|value| value.as_bytes().trim_ascii())?;

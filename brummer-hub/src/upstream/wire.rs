@@ -26,6 +26,7 @@ use super::{
     connection::{Connection, Dialer, HABIT, SendError, broken},
     headers::Route,
     legacy_sse::resolve,
+    reply::excerpt,
 };
 use crate::{
     budget::Budget,
@@ -201,10 +202,18 @@ impl Wire {
             return Ok(self.deliver_frame(parse(document)?, call, false).await);
         }
         let mut answered = false;
+        // What cannot be read spoils no answer beside it.
+        let mut unusable = None;
         for part in split_batch(&document.text, MAX_BATCH).map_err(|error| invalid(error.to_string()))? {
-            answered |= self.deliver_frame(parse(&part.into())?, call, false).await;
+            match parse(&part.into()) {
+                Ok(frame) => answered |= self.deliver_frame(frame, call, false).await,
+                Err(error) => unusable = Some(error),
+            }
         }
-        Ok(answered)
+        match unusable {
+            Some(error) if !answered => Err(error),
+            _ => Ok(answered),
+        }
     }
 
     /// Passes on one message. `any_id`: a response is the answer whatever id it carries.
@@ -225,7 +234,12 @@ impl Wire {
             }
             Kind::Request { .. } | Kind::Notification { .. } => (frame, false),
         };
-        self.pass(frame, call, answers).await;
+        match frame.kind() {
+            Kind::Response { ok: false, .. } if answers && let Some(why) = flaw(&frame) => {
+                self.end(call, invalid(why)).await;
+            }
+            _ => self.pass(frame, call, answers).await,
+        }
         answers
     }
 
@@ -312,11 +326,50 @@ pub(super) fn invalid(why: String) -> ExchangeError {
     ExchangeError { sent: Sent::Yes, reason: ExchangeReason::Invalid { why } }
 }
 
-/// Whether an id in another notation means this number: some servers answer `"7"` or `7.0` to `7`.
+/// Why an error is none that clients understand: those of the official SDKs throw such a response away, and wait for ever.
+pub(super) fn flaw(response: &Frame) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Failed<'a> {
+        #[serde(borrow)]
+        error: &'a serde_json::value::RawValue,
+    }
+    #[derive(serde::Deserialize)]
+    struct Members<'a> {
+        code: f64,
+        #[serde(borrow, rename = "message")]
+        _message: Cow<'a, str>,
+    }
+    let Ok(Failed { error }) = serde_json::from_slice(response.bytes()) else { return None };
+    let is_whole = |members: Members<'_>| members.code.fract() == 0.0;
+    if serde_json::from_str(error.get()).is_ok_and(is_whole) {
+        return None;
+    }
+    let said = excerpt(error.get().as_bytes()).unwrap_or_default();
+    Some(format!("its error must have a whole number as `code` and a text as `message`: {said}"))
+}
+
+/// Whether an id in another notation means this number: some servers answer `"7"`, `7.0` or `7e0` to `7`.
 pub(super) fn means(found: Option<&str>, id: u64) -> bool {
-    let found = found.unwrap_or_default();
+    meant(found) == Some(id)
+}
+
+/// The number that an id means in whatever notation.
+pub(super) fn meant(found: Option<&str>) -> Option<u64> {
+    let found = found?;
     let digits = found.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(found);
-    digits.strip_suffix(".0").unwrap_or(digits).parse() == Ok(id)
+    digits.parse().ok().or_else(|| whole(digits.parse().ok()?))
+}
+
+/// A float as the whole number that it is.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "what is lost makes the two differ"
+)]
+fn whole(float: f64) -> Option<u64> {
+    let number = float as u64;
+    (number as f64 == float).then_some(number)
 }
 
 pub(super) fn renumbered(frame: &Frame, id: u64) -> Frame {

@@ -22,6 +22,8 @@ pub(in crate::session) struct Page {
     pub(in crate::session) next: Option<Box<str>>,
     /// What is wrong with items that were left out or mended, in words.
     pub(in crate::session) faults: Vec<String>,
+    /// Whether items were left out because another page has them.
+    shortened: bool,
 }
 
 /// One item of a list.
@@ -86,7 +88,7 @@ impl Page {
             }
         }
         let array = frame.span_of(array);
-        Some(Self { array, items, next, faults, frame: frame.kept() })
+        Some(Self { array, items, next, faults, frame: frame.kept(), shortened: false })
     }
 
     /// Without the tools that clients are not to see.
@@ -97,9 +99,21 @@ impl Page {
         self
     }
 
-    /// Whether it says the same as another one.
+    /// Whether it says the same as another one, whatever the other pages say.
     pub(in crate::session) fn is_same(&self, frame: &Frame) -> bool {
-        self.frame.result() == frame.result()
+        !self.shortened && self.frame.result() == frame.result()
+    }
+
+    /// Leaves out what pages before have: some servers answer a cursor that they do not know with the first page.
+    pub(in crate::session) fn without_those_of(mut self, before: &[Self]) -> Self {
+        if !before.is_empty() {
+            let known: HashSet<_> =
+                before.iter().flat_map(|page| &page.items).map(|item| &item.key).collect();
+            let count = self.items.len();
+            self.items.retain(|item| !known.contains(&item.key));
+            self.shortened = self.items.len() < count;
+        }
+        self
     }
 }
 

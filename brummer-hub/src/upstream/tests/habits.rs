@@ -284,3 +284,76 @@ async fn a_call_is_not_sent_again_for_any_other_redirect() {
     assert!(matches!(owner.ended(2).await.reason, ExchangeReason::Status { status: 307, .. }));
     server.assert_nothing_else();
 }
+
+/// What comes before the answer to `initialize` and is no part of it does not end the attempt, nor does a word of thanks for
+/// `notifications/initialized`; and a session without a name is none.
+#[tokio::test]
+async fn a_handshake_puts_up_with_what_official_clients_put_up_with() {
+    let mut server = Server::start().await;
+    let mut owner = super::script::Owner::connect(server.port);
+    let initialize = server.expect("POST", "initialize").await;
+    let id = initialize.rpc["id"].clone();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nMcp-Session-Id: \r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut stream = initialize.raw(head).await;
+    stream.chunk("data: hello\n\n").await;
+    stream.event(json!({"jsonrpc": "2.0", "id": 98765, "result": {}})).await;
+    let result = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {}});
+    stream.event(json!({"jsonrpc": "2.0", "id": id, "result": result})).await;
+    stream.end().await;
+    let initialized = server.expect("POST", "notifications/initialized").await;
+    assert_eq!(initialized.header("mcp-session-id"), None);
+    initialized.answer("200 OK", "Content-Type: text/html\r\n", "<p>OK</p>").await;
+    owner.ready().await;
+    let many: String = (0..200).map(|number| format!("X-Header-{number}: {number}\r\n")).collect();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\n{many}Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    // Its head is larger than what a standing stream reads at a time, so it is asked for once more.
+    server.expect("GET", "").await.raw(&head).await;
+    let mut standing = server.expect("GET", "").await.raw(&head).await;
+    standing.event(json!({"jsonrpc": "2.0", "method": "notifications/x"})).await;
+    assert_eq!(owner.frame().await.0["method"], "notifications/x");
+}
+
+#[tokio::test]
+async fn an_id_in_another_notation_is_the_same_id() {
+    let (mut server, mut owner) = Server::connected("").await;
+    for id in ["70", "70.0", "7e1", "\"70\""] {
+        owner.request(70, "tools/call");
+        server
+            .expect("POST", "tools/call")
+            .await
+            .json(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":1}}"#))
+            .await;
+        assert_eq!(owner.result(70).await, json!(1), "{id}");
+    }
+}
+
+/// Official clients throw away a response whose error has another form, and wait for ever.
+#[tokio::test]
+async fn an_error_that_no_client_understands_is_told_as_one() {
+    let (mut server, mut owner) = Server::connected("").await;
+    for error in [
+        r#""failed""#,
+        "null",
+        "[]",
+        r#"{"code":-32000}"#,
+        r#"{"message":"x"}"#,
+        r#"{"code":"E_FAIL","message":"x"}"#,
+        r#"{"code":-1.5,"message":"x"}"#,
+        r#"{"code":-32000,"message":null}"#,
+    ] {
+        owner.request(1, "tools/call");
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"error":{error}}}"#);
+        server.expect("POST", "tools/call").await.json(answer).await;
+        let told = owner.ended(1).await;
+        assert!(
+            told.sent == Sent::Yes && told.to_string().contains("its error must have"),
+            "{error}: {told}"
+        );
+    }
+    owner.request(1, "tools/call");
+    let whole = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000.0, "message": "", "extra": 1}});
+    server.expect("POST", "tools/call").await.json(&whole).await;
+    assert_eq!(owner.frame().await.0, whole);
+}
