@@ -7,7 +7,10 @@
 //! When partial messages have used everything up, none of them could become whole. So one message at a time may go beyond
 //! the budget: whoever holds that right keeps it until its text is dropped.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,22 +30,49 @@ const MAX_AHEAD: usize = 4 * 1024 * 1024;
 
 /// Room for the bytes of one direction. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget {
+pub(crate) struct Budget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     room: Arc<Semaphore>,
     /// The right to go beyond it. Who waits first gets it first.
     beyond: Arc<Semaphore>,
+    /// How many messages wait for room.
+    waiting: AtomicUsize,
+}
+
+/// A message that waits for room, until this is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Budget {
     /// Room for `bytes` bytes.
     pub(crate) fn new(bytes: usize) -> Self {
         let units = (bytes / UNIT).min(Semaphore::MAX_PERMITS);
-        Self { room: Arc::new(Semaphore::new(units)), beyond: Arc::new(Semaphore::new(1)) }
+        let room = Arc::new(Semaphore::new(units));
+        Self(Arc::new(Shared { room, beyond: Arc::new(Semaphore::new(1)), waiting: AtomicUsize::new(0) }))
+    }
+
+    /// How many messages wait for room.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]
     pub(crate) fn left(&self) -> usize {
-        self.room.available_permits() * UNIT
+        self.0.room.available_permits() * UNIT
     }
 }
 
@@ -86,6 +116,16 @@ impl Account {
         self.paid.bytes().max(FREE)
     }
 
+    /// Whether it holds room at all.
+    pub(crate) fn holds_room(&self) -> bool {
+        self.paid.room.is_some() || self.paid.beyond.is_some()
+    }
+
+    /// Whether it holds room that others wait for.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        self.holds_room() && self.budget.as_ref().is_some_and(|budget| budget.waiting() > 0)
+    }
+
     /// Waits until a message of `bytes` bytes may be held, and pays for it, and ahead for one of `wish` bytes (or, when
     /// its length is not known, for some more) if there is room. Cancel-safe: what was paid stays paid.
     pub(crate) async fn cover(&mut self, bytes: usize, wish: Option<usize>) {
@@ -95,11 +135,12 @@ impl Account {
         let Some(budget) = &self.budget else { return };
         let paid = self.paid.bytes();
         let ahead = wish.unwrap_or_else(|| paid.clamp(AHEAD, MAX_AHEAD) + paid).max(bytes);
-        if let Ok(permit) = Arc::clone(&budget.room).try_acquire_many_owned(units(ahead - paid)) {
+        if let Ok(permit) = Arc::clone(&budget.0.room).try_acquire_many_owned(units(ahead - paid)) {
             return self.paid.add(permit);
         }
-        let room = Arc::clone(&budget.room).acquire_many_owned(units(bytes - paid));
-        let beyond = Arc::clone(&budget.beyond).acquire_owned();
+        let _waiting = Waiting::among(&budget.0.waiting);
+        let room = Arc::clone(&budget.0.room).acquire_many_owned(units(bytes - paid));
+        let beyond = Arc::clone(&budget.0.beyond).acquire_owned();
         // Neither is ever closed.
         tokio::select! {
             biased;

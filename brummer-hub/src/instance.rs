@@ -20,6 +20,7 @@ pub(crate) use self::pulse::Running;
 use crate::{
     discovery::Found,
     doorbell::InstanceId,
+    frame::Object,
     protocol::{Era, LegacyVersion},
     upstream::Reach,
 };
@@ -109,6 +110,13 @@ impl Instance {
         Reach { address, credentials: doorbell.credentials() }
     }
 
+    /// Whether it was asked for its extensions of MCP, and did not name this one.
+    pub(crate) fn lacks_extension(&self, name: &str) -> bool {
+        let status = self.status.borrow();
+        let names_it = |all: &Arc<str>| Object::read(all).is_some_and(|all| all.get(name).is_some());
+        status.has_agreed && !status.extensions.as_ref().is_some_and(names_it)
+    }
+
     /// The current details.
     #[must_use]
     pub fn status(&self) -> Arc<InstanceStatus> {
@@ -166,6 +174,8 @@ pub struct InstanceStatus {
     pub has_agreed: bool,
     /// It has one session to give, which the hub leaves to clients: it is watched without one.
     pub has_one_session: bool,
+    /// The id of the session that the hub itself has there.
+    pub(crate) session: Option<Arc<str>>,
     /// The extensions of MCP that it declares, as a JSON object; `None`: it names none.
     pub extensions: Option<Arc<str>>,
     /// Why it is not active, in words.

@@ -176,6 +176,9 @@ pub mod method {
     pub const RESOURCES_UNSUBSCRIBE: &str = "resources/unsubscribe";
     pub const RESOURCES_LIST_CHANGED: &str = "notifications/resources/list_changed";
     pub const RESOURCES_UPDATED: &str = "notifications/resources/updated";
+    pub const DIRECTORY_READ: &str = "resources/directory/read";
+    pub const SKILLS_LIST: &str = "skills/list";
+    pub const SKILLS_GET: &str = "skills/get";
     pub const COMPLETION_COMPLETE: &str = "completion/complete";
     pub const LOGGING_SET_LEVEL: &str = "logging/setLevel";
     pub const SAMPLING: &str = "sampling/createMessage";
@@ -189,6 +192,12 @@ pub mod method {
     pub const TASKS_STATUS: &str = "notifications/tasks/status";
     pub const ROOTS_LIST: &str = "roots/list";
     pub const ROOTS_LIST_CHANGED: &str = "notifications/roots/list_changed";
+}
+
+/// Extensions of MCP that the hub treats specially; every other one passes through.
+pub mod extension {
+    /// Skills as resources (SEP-2640): `skills/list`, `skills/get` and, where it is declared, `resources/directory/read`.
+    pub const SKILLS: &str = "io.modelcontextprotocol/skills";
 }
 
 /// How an instance tells the hub of a program behind it. This is between instances of this library and hubs, and no part of

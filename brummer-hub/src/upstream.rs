@@ -54,7 +54,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{actor::Actor, body::Text, connection::Dialer, headers::Route, wire::Wire};
+use self::{actor::Actor, body::Text, connection::Dialer, handshake::Found, headers::Route, wire::Wire};
 
 use crate::{
     budget::Budget,
@@ -102,6 +102,8 @@ pub(crate) struct UpstreamOptions {
     pub(crate) hello: Hello,
     /// What the instance has been found to speak in this life of its process, so that it need not be asked again.
     pub(crate) known: Option<Era>,
+    /// A session at the instance that the hub itself has, to go along in where the instance gives no other.
+    pub(crate) lent: Option<Arc<str>>,
     pub(crate) limits: Limits,
     pub(crate) purpose: Purpose,
     /// Lets a few handshakes at a time through, where many begin at once.
@@ -154,6 +156,8 @@ pub(crate) struct Welcome {
     /// The instance id that the server states itself (`Brummer-Instance-Id` response header), when it does.
     pub(crate) stated_id: Option<Box<str>>,
     pub(crate) agreed: Agreed,
+    /// The id of the session that it gave.
+    pub(crate) session: Option<Arc<str>>,
     /// The level of log messages that was set with the handshake ([`Hello::level`]).
     pub(crate) level: Option<Arc<str>>,
 }
@@ -235,6 +239,11 @@ pub(crate) enum ExchangeReason {
     Coding { found: String },
     #[error("the answer is over the limit of {limit} bytes")]
     TooLarge { limit: usize },
+    #[error(
+        "the answer stopped in the middle for {seconds} s while other answers waited for the room that it takes \
+         (`--max-buffered`)"
+    )]
+    Stalled { seconds: u64 },
     #[error("the answer is not a valid message: {why}")]
     Invalid { why: String },
     #[error("the instance refused the handshake: {message}")]
@@ -307,6 +316,7 @@ impl Upstream {
             reach,
             hello,
             known,
+            lent,
             limits,
             purpose,
             gate,
@@ -335,7 +345,7 @@ impl Upstream {
         };
         let base = Route::new(port, target, &reach.credentials);
         let wire = Arc::new(wire);
-        let actor = Actor::new(Arc::clone(&wire), base, (hello, known, gate), queue, stop);
+        let actor = Actor::new(Arc::clone(&wire), base, (hello, Found { known, lent }, gate), queue, stop);
         tasks.spawn(fault::watched(wire, actor.run()));
         Self { commands }
     }

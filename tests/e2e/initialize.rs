@@ -41,6 +41,7 @@ async fn the_answer_declares_all_that_instances_may_offer_and_says_how_to_use_th
         ("/capabilities/prompts/listChanged", true),
         ("/capabilities/resources/listChanged", true),
         ("/capabilities/resources/subscribe", true),
+        ("/capabilities/extensions/io.modelcontextprotocol~1skills/directoryRead", true),
     ] {
         assert_json!(welcome, pointer, declared);
     }

@@ -40,6 +40,7 @@ mod security;
 mod seeds;
 mod shutdown;
 mod single_session;
+mod skills;
 mod sources;
 mod stress;
 mod trust;

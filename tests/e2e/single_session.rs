@@ -39,6 +39,8 @@ enum Before {
     Answers,
     /// The same, but it does not know `ping`.
     AnswersLists,
+    /// It refuses it in words of its own, so that nobody can know of its one session before the second `initialize`.
+    RefusesOddly,
 }
 
 const SESSION: &str = "the-only-one";
@@ -80,6 +82,9 @@ fn respond(kind: Kind, before: Before, taken: &AtomicBool, seen: &Seen) -> Answe
         }
         _ if id.is_null() => Answer::http(202, "text/plain", ""),
         (_, "ping") if before == Before::AnswersLists => refusal(200, id, -32601, "Method not found"),
+        _ if before == Before::RefusesOddly && !is_in_session => {
+            refusal(400, &Value::Null, -32000, "Say hello first")
+        }
         _ if kind != Kind::Shared && before == Before::Refuses && !taken.load(Ordering::SeqCst) => {
             refusal(400, &Value::Null, -32000, "Bad Request: Server not initialized")
         }
@@ -142,6 +147,24 @@ async fn the_hubs_own_looks_take_no_session_that_a_client_needs() {
             assert_json!(instance, "/era", "legacy");
             assert_json!(instance, "/protocol_version", "2025-06-18");
         }
+    }
+}
+
+/// The hub takes the session of such a server when it looks at it, and so its client goes along in it.
+#[tokio::test]
+async fn a_client_goes_along_in_a_session_that_the_hub_has_taken_itself() {
+    for kind in [Kind::Latched, Kind::Released, Kind::Connected] {
+        let home = Home::new();
+        let (fake, id) = server(&home, kind, Before::RefusesOddly).await;
+        let hub = Hub::start(&home, HubOptions::args(&["--ping-interval", "20ms"])).await;
+        for _ in 0..3 {
+            hub.active(&id).await;
+            assert_eq!(call(&hub).await, "done", "{kind:?}");
+        }
+        let ended = || fake.seen().iter().filter(|seen| seen.verb == "DELETE").count();
+        assert_eq!(ended(), 0, "the session lasts as long as the hub");
+        hub.end_quietly().await;
+        assert_eq!(ended(), 1);
     }
 }
 

@@ -239,13 +239,16 @@ impl Actor {
                     let why = "another server answers there now, without a handshake".to_owned();
                     return Some(Event::Failed { link: id, why });
                 }
-                let (Kind::Response { .. }, Some(ping)) = (frame.kind(), frame.numeric_id()) else {
+                let (Kind::Response { .. }, Some(ping)) =
+                    (frame.kind(), frame.numeric_id().and_then(Link::ping_of))
+                else {
                     return None;
                 };
                 self.record.pong(link.asked.elapsed());
                 Some(Event::Pong { link: id, id: ping })
             }
-            Some(UpstreamEventKind::Ended { id: ping, error }) => {
+            Some(UpstreamEventKind::Ended { id: number, error }) => {
+                let ping = Link::ping_of(number)?;
                 if answered(&error) {
                     self.pulse.beat();
                     return Some(Event::Pong { link: id, id: ping });

@@ -35,6 +35,10 @@ pub(crate) fn hello() -> Hello {
     }
 }
 
+/// Where the numbers of pings begin: a client may go along in the hub's session, and its numbers begin at 1. JavaScript knows
+/// numbers of this size.
+const APART: u64 = 1 << 40;
+
 /// One open connection. Dropping it closes it.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -69,6 +73,7 @@ impl Link {
             reach,
             hello,
             known: None,
+            lent: None,
             limits,
             purpose: Purpose::Health,
             gate,
@@ -77,6 +82,11 @@ impl Link {
         let (sender, events) = mpsc::channel(EVENTS);
         let upstream = Upstream::open(options, sender, tasks, stop);
         Self { id, upstream, events, asked: Instant::now(), welcomed: false, has_handshake: false }
+    }
+
+    /// The ping that has this number on the connection.
+    pub(super) const fn ping_of(number: u64) -> Option<u64> {
+        number.checked_sub(APART)
     }
 
     /// What the connection tells next; `None` when its task is gone, which it never is without a last word unless it
@@ -88,12 +98,14 @@ impl Link {
     /// Sends a ping; `false` when the connection takes none.
     pub(super) fn ping(&mut self, id: u64) -> bool {
         self.asked = Instant::now();
+        let id = APART + id;
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
         self.upstream.request(id, Bytes::from(body)).is_ok()
     }
 
     /// Gives a ping up (2025-11-25, cancellation § Cancellation Flow).
     pub(super) fn forget(&self, id: u64) {
+        let id = APART + id;
         let body = format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"no answer in time"}}}}"#
         );

@@ -38,6 +38,7 @@ impl Record {
             era: None,
             has_agreed: false,
             has_one_session: false,
+            session: None,
             extensions: None,
             last_error: None,
             program: None,
@@ -98,6 +99,7 @@ impl Record {
             status.era = Some(welcome.era);
             status.has_agreed = welcome.agreed == Agreed::Revision;
             status.has_one_session = welcome.agreed == Agreed::OneSession;
+            status.session.clone_from(&welcome.session);
             status.extensions = welcome.extensions();
             if let Some(latency) = latency {
                 status.latency_ms = Some(milliseconds(latency));

@@ -21,7 +21,7 @@ use std::{
 pub(super) use self::{
     names::split,
     page::{Described, Item, Page},
-    uris::{unprefixed, uris_in, views_in},
+    uris::{unprefixed, uris_in, views_in, with_files},
 };
 use super::{list_kind::ListKind, message, own::Tool, peer::Caller, shown::Digest};
 use crate::{
@@ -542,7 +542,7 @@ impl Catalog {
             self.spell_prefixed(instance.generation, original);
             return Some(Owner { generation: instance.generation, original: original.into() });
         }
-        if let Some(owner) = self.made_from(view, caller, uri) {
+        if let Some(owner) = self.part_of(view, caller, uri) {
             return Some(owner);
         }
         let (_, generation) = self.mentions.iter().rev().find(|(mentioned, _)| **mentioned == *uri)?;
@@ -550,9 +550,9 @@ impl Catalog {
         there.then(|| Owner { generation: *generation, original: uri.into() })
     }
 
-    /// Whose the resource or template is that is listed as this.
+    /// Whose the resource, template or skill is that is listed as this.
     fn listed_as(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
-        let kinds = [ListKind::Resources, ListKind::Templates].into_iter();
+        let kinds = [ListKind::Resources, ListKind::Templates, ListKind::Skills].into_iter();
         let mut found =
             kinds.filter_map(|kind| Some(self.directory(view, Naming::Own, caller, kind).get(uri)?.owner()));
         found.next()
@@ -567,9 +567,23 @@ impl Catalog {
         Some(Owner { generation: entry.generation, original: uri[prefix..].into() })
     }
 
+    /// Whose the skill is that a URI leads into: the innermost, since one may lie in another.
+    fn within_skill(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
+        let skills = self.directory(view, Naming::Own, caller, ListKind::Skills);
+        let holding = skills.entries.iter().filter(|entry| uris::is_within(&entry.listed, uri));
+        let entry = holding.max_by_key(|entry| entry.listed.len())?;
+        let prefix = entry.listed.len() - entry.original.len();
+        Some(Owner { generation: entry.generation, original: uri[prefix..].into() })
+    }
+
+    /// Whose a URI is that nobody lists, by what is listed.
+    fn part_of(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
+        self.within_skill(view, caller, uri).or_else(|| self.made_from(view, caller, uri))
+    }
+
     /// Whose a URI is that an instance says.
     fn listed_at(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
-        self.listed_as(view, caller, uri).or_else(|| self.made_from(view, caller, uri))
+        self.listed_as(view, caller, uri).or_else(|| self.part_of(view, caller, uri))
     }
 
     /// From now on this resource of an instance is called by its prefixed spelling, unless it is listed under another.
@@ -620,7 +634,7 @@ impl Catalog {
         if matches!(view, [only] if only.generation == generation) {
             return None;
         }
-        for kind in [ListKind::Resources, ListKind::Templates] {
+        for kind in [ListKind::Resources, ListKind::Templates, ListKind::Skills] {
             let directory = self.directory(view, Naming::Own, caller, kind);
             if let Some(listed) = directory.renamed(generation, uri) {
                 return Some(listed.to_owned());
@@ -716,9 +730,15 @@ impl Entry {
         Owner { generation: self.generation, original: self.original.clone() }
     }
 
-    /// The item as it is listed, as JSON text.
-    pub(super) fn text(&self) -> Cow<'_, str> {
-        self.item.listed_as(&self.frame, &self.listed)
+    /// The item as it is listed, as JSON text. A skill that is listed under a prefix has its files under the same.
+    pub(super) fn text(&self, kind: ListKind) -> Cow<'_, str> {
+        let text = self.item.listed_as(&self.frame, &self.listed);
+        match self.listed.strip_suffix(&*self.original) {
+            Some(prefix) if kind == ListKind::Skills && !prefix.is_empty() => {
+                with_files(&text, prefix).into()
+            }
+            _ => text,
+        }
     }
 }
 
@@ -762,7 +782,7 @@ impl Directory {
                     || [names::listed(alias, original, budget), names::hashed(alias, original, budget)];
                 own.or_else(|| others().into_iter().find(is_free))
             }
-            (ListKind::Resources | ListKind::Templates, _) => {
+            (ListKind::Resources | ListKind::Templates | ListKind::Skills, _) => {
                 let own = Some(original.to_owned()).filter(is_free);
                 own.or_else(|| Some(uris::prefixed(alias, original)).filter(is_free))
             }

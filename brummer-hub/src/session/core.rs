@@ -566,10 +566,14 @@ impl Core {
                 let then = Then::Route(frame);
                 self.wait_for_lists(ticket, lists, false, then, now);
             }
-            Destination::Read { uri, instances } => {
+            Destination::Read { uri, mut instances } => {
+                if frame.method() != Some(method::RESOURCES_READ) {
+                    instances.retain(|it| !lists::lacks_skills(&self.talk, it, caller));
+                }
                 let params = frame.params().unwrap_or("{}");
-                let operation = Operation::read(uri, now);
-                self.ask_all(ticket, operation, &instances, method::RESOURCES_READ, params, now);
+                let method = frame.method().unwrap_or(method::RESOURCES_READ);
+                let operation = Operation::read(uri, method == method::RESOURCES_READ, now);
+                self.ask_all(ticket, operation, &instances, method, params, now);
             }
             Destination::Method(mut rest) => {
                 let Some(first) = rest.pop_front() else { return };
@@ -713,6 +717,9 @@ impl Core {
     ) {
         let mut missing = BTreeMap::new();
         for (key, instance) in lists {
+            if key.kind == ListKind::Skills && lists::lacks_skills(&self.talk, &instance, key.caller) {
+                continue;
+            }
             if anew {
                 // What is on its way may be older than what the client has done since.
                 self.lists.catalog.outdate(key);
@@ -889,8 +896,8 @@ impl Core {
             Outcome::Answered { from, answer: (_, Err(error)), shape } => {
                 self.talk.answer_failure(ticket, &shape, &from, &error);
             }
-            Outcome::NoResource(uri) => {
-                let destination = routing::no_resource(self.talk.caller(ticket), &uri);
+            Outcome::NoResource { uri, is_read } => {
+                let destination = routing::absent(self.talk.caller(ticket), &uri, is_read);
                 if let Destination::Refused { code, text, data } = destination {
                     self.talk.answer_error(ticket, code, &text, data.as_deref());
                 }

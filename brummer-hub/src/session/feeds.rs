@@ -50,7 +50,7 @@ impl Filter {
             ListKind::Tools => self.tools_list_changed,
             ListKind::Prompts => self.prompts_list_changed,
             ListKind::Resources | ListKind::Templates => self.resources_list_changed,
-            ListKind::Tasks => false,
+            ListKind::Skills | ListKind::Tasks => false,
         }
     }
 }

@@ -16,8 +16,9 @@ use super::{
     peer::Caller,
 };
 use crate::{
+    frame::Object,
     instance::{Generation, Instance},
-    protocol::Era,
+    protocol::{Era, extension},
     upstream::{LinkId, Welcome},
 };
 
@@ -59,6 +60,8 @@ pub(super) struct Manners {
     pub(super) tools: bool,
     pub(super) prompts: bool,
     pub(super) resources: bool,
+    /// It has skills.
+    pub(super) skills: bool,
     /// It is the released Go program.
     pub(super) sloppy: bool,
     /// Its `serverInfo`, as JSON text.
@@ -74,6 +77,7 @@ impl Manners {
             ListKind::Tools => self.tools,
             ListKind::Prompts => self.prompts,
             ListKind::Resources | ListKind::Templates => self.resources,
+            ListKind::Skills => self.skills,
             ListKind::Tasks => false,
         }
     }
@@ -110,6 +114,9 @@ impl Manners {
             tools: tools.is_some(),
             prompts: prompts.is_some(),
             resources: resources.is_some(),
+            skills: welcome.extensions().is_some_and(|all| {
+                Object::read(&all).is_some_and(|all| all.get(extension::SKILLS).is_some())
+            }),
             sloppy: named.name == "brummer-mcp",
             server_info: server.map(Into::into),
             instructions: text_of(said.instructions).and_then(|text| instructions(&text)),

@@ -9,6 +9,8 @@ pub(super) enum ListKind {
     Prompts,
     Resources,
     Templates,
+    /// Skills, of the extension that has them. Nobody is told of their changes.
+    Skills,
     /// Tasks of 2025-11-25, where a list of them is part of the revision.
     Tasks,
 }
@@ -23,6 +25,7 @@ impl ListKind {
             method::PROMPTS_LIST => Some(Self::Prompts),
             method::RESOURCES_LIST => Some(Self::Resources),
             method::RESOURCES_TEMPLATES_LIST => Some(Self::Templates),
+            method::SKILLS_LIST => Some(Self::Skills),
             method::TASKS_LIST => Some(Self::Tasks),
             _ => None,
         }
@@ -34,16 +37,17 @@ impl ListKind {
             Self::Prompts => method::PROMPTS_LIST,
             Self::Resources => method::RESOURCES_LIST,
             Self::Templates => method::RESOURCES_TEMPLATES_LIST,
+            Self::Skills => method::SKILLS_LIST,
             Self::Tasks => method::TASKS_LIST,
         }
     }
 
-    /// The notification that tells that it has changed. Templates have none of their own, and tasks none at all.
+    /// The notification that tells that it has changed. Templates have none of their own, and skills and tasks none at all.
     pub(super) const fn changed(self) -> &'static str {
         match self {
             Self::Tools => method::TOOLS_LIST_CHANGED,
             Self::Prompts => method::PROMPTS_LIST_CHANGED,
-            Self::Resources | Self::Templates | Self::Tasks => method::RESOURCES_LIST_CHANGED,
+            Self::Resources | Self::Templates | Self::Skills | Self::Tasks => method::RESOURCES_LIST_CHANGED,
         }
     }
 
@@ -64,6 +68,7 @@ impl ListKind {
             Self::Prompts => "prompts",
             Self::Resources => "resources",
             Self::Templates => "resourceTemplates",
+            Self::Skills => "skills",
             Self::Tasks => "tasks",
         }
     }

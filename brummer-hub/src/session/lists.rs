@@ -18,7 +18,7 @@ use super::{
 use crate::{
     frame::Frame,
     instance::{Generation, Instance},
-    protocol::{Era, code},
+    protocol::{Era, code, extension},
 };
 
 #[derive(Debug, Default)]
@@ -39,7 +39,9 @@ fn watchers(talk: &Talk, feeds: &Feeds) -> BTreeSet<Caller> {
 /// Whether a caller is told of changes of a list of this kind, so that it is asked for again when it fails.
 pub(super) fn watches(talk: &Talk, feeds: &Feeds, caller: Caller, kind: ListKind) -> bool {
     match caller {
-        Caller::Greeted => kind != ListKind::Tasks && talk.peer.identity().is_some(),
+        Caller::Greeted => {
+            !matches!(kind, ListKind::Skills | ListKind::Tasks) && talk.peer.identity().is_some()
+        }
         Caller::Claimed(_) => feeds.watches_list(caller, kind),
     }
 }
@@ -72,9 +74,11 @@ impl Lists {
             (Naming::Own, [only]) => Some(ListKey { generation: only.generation, caller, kind }),
             _ => None,
         };
-        // What is connected alone speaks for itself.
+        // What is connected alone speaks for itself, but what has no skills is not to be blamed for how it says so.
+        let lacks = |it: &&Instance| kind == ListKind::Skills && lacks_skills(talk, it, caller);
         if let Some(key) = only
             && kind != ListKind::Tools
+            && !view.first().is_some_and(lacks)
             && self.catalog.items(key).next().is_none()
             && let Some(failure) = self.catalog.failure(key).cloned()
         {
@@ -120,9 +124,9 @@ impl Lists {
             let start = items.len();
             // Tasks of 2025-11-25 are not for clients without a handshake, which would take the hint for theirs.
             if foreign.contains(&entry.generation) {
-                items.push_str(&without(&entry.text(), &["execution"]));
+                items.push_str(&without(&entry.text(kind), &["execution"]));
             } else {
-                items.push_str(&entry.text());
+                items.push_str(&entry.text(kind));
             }
             if kind == ListKind::Tools && !views_in(&items[start..]).is_empty() {
                 with_views.push((start..items.len(), entry.generation));
@@ -255,6 +259,14 @@ impl Lists {
         self.said_changed.retain(|key| key.caller != caller);
         self.catalog.forget(caller);
         self.shown.forget(caller);
+    }
+}
+
+/// Whether an instance is known to have no skills.
+pub(super) fn lacks_skills(talk: &Talk, instance: &Instance, caller: Caller) -> bool {
+    match talk.links.of(instance.generation, caller).and_then(|link| link.manners.as_ref()) {
+        Some(manners) => !manners.has(ListKind::Skills),
+        None => instance.lacks_extension(extension::SKILLS),
     }
 }
 

@@ -62,7 +62,8 @@ enum Kind {
     /// Lists come, each within its patience.
     Lists { missing: BTreeMap<ListKey, Instant>, then: Then },
     /// All are asked for a resource; the first that has it counts.
-    Read { uri: String, last: Option<(Instance, Answer)> },
+    /// `is_read`: it is to be read, and not a skill or directory to be described.
+    Read { uri: String, is_read: bool, last: Option<(Instance, Answer)> },
     /// One after the other is asked, until one knows the method. One that says nothing does not hold up the others, unless
     /// it shows that it is at work.
     Method { frame: Frame, rest: VecDeque<Instance> },
@@ -127,7 +128,10 @@ pub(super) enum Outcome {
         shape: Shape,
     },
     /// Nobody has the resource.
-    NoResource(String),
+    NoResource {
+        uri: String,
+        is_read: bool,
+    },
     /// Whose task the request is about; `None`: nobody knows it.
     Task {
         frame: Frame,
@@ -169,8 +173,8 @@ impl Operation {
         Self::new(Kind::Lists { missing, then }, None)
     }
 
-    pub(super) fn read(uri: String, now: Instant) -> Self {
-        Self::new(Kind::Read { uri, last: None }, Some(now + READ_LIMIT))
+    pub(super) fn read(uri: String, is_read: bool, now: Instant) -> Self {
+        Self::new(Kind::Read { uri, is_read, last: None }, Some(now + READ_LIMIT))
     }
 
     pub(super) fn method(frame: Frame, rest: VecDeque<Instance>, now: Instant) -> Self {
@@ -301,9 +305,9 @@ impl Operation {
     fn give_up(&mut self) -> Outcome {
         match &mut self.kind {
             Kind::Lists { then, .. } => Outcome::Lists(std::mem::replace(then, Then::Show(ListKind::Tools))),
-            Kind::Read { uri, last } => match last.take() {
+            Kind::Read { uri, is_read, last } => match last.take() {
                 Some((from, answer)) => Outcome::Answered { from, answer, shape: Shape::Resource },
-                None => Outcome::NoResource(std::mem::take(uri)),
+                None => Outcome::NoResource { uri: std::mem::take(uri), is_read: *is_read },
             },
             Kind::Task { frame, task } => {
                 Outcome::Task { frame: frame.clone(), task: std::mem::take(task), owner: None }

@@ -17,7 +17,7 @@ pub(super) fn items(kind: ListKind, is_modern: bool) -> Cow<'static, str> {
     match kind {
         ListKind::Tools => definitions(is_modern),
         ListKind::Resources => INSTANCES_RESOURCE.into(),
-        ListKind::Prompts | ListKind::Templates | ListKind::Tasks => "".into(),
+        ListKind::Prompts | ListKind::Templates | ListKind::Skills | ListKind::Tasks => "".into(),
     }
 }
 

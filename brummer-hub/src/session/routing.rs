@@ -131,6 +131,15 @@ pub(super) fn route(frame: &Frame, mut at: Situation<'_>) -> Destination {
                 None => refused(code::INVALID_PARAMS, "`prompts/get` needs the `name` of a prompt"),
             }
         }
+        method::SKILLS_GET | method::DIRECTORY_READ => {
+            let raw = Key::of(frame).uri;
+            match text_of(raw) {
+                Some(uri) => at.resource(frame, raw, &uri),
+                None => {
+                    refused(code::INVALID_PARAMS, format!("`{name}` needs the `uri` of a skill or directory"))
+                }
+            }
+        }
         method::RESOURCES_READ | method::RESOURCES_SUBSCRIBE | method::RESOURCES_UNSUBSCRIBE => {
             let raw = Key::of(frame).uri;
             match text_of(raw) {
@@ -414,7 +423,10 @@ impl<'a> Situation<'a> {
         if let (Naming::Own, [only]) = (self.naming, self.view.as_slice()) {
             return to(only, Vec::new(), shape(uri));
         }
-        match self.locate(uri) {
+        let is_skill = matches!(frame.method(), Some(method::SKILLS_GET | method::DIRECTORY_READ));
+        let kinds: &[ListKind] =
+            if is_skill { &[ListKind::Skills] } else { &[ListKind::Resources, ListKind::Templates] };
+        match self.locate_by(uri, kinds) {
             Ok(owner) => {
                 let edits = edits(frame, raw, uri, &owner.original);
                 self.to_owner(&owner, edits, shape(&owner.original))
@@ -423,14 +435,16 @@ impl<'a> Situation<'a> {
             Err(_) => match (frame.method(), self.view.as_slice()) {
                 (_, []) => match self.missing {
                     Some(missing) => self.missing(missing),
-                    None => no_resource(self.caller, uri),
+                    None => absent(self.caller, uri, !is_skill),
                 },
                 // What nobody lists can only be meant when there is no choice.
                 (_, [only]) => to(only, Vec::new(), shape(uri)),
-                (Some(method::RESOURCES_READ), several) => Destination::Read {
-                    uri: uri.to_owned(),
-                    instances: several.iter().map(|it| (*it).clone()).collect(),
-                },
+                (Some(method::RESOURCES_READ | method::SKILLS_GET | method::DIRECTORY_READ), several) => {
+                    Destination::Read {
+                        uri: uri.to_owned(),
+                        instances: several.iter().map(|it| (*it).clone()).collect(),
+                    }
+                }
                 _ => no_resource(self.caller, uri),
             },
         }
@@ -438,13 +452,18 @@ impl<'a> Situation<'a> {
 
     /// Whose resource a URI is; `Err` has the lists that may tell and are not there.
     pub(super) fn locate(&mut self, uri: &str) -> Result<Owner, Vec<(ListKey, Instance)>> {
+        self.locate_by(uri, &[ListKind::Resources, ListKind::Templates])
+    }
+
+    /// The same by lists of these kinds, where they are not there.
+    fn locate_by(&mut self, uri: &str, kinds: &[ListKind]) -> Result<Owner, Vec<(ListKey, Instance)>> {
         if let Some(owner) = self.catalog.locate(&self.view, self.caller, uri) {
             return Ok(owner);
         }
         let mut unknown = Vec::new();
         if !self.waited {
-            for kind in [ListKind::Resources, ListKind::Templates] {
-                let keys = self.view.iter().map(|it| (self.key(it, kind), *it));
+            for kind in kinds {
+                let keys = self.view.iter().map(|it| (self.key(it, *kind), *it));
                 unknown
                     .extend(keys.filter(|(key, _)| self.is_unknown(*key)).map(|(key, it)| (key, it.clone())));
             }
@@ -507,8 +526,16 @@ pub(super) fn task_shape(frame: &Frame) -> Shape {
     if frame.method() == Some(method::TASKS_RESULT) { Shape::Resource } else { Shape::Raw }
 }
 
-/// Nobody has the resource.
-pub(super) fn no_resource(caller: Caller, uri: &str) -> Destination {
+/// Nobody has the resource, or (not `is_read`) the skill or directory.
+pub(super) fn absent(caller: Caller, uri: &str, is_read: bool) -> Destination {
+    if is_read {
+        no_resource(caller, uri)
+    } else {
+        refused(code::INVALID_PARAMS, format!("no instance has {uri}"))
+    }
+}
+
+fn no_resource(caller: Caller, uri: &str) -> Destination {
     let code = match caller {
         Caller::Greeted => code::RESOURCE_NOT_FOUND,
         Caller::Claimed(_) => code::INVALID_PARAMS,

@@ -311,6 +311,7 @@ impl Shell {
                     reach: instance.reach(),
                     hello,
                     known,
+                    lent: instance.status().session.clone(),
                     limits: self.hub.limits,
                     purpose: Purpose::Conversation,
                     gate: None,

@@ -31,7 +31,7 @@ use super::{
     body::Text,
     exchange::{Fate, Finished, Posted},
     fault,
-    handshake::{Opened, open},
+    handshake::{Found, Opened, open},
     headers::{Route, Transport},
     legacy::Legacy,
     listen::Heard,
@@ -58,8 +58,8 @@ pub(super) struct Actor {
     stop: CancellationToken,
     phase: Phase,
     work: Work,
-    /// What the instance has been found to speak.
-    known: Option<Era>,
+    /// What has been found out about the instance.
+    found: Found,
     /// Lets a few handshakes at a time through.
     gate: Option<Arc<Semaphore>>,
 }
@@ -108,12 +108,12 @@ impl Actor {
     pub(super) fn new(
         wire: Arc<Wire>,
         base: Route,
-        (hello, known, gate): (Hello, Option<Era>, Option<Arc<Semaphore>>),
+        (hello, found, gate): (Hello, Found, Option<Arc<Semaphore>>),
         commands: mpsc::Receiver<Command>,
         stop: CancellationToken,
     ) -> Self {
         let (phase, work) = (Phase::Opening(None), Work::new(wire));
-        Self { base, hello, commands, stop, phase, work, known, gate }
+        Self { base, hello, commands, stop, phase, work, found, gate }
     }
 
     pub(super) async fn run(mut self) {
@@ -228,7 +228,7 @@ impl Actor {
             Turn::Asked(asked) => return modern.ask(work, route, call, *asked),
             Turn::Answered(retry) => return modern.retry(work, route, call, &retry),
             Turn::OtherVersion(body) => {
-                self.known = None;
+                self.found.known = None;
                 self.on_forgotten(route);
                 body
             }
@@ -306,7 +306,7 @@ impl Actor {
 
     fn shake_hands(&mut self, told: fn(Box<Welcome>) -> UpstreamEventKind) {
         let (wire, base, hello) = (Arc::clone(&self.work.wire), self.base.clone(), self.hello.clone());
-        let (known, gate) = (self.known, self.gate.clone());
+        let (found, gate) = (self.found.clone(), self.gate.clone());
         self.work.chore(async move {
             // Held over the handshake. What holds it up must not hold up the others for long.
             let _permit = match gate {
@@ -314,7 +314,7 @@ impl Actor {
                 None => None,
             };
             let Opened { route, welcome, early, connection, stream } =
-                match open(&wire, &base, &hello, known).await {
+                match open(&wire, &base, &hello, found).await {
                     Ok(opened) => opened,
                     Err(error) => return Chore::Opened(Err(error)),
                 };
@@ -333,7 +333,7 @@ impl Actor {
             Phase::Opening(kept) => kept,
             Phase::Legacy(_) | Phase::Modern(_) => None,
         };
-        self.known = Some(era);
+        self.found.known = Some(era);
         self.work.rest(connection);
         self.phase = match (era, kept) {
             (Era::Modern(version), Some(mut modern)) => {
@@ -412,7 +412,7 @@ impl Actor {
             self.work.drop_exchanges();
         }
         let mut in_time = timeout(CLOSE_LIMIT / 2, self.work.post_all()).await.is_ok();
-        if route.has_session() && route.transport == Transport::Streamable {
+        if route.owns_session() && route.transport == Transport::Streamable {
             let ended = async {
                 let first = wire.send(self.work.connection(), route.delete()).await?;
                 wire.follow(first, route.target(), false, |target| route.at(target).delete()).await

@@ -18,6 +18,9 @@ pub(super) fn is_repeatable(method: &str) -> bool {
             | method::RESOURCES_READ
             | method::RESOURCES_SUBSCRIBE
             | method::RESOURCES_UNSUBSCRIBE
+            | method::DIRECTORY_READ
+            | method::SKILLS_LIST
+            | method::SKILLS_GET
             | method::COMPLETION_COMPLETE
             | method::LOGGING_SET_LEVEL
             | method::TASKS_GET

@@ -23,7 +23,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::AsyncReadExt as _,
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     task::yield_now,
     time::{Instant, timeout},
 };
@@ -46,6 +46,9 @@ const LISTENING_BUFFER: usize = 1024;
 
 /// What a connection reads at a time at most: it is held beside what is paid for, and there may be many.
 const READ_BUFFER: usize = 64 * 1024;
+
+/// How long an instance may take to close its end of a connection that is given up. Some close it only when they next write.
+const HANGING_UP: Duration = Duration::from_millis(250);
 
 /// Header fields of one answer. Node takes 2,000; frameworks that trace or cache write some tens.
 const MAX_HEADERS: usize = 256;
@@ -233,6 +236,19 @@ impl Connection {
             self.pieces = 0;
             yield_now().await;
         }
+    }
+
+    /// Closes it, and waits for a moment until the instance has seen that.
+    pub(super) async fn hang_up(self) {
+        let Some(driver) = self.driver else { return };
+        let mut stream = driver.into_parts().io.into_inner();
+        let seen = async {
+            stream.shutdown().await?;
+            let mut rest = [0; LISTENING_BUFFER];
+            while stream.read(&mut rest).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        let _ = timeout(HANGING_UP, seen).await;
     }
 
     /// How long it has rested since its last exchange.

@@ -18,7 +18,7 @@ use super::{
     body::{Post, Text},
     connection::Connection,
     headers::{Route, Transport},
-    modern::{probe::wants_no_handshake, request::Turn},
+    modern::{probe::wants_no_handshake, request::Turn, response},
     reply::{Opening, Refusal, Reply, holds_messages, open},
     sse::Parser,
     wire::{Call, Impatience, Patience, Wire, invalid},
@@ -117,6 +117,21 @@ pub(super) async fn request(
         Err(stop) => (None, Finished::conclude(&wire, &call, stop).await),
     };
     Finished { call, route, connection, fate }
+}
+
+/// Looks whether the instance takes connections, for who has no conversation in which to ask. It tells what an answer
+/// would: that somebody is there.
+pub(super) async fn knock(wire: Arc<Wire>, route: Arc<Route>, call: Arc<Call>) -> Finished {
+    let fate = match wire.dialer.dial().await {
+        Ok(_) => {
+            if let Some(answer) = response(call.id, "result", "{}") {
+                wire.pass(answer, &call, true).await;
+            }
+            Fate::Over
+        }
+        Err(error) => Finished::conclude(&wire, &call, Stop::Failed(error)).await,
+    };
+    Finished { call, route, connection: None, fate }
 }
 
 impl Finished {

@@ -57,6 +57,15 @@ pub(super) struct Opened {
     pub(super) stream: Option<Reply>,
 }
 
+/// What has been found out about an instance before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    /// What it speaks.
+    pub(super) known: Option<Era>,
+    /// A session that the hub itself has there.
+    pub(super) lent: Option<Arc<str>>,
+}
+
 /// Why it has not.
 enum Failure {
     /// Streamable HTTP is refused in a way that the older transport would show.
@@ -75,10 +84,10 @@ pub(super) async fn open(
     wire: &Wire,
     base: &Route,
     hello: &Hello,
-    known: Option<Era>,
+    found: Found,
 ) -> Result<Opened, ExchangeError> {
     let limit = wire.limits.initialize_timeout;
-    let opening = Opener { wire, hello, known, until: Instant::now() + limit };
+    let opening = Opener { wire, hello, found, until: Instant::now() + limit };
     timeout_at(opening.until, opening.open(base)).await.unwrap_or_else(|_| {
         Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::timed_out(limit) })
     })
@@ -87,7 +96,7 @@ pub(super) async fn open(
 struct Opener<'a> {
     wire: &'a Wire,
     hello: &'a Hello,
-    known: Option<Era>,
+    found: Found,
     until: Instant,
 }
 
@@ -147,14 +156,21 @@ impl Opener<'_> {
             Era::Legacy(version) => version,
             Era::Modern(_) => LegacyVersion::LATEST,
         };
-        match single::join(self.wire, base, version).await {
-            Some(opened) => Ok(opened),
-            None => Err(single::taken(said).into()),
+        if let Some(opened) = single::join(self.wire, base, version, None).await {
+            return Ok(opened);
         }
+        // Perhaps it was the hub itself, which did not know that there is only one.
+        let lent = self.found.lent.as_deref().and_then(|session| HeaderValue::from_str(session).ok());
+        if let (Some(lent), Some(Era::Legacy(version))) = (lent, self.found.known)
+            && let Some(opened) = single::join(self.wire, base, version, Some(lent)).await
+        {
+            return Ok(opened);
+        }
+        Err(single::taken(said).into())
     }
 
     async fn introduce(&self, base: &Route) -> Result<Opened, Failure> {
-        if let Some(Era::Legacy(_)) = self.known {
+        if let Some(Era::Legacy(_)) = self.found.known {
             return self.shake_hands(base, &self.introduction(None), None).await;
         }
         let mut route = base.clone();
@@ -224,6 +240,7 @@ impl Opener<'_> {
                     result,
                     stated_id,
                     agreed: Agreed::Revision,
+                    session: None,
                     level: hello.level.clone(),
                 };
                 let route = route.modern(version);
@@ -303,13 +320,14 @@ async fn streamable(
                     return Ok(legacy_sse::open_on(wire, &base, hello, reply, &address).await?);
                 }
             };
-            let welcome = match welcome(&answer, headers.instance) {
+            let mut welcome = match welcome(&answer, headers.instance) {
                 Ok(welcome) => welcome,
                 Err(error) => {
                     leave(wire, &base, headers.session, None).await;
                     return Err(error.into());
                 }
             };
+            welcome.session = headers.session.as_ref().and_then(|id| id.to_str().ok()).map(Into::into);
             let route = base.agreed(welcome.era, headers.session);
             // The end mostly comes along with the answer. If not, a new connection costs less than waiting.
             let _ = timeout(LINGER, reply.next()).await;
@@ -378,6 +396,13 @@ async fn initialized(wire: &Wire, hello: &Hello, mut opened: Opened) -> Result<O
         && timeout(LEVEL_LIMIT, set_level(wire, level, &mut opened)).await.is_ok_and(|set| set.is_ok())
     {
         opened.welcome.level = Some(Arc::clone(level));
+    }
+    if wire.purpose == Purpose::Health
+        && let Some(stream) = opened.stream.take()
+    {
+        // Some servers have one of these for all, and end when a client opens another.
+        stream.hang_up().await;
+        opened.connection = None;
     }
     Ok(opened)
 }
@@ -510,7 +535,14 @@ pub(super) fn welcome(answer: &Frame, stated_id: Option<Box<str>>) -> Result<Wel
     // The Go program says "1.0". What speaks no known revision speaks at most the oldest.
     let version = LegacyVersion::parse(&answered.protocol_version).unwrap_or(LegacyVersion::V2024_11_05);
     let agreed = Agreed::Revision;
-    Ok(Welcome { era: Era::Legacy(version), result: result.into(), stated_id, agreed, level: None })
+    Ok(Welcome {
+        era: Era::Legacy(version),
+        result: result.into(),
+        stated_id,
+        agreed,
+        session: None,
+        level: None,
+    })
 }
 
 /// What a refusal says: the error in it, or else its status.

@@ -37,6 +37,8 @@ pub(super) struct Route {
     post: HeaderMap,
     /// Kind of conversation.
     pub(super) transport: Transport,
+    /// Another one opened the session, and ends it.
+    is_lent: bool,
 }
 
 /// How messages travel.
@@ -62,7 +64,7 @@ impl Route {
         post.insert(ACCEPT_ENCODING, NOT_COMPRESSED);
         post.insert(USER_AGENT, OURS);
         credentials.add_to(&mut post);
-        Self { target, post, transport: Transport::Streamable }
+        Self { target, post, transport: Transport::Streamable, is_lent: false }
     }
 
     /// The same instance by the older transport, which has no session and no version header.
@@ -108,6 +110,16 @@ impl Route {
 
     pub(super) fn target(&self) -> &Uri {
         &self.target
+    }
+
+    /// How to go along in a session that another one has opened.
+    pub(super) fn lent(&self, era: Era, session: HeaderValue) -> Self {
+        Self { is_lent: true, ..self.agreed(era, Some(session)) }
+    }
+
+    /// Whether the session ends with this conversation.
+    pub(super) fn owns_session(&self) -> bool {
+        self.has_session() && !self.is_lent
     }
 
     /// Whether the instance gave the conversation a session, which it can then forget or be asked to end.

@@ -6,7 +6,7 @@ use futures_util::future::AbortHandle;
 
 use super::{
     Purpose, UpstreamEventKind, exchange,
-    headers::Route,
+    headers::{Route, Transport},
     listen::Listener,
     modern::meta::for_legacy,
     reply::Reply,
@@ -32,6 +32,15 @@ impl Legacy {
 
     pub(super) fn start(&self, work: &mut Work, outgoing: Outgoing) {
         let route = Arc::clone(&self.route);
+        if route.transport == Transport::HttpSse && work.wire.purpose == Purpose::Health {
+            // The conversation was its stream, which is given up.
+            if let Outgoing::Request { call, .. } = outgoing {
+                let wire = Arc::clone(&work.wire);
+                let (at, of) = (Arc::clone(&route), Arc::clone(&call));
+                work.exchange(at, of, exchange::knock(wire, route, call));
+            }
+            return;
+        }
         match outgoing {
             Outgoing::Message { body, again } => work.post(route, body, again),
             Outgoing::Request { call, mut body, again } => {

@@ -1,5 +1,9 @@
 //! The transport of revision 2024-11-05 (transports § HTTP with SSE): one stream for all that the instance says, and
 //! an address, named by its first event, that takes all that the client says.
+//!
+//! Plugins of dev servers have one MCP server for all such streams, and end, together with the dev server, when a second one is
+//! opened. So the hub's own health gives its stream up as soon as the instance has proved to be an MCP server, and looks only
+//! whether somebody takes connections from then on.
 
 use std::{net::IpAddr, time::Duration};
 

@@ -1,11 +1,14 @@
 //! What came back for a request: which of the forms that MCP allows it has, and the messages in it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Response, StatusCode,
     body::{Body, Incoming},
     header::{CONTENT_ENCODING, CONTENT_TYPE, LOCATION},
 };
+use tokio::time::timeout;
 
 use super::{
     ExchangeError, ExchangeReason, Sent,
@@ -20,6 +23,10 @@ use crate::{
 
 /// As much of the body of a refusal as is read: enough for a JSON-RPC error with data.
 const MAX_REFUSAL: usize = 256 * 1024;
+
+/// How long a large message may stop in the middle while others wait for the room that it takes. Loopback delivers at once what
+/// a server writes, so this one is stuck, or stopped in a debugger.
+const STALL: Duration = Duration::from_secs(10);
 
 /// Characters of a refusal that are shown to the user.
 const MAX_EXCERPT: usize = 160;
@@ -156,7 +163,7 @@ impl Reply {
             if matches!(self.form, Form::Json) {
                 return self.document(Bytes::new()).await.map(Some);
             }
-            match self.connection.chunk(body).await {
+            match piece(&mut self.connection, body, &self.account).await? {
                 Some(Ok(chunk)) => match &mut self.form {
                     Form::Events(parser, rest) => {
                         // What is over the limit is thrown away as it comes.
@@ -227,6 +234,13 @@ impl Reply {
         self.is_over().then_some(self.connection)
     }
 
+    /// Gives the stream up, and waits for a moment until the instance has seen that.
+    pub(super) async fn hang_up(self) {
+        let Self { connection, body, .. } = self;
+        drop(body);
+        connection.hang_up().await;
+    }
+
     /// What is needed to go on with this stream on another connection.
     pub(super) fn into_parser(self) -> Parser {
         match self.form {
@@ -292,13 +306,34 @@ async fn read(
             scanner.get_or_insert_default().read(&mut whole);
         }
         connection.take_turns().await;
-        match connection.chunk(&mut body).await {
+        match piece(connection, &mut body, account).await? {
             Some(Ok(chunk)) => next = chunk,
             Some(Err(error)) => return Err(broken(&error)),
             None => {
                 let scanner = scanner.map(|scanner| *scanner).unwrap_or_default();
                 return Ok(Document::scanned(account.seal(whole.into()), scanner));
             }
+        }
+    }
+}
+
+/// The next piece of a body; `None` at its end. A message that others wait for, since it holds room, must go on coming.
+async fn piece(
+    connection: &mut Connection,
+    body: &mut Incoming,
+    account: &Account,
+) -> Result<Option<Result<Bytes, hyper::Error>>, ExchangeError> {
+    if !account.holds_room() {
+        return Ok(connection.chunk(body).await);
+    }
+    loop {
+        match timeout(STALL, connection.chunk(body)).await {
+            Ok(chunk) => return Ok(chunk),
+            Err(_) if account.is_in_the_way() => {
+                let reason = ExchangeReason::Stalled { seconds: STALL.as_secs() };
+                return Err(ExchangeError { sent: Sent::Yes, reason });
+            }
+            Err(_) => {}
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -34,7 +35,17 @@ const LINGER: Duration = Duration::from_millis(5);
 const OF_THE_ONLY_TRANSPORT: [&str; 2] = ["server not initialized", "mcp-session-id header is required"];
 
 /// How the SDKs refuse an `initialize` after the first.
-const TAKEN: [&str; 3] = ["already initialized", "already connected", "only one initialization"];
+const TAKEN: [&str; 9] = [
+    "already initialized",
+    "already connected",
+    "already been initialized",
+    "already in use",
+    "session already",
+    "only one initialization",
+    "only one session",
+    "only one client",
+    "single session",
+];
 
 /// What is said of the capabilities of a server that did not say them: that it may have any.
 const ANY: &str = r#"{"capabilities":{"tools":{},"prompts":{},"resources":{}}}"#;
@@ -83,7 +94,7 @@ pub(super) fn outside(
     connection: Option<Connection>,
 ) -> Opened {
     let era = Era::Legacy(LegacyVersion::LATEST);
-    let welcome = Welcome { era, result: Box::default(), stated_id, agreed, level: None };
+    let welcome = Welcome { era, result: Box::default(), stated_id, agreed, session: None, level: None };
     Opened { route: route.clone(), welcome, early: Vec::new(), connection, stream: None }
 }
 
@@ -149,10 +160,16 @@ async fn ask(
     (answer.filter(|answer| answer.numeric_id() == Some(0)), connection)
 }
 
-/// Goes along in the one conversation that a server has, if it takes what comes without a session. `version`: what the owner
-/// speaks; what was agreed upon in that conversation is not known.
-pub(super) async fn join(wire: &Wire, base: &Route, version: LegacyVersion) -> Option<Opened> {
-    let route = base.agreed(Era::Legacy(version), None);
+/// Goes along in the one conversation that a server has: in this session, or, without one, if it takes what comes without.
+/// `version`: what was agreed upon in that conversation, or, where that is not known, what the owner speaks.
+pub(super) async fn join(
+    wire: &Wire,
+    base: &Route,
+    version: LegacyVersion,
+    session: Option<HeaderValue>,
+) -> Option<Opened> {
+    let era = Era::Legacy(version);
+    let route = session.map_or_else(|| base.agreed(era, None), |session| base.lent(era, session));
     let (answer, connection) = ask(wire, &route, PING, None).await;
     if !answer.is_some_and(|answer| takes_part(&answer)) {
         return None;
@@ -163,6 +180,7 @@ pub(super) async fn join(wire: &Wire, base: &Route, version: LegacyVersion) -> O
         result: ANY.into(),
         stated_id: None,
         agreed: Agreed::OneSession,
+        session: None,
         level: None,
     };
     Some(Opened { route, welcome, early: Vec::new(), connection, stream: None })

@@ -175,7 +175,12 @@ async fn between_modern_sides_the_extension_passes_and_the_header_has_the_instan
     let home = Home::new();
     let (hub, fake) = silent(&home, extension()).await;
     let found = hub.modern("server/discover", Value::Null).await.ok();
-    assert_json!(found, "/capabilities/extensions", { EXTENSION: {}, "vendor.example/x": { "y": 1 } });
+    let own = json!({ "directoryRead": true });
+    assert_json!(
+        found,
+        "/capabilities/extensions",
+        { EXTENSION: {}, "vendor.example/x": { "y": 1 }, "io.modelcontextprotocol/skills": own }
+    );
     hub.modern("tools/list", Value::Null).await.ok();
     let capabilities = json!({ "extensions": { EXTENSION: {} } });
     let with = |mut params: Value| {

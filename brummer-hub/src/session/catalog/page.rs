@@ -121,7 +121,7 @@ impl Page {
 const fn key_name(kind: ListKind) -> &'static str {
     match kind {
         ListKind::Tools | ListKind::Prompts => "name",
-        ListKind::Resources => "uri",
+        ListKind::Resources | ListKind::Skills => "uri",
         ListKind::Templates => "uriTemplate",
         ListKind::Tasks => "taskId",
     }
@@ -166,6 +166,15 @@ fn item(frame: &Frame, text: &str, kind: ListKind) -> Result<(Item, Option<Strin
                 );
                 return Ok((item, Some(fault.map_or(told.clone(), |fault| format!("{told}; {fault}")))));
             }
+        }
+    }
+    if kind == ListKind::Skills {
+        let frontmatter = members.get("frontmatter").and_then(Object::read);
+        let says = |name| {
+            frontmatter.as_ref().is_some_and(|it| it.get(name).and_then(crate::frame::string).is_some())
+        };
+        if let Some(missing) = ["name", "description"].into_iter().find(|name| !says(name)) {
+            return Err(format!("the `frontmatter` of `{key}` has no `{missing}`"));
         }
     }
     if matches!(kind, ListKind::Resources | ListKind::Templates)

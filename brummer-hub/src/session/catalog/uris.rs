@@ -20,6 +20,26 @@ pub(in crate::session) fn unprefixed(listed: &str) -> Option<(&str, &str)> {
     listed.strip_prefix("brummer+")?.split_once(':')
 }
 
+/// Whether a URI is that of a skill (which is named by its `SKILL.md`), of its directory, or of something within.
+pub(super) fn is_within(skill: &str, uri: &str) -> bool {
+    let root = skill.strip_suffix("/SKILL.md");
+    root.and_then(|root| uri.strip_prefix(root)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A skill (JSON text) whose files are called with this in front of their URIs, as it is itself.
+pub(in crate::session) fn with_files(skill: &str, prefix: &str) -> String {
+    let files = Object::read(skill).and_then(|skill| skill.get("resources"));
+    let files =
+        files.and_then(|files| serde_json::from_str::<Vec<&RawValue>>(files).ok()).unwrap_or_default();
+    let uris = files.into_iter().filter_map(|file| Object::read(file.get())?.get("uri"));
+    let mut told = skill.to_owned();
+    // From the end, so that what stands before keeps its place.
+    for uri in uris.filter(|uri| uri.starts_with('"')).collect::<Vec<_>>().into_iter().rev() {
+        told.insert_str(uri.as_ptr() as usize - skill.as_ptr() as usize + 1, prefix);
+    }
+    told
+}
+
 /// Whether a URI can come from a template (RFC 6570): its literal parts in order, something for each expression.
 pub(super) fn matches(template: &str, uri: &str) -> bool {
     if !template.contains('{') {
@@ -41,7 +61,7 @@ pub(super) fn matches(template: &str, uri: &str) -> bool {
 }
 
 /// Every place of a result that names a resource by `uri`, as JSON text: read contents, links and embedded resources in
-/// tool results and prompts. What is odd about one item hides no other.
+/// tool results and prompts, a skill and its files, what is in a directory. What is odd about one item hides no other.
 pub(in crate::session) fn uris_in(frame: &Frame) -> Vec<&str> {
     #[derive(Deserialize)]
     struct Result<'a> {
@@ -51,6 +71,15 @@ pub(in crate::session) fn uris_in(frame: &Frame) -> Vec<&str> {
         content: Option<&'a RawValue>,
         #[serde(borrow, default)]
         messages: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        resources: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        skill: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Skill<'a> {
+        #[serde(borrow, default)]
+        resources: Option<&'a RawValue>,
     }
     #[derive(Deserialize)]
     struct Message<'a> {
@@ -78,7 +107,10 @@ pub(in crate::session) fn uris_in(frame: &Frame) -> Vec<&str> {
     }
     let Some(found) = frame.peek_result::<Result<'_>>() else { return Vec::new() };
     let said = items(found.messages).into_iter().filter_map(read::<Message<'_>>);
-    let content = [found.contents, found.content].into_iter().chain(said.map(|message| message.content));
+    let files = found.skill.and_then(read::<Skill<'_>>).and_then(|skill| skill.resources);
+    let content = [found.contents, found.content, found.resources, found.skill, files]
+        .into_iter()
+        .chain(said.map(|message| message.content));
     content
         .flat_map(items)
         .filter_map(read::<Item<'_>>)
@@ -138,6 +170,29 @@ mod tests {
         // One odd item, or content that is no array, hides nothing.
         let text = r#"{"jsonrpc":"2.0","id":1,"result":{"contents":null,"content":[7,{"uri":"u:1","resource":"odd"}],"messages":[null,{"content":[{"type":"resource","resource":{"uri":"u:2"}}]},{"content":"text"}]}}"#;
         assert_eq!(uris_in(&Frame::parse(text).unwrap()), ["\"u:1\"", "\"u:2\""]);
+    }
+
+    #[test]
+    fn a_skill_and_its_files_are_found_and_called_alike() {
+        let skill = r#"{"uri":"skill://a/SKILL.md","frontmatter":{"uri":"x"},"resources":[{"uri":"skill://a/SKILL.md","digest":"d"},7,{"uri":"skill://a/b.md"},{"uri":9}]}"#;
+        let frame =
+            Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"skill":{skill}}}}}"#)).unwrap();
+        let mut uris = uris_in(&frame);
+        uris.sort_unstable();
+        assert_eq!(uris, ["\"skill://a/SKILL.md\"", "\"skill://a/SKILL.md\"", "\"skill://a/b.md\"", "9"]);
+        let told = with_files(skill, "brummer+web:");
+        assert_eq!(told.matches("brummer+web:skill://a/").count(), 2, "{told}");
+        assert!(told.starts_with(r#"{"uri":"skill://a/SKILL.md""#), "{told}");
+        for (uri, within) in [
+            ("skill://a/SKILL.md", true),
+            ("skill://a", true),
+            ("skill://a/b/c.md", true),
+            ("skill://ab/SKILL.md", false),
+            ("skill://b", false),
+        ] {
+            assert_eq!(is_within("skill://a/SKILL.md", uri), within, "{uri}");
+        }
+        assert!(!is_within("skill://a", "skill://a/b"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json, value::RawValue};
 use super::Refusal;
 use crate::{
     frame::Frame,
-    protocol::{Era, LegacyVersion, code},
+    protocol::{Era, LegacyVersion, code, extension},
     upstream::Hello,
 };
 
@@ -156,6 +156,7 @@ fn greeting(version: LegacyVersion, shows_all: bool) -> String {
 pub(super) fn capabilities() -> Value {
     json!({
         "completions": {},
+        "extensions": { extension::SKILLS: {"directoryRead": true} },
         "logging": {},
         "prompts": {"listChanged": true},
         "resources": {"listChanged": true, "subscribe": true},

@@ -94,6 +94,9 @@ fn is_cacheable(name: &str) -> bool {
             | method::RESOURCES_LIST
             | method::RESOURCES_TEMPLATES_LIST
             | method::RESOURCES_READ
+            | method::SKILLS_LIST
+            | method::SKILLS_GET
+            | method::DIRECTORY_READ
     )
 }
 
@@ -266,8 +269,12 @@ pub(in crate::session) fn with_meta(params: &str, hello: &Hello) -> String {
 /// The result of `server/discover`.
 pub(super) fn discovered(extensions: Map<String, Value>) -> String {
     let mut capabilities = legacy::capabilities();
-    if !extensions.is_empty() {
-        capabilities["extensions"] = Value::Object(extensions);
+    // What the hub has itself is not overruled by an instance that has less of it.
+    for (name, settings) in extensions {
+        let known = &mut capabilities["extensions"][name];
+        if known.is_null() {
+            *known = settings;
+        }
     }
     let result = json!({
         "supportedVersions": ModernVersion::ALL.map(ModernVersion::as_str),

@@ -1,9 +1,15 @@
 //! HTTP as frameworks speak it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use super::script::Server;
-use crate::upstream::{ExchangeReason, Sent};
+use super::script::{Owner, Server, hello, options};
+use crate::{
+    budget::Budget,
+    protocol::{Era, LegacyVersion},
+    upstream::{ExchangeReason, Sent, UpstreamOptions},
+};
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
@@ -356,4 +362,47 @@ async fn an_error_that_no_client_understands_is_told_as_one() {
     let whole = json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000.0, "message": "", "extra": 1}});
     server.expect("POST", "tools/call").await.json(&whole).await;
     assert_eq!(owner.frame().await.0, whole);
+}
+
+/// Room that a stuck answer holds is given back when others need it.
+#[tokio::test]
+async fn an_answer_that_stops_in_the_middle_does_not_keep_the_room_of_others() {
+    const LARGE: usize = 1024 * 1024;
+    let mut server = Server::start().await;
+    let budget = Budget::new(LARGE);
+    let era = Era::Legacy(LegacyVersion::V2025_11_25);
+    let options = options(server.port, hello(era, "{}"));
+    let options = UpstreamOptions { known: Some(era), budget: Some(budget.clone()), ..options };
+    let mut owner = Owner::with_options(options, 64);
+    server.shake_hands("").await;
+    owner.ready().await;
+    server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
+    let answer = |id: u64| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{}"}}"#, "x".repeat(2 * LARGE));
+    let head = format!("HTTP/1.1 200 OK\r\n{JSON}Content-Length: {}\r\n\r\n", answer(1).len());
+    let mut stuck = Vec::new();
+    // The first goes beyond the budget, and the second waits for it.
+    for id in 1..3 {
+        owner.request(id, "tools/call");
+        let text = answer(id);
+        let begun = format!("{head}{}", &text[..text.len() / 2]);
+        stuck.push(server.expect("POST", "tools/call").await.raw(begun).await);
+    }
+    super::script::soon("the second waits", async {
+        while budget.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    let error = owner.ended(1).await;
+    assert!(matches!(error.reason, ExchangeReason::Stalled { .. }) && error.sent == Sent::Yes, "{error}");
+    drop(stuck);
+    assert!(matches!(owner.ended(2).await.reason, ExchangeReason::Closed));
+    owner.suspect().await;
+    assert_eq!(budget.left(), LARGE);
+    owner.request(3, "tools/call");
+    server.expect("POST", "tools/call").await.raw(format!("{head}{}", answer(3))).await.keep();
+    assert_eq!(owner.result(3).await.as_str().map(str::len), Some(2 * LARGE));
 }

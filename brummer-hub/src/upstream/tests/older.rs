@@ -79,6 +79,28 @@ async fn the_http_sse_transport() {
     server.assert_nothing_else();
 }
 
+/// Some servers have one stream for all, so that of a client must be the only one.
+#[tokio::test]
+async fn health_gives_its_stream_up_and_looks_only_whether_somebody_is_there() {
+    let mut server = Server::start().await;
+    let mut owner = Owner::watch(server.port);
+    let stream = shake_hands(&mut server, "/mcp", "/messages?id=7").await;
+    stream.closed().await;
+    assert_eq!(owner.ready().await.era.version(), "2024-11-05");
+    assert_eq!(owner.frame().await.0["method"], json!("notifications/message"), "said before the answer");
+    for id in 1..3 {
+        owner.request(id, "ping");
+        assert_eq!(owner.result(id).await, json!({}));
+    }
+    owner.send("notifications/cancelled");
+    server.assert_nothing_else();
+    server.refuse_connections().await;
+    owner.request(3, "ping");
+    let error = owner.ended(3).await;
+    assert!(matches!(error.reason, ExchangeReason::Refused { .. }), "{error}");
+    owner.suspect().await;
+}
+
 #[tokio::test]
 async fn the_http_sse_transport_at_its_usual_path() {
     let mut server = Server::start().await;

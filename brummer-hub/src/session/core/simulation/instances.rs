@@ -34,7 +34,8 @@ const fn index(kind: ListKind) -> usize {
         ListKind::Prompts => 1,
         ListKind::Resources => 2,
         ListKind::Templates => 3,
-        ListKind::Tasks => 4,
+        // No instance has skills here.
+        ListKind::Tasks | ListKind::Skills => 4,
     }
 }
 
@@ -85,6 +86,7 @@ impl Slot {
             ListKind::Resources => vec!["file:///shared".to_owned(), format!("x://{alias}")],
             ListKind::Templates => vec![format!("t://{alias}/{{id}}")],
             ListKind::Tasks => self.tasks.clone(),
+            ListKind::Skills => Vec::new(),
         };
         if version == 1 && kind != ListKind::Tasks {
             names.push(format!("more_{alias}"));
@@ -96,6 +98,7 @@ impl Slot {
             ListKind::Resources => json!({"uri": name, "name": about}),
             ListKind::Templates => json!({"uriTemplate": name, "name": about}),
             ListKind::Tasks => json!({"taskId": name, "status": "working"}),
+            ListKind::Skills => json!({"uri": name}),
         };
         // The second of three versions has nothing at all.
         if version == 2 { Vec::new() } else { names.into_iter().map(item).collect() }
@@ -116,6 +119,7 @@ impl Slot {
             result: result.to_string().into(),
             stated_id: None,
             agreed: Agreed::Revision,
+            session: None,
             level: None,
         }
         .into()

@@ -39,6 +39,7 @@ pub(in crate::upstream::tests) fn options(port: u16, hello: Hello) -> UpstreamOp
         reach: crate::upstream::Reach::default(),
         hello,
         known: None,
+        lent: None,
         limits: Limits::default(),
         purpose: Purpose::Conversation,
         gate: None,
