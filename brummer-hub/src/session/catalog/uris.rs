@@ -20,9 +20,12 @@ pub(in crate::session) fn unprefixed(listed: &str) -> Option<(&str, &str)> {
     listed.strip_prefix("brummer+")?.split_once(':')
 }
 
-/// Whether a URI is that of a skill (which is named by its `SKILL.md`), of its directory, or of something within.
+/// Whether a URI is that of a skill (which is named by its `SKILL.md`), of its directory, or of something within. A skill has a
+/// directory of its own: one at the root of a scheme would be all that others have there.
 pub(super) fn is_within(skill: &str, uri: &str) -> bool {
-    let root = skill.strip_suffix("/SKILL.md");
+    let has_name =
+        |root: &&str| root.split_once(':').is_some_and(|(_, path)| !path.trim_matches('/').is_empty());
+    let root = skill.strip_suffix("/SKILL.md").filter(has_name);
     root.and_then(|root| uri.strip_prefix(root)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
@@ -193,6 +196,12 @@ mod tests {
             assert_eq!(is_within("skill://a/SKILL.md", uri), within, "{uri}");
         }
         assert!(!is_within("skill://a", "skill://a/b"));
+        // One at the root would be all that there is, of others too.
+        for root in ["skill://SKILL.md", "skill:/SKILL.md", "file:///SKILL.md", "/SKILL.md", "x/SKILL.md"] {
+            for uri in ["skill://b/c.md", "file:///etc/x", "/b", "x/b"] {
+                assert!(!is_within(root, uri), "{root} {uri}");
+            }
+        }
     }
 
     #[test]
