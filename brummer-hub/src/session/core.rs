@@ -1421,6 +1421,12 @@ impl Core {
             let edits = self.talk.fit(ticket, link, frame);
             return self.talk.answer_with(ticket, frame, edits);
         };
+        let mend = match shape {
+            Shape::Tool | Shape::Task if is_sloppy => quirks::mended_tool_result(frame),
+            Shape::Prompt if is_sloppy => quirks::mended_prompt(frame),
+            _ => None,
+        };
+        let frame = &edited(frame, mend.into_iter().collect());
         let ok = matches!(frame.kind(), Kind::Response { ok: true, .. });
         // Clients on the official SDKs throw such an answer away, and wait for ever.
         if let Some(result) = frame.result().filter(|result| !result.starts_with('{')) {
@@ -1441,12 +1447,6 @@ impl Core {
         {
             self.owners.learn(&task, &instance.alias);
         }
-        let mend = match shape {
-            Shape::Tool | Shape::Task if is_sloppy => quirks::mended_tool_result(frame),
-            Shape::Prompt if is_sloppy => quirks::mended_prompt(frame),
-            _ => None,
-        };
-        let frame = &edited(frame, mend.into_iter().collect());
         let mut edits = Vec::new();
         match shape {
             Shape::Subscription { listed, original, on } => {
