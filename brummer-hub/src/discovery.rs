@@ -9,6 +9,8 @@
 //! full the thread waits, and what happens meanwhile is found by a scan. [`Watcher::stop`] ends the thread and waits for it,
 //! dropping the [`Watcher`] only ends it.
 
+#[cfg(any(windows, test))]
+mod access;
 mod directories;
 mod directory;
 mod files;
@@ -33,8 +35,8 @@ use crate::{
     sources::SourceKind,
 };
 
-pub(crate) use directories::create_private;
 pub use directories::{DATA_DIRECTORY_VARIABLE, DataDirectoryError, Directories};
+pub(crate) use directories::{create_private, create_private_file};
 pub(crate) use read::{Stamp, contents, remove_if};
 pub(crate) use thread::{block_on, native};
 

@@ -31,6 +31,8 @@ pub(crate) use exit::exited;
 use linux::Look;
 #[cfg(not(target_os = "linux"))]
 use other::Look;
+#[cfg(all(test, windows))]
+pub(crate) use other::is_wine;
 
 /// How much younger than its file a process may seem and still have written it. Some file systems keep times to 2 s (FAT),
 /// systems tell the start of a process to 1 s, and the clock may have been set a little in between.

@@ -21,7 +21,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    discovery::{Directories, create_private, remove_if},
+    discovery::{Directories, create_private, create_private_file, remove_if},
     doorbell::{DEFAULT_ENDPOINT, Doorbell, DoorbellError, InstanceId, MAX_NAME_BYTES, Secret},
     process::own_namespace,
 };
@@ -315,11 +315,7 @@ fn write(directories: &Directories, name: &str, contents: &[u8]) -> Result<PathB
 }
 
 fn write_new(draft: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(draft)?;
+    let mut file = create_private_file(draft)?;
     file.write_all(contents)?;
     file.sync_all()
 }

@@ -3,7 +3,8 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs, io,
+    fs::File,
+    io,
     path::{self, Path, PathBuf},
 };
 
@@ -208,14 +209,32 @@ fn user() -> Option<u32> {
     None
 }
 
-/// Creates a directory and what is missing above it, for this user alone. (On Windows it inherits the access rules of the
-/// user's profile, which say the same.)
+/// Creates a directory and what is missing above it, for this user alone.
 pub(crate) fn create_private(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+    #[cfg(windows)]
+    return super::access::create_directory(directory);
+    #[cfg(not(windows))]
+    {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(directory)
+    }
+}
+
+/// A new file, open for writing, that this user alone may read and write.
+pub(crate) fn create_private_file(file: &Path) -> io::Result<File> {
+    #[cfg(windows)]
+    return super::access::create_file(file);
+    #[cfg(not(windows))]
+    {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(file)
+    }
 }
 
 #[cfg(test)]
@@ -326,7 +345,7 @@ mod tests {
         create_private(&directory).unwrap();
         create_private(&directory).unwrap();
         for created in [directory.parent().unwrap(), &directory] {
-            assert_eq!(fs::metadata(created).unwrap().permissions().mode() & 0o777, 0o700);
+            assert_eq!(std::fs::metadata(created).unwrap().permissions().mode() & 0o777, 0o700);
         }
     }
 }

@@ -37,6 +37,9 @@ pub(crate) enum Refusal {
     #[cfg(unix)]
     #[error("every user may write it (mode {mode:o}); make it private: chmod 600")]
     Open { mode: u32 },
+    #[cfg(windows)]
+    #[error("{0}")]
+    Foreign(#[from] super::access::Foreign),
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     #[error("{0}")]
@@ -80,7 +83,7 @@ pub(super) struct Reading {
 
 /// Reads and checks one file.
 pub(super) fn read(file: &Path) -> Result<Reading, (Refusal, Option<Stamp>)> {
-    let (contents, metadata) = contents(file).map_err(|refusal| (refusal, None))?;
+    let (contents, metadata) = private_contents(file).map_err(|refusal| (refusal, None))?;
     let stamp = Stamp::of(&metadata);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let mut remarks = Vec::new();
@@ -95,13 +98,31 @@ pub(super) fn read(file: &Path) -> Result<Reading, (Refusal, Option<Stamp>)> {
     }
 }
 
-/// The bytes of a file that only this user, or root, can have written.
+/// The bytes of a doorbell.
+fn private_contents(file: &Path) -> Result<(Vec<u8>, Metadata), Refusal> {
+    #[cfg(windows)]
+    return contents_of(file, |opened| Ok(super::access::check(opened)?));
+    // The mode has said it.
+    #[cfg(not(windows))]
+    contents(file)
+}
+
+/// The bytes of a file that only this user, or root, can have written. On Windows whoever can: it lets every user write in
+/// directories that are made outside of profiles, and projects lie there.
 pub(crate) fn contents(file: &Path) -> Result<(Vec<u8>, Metadata), Refusal> {
+    contents_of(file, |_opened| Ok(()))
+}
+
+fn contents_of(
+    file: &Path,
+    check_opened: impl FnOnce(&File) -> Result<(), Refusal>,
+) -> Result<(Vec<u8>, Metadata), Refusal> {
     check(&fs::symlink_metadata(file)?)?;
     let opened = open(file)?;
     // Again, because another file may have taken the name in between.
     let metadata = opened.metadata()?;
     check(&metadata)?;
+    check_opened(&opened)?;
     let mut contents = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
     // One byte more than allowed, to see a file that grows while it is read.
     opened.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut contents)?;

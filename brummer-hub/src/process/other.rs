@@ -205,7 +205,7 @@ fn receivers(owners: &[Listening], address: IpAddr) -> Vec<u32> {
 
 /// Whether this is Wine and not Windows. Its table of sockets names no listener, and takes milliseconds for each connection
 /// of the machine, also for those that were closed in the last minute: after a busy minute a look takes many seconds.
-pub(super) fn is_wine() -> bool {
+pub(crate) fn is_wine() -> bool {
     // Only Wine has this program there.
     cfg!(windows)
         && env::var_os("SystemRoot")

@@ -12,7 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::Sharing;
 use crate::{
-    discovery::create_private,
+    discovery::{create_private, create_private_file},
     frame::Object,
     protocol::{method, program},
 };
@@ -214,11 +214,7 @@ impl Inventory {
         create_private(directory)?;
         let mut draft = PathBuf::from(file);
         draft.set_extension(format!("{:016x}.tmp", fastrand::u64(..)));
-        let mut options = File::options();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(&draft).and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = create_private_file(&draft).and_then(|mut file| file.write_all(text.as_bytes()));
         let placed = written.and_then(|()| fs::rename(&draft, file));
         if placed.is_err() {
             // Nothing more can be done about a draft that cannot be removed.
