@@ -293,7 +293,7 @@ struct GlobalArgs {
     /// Use only this directory for doorbell files, instead of the user's [env: BRUMMER_DATA_DIR]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
-    /// Other tools whose dev servers are found: all, none, or devframe, storybook, next, nuxt, astro, separated by commas
+    /// Other tools whose servers are found: all, none, or names of sources separated by commas, such as next,portless,ports
     /// [default: all; none with a data directory of its own]
     #[arg(long, value_name = "LIST", global = true, help_heading = "Discovery")]
     sources: Option<SourceChoice>,

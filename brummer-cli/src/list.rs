@@ -72,7 +72,7 @@ fn server_line(server: &DevServer, now: Timestamp, home: Option<&std::path::Path
     let by = server.started_by.as_deref().unwrap_or("-");
     [
         clean(&server.url),
-        server.framework.to_owned(),
+        clean(&server.framework),
         server.pid.to_string(),
         table::uptime(server.started.as_deref().unwrap_or_default(), now),
         clean(&table::shortened(&server.path, home)),

@@ -19,7 +19,9 @@ mod other;
 mod tests;
 
 use std::{
+    collections::HashMap,
     net::IpAddr,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, SystemTime},
 };
@@ -245,6 +247,64 @@ pub(crate) fn ancestry(pid: u32) -> Vec<String> {
     names.dedup();
     names.truncate(MOST);
     names
+}
+
+/// A socket on which a process of this user listens, at an address that loopback reaches.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Listening {
+    pub(crate) port: u16,
+    pub(crate) address: IpAddr,
+    /// Which socket it is, in a number of the system's own.
+    pub(crate) mark: u64,
+}
+
+/// Whether [`listening`] costs microseconds, and not milliseconds.
+pub(crate) const LISTENING_IS_CHEAP: bool = cfg!(target_os = "linux");
+
+/// All sockets on which processes of this user listen. Blocking.
+pub(crate) fn listening() -> Vec<Listening> {
+    #[cfg(target_os = "linux")]
+    return linux::own_listening();
+    #[cfg(not(target_os = "linux"))]
+    other::own_listening()
+}
+
+/// The processes that hold these sockets, by their marks; of several that share one, the oldest. Blocking.
+pub(crate) fn holders(sockets: &[Listening]) -> HashMap<u64, u32> {
+    #[cfg(target_os = "linux")]
+    return linux::holders(sockets);
+    #[cfg(not(target_os = "linux"))]
+    other::holders(sockets)
+}
+
+/// What a process of this user is, as far as the system tells.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Description {
+    /// How it was started, or what it calls itself since.
+    pub(crate) arguments: Vec<String>,
+    pub(crate) executable: Option<PathBuf>,
+    /// Where it works.
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) started: Option<SystemTime>,
+}
+
+impl Description {
+    /// Of a process that is there. Blocking.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        #[cfg(target_os = "linux")]
+        return linux::describe(pid);
+        #[cfg(not(target_os = "linux"))]
+        other::describe(pid)
+    }
+
+    /// The name of its program, as it calls itself, without a path and `.exe`.
+    pub(crate) fn program(&self) -> &str {
+        let of_file = || self.executable.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+        let called = self.arguments.first().map(String::as_str).filter(|name| !name.is_empty());
+        let name = called.or_else(of_file).unwrap_or_default();
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        name.strip_suffix(".exe").unwrap_or(name)
+    }
 }
 
 /// One process as the table would have it now. Blocking.

@@ -1,4 +1,4 @@
-//! What other tools leave behind of what they run: registries in the home directory, lock files in projects.
+//! What other tools leave behind of what they run: registries in the home directory, lock files in projects, open ports.
 //!
 //! ```text
 //!  notify's thread ──try_send──▶ signals (bounded) ─▶ scouting thread ──Ring──────▶ the hub: records with an MCP server
@@ -6,15 +6,22 @@
 //! ```
 //!
 //! A [`Source`] is one tool: it says where its traces lie, and reads one of them (a pure function). The scouting thread owns
-//! what is known of these files, and is the only one that reads them; nothing is ever written or deleted. The surveyor's
+//! what is known of these files, and is the only one that reads them; nothing is ever written or deleted. Where a tool leaves
+//! no trace but an open port, the system is asked who listens on which ([`ports`]); nothing is sent to any. The surveyor's
 //! task owns the dev servers: one is listed when the system says that the process which the record names listens on its
 //! port, and until that process ends. Records with an MCP server go the way of doorbells, with the same evidence.
 
+mod apps;
 mod astro;
 mod devframe;
+mod framework;
+mod gemini;
+mod jetbrains;
 mod next;
 mod nuxt;
 mod places;
+mod portless;
+mod ports;
 mod record;
 mod scout;
 mod servers;
@@ -35,7 +42,7 @@ pub(crate) use scout::{Orders, Projects, Scout};
 pub use servers::DevServer;
 pub(crate) use servers::{Servers, Surveyor};
 
-use self::record::{Record, Unfit};
+use self::record::{Reading, Unfit};
 
 /// Who announced an instance.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -54,13 +61,34 @@ pub enum SourceKind {
     Nuxt,
     /// The dev server of Astro.
     Astro,
+    /// The routes of portless.
+    Portless,
+    /// The IDEs of JetBrains.
+    JetBrains,
+    /// The companion of Gemini CLI in an editor.
+    Gemini,
+    /// Programs with a port of their own: Figma, Unreal and others.
+    Apps,
+    /// What the user's own programs listen on in a known project.
+    Ports,
     /// A person, in a file ([`DeclaredServer`](crate::declared::DeclaredServer)).
     Config,
 }
 
 impl SourceKind {
     /// Those that can be switched on and off: those of other tools.
-    pub const SWITCHABLE: [Self; 5] = [Self::Devframe, Self::Storybook, Self::Next, Self::Nuxt, Self::Astro];
+    pub const SWITCHABLE: [Self; 10] = [
+        Self::Devframe,
+        Self::Storybook,
+        Self::Next,
+        Self::Nuxt,
+        Self::Astro,
+        Self::Portless,
+        Self::JetBrains,
+        Self::Gemini,
+        Self::Apps,
+        Self::Ports,
+    ];
 
     /// Its name on all surfaces.
     #[must_use]
@@ -72,18 +100,26 @@ impl SourceKind {
             Self::Next => "next",
             Self::Nuxt => "nuxt",
             Self::Astro => "astro",
+            Self::Portless => "portless",
+            Self::JetBrains => "jetbrains",
+            Self::Gemini => "gemini",
+            Self::Apps => "apps",
+            Self::Ports => "ports",
             Self::Config => "config",
         }
     }
 
     fn source(self) -> Option<&'static dyn Source> {
         match self {
-            Self::Doorbell | Self::Config => None,
+            Self::Doorbell | Self::Config | Self::Apps | Self::Ports => None,
             Self::Devframe => Some(&devframe::Devframe),
             Self::Storybook => Some(&storybook::Storybook),
             Self::Next => Some(&next::Next),
             Self::Nuxt => Some(&nuxt::Nuxt),
             Self::Astro => Some(&astro::Astro),
+            Self::Portless => Some(&portless::Portless),
+            Self::JetBrains => Some(&jetbrains::JetBrains),
+            Self::Gemini => Some(&gemini::Gemini),
         }
     }
 }
@@ -142,6 +178,8 @@ pub struct SourceOptions {
     pub projects: Vec<PathBuf>,
     /// The home directory below which registries lie; none for that of the user.
     pub home: Option<PathBuf>,
+    /// The directory for temporary files, in which some registries lie; none for that of the system.
+    pub temporary: Option<PathBuf>,
 }
 
 impl SourceOptions {
@@ -157,9 +195,14 @@ impl SourceOptions {
 
 /// One tool that leaves traces.
 trait Source: Sync {
-    /// Directories whose `*.json` files are its traces, whatever project they are of.
+    /// Directories whose files are its traces, whatever project they are of.
     fn registries(&self, _user: &User<'_>) -> Vec<PathBuf> {
         Vec::new()
+    }
+
+    /// Whether a file of a registry is a trace, by its name. Hidden ones never are: they are temporary.
+    fn is_trace(&self, name: &str) -> bool {
+        name.ends_with(".json")
     }
 
     /// Where below a project its trace lies.
@@ -168,12 +211,13 @@ trait Source: Sync {
     }
 
     /// What a trace says. Pure: the system is asked later whether it is true.
-    fn read(&self, trace: &Trace<'_>) -> Result<Record, Unfit>;
+    fn read(&self, trace: &Trace<'_>) -> Result<Reading, Unfit>;
 }
 
 /// What the places of registries depend on.
 struct User<'a> {
     home: Option<&'a Path>,
+    temporary: Option<&'a Path>,
     variable: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
@@ -186,11 +230,43 @@ impl User<'_> {
     fn named_by(&self, variable: &str) -> Option<PathBuf> {
         (self.variable)(variable).map(PathBuf::from).filter(|path| path.is_absolute())
     }
+
+    /// Where programs keep their settings. The variable may be missing where a client has started the hub.
+    fn settings(&self) -> Vec<PathBuf> {
+        if cfg!(target_os = "macos") {
+            return self.below_home("Library/Application Support").into_iter().collect();
+        }
+        let (variable, usual) =
+            if cfg!(windows) { ("APPDATA", "AppData/Roaming") } else { ("XDG_CONFIG_HOME", ".config") };
+        let mut all: Vec<_> = self.below_home(usual).into_iter().chain(self.named_by(variable)).collect();
+        all.dedup();
+        all
+    }
+
+    /// Where programs keep what they need for a while only.
+    fn temporaries(&self) -> Vec<PathBuf> {
+        if let Some(given) = self.temporary {
+            return vec![given.to_owned()];
+        }
+        let mut all = vec![std::env::temp_dir()];
+        // Where a program without `TMPDIR` writes, when the hub has one.
+        if cfg!(unix) {
+            all.push(PathBuf::from("/tmp"));
+        }
+        all.dedup();
+        all
+    }
 }
 
 /// One file of a source.
 struct Trace<'a> {
     /// The project directory, for a file that lies in one.
     project: Option<&'a Path>,
+    /// The file's name.
+    name: &'a str,
     contents: &'a [u8],
+    /// The contents of another file in the same directory, which belongs to it.
+    beside: &'a dyn Fn(&str) -> Option<Vec<u8>>,
+    /// The project in which the hub's client works, for servers of several projects that want to be told.
+    working: Option<&'a Path>,
 }

@@ -1,10 +1,14 @@
 //! What other tools record of their servers: found, spoken to as each wants it, and left alone.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, expect, process_path, result};
+use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, expect, is_wine, process_path, result};
 
 /// Puts a record into the home directory, as the tools do.
 fn record(home: &Home, file: &str, record: &Value) -> PathBuf {
@@ -185,4 +189,92 @@ async fn labels_select_what_is_listed() {
         assert_eq!(servers(&only.hub_tool("instances_list", json!({})).await), expected, "{label:?}");
         only.end_quietly().await;
     }
+}
+
+/// A server that tells nobody of itself, and prints its port.
+const SILENT: &str = "const server = require('http').createServer((_, it) => it.end('hi')); \
+                      server.listen(0, '127.0.0.1', () => console.log(server.address().port));";
+
+/// Starts it in a project and returns its port.
+async fn silent(project: &Path) -> (tokio::process::Child, u16) {
+    std::fs::write(project.join("server.js"), SILENT).unwrap();
+    let mut node = tokio::process::Command::new("node");
+    node.arg("server.js").current_dir(project).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = node.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = expect("its port", lines.next_line()).await.unwrap().unwrap();
+    (child, port.parse().unwrap())
+}
+
+/// Waits until the dev servers are as wanted.
+async fn servers_until(hub: &Hub, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    expect(what, async {
+        loop {
+            let listed = hub.hub_tool("instances_list", json!({})).await;
+            let servers = listed["dev_servers"].as_array().cloned().unwrap_or_default();
+            if wanted(&servers) {
+                return servers;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_that_tells_nobody_is_seen_by_its_port_until_it_is_killed() {
+    if is_wine() {
+        return;
+    }
+    let home = Home::new();
+    let (project, elsewhere) = (home.project("web"), home.project("other"));
+    let (mut other, _) = silent(&elsewhere).await;
+    let options = HubOptions::args(&["--sources", "ports,portless"]).cwd(project.clone());
+    let hub = Hub::start(&home, options).await;
+    let (mut server, port) = silent(&project).await;
+    let found = servers_until(&hub, "it is seen", |servers| !servers.is_empty()).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_json!(found[0], "/url", format!("http://localhost:{port}/"));
+    assert_json!(found[0], "/framework", "node");
+    assert_json!(found[0], "/source", "ports");
+    assert_json!(found[0], "/pid", server.id());
+    assert_json!(found[0], "/path", process_path(&project));
+    assert!(found[0]["started"].is_string() && found[0]["started_by"].is_string(), "{found:?}");
+
+    // portless knows by which name its proxy leads there.
+    let routes = json!([{ "hostname": "web.localhost", "port": port, "pid": server.id() }]);
+    std::fs::create_dir(home.path().join(".portless")).unwrap();
+    std::fs::write(home.path().join(".portless/proxy.port"), "1355").unwrap();
+    record(&home, ".portless/routes.json", &routes);
+    let named = |servers: &[Value]| servers[0]["also"] == json!(["http://web.localhost:1355/"]);
+    let found = servers_until(&hub, "it has a name", named).await;
+    assert_eq!(found.len(), 1, "one server, whoever tells of it: {found:?}");
+
+    server.kill().await.unwrap();
+    servers_until(&hub, "it is gone", <[Value]>::is_empty).await;
+    hub.end_quietly().await;
+    other.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_companion_of_an_editor_is_sent_its_token() {
+    let home = Home::new();
+    let editor = Fake::start(greeting()).await;
+    let project = home.project("web");
+    let hub = Hub::start(&home, HubOptions::args(&["--sources", "gemini"])).await;
+    let pid = std::process::id();
+    let contents = json!({
+        "port": editor.port, "workspacePath": process_path(&project), "authToken": "0f0f-token",
+        "ideInfo": { "name": "vscode", "displayName": "VS Code" },
+    });
+    record(&home, &format!("tmp/gemini/ide/gemini-ide-server-{pid}-{}.json", editor.port), &contents);
+    let id = format!("gemini-{pid}-{}", editor.port);
+    let instance = hub.active(&id).await;
+    assert_json!(instance, "/name", "VS Code");
+    assert_json!(instance, "/path", process_path(&project));
+    assert!(!instance.to_string().contains("0f0f"), "{instance}");
+    hub.call("instances_call", json!({ "instance_id": id, "tool": "greet" })).await.ok();
+    assert!(editor.seen().iter().all(|seen| seen.header("authorization") == Some("Bearer 0f0f-token")));
+    let listed = hub.hub_tool("instances_list", json!({})).await;
+    assert!(listed.get("dev_servers").is_none(), "an editor is no dev server: {listed}");
+    hub.end_quietly().await;
 }

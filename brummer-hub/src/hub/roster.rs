@@ -21,7 +21,7 @@ use crate::{
         Generation, Instance, InstanceState, Standing,
         actor::{Reins, Report},
     },
-    sources::DevServer,
+    sources::{DevServer, SourceKind},
 };
 
 /// One instance and the task that watches it.
@@ -277,6 +277,13 @@ impl Roster {
         if self.own_servers_only {
             let ports: HashSet<u16> = instances.iter().map(|it| it.found.doorbell.port).collect();
             dev_servers = dev_servers.iter().filter(|server| ports.contains(&server.port)).cloned().collect();
+        }
+        // A program that announces itself is no dev server besides, unless it is known to be one.
+        let announced = instances.iter().filter(|it| it.found.source == SourceKind::Doorbell);
+        let announced: HashSet<u16> = announced.map(|it| it.found.doorbell.port).collect();
+        let is_instance = |server: &DevServer| announced.contains(&server.port) && server.is_unknown();
+        if dev_servers.iter().any(|server| is_instance(server)) {
+            dev_servers = dev_servers.iter().filter(|server| !is_instance(server)).cloned().collect();
         }
         let notices = Arc::clone(&self.notices);
         Snapshot { instances, dev_servers, notices, settled }

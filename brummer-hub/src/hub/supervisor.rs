@@ -138,8 +138,8 @@ impl Supervisor {
             let (teller, sightings) = mpsc::channel(SIGHTINGS);
             let (surveyor, servers) = Surveyor::new(inspector.clone(), sightings, options.stop.child_token());
             options.tasks.spawn(surveyor.run());
-            let home = options.config.sources.home.clone();
-            let scout = Scout::start(&kinds, home, (projects.clone(), orders), ringer.clone(), teller);
+            let sources = options.config.sources.clone();
+            let scout = Scout::start(&kinds, sources, (projects.clone(), orders), ringer.clone(), teller);
             for directory in &options.config.sources.projects {
                 projects.tell(directory);
             }

@@ -17,13 +17,16 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Entry, Holder, Process, User, View};
+use super::{Description, Entry, Holder, Listening, Process, User, View};
 
 /// A line of `/proc/PID/stat` is a few hundred bytes; the process's name in it has at most 64.
 const MAX_STAT_BYTES: u64 = 4096;
 
 /// Ancestors that are followed. A shell, a package manager and a few wrappers are seldom ten.
 const MAX_ANCESTORS: usize = 64;
+
+/// Of the arguments of a process: what says which program it is stands at the front.
+const MAX_ARGUMENT_BYTES: u64 = 16 * 1024;
 
 /// One look at the system.
 #[derive(Debug)]
@@ -263,6 +266,48 @@ pub(super) fn entry(pid: u32) -> Option<Entry> {
     Some(Entry { pid, parent: stat.parent, group, began: Some(stat.start_ticks) })
 }
 
+/// The sockets of this user that listen where loopback reaches them.
+pub(super) fn own_listening() -> Vec<Listening> {
+    let own = rustix::process::geteuid().as_raw();
+    let sockets = all_listening().filter(|socket| socket.user == own);
+    let sockets = sockets.map(|Socket { address, port, inode, .. }| Listening {
+        port,
+        address: address.to_canonical(),
+        mark: inode,
+    });
+    sockets.collect()
+}
+
+/// Which processes hold them.
+pub(super) fn holders(listening: &[Listening]) -> HashMap<u64, u32> {
+    let wanted = listening.iter().map(|it| it.mark).collect();
+    let mut holders = HashMap::new();
+    for pid in processes() {
+        for inode in sockets(pid, &wanted).into_iter().flatten() {
+            // Whoever shares it inherited it.
+            let holder: &mut u32 = holders.entry(inode).or_insert(pid);
+            *holder = pid.min(*holder);
+        }
+    }
+    holders
+}
+
+/// What a process is. Its directory and its program are shown to its own user only.
+pub(super) fn describe(pid: u32) -> Option<Description> {
+    let stat = stat(pid).filter(|stat| stat.lives)?;
+    let mut arguments = Vec::new();
+    let file = File::open(format!("/proc/{pid}/cmdline")).ok()?;
+    file.take(MAX_ARGUMENT_BYTES).read_to_end(&mut arguments).ok()?;
+    let arguments = arguments.split(|byte| *byte == 0).map(|it| String::from_utf8_lossy(it).into_owned());
+    let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).ok();
+    Some(Description {
+        arguments: arguments.collect(),
+        executable: link("exe"),
+        directory: link("cwd"),
+        started: Clock::read().time_of(stat.start_ticks),
+    })
+}
+
 /// The ids of all processes.
 fn processes() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -330,20 +375,25 @@ enum Family {
 /// The sockets that listen on these ports and can be reached by loopback.
 fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<Socket>> {
     let mut found: HashMap<u16, Vec<Socket>> = HashMap::new();
-    for family in [Family::V4, Family::V6] {
-        // The table costs milliseconds, because the kernel goes through all connections for it; but it is always there.
-        let sockets = diag::listening(family).unwrap_or_else(|error| {
-            tracing::debug!(%error, "the kernel does not list listening sockets; reading its table");
-            table::listening(family)
-        });
-        for socket in sockets {
-            let address = socket.address.to_canonical();
-            if ports.contains(&socket.port) && (address.is_unspecified() || address.is_loopback()) {
-                found.entry(socket.port).or_default().push(socket);
-            }
-        }
+    for socket in all_listening().filter(|socket| ports.contains(&socket.port)) {
+        found.entry(socket.port).or_default().push(socket);
     }
     found
+}
+
+/// The sockets that listen and can be reached by loopback.
+fn all_listening() -> impl Iterator<Item = Socket> {
+    let sockets = [Family::V4, Family::V6].into_iter().flat_map(|family| {
+        // The table costs milliseconds, because the kernel goes through all connections for it; but it is always there.
+        diag::listening(family).unwrap_or_else(|error| {
+            tracing::debug!(%error, "the kernel does not list listening sockets; reading its table");
+            table::listening(family)
+        })
+    });
+    sockets.filter(|socket| {
+        let address = socket.address.to_canonical();
+        address.is_unspecified() || address.is_loopback()
+    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::{
 use listeners::{Protocol, SocketState};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, Uid, UpdateKind};
 
-use super::{Entry, Holder, Process, User, View};
+use super::{Description, Entry, Holder, Listening, Process, User, View};
 
 /// Ancestors that are followed. A shell, a package manager and a few wrappers are seldom ten.
 const MAX_ANCESTORS: usize = 64;
@@ -246,6 +246,46 @@ pub(super) fn ancestry(pid: u32) -> Vec<String> {
         current = Some(parent);
     }
     names
+}
+
+/// The sockets that listen where loopback reaches them. A process is the mark of what it listens on. Windows tells of those of
+/// other users, too, whose programs and directories it keeps to itself.
+pub(super) fn own_listening() -> Vec<Listening> {
+    if is_wine() {
+        return Vec::new();
+    }
+    let all = listeners::get_all().unwrap_or_default().into_iter();
+    let listening = all.filter(|it| it.protocol == Protocol::TCP && it.state == SocketState::Listen);
+    let listening = listening.map(|it| Listening {
+        port: it.socket.port(),
+        address: it.socket.ip().to_canonical(),
+        mark: it.process.pid.into(),
+    });
+    listening.filter(|it| it.address.is_unspecified() || it.address.is_loopback()).collect()
+}
+
+/// Which processes hold them.
+pub(super) fn holders(listening: &[Listening]) -> HashMap<u64, u32> {
+    listening.iter().filter_map(|it| Some((it.mark, u32::try_from(it.mark).ok()?))).collect()
+}
+
+/// What a process is.
+pub(super) fn describe(pid: u32) -> Option<Description> {
+    let pid = Pid::from_u32(pid);
+    let mut system = System::new();
+    let all = ProcessRefreshKind::nothing()
+        .with_cmd(UpdateKind::Always)
+        .with_exe(UpdateKind::Always)
+        .with_cwd(UpdateKind::Always);
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, all);
+    let process = system.process(pid).filter(|process| lives(process))?;
+    let seconds = process.start_time();
+    Some(Description {
+        arguments: process.cmd().iter().map(|it| it.to_string_lossy().into_owned()).collect(),
+        executable: process.exe().map(Path::to_owned),
+        directory: process.cwd().map(Path::to_owned),
+        started: SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).filter(|_| seconds > 0),
+    })
 }
 
 #[cfg(unix)]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Source, SourceKind, Trace,
-    record::{self, Origin, Record, Unfit},
+    record::{self, Origin, Reading, Record, Unfit},
 };
 
 pub(super) struct Astro;
@@ -27,7 +27,7 @@ impl Source for Astro {
         &[".astro/dev.json"]
     }
 
-    fn read(&self, trace: &Trace<'_>) -> Result<Record, Unfit> {
+    fn read(&self, trace: &Trace<'_>) -> Result<Reading, Unfit> {
         let file: File = record::json(trace.contents)?;
         let project = trace.project.ok_or(Unfit::Invalid("file"))?;
         let origin = Origin::read(&file.url)?;
@@ -36,21 +36,17 @@ impl Source for Astro {
         }
         let rest = file.url.split_once("://").map_or("", |(_, rest)| rest);
         let path = rest.find('/').map_or("/", |slash| &rest[slash..]);
-        Ok(Record {
-            kind: SourceKind::Astro,
-            pid: record::pid(file.pid)?,
-            port: file.port,
+        let record = Record {
             host: origin.address,
-            project: project.to_owned(),
+            project: Some(project.to_owned()),
             name: Some("astro".to_owned()),
-            framework: "astro",
-            version: None,
+            framework: Some("astro".into()),
             url: origin.url(path),
             started: record::moment(&file.started_at),
-            started_by: None,
             // What runs in the foreground prints to its terminal.
             log: file.background.then(|| project.join(".astro/dev.log")),
-            mcp: None,
-        })
+            ..Record::new(SourceKind::Astro, record::pid(file.pid)?, file.port)
+        };
+        Ok(record.into())
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     Source, SourceKind, Trace, User,
-    record::{self, Door, Origin, Record, Unfit},
+    record::{self, Door, Origin, Reading, Record, Unfit},
 };
 use crate::doorbell::Secret;
 
@@ -42,7 +42,7 @@ impl Source for Devframe {
         named.into_iter().chain(user.below_home(".devframe/instances")).collect()
     }
 
-    fn read(&self, trace: &Trace<'_>) -> Result<Record, Unfit> {
+    fn read(&self, trace: &Trace<'_>) -> Result<Reading, Unfit> {
         let file: File = record::json(trace.contents)?;
         let origin = Origin::read(&file.origin)?;
         if origin.port != record::port(file.port)? {
@@ -53,22 +53,18 @@ impl Source for Devframe {
         let mcp = mcp.map(|mcp| {
             let own = Secret::new(&origin.text()).map_err(|_| Unfit::Invalid("origin"))?;
             let headers = BTreeMap::from([("Origin".to_owned(), own)]);
-            Ok(Door { endpoint: record::endpoint(&mcp.path)?, headers })
+            Ok(Door { endpoint: record::endpoint(&mcp.path)?, headers, ..Door::default() })
         });
-        Ok(Record {
-            kind: SourceKind::Devframe,
-            pid: record::pid(file.pid)?,
-            port: file.port,
+        let record = Record {
             host: origin.address,
-            project: record::directory(&file.root_dir, "rootDir")?,
+            project: Some(record::directory(&file.root_dir, "rootDir")?),
             name: file.name.as_deref().and_then(record::name).or_else(|| record::name(&file.id)),
-            framework: if file.id.contains("vite") { "vite" } else { "devframe" },
-            version: None,
+            framework: Some(if file.id.contains("vite") { "vite" } else { "devframe" }.into()),
             url: origin.url(&file.base_path),
             started: record::moment(&file.started_at),
-            started_by: None,
-            log: None,
             mcp: mcp.transpose()?,
-        })
+            ..Record::new(SourceKind::Devframe, record::pid(file.pid)?, file.port)
+        };
+        Ok(record.into())
     }
 }

@@ -1,13 +1,11 @@
 //! Next.js from 16.2 on: `<project>/.next/dev/lock`. Its dev server speaks MCP, without sessions.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Source, SourceKind, Trace,
-    record::{self, Door, Origin, Record, Unfit},
+    record::{self, Door, Origin, Reading, Record, Unfit},
 };
 
 /// Where every dev server of Next.js speaks MCP.
@@ -30,29 +28,25 @@ impl Source for Next {
         &[".next/dev/lock"]
     }
 
-    fn read(&self, trace: &Trace<'_>) -> Result<Record, Unfit> {
+    fn read(&self, trace: &Trace<'_>) -> Result<Reading, Unfit> {
         let file: File = record::json(trace.contents)?;
         let project = trace.project.ok_or(Unfit::Invalid("file"))?;
         let origin = Origin::read(&file.app_url)?;
         if origin.port != record::port(file.port)? {
             return Err(Unfit::Invalid("appUrl"));
         }
-        let door = || Door { endpoint: ENDPOINT.to_owned(), headers: BTreeMap::new() };
-        Ok(Record {
-            kind: SourceKind::Next,
-            pid: record::pid(file.pid)?,
-            port: file.port,
-            // It names what people type, not what it listens on.
-            host: None,
-            project: project.to_owned(),
+        let door = || Door { endpoint: ENDPOINT.to_owned(), ..Door::default() };
+        // What it names is what people type, and not what it listens on.
+        let record = Record {
+            project: Some(project.to_owned()),
             name: Some("next".to_owned()),
-            framework: "next",
-            version: None,
+            framework: Some("next".into()),
             url: origin.url("/"),
             started: record::moment(&file.started_at),
-            started_by: None,
             log: Some(project.join(".next/dev/logs/next-development.log")),
             mcp: (!origin.is_secure).then(door),
-        })
+            ..Record::new(SourceKind::Next, record::pid(file.pid)?, file.port)
+        };
+        Ok(record.into())
     }
 }

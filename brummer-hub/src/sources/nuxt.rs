@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Source, SourceKind, Trace,
-    record::{self, Origin, Record, Unfit},
+    record::{self, Origin, Reading, Record, Unfit},
 };
 
 pub(super) struct Nuxt;
@@ -28,7 +28,7 @@ impl Source for Nuxt {
         &[".nuxt/nuxt.lock", "node_modules/.cache/nuxt/.nuxt/nuxt.lock"]
     }
 
-    fn read(&self, trace: &Trace<'_>) -> Result<Record, Unfit> {
+    fn read(&self, trace: &Trace<'_>) -> Result<Reading, Unfit> {
         let file: File = record::json(trace.contents)?;
         let (Some(port), Some(url), "dev") = (file.port, file.url, &*file.command) else {
             return Err(Unfit::NoServer);
@@ -37,20 +37,15 @@ impl Source for Nuxt {
         if origin.port != record::port(port)? {
             return Err(Unfit::Invalid("url"));
         }
-        Ok(Record {
-            kind: SourceKind::Nuxt,
-            pid: record::pid(file.pid)?,
-            port,
+        let record = Record {
             host: origin.address,
-            project: record::directory(&file.cwd, "cwd")?,
+            project: Some(record::directory(&file.cwd, "cwd")?),
             name: Some("nuxt".to_owned()),
-            framework: "nuxt",
-            version: None,
+            framework: Some("nuxt".into()),
             url: origin.url("/"),
             started: record::moment(&file.started_at),
-            started_by: None,
-            log: None,
-            mcp: None,
-        })
+            ..Record::new(SourceKind::Nuxt, record::pid(file.pid)?, port)
+        };
+        Ok(record.into())
     }
 }

@@ -1,8 +1,10 @@
 //! What a trace says, checked as far as that goes without asking the system.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     net::IpAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -41,13 +43,18 @@ pub(super) struct Record {
     pub(super) port: u16,
     /// The loopback address that it names.
     pub(super) host: Option<IpAddr>,
-    pub(super) project: PathBuf,
+    /// None: where its process works.
+    pub(super) project: Option<PathBuf>,
+    /// Which it is of those that one file tells of; empty for the only one.
+    pub(super) key: String,
     pub(super) name: Option<String>,
-    /// What serves: `vite`, `next`, `storybook`, …
-    pub(super) framework: &'static str,
+    /// What serves: `vite`, `next`, `storybook`, … None for what is no dev server.
+    pub(super) framework: Option<Cow<'static, str>>,
     pub(super) version: Option<String>,
     /// Where people open it.
     pub(super) url: String,
+    /// Other URLs that lead to it.
+    pub(super) also: Vec<String>,
     pub(super) started: Option<Timestamp>,
     /// Who started it, if the trace says.
     pub(super) started_by: Option<String>,
@@ -58,18 +65,53 @@ pub(super) struct Record {
 }
 
 /// The MCP endpoint of a server, and what it wants to be sent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Door {
     pub(super) endpoint: String,
+    pub(super) token: Option<Secret>,
     pub(super) headers: BTreeMap<String, Secret>,
+}
+
+/// A server that is known by its port and its program only: no trace says that it runs, but the system does.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Awaited {
+    pub(super) kind: SourceKind,
+    pub(super) name: Cow<'static, str>,
+    /// It takes the first of these that is free.
+    pub(super) ports: RangeInclusive<u16>,
+    /// Programs that it may be.
+    pub(super) programs: &'static [Program],
+    pub(super) door: Door,
+}
+
+/// A program, as it calls itself.
+#[derive(Debug, PartialEq)]
+pub(super) struct Program {
+    /// In small letters. A `*` at the end means any rest.
+    pub(super) name: &'static str,
+    /// What one of its arguments contains; empty for a program that is nothing else.
+    pub(super) argument: &'static str,
+}
+
+/// What a trace says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Reading {
+    pub(super) records: Vec<Record>,
+    pub(super) awaited: Vec<Awaited>,
+}
+
+impl From<Record> for Reading {
+    fn from(record: Record) -> Self {
+        Self { records: vec![record], awaited: Vec::new() }
+    }
 }
 
 /// What the surveyor is told.
 #[derive(Clone, Debug)]
 pub(crate) enum Sighting {
-    /// A trace is there, for the first time or with new contents.
+    /// A record is there, for the first time or with new contents.
     Seen(Arc<Seen>),
-    /// It is gone.
+    /// That of this place is gone.
     Gone(PathBuf),
     /// All directories that were known at the start have been looked at.
     Scanned,
@@ -79,7 +121,8 @@ pub(crate) enum Sighting {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Seen {
     pub(super) record: Record,
-    pub(super) file: PathBuf,
+    /// The file, with what tells the records of one file apart.
+    pub(super) place: PathBuf,
     /// When the file was last written.
     pub(super) modified: SystemTime,
 }
@@ -90,6 +133,7 @@ impl Seen {
         let Record { kind, pid, port, host, project, name, version, started, mcp, .. } = &self.record;
         let door = mcp.as_ref()?;
         let id = InstanceId::parse(&format!("{kind}-{pid}-{port}")).ok()?;
+        let project = project.as_deref().unwrap_or(Path::new("/"));
         let mut doorbell = Doorbell::new(id, *pid, project, *port);
         if let Some(name) = name {
             doorbell.name.clone_from(name);
@@ -98,11 +142,35 @@ impl Seen {
         // What tools write into the home directory is of the processes that are seen here.
         doorbell.pid_namespace = process::own_namespace();
         doorbell.endpoint.clone_from(&door.endpoint);
+        doorbell.token.clone_from(&door.token);
         doorbell.headers.clone_from(&door.headers);
         doorbell.version.clone_from(version);
         doorbell.started = started.map(|at| at.to_string()).unwrap_or_default();
         doorbell.has_package_json = project.join("package.json").is_file();
-        Some(Arc::new(Found::new(doorbell, self.file.clone(), self.modified, *kind)))
+        Some(Arc::new(Found::new(doorbell, self.place.clone(), self.modified, *kind)))
+    }
+}
+
+impl Record {
+    /// A record that says no more than where it is.
+    pub(super) fn new(kind: SourceKind, pid: u32, port: u16) -> Self {
+        Self {
+            kind,
+            pid,
+            port,
+            host: None,
+            project: None,
+            key: String::new(),
+            name: None,
+            framework: None,
+            version: None,
+            url: Origin { is_secure: false, address: None, port }.url("/"),
+            also: Vec::new(),
+            started: None,
+            started_by: None,
+            log: None,
+            mcp: None,
+        }
     }
 }
 

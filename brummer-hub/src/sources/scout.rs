@@ -1,4 +1,4 @@
-//! The scouting thread: owns what is known of the files that other tools write.
+//! The scouting thread: owns what is known of the files that other tools write, and of the ports that are open.
 //!
 //! A file of a project may lie in directories that come and go (`.next/dev`), so of each the deepest directory that is there
 //! is watched, and another when it comes. Nothing is read but these files.
@@ -23,8 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Sighting, Source, SourceKind, Trace, User, places,
-    record::{Seen, Unfit},
+    Sighting, Source, SourceKind, SourceOptions, Trace, User, apps, places,
+    ports::{self, Knowledge, News, Ports},
+    record::{Awaited, Record, Seen, Unfit},
 };
 use crate::discovery::{Ring, Stamp, block_on, contents, native};
 
@@ -110,7 +111,7 @@ impl Scout {
     /// Starts the thread. Never fails: what cannot be watched is found by the rounds, what cannot be read is left out.
     pub(crate) fn start(
         kinds: &[SourceKind],
-        home: Option<PathBuf>,
+        options: SourceOptions,
         (projects, Orders(received)): (Projects, Orders),
         rings: mpsc::Sender<Ring>,
         sightings: mpsc::Sender<Sighting>,
@@ -120,14 +121,12 @@ impl Scout {
         let sources: Vec<(SourceKind, &'static dyn Source)> =
             kinds.iter().filter_map(|kind| Some((*kind, kind.source()?))).collect();
         let (events, stopped) = (projects.signals.clone(), stop.clone());
+        let (servers, apps) = (kinds.contains(&SourceKind::Ports), kinds.contains(&SourceKind::Apps));
         let body = move || {
+            let SourceOptions { home, temporary, projects, .. } = options;
             let home = home.or_else(dirs::home_dir);
             let overflow = Arc::new(AtomicBool::new(false));
-            let user = User { home: home.as_deref(), variable: &|name| env::var_os(name) };
-            let registries = sources.iter().flat_map(|(kind, source)| {
-                source.registries(&user).into_iter().map(move |directory| (directory, *kind))
-            });
-            let registries: BTreeMap<PathBuf, SourceKind> = registries.collect();
+            let registries = registries(&sources, home.as_deref(), temporary.as_deref());
             let names = interesting(&sources, registries.keys());
             let scouting = Scouting {
                 native: native(events, Arc::clone(&overflow), move |changed| signal_of(&names, changed))
@@ -138,6 +137,8 @@ impl Scout {
                 out: Out { rings, sightings, stop: stopped },
                 sources,
                 home,
+                temporary,
+                working: projects.into_iter().next(),
                 registries,
                 projects: BTreeSet::new(),
                 places: BTreeSet::new(),
@@ -149,6 +150,11 @@ impl Scout {
                 next_file: PathBuf::new(),
                 next_project: PathBuf::new(),
                 next_look: Instant::now() + LOOK_AROUND,
+                servers,
+                apps: if apps { apps::awaited() } else { Vec::new() },
+                ports: Ports::default(),
+                must_judge: true,
+                next_ports: Instant::now(),
             };
             scouting.run();
             drop(end);
@@ -177,21 +183,42 @@ impl Drop for Scout {
     }
 }
 
-/// The names of files and directories of which an event can matter: a project's directory is a busy place.
+/// Where the traces lie that are of no project.
+fn registries(
+    sources: &[(SourceKind, &'static dyn Source)],
+    home: Option<&Path>,
+    temporary: Option<&Path>,
+) -> BTreeMap<PathBuf, SourceKind> {
+    let user = User { home, temporary, variable: &|name| env::var_os(name) };
+    let of = |(kind, source): &(SourceKind, &'static dyn Source)| {
+        let kind = *kind;
+        source.registries(&user).into_iter().map(move |directory| (directory, kind)).collect::<Vec<_>>()
+    };
+    sources.iter().flat_map(of).collect()
+}
+
+/// Of which files and directories an event can matter: a project's directory is a busy place, as is that of temporary files.
+struct Interesting {
+    names: HashSet<std::ffi::OsString>,
+    sources: Vec<&'static dyn Source>,
+}
+
 fn interesting<'a>(
     sources: &[(SourceKind, &'static dyn Source)],
     registries: impl Iterator<Item = &'a PathBuf>,
-) -> HashSet<std::ffi::OsString> {
+) -> Interesting {
     let in_projects = sources.iter().flat_map(|(_, source)| source.in_project()).map(Path::new);
     let parts = in_projects.flat_map(Path::iter).map(OsStr::to_owned);
-    parts.chain(registries.flat_map(|path| path.iter()).map(OsStr::to_owned)).collect()
+    let names = parts.chain(registries.flat_map(|path| path.iter()).map(OsStr::to_owned)).collect();
+    Interesting { names, sources: sources.iter().map(|(_, source)| *source).collect() }
 }
 
 /// What matters of what changes.
-fn signal_of(names: &HashSet<std::ffi::OsString>, changed: Option<PathBuf>) -> Option<Signal> {
+fn signal_of(interesting: &Interesting, changed: Option<PathBuf>) -> Option<Signal> {
     let Some(path) = changed else { return Some(Signal::Rescan) };
-    let is_json = path.extension().is_some_and(|extension| extension == "json");
-    let matters = is_json || path.file_name().is_some_and(|name| names.contains(name));
+    let name = path.file_name()?;
+    let matters = interesting.names.contains(name)
+        || interesting.sources.iter().any(|source| name.to_str().is_some_and(|name| source.is_trace(name)));
     matters.then_some(Signal::Changed(path))
 }
 
@@ -209,7 +236,9 @@ struct Target {
 struct Known {
     stamp: Option<Stamp>,
     /// What was told of it.
-    told: Option<Arc<Seen>>,
+    told: Vec<Arc<Seen>>,
+    /// Servers that it speaks of without saying that they run.
+    awaited: Vec<Awaited>,
     /// It could not be understood any more when it was last read: it may be in the middle of being written.
     is_doubtful: bool,
 }
@@ -242,6 +271,9 @@ struct Scouting {
     out: Out,
     sources: Vec<(SourceKind, &'static dyn Source)>,
     home: Option<PathBuf>,
+    temporary: Option<PathBuf>,
+    /// Where the hub's client works.
+    working: Option<PathBuf>,
     registries: BTreeMap<PathBuf, SourceKind>,
     projects: BTreeSet<PathBuf>,
     places: BTreeSet<PathBuf>,
@@ -254,20 +286,29 @@ struct Scouting {
     next_file: PathBuf,
     next_project: PathBuf,
     next_look: Instant,
+    /// Whether dev servers are looked for by their ports.
+    servers: bool,
+    /// Programs that are known by their ports.
+    apps: Vec<Awaited>,
+    ports: Ports,
+    /// What ports are judged by has changed.
+    must_judge: bool,
+    next_ports: Instant,
 }
 
 impl Scouting {
     fn run(mut self) {
         for (directory, kind) in self.registries.clone() {
-            self.targets.insert(directory.clone(), Target { kind, project: None, watched: None });
-            self.refresh(&directory);
+            self.register(&directory, kind);
         }
         let mut next_round = Instant::now() + ROUND;
         while !self.out.is_over() {
-            match self.signals.recv_timeout(next_round.saturating_duration_since(Instant::now())) {
+            let next = next_round.min(self.next_ports);
+            match self.signals.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(Signal::Changed(path)) => self.changed(&path),
                 Ok(Signal::Project(directory)) => self.project(directory),
                 Ok(Signal::AllTold) => {
+                    self.look_at_ports();
                     self.out.tell(Sighting::Scanned);
                     self.out.ring(Ring::Scouted);
                 }
@@ -285,6 +326,37 @@ impl Scouting {
                 self.round();
                 next_round = Instant::now() + ROUND;
             }
+            if Instant::now() >= self.next_ports {
+                self.look_at_ports();
+            }
+        }
+    }
+
+    /// Watches a registry, and looks at it.
+    fn register(&mut self, directory: &Path, kind: SourceKind) {
+        self.targets.insert(directory.to_owned(), Target { kind, project: None, watched: None });
+        self.refresh(directory);
+    }
+
+    fn look_at_ports(&mut self) {
+        self.next_ports = Instant::now() + ports::PAUSE;
+        let awaited = self.files.values().flat_map(|known| &known.awaited).chain(&self.apps);
+        let awaited: Vec<Awaited> = awaited.cloned().collect();
+        if awaited.is_empty() && !self.servers {
+            return;
+        }
+        let knowledge = Knowledge {
+            servers: self.servers,
+            places: &self.places,
+            home: self.home.as_deref(),
+            awaited: &awaited,
+        };
+        let News { gone, new } = self.ports.look(&knowledge, std::mem::take(&mut self.must_judge));
+        for seen in &gone {
+            self.withdraw(seen);
+        }
+        for seen in &new {
+            self.announce(seen);
         }
     }
 
@@ -299,13 +371,14 @@ impl Scouting {
 
     fn look_around(&mut self, directory: &Path) {
         // Without a source that looks into projects there is nothing to find.
-        if self.sources.iter().all(|(_, source)| source.in_project().is_empty()) {
+        if !self.servers && self.sources.iter().all(|(_, source)| source.in_project().is_empty()) {
             return;
         }
         for place in places::of_project(directory, self.home.as_deref()) {
             if self.places.len() >= MAX_PLACES || !self.places.insert(place.clone()) {
                 continue;
             }
+            self.must_judge = true;
             for (kind, source) in self.sources.clone() {
                 for path in source.in_project() {
                     let file = place.join(path);
@@ -320,7 +393,7 @@ impl Scouting {
     fn changed(&mut self, path: &Path) {
         if let Some(registry) = path.parent().and_then(|parent| self.registries.get_key_value(parent)) {
             let (directory, kind) = (registry.0.clone(), *registry.1);
-            if is_record(path) {
+            if is_trace(path, kind) {
                 self.look(path, kind, None);
             } else {
                 self.refresh(&directory);
@@ -408,7 +481,7 @@ impl Scouting {
         let mut there = HashSet::new();
         for entry in fs::read_dir(directory).into_iter().flatten().take(MAX_ENTRIES).flatten() {
             let file = entry.path();
-            if is_record(&file) {
+            if is_trace(&file, kind) {
                 self.look(&file, kind, None);
                 there.insert(file);
             }
@@ -447,18 +520,23 @@ impl Scouting {
         let is_crowded =
             project.is_none() && self.files.len() >= MAX_FILES.saturating_mul(self.sources.len());
         let modified = metadata.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH);
-        match source.read(&Trace { project, contents: &contents }) {
-            Ok(record) => {
+        let beside = |name: &str| crate::discovery::contents(&file.with_file_name(name)).ok().map(|it| it.0);
+        let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let working = self.working.as_deref();
+        match source.read(&Trace { project, name, contents: &contents, beside: &beside, working }) {
+            Ok(reading) => {
                 if is_crowded && !self.files.contains_key(file) {
                     return;
                 }
-                let seen = Arc::new(Seen { record, file: file.to_owned(), modified });
-                let known = self.files.remove(file);
-                let former = known.and_then(|known| known.told);
-                if former.as_ref().is_none_or(|former| former.record != seen.record) {
-                    self.replace(former.as_deref(), &seen);
-                }
-                let known = Known { stamp, told: Some(seen), is_doubtful: false };
+                let seen = |record: Record| {
+                    let place = if record.key.is_empty() { file.to_owned() } else { file.join(&record.key) };
+                    Arc::new(Seen { record, place, modified })
+                };
+                let former = self.files.remove(file);
+                let (former, awaited) = former.map(|known| (known.told, known.awaited)).unwrap_or_default();
+                self.must_judge |= awaited != reading.awaited;
+                let told = self.replace(former, reading.records.into_iter().map(seen).collect());
+                let known = Known { stamp, told, awaited: reading.awaited, is_doubtful: false };
                 self.files.insert(file.to_owned(), known);
             }
             Err(unfit) => self.refuse(file, unfit, stamp),
@@ -468,7 +546,7 @@ impl Scouting {
     fn refuse(&mut self, file: &Path, unfit: Unfit, stamp: Option<Stamp>) {
         tracing::debug!(file = %file.display(), error = %unfit, "a trace was not taken");
         if let Some(known) = self.files.get_mut(file)
-            && known.told.is_some()
+            && !(known.told.is_empty() && known.awaited.is_empty())
             && unfit == Unfit::Unreadable
             && !std::mem::replace(&mut known.is_doubtful, true)
         {
@@ -478,29 +556,63 @@ impl Scouting {
         }
         self.forget(file);
         if self.files.len() < MAX_PLACES {
-            self.files.insert(file.to_owned(), Known { stamp, told: None, is_doubtful: false });
+            let known = Known { stamp, told: Vec::new(), awaited: Vec::new(), is_doubtful: false };
+            self.files.insert(file.to_owned(), known);
         }
     }
 
-    fn replace(&self, former: Option<&Seen>, seen: &Arc<Seen>) {
-        let (old, new) = (former.and_then(Seen::found), seen.found());
-        if let Some(old) = old
-            && new.as_ref().is_none_or(|new| new.doorbell.id != old.doorbell.id)
-        {
-            self.out.ring(Ring::Removed { file: old.file.clone(), id: old.doorbell.id.clone() });
+    /// Tells what has changed in a file, and returns what was told of it now. What is as it was stays as it was told: it was
+    /// true at the time.
+    fn replace(&self, former: Vec<Arc<Seen>>, now: Vec<Arc<Seen>>) -> Vec<Arc<Seen>> {
+        let (mut told, mut new) = (Vec::new(), Vec::new());
+        let mut former: BTreeMap<PathBuf, Arc<Seen>> =
+            former.into_iter().map(|seen| (seen.place.clone(), seen)).collect();
+        for seen in now {
+            match former.remove(&seen.place) {
+                Some(known) if known.record == seen.record => {
+                    told.push(Arc::new(Seen { modified: seen.modified, ..Seen::clone(&known) }));
+                }
+                known => new.push((known, seen)),
+            }
         }
-        if let Some(new) = new {
-            self.out.ring(Ring::Appeared(new));
+        for gone in former.values() {
+            self.withdraw(gone);
         }
-        self.out.tell(Sighting::Seen(Arc::clone(seen)));
+        for (known, seen) in new {
+            let (old, found) = (known.and_then(|known| known.found()), seen.found());
+            if let Some(old) = old
+                && found.is_none_or(|found| found.doorbell.id != old.doorbell.id)
+            {
+                self.out.ring(Ring::Removed { file: old.file.clone(), id: old.doorbell.id.clone() });
+            }
+            self.announce(&seen);
+            told.push(seen);
+        }
+        told
+    }
+
+    fn announce(&self, seen: &Arc<Seen>) {
+        if let Some(found) = seen.found() {
+            self.out.ring(Ring::Appeared(found));
+        }
+        if seen.record.framework.is_some() {
+            self.out.tell(Sighting::Seen(Arc::clone(seen)));
+        }
+    }
+
+    fn withdraw(&self, seen: &Seen) {
+        if let Some(found) = seen.found() {
+            self.out.ring(Ring::Removed { file: found.file.clone(), id: found.doorbell.id.clone() });
+        }
+        self.out.tell(Sighting::Gone(seen.place.clone()));
     }
 
     fn forget(&mut self, file: &Path) {
-        let Some(told) = self.files.remove(file).and_then(|known| known.told) else { return };
-        if let Some(found) = told.found() {
-            self.out.ring(Ring::Removed { file: found.file.clone(), id: found.doorbell.id.clone() });
+        let Some(known) = self.files.remove(file) else { return };
+        self.must_judge |= !known.awaited.is_empty();
+        for seen in &known.told {
+            self.withdraw(seen);
         }
-        self.out.tell(Sighting::Gone(file.to_owned()));
     }
 
     /// Looks again at some targets, at files that were not finished, and around one project.
@@ -518,6 +630,11 @@ impl Scouting {
             return;
         }
         self.next_look = Instant::now() + LOOK_AROUND;
+        for (directory, kind) in registries(&self.sources, self.home.as_deref(), self.temporary.as_deref()) {
+            if self.registries.insert(directory.clone(), kind).is_none() {
+                self.register(&directory, kind);
+            }
+        }
         let next = self.projects.range(self.next_project.clone()..).next().cloned();
         if let Some(project) = next {
             self.look_around(&project);
@@ -530,8 +647,7 @@ impl Scouting {
     }
 }
 
-/// Hidden files are temporary ones.
-fn is_record(file: &Path) -> bool {
-    let name = file.file_name().unwrap_or_default().as_encoded_bytes();
-    name.ends_with(b".json") && !name.starts_with(b".")
+fn is_trace(file: &Path, kind: SourceKind) -> bool {
+    let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    !name.starts_with('.') && kind.source().is_some_and(|source| source.is_trace(name))
 }

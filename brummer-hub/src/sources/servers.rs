@@ -4,12 +4,13 @@
 //! port, and says so until that process ends. Nothing is sent to the port.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
@@ -19,11 +20,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    SourceKind, places,
+    SourceKind, framework, places,
     record::{Seen, Sighting},
 };
 use crate::{
-    process::{self, Claim, Identity, Inspector},
+    process::{self, Claim, Description, Identity, Inspector},
     terminal::clean_line,
 };
 
@@ -43,8 +44,11 @@ const LAST_PAUSE: Duration = Duration::from_secs(15);
 pub struct DevServer {
     /// Where people open it.
     pub url: String,
+    /// Other URLs that lead to it, as through the proxy of portless.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// What serves: `vite`, `next`, `storybook`, …
-    pub framework: &'static str,
+    pub framework: String,
     /// Its project directory.
     pub path: String,
     /// The branch that is checked out there.
@@ -68,6 +72,13 @@ pub struct DevServer {
     /// The alias of its instance, when it has an MCP server that is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
+}
+
+impl DevServer {
+    /// Whether only its port was seen, and it is nothing that is known.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.source == SourceKind::Ports.name() && !framework::is_known(&self.framework)
+    }
 }
 
 /// What the hub reads.
@@ -154,12 +165,12 @@ impl Surveyor {
             Sighting::Scanned => self.scanned = true,
             Sighting::Gone(file) => self.forget(&file),
             Sighting::Seen(seen) => {
-                self.forget(&seen.file);
+                self.forget(&seen.place);
                 if self.entries.len() >= MAX_SERVERS {
                     return;
                 }
                 self.turns += 1;
-                let (file, turn) = (seen.file.clone(), self.turns);
+                let (file, turn) = (seen.place.clone(), self.turns);
                 let (inspector, finder) = (self.inspector.clone(), self.finder.clone());
                 let check = self.checks.spawn(check(seen, turn, inspector, finder, self.stop.clone()));
                 self.entries.insert(file, Entry { turn, server: None, was_tried: false, check });
@@ -197,16 +208,33 @@ impl Surveyor {
 }
 
 fn once_each(mut list: Vec<Arc<DevServer>>) -> Vec<Arc<DevServer>> {
-    // DevTools run within another tool's server, which says more of itself.
-    let is_within = |server: &DevServer| server.source == SourceKind::Devframe.name();
-    list.sort_unstable_by_key(|server| (is_within(server), server.path.clone(), server.port, server.source));
-    let (mut of_processes, mut of_projects) = (BTreeSet::new(), BTreeSet::new());
-    list.retain(|server| {
-        let is_new = of_processes.insert((server.port, server.pid));
-        of_projects.insert((server.port, server.path.clone())) && is_new
-    });
-    list.sort_unstable_by_key(|server| (server.path.clone(), server.port));
-    list
+    // DevTools run within another tool's server, which says more of itself. What is seen of a process and its port says what it
+    // is, and portless only by which name it leads there.
+    let rank = |server: &DevServer| {
+        let late = [SourceKind::Devframe, SourceKind::Ports, SourceKind::Portless];
+        late.iter().position(|kind| kind.name() == server.source).map_or(0, |rank| rank + 1)
+    };
+    list.sort_by_cached_key(|server| (rank(server), server.path.clone(), server.port, server.source));
+    let mut kept: Vec<Arc<DevServer>> = Vec::new();
+    for server in list {
+        let is_seen = server.source == SourceKind::Ports.name();
+        let is_vague = is_seen || server.source == SourceKind::Portless.name();
+        let is_same = |known: &&mut Arc<DevServer>| {
+            // Further ports of a process that tells of one are its own affair.
+            let is_inner = is_seen && known.source != server.source && known.pid == server.pid;
+            let is_one = known.pid == server.pid || known.path == server.path || is_vague;
+            is_inner || known.port == server.port && is_one
+        };
+        match kept.iter_mut().find(is_same) {
+            None => kept.push(server),
+            Some(known) if known.port == server.port && !server.also.is_empty() => {
+                Arc::make_mut(known).also.extend(server.also.iter().cloned());
+            }
+            Some(_) => {}
+        }
+    }
+    kept.sort_by_cached_key(|server| (server.path.clone(), server.port));
+    kept
 }
 
 /// Says whether a record is true, now and whenever that changes, until its process is gone.
@@ -225,7 +253,7 @@ async fn check(
         written: seen.modified,
         elsewhere: false,
     };
-    let told = |server| finder.send(Finding { file: seen.file.clone(), turn, server });
+    let told = |server| finder.send(Finding { file: seen.place.clone(), turn, server });
     let mut server = None;
     let mut pause = FIRST_PAUSE;
     let mut exited = std::pin::pin!(process::exited(record.pid, stop));
@@ -269,14 +297,19 @@ async fn check(
 async fn described(seen: Arc<Seen>) -> Option<Arc<DevServer>> {
     let described = tokio::task::spawn_blocking(move || {
         let record = &seen.record;
+        let is_vague = record.project.is_none() || record.started.is_none();
+        let process = is_vague.then(|| Description::of(record.pid)).flatten().unwrap_or_default();
+        let project = record.project.clone().or(process.directory).unwrap_or_default();
+        let started = record.started.or_else(|| process.started.and_then(|at| Timestamp::try_from(at).ok()));
         Arc::new(DevServer {
             url: record.url.clone(),
-            framework: record.framework,
-            path: shown(&record.project),
-            branch: places::branch(&record.project).as_deref().and_then(super::record::name),
+            also: record.also.clone(),
+            framework: record.framework.clone().unwrap_or_default().into_owned(),
+            path: shown(&project),
+            branch: places::branch(&project).as_deref().and_then(super::record::name),
             pid: record.pid,
             port: record.port,
-            started: record.started.map(|at| at.to_string()),
+            started: started.map(|at| at.to_string()),
             started_by: record.started_by.clone().or_else(|| ancestry(record.pid)),
             log: record.log.as_ref().filter(|log| log.is_file()).map(|log| shown(log)),
             source: record.kind.name(),
@@ -306,7 +339,8 @@ mod tests {
     fn server(path: &str, pid: u32, port: u16, kind: SourceKind) -> Arc<DevServer> {
         Arc::new(DevServer {
             url: format!("http://localhost:{port}/"),
-            framework: "it",
+            also: Vec::new(),
+            framework: "it".to_owned(),
             path: path.to_owned(),
             branch: None,
             pid,
@@ -330,5 +364,28 @@ mod tests {
         ]);
         let listed: Vec<_> = listed.iter().map(|it| (&*it.path, it.port, it.source)).collect();
         assert_eq!(listed, [("/a", 4000, "devframe"), ("/c", 3000, "next")]);
+    }
+
+    #[test]
+    fn what_is_only_seen_gives_way_to_what_is_told_and_names_are_kept() {
+        let routed = |path: &str, pid, port| {
+            let also = vec![format!("http://it.localhost:{port}/")];
+            Arc::new(DevServer { also, ..DevServer::clone(&server(path, pid, port, SourceKind::Portless)) })
+        };
+        let listed = once_each(vec![
+            routed("/a", 1, 3000),
+            server("/a", 2, 3000, SourceKind::Ports),
+            server("/a", 2, 24_678, SourceKind::Ports),
+            server("/b", 3, 4000, SourceKind::Ports),
+            server("/b", 3, 4001, SourceKind::Ports),
+            routed("/b", 4, 4000),
+            server("/a", 2, 3000, SourceKind::Next),
+            routed("/c", 5, 5000),
+        ]);
+        let listed: Vec<_> = listed.iter().map(|it| (it.pid, it.port, it.source, it.also.len())).collect();
+        assert_eq!(
+            listed,
+            [(2, 3000, "next", 1), (3, 4000, "ports", 1), (3, 4001, "ports", 0), (5, 5000, "portless", 1)]
+        );
     }
 }

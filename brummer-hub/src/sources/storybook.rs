@@ -1,13 +1,13 @@
 //! Storybook: `~/.storybook/instances/<uuid>.json`, with an MCP server when `@storybook/addon-mcp` is configured.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Source, SourceKind, Trace, User,
-    record::{self, Door, Origin, Record, Unfit},
+    record::{self, Door, Origin, Reading, Record, Unfit},
 };
 
 pub(super) struct Storybook;
@@ -39,7 +39,7 @@ impl Source for Storybook {
         user.below_home(".storybook/instances").into_iter().collect()
     }
 
-    fn read(&self, trace: &Trace<'_>) -> Result<Record, Unfit> {
+    fn read(&self, trace: &Trace<'_>) -> Result<Reading, Unfit> {
         let file: File = record::json(trace.contents)?;
         let origin = Origin::read(&file.url)?;
         if origin.port != record::port(file.port)? {
@@ -47,22 +47,20 @@ impl Source for Storybook {
         }
         let endpoint = file.mcp.endpoint.filter(|_| file.mcp.status == "ready" && !origin.is_secure);
         let door = |endpoint: String| {
-            record::endpoint(&endpoint).map(|endpoint| Door { endpoint, headers: BTreeMap::new() })
+            record::endpoint(&endpoint).map(|endpoint| Door { endpoint, ..Door::default() })
         };
-        Ok(Record {
-            kind: SourceKind::Storybook,
-            pid: record::pid(file.pid)?,
-            port: file.port,
+        let record = Record {
             host: origin.address,
-            project: record::directory(&file.cwd, "cwd")?,
+            project: Some(record::directory(&file.cwd, "cwd")?),
             name: Some("storybook".to_owned()),
-            framework: "storybook",
+            framework: Some("storybook".into()),
             version: file.storybook_version.as_deref().and_then(record::name),
             url: origin.url("/"),
             started: record::moment(&file.started_at),
             started_by: file.agent.as_deref().and_then(record::name),
-            log: None,
             mcp: endpoint.map(door).transpose()?,
-        })
+            ..Record::new(SourceKind::Storybook, record::pid(file.pid)?, file.port)
+        };
+        Ok(record.into())
     }
 }

@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, time::timeout};
 
 use super::{
     SourceChoice, SourceKind, Trace,
-    record::{Record, Unfit},
+    record::{Reading, Record, Unfit},
     servers::DevServer,
 };
 use crate::{Hub, HubConfig, discovery::Directories, hub::Snapshot};
@@ -20,7 +20,8 @@ use crate::{Hub, HubConfig, discovery::Directories, hub::Snapshot};
 pub(crate) fn dev_server() -> DevServer {
     DevServer {
         url: "http://localhost:3000/".to_owned(),
-        framework: "next",
+        also: vec!["https://three.localhost/".to_owned()],
+        framework: "next".to_owned(),
         path: "/p/three".to_owned(),
         branch: Some("main".to_owned()),
         pid: 4711,
@@ -33,13 +34,22 @@ pub(crate) fn dev_server() -> DevServer {
     }
 }
 
-fn read(kind: SourceKind, project: Option<&str>, contents: &[u8]) -> Result<Record, Unfit> {
-    let trace = Trace { project: project.map(Path::new), contents };
-    kind.source().unwrap().read(&trace)
+/// The name of a file by the process and the port that it must have.
+const FILE: &str = "gemini-ide-server-4711-41234.json";
+
+fn reading(kind: SourceKind, contents: &[u8]) -> Result<Reading, Unfit> {
+    let beside = |name: &str| (name == "proxy.port").then(|| b"1355".to_vec());
+    let (project, working) = (Some(Path::new("/p/web")), Some(Path::new("/p/web")));
+    kind.source().unwrap().read(&Trace { project, name: FILE, contents, beside: &beside, working })
 }
 
-/// What each tool writes; in the order of [`SourceKind::SWITCHABLE`].
-fn recorded() -> [(SourceKind, Value); 5] {
+/// The first record of a trace.
+fn read(kind: SourceKind, contents: &[u8]) -> Result<Record, Unfit> {
+    reading(kind, contents).and_then(|reading| reading.records.into_iter().next().ok_or(Unfit::NoServer))
+}
+
+/// What each tool writes that writes JSON of one server; in the order of [`SourceKind::SWITCHABLE`].
+fn recorded() -> [(SourceKind, Value); 6] {
     [
         // devframe 1.3.2 within Vite DevTools 0.8.0 (Vite 8.4.0).
         (
@@ -75,36 +85,110 @@ fn recorded() -> [(SourceKind, Value); 5] {
                 "urls": {"local": ["http://localhost:4321/docs"], "network": []},
                 "startedAt": "2026-11-28T10:00:00.000Z"}),
         ),
+        // The companion of Gemini CLI 0.40, after its specification.
+        (
+            SourceKind::Gemini,
+            json!({"port": 41234, "workspacePath": "/p/web:/p/other", "authToken": "0f0f-secret",
+                "ideInfo": {"name": "vscode", "displayName": "VS Code"}}),
+        ),
     ]
 }
 
+/// The settings of an IDE of JetBrains (2026.2), after its source: what is as by default is not written.
+const JETBRAINS: &str = r#"<application>
+  <component name="McpServerSettings">
+    <option name="enableMcpServer" value="true" />
+    <option name="mcpServerPort" value="64400" />
+  </component>
+</application>"#;
+
+/// portless 0.13.0; the second route is a person's alias.
+const PORTLESS: &str = r#"[
+  { "hostname": "shop.localhost", "port": 4455, "pid": 4711 },
+  { "hostname": "db.localhost", "port": 5432, "pid": 0 },
+  { "hostname": "fix-ui.shop.localhost", "port": 4456, "pid": 4712, "tailscaleUrl": "https://x.ts.net" }
+]"#;
+
 #[test]
 fn recorded_traces_are_read() {
-    let records: Vec<Record> = recorded()
-        .iter()
-        .map(|(kind, file)| read(*kind, Some("/p/web"), file.to_string().as_bytes()).unwrap())
-        .collect();
-    let shown: Vec<_> = records.iter().map(|it| (it.framework, &*it.url, it.port)).collect();
+    let records: Vec<Record> =
+        recorded().iter().map(|(kind, file)| read(*kind, file.to_string().as_bytes()).unwrap()).collect();
+    let shown: Vec<_> = records.iter().map(|it| (it.framework.as_deref(), &*it.url, it.port)).collect();
     assert_eq!(
         shown,
         [
-            ("vite", "http://localhost:5173/__devtools/", 5173),
-            ("storybook", "http://localhost:6006/", 6006),
-            ("next", "http://localhost:3000/", 3000),
-            ("nuxt", "http://127.0.0.1:3001/", 3001),
-            ("astro", "http://localhost:4321/docs", 4321),
+            (Some("vite"), "http://localhost:5173/__devtools/", 5173),
+            (Some("storybook"), "http://localhost:6006/", 6006),
+            (Some("next"), "http://localhost:3000/", 3000),
+            (Some("nuxt"), "http://127.0.0.1:3001/", 3001),
+            (Some("astro"), "http://localhost:4321/docs", 4321),
+            (None, "http://localhost:41234/", 41234),
         ]
     );
     let doors: Vec<_> = records.iter().map(|it| it.mcp.as_ref().map(|door| &*door.endpoint)).collect();
-    assert_eq!(doors, [Some("/__devtools/__mcp"), Some("/mcp"), Some("/_next/mcp"), None, None]);
+    let mcp = Some("/mcp");
+    assert_eq!(doors, [Some("/__devtools/__mcp"), mcp, Some("/_next/mcp"), None, None, mcp]);
     let door = records[0].mcp.as_ref().unwrap();
     assert_eq!(door.headers["Origin"].expose(), "http://localhost:5173");
     assert!(records[1..].iter().flat_map(|it| &it.mcp).all(|door| door.headers.is_empty()));
-    assert!(
-        records.iter().all(|it| it.pid == 4711 && it.started.is_some() && it.project == Path::new("/p/web"))
-    );
+    let tokens: Vec<_> = records.iter().filter_map(|it| it.mcp.as_ref()?.token.as_ref()).collect();
+    assert_eq!(tokens.iter().map(|it| it.expose()).collect::<Vec<_>>(), ["0f0f-secret"]);
+    assert!(records.iter().all(|it| it.pid == 4711 && it.project.as_deref() == Some(Path::new("/p/web"))));
+    assert!(records[..5].iter().all(|it| it.started.is_some()));
     assert_eq!(records[1].started_by.as_deref(), Some("claude"));
     assert_eq!(records[3].host, Some("127.0.0.1".parse::<IpAddr>().unwrap()));
+}
+
+#[test]
+fn routes_are_several_servers_each_with_its_name() {
+    let records = reading(SourceKind::Portless, PORTLESS.as_bytes()).unwrap().records;
+    let shown: Vec<_> = records.iter().map(|it| (it.pid, it.port, &*it.url, &*it.also[0])).collect();
+    assert_eq!(
+        shown,
+        [
+            (4711, 4455, "http://localhost:4455/", "http://shop.localhost:1355/"),
+            (4712, 4456, "http://localhost:4456/", "http://fix-ui.shop.localhost:1355/"),
+        ]
+    );
+    for hostile in [
+        r#"[{"hostname": "evil.example/\u001b", "port": 80, "pid": 4711}]"#,
+        r#"[{"hostname": "a@b", "port": 80, "pid": 4711}]"#,
+        r#"[{"hostname": "a", "port": 0, "pid": 4711}]"#,
+        r#"[{"hostname": "a", "port": 80, "pid": 1}]"#,
+        r#"[{"hostname": "a", "port": 80, "pid": "4711"}, 1, null, []]"#,
+    ] {
+        assert_eq!(reading(SourceKind::Portless, hostile.as_bytes()), Ok(Reading::default()), "{hostile}");
+    }
+    let many = format!("[{}1]", r#"{"hostname": "a", "port": 80, "pid": 4711},"#.repeat(1000));
+    assert_eq!(reading(SourceKind::Portless, many.as_bytes()).unwrap().records.len(), 256);
+    for broken in [&b""[..], b"[", b"{}", b"[{\"hostname\":", &[b'['; 60_000]] {
+        assert!(reading(SourceKind::Portless, broken).is_err());
+    }
+}
+
+#[test]
+fn an_ide_is_awaited_where_its_settings_say() {
+    let awaited = |text: &str| {
+        let reading = reading(SourceKind::JetBrains, text.as_bytes())?;
+        assert!(reading.records.is_empty(), "nothing says that it runs");
+        Ok::<_, Unfit>(reading.awaited.into_iter().next().unwrap())
+    };
+    let ide = awaited(JETBRAINS).unwrap();
+    assert_eq!((ide.ports, &*ide.door.endpoint), (64_400..=64_410, "/stream"));
+    assert_eq!(ide.door.headers["IJ_MCP_SERVER_PROJECT_PATH"].expose(), "/p/web");
+    let usual = JETBRAINS.lines().filter(|line| !line.contains("mcpServerPort")).collect::<String>();
+    assert_eq!(awaited(&usual).unwrap().ports, 64_342..=64_352);
+    for (text, unfit) in [
+        (JETBRAINS.replace("true", "false"), Unfit::NoServer),
+        (JETBRAINS.replace("enableMcpServer", "enableBraveMode"), Unfit::NoServer),
+        (JETBRAINS.replace("64400", "0"), Unfit::Invalid("mcpServerPort")),
+        (JETBRAINS.replace("64400", "65536"), Unfit::Invalid("mcpServerPort")),
+        (JETBRAINS.replace("64400", "80&quot;"), Unfit::Invalid("mcpServerPort")),
+        (JETBRAINS[..80].to_owned(), Unfit::Unreadable),
+        (String::new(), Unfit::Unreadable),
+    ] {
+        assert_eq!(awaited(&text), Err(unfit), "{text}");
+    }
 }
 
 #[test]
@@ -113,9 +197,9 @@ fn hostile_traces_are_not_taken() {
         let with = |member: &str, value: Value| {
             let mut file = file.clone();
             let is_known = file.as_object_mut().unwrap().insert(member.to_owned(), value).is_some();
-            is_known.then(|| read(kind, Some("/p/web"), file.to_string().as_bytes()))
+            is_known.then(|| read(kind, file.to_string().as_bytes()))
         };
-        let url = ["origin", "url", "appUrl"].into_iter().find(|name| file.get(name).is_some()).unwrap();
+        let url = ["origin", "url", "appUrl"].into_iter().find(|name| file.get(name).is_some());
         for elsewhere in [
             "http://evil.example:5173",
             "http://192.168.0.7:80",
@@ -126,22 +210,25 @@ fn hostile_traces_are_not_taken() {
             "http://localhost.evil.example:5173",
             "",
         ] {
-            let taken = with(url, elsewhere.into()).unwrap();
-            assert!(taken.is_err(), "{kind}: {elsewhere}: {taken:?}");
+            let taken = url.map(|url| with(url, elsewhere.into()).unwrap());
+            assert!(taken.as_ref().is_none_or(Result::is_err), "{kind}: {elsewhere}: {taken:?}");
         }
         for pid in [json!(0), json!(1), json!(-1), json!(4_294_967_295_u32), json!("4711"), Value::Null] {
-            assert!(with("pid", pid.clone()).unwrap().is_err(), "{kind}: pid {pid}");
+            assert!(with("pid", pid.clone()).is_none_or(|taken| taken.is_err()), "{kind}: pid {pid}");
         }
         for port in [json!(0), json!(-1), json!(65_536), json!("80"), Value::Null] {
             assert!(with("port", port.clone()).unwrap().is_err(), "{kind}: port {port}");
         }
-        for member in ["cwd", "rootDir"] {
-            for path in ["relative", "", "/p/\u{1b}[31m", &format!("/{}", "x".repeat(5000))] {
+        for member in ["cwd", "rootDir", "workspacePath"] {
+            for path in ["relative", "/p/\u{1b}[31m", &format!("/{}", "x".repeat(5000))] {
                 assert!(with(member, path.into()).is_none_or(|taken| taken.is_err()), "{kind}: {member}");
             }
         }
+        for token in ["", "two\r\nlines", &"x".repeat(5000)] {
+            assert!(with("authToken", token.into()).is_none_or(|taken| taken.is_err()), "{kind}: {token:?}");
+        }
         for contents in [&b""[..], b"{", b"\xff\xfe", b"[]", b"null", b"{}", b"{\"pid\":", &[b'['; 60_000]] {
-            assert!(read(kind, Some("/p/web"), contents).is_err(), "{kind}");
+            assert!(read(kind, contents).is_err(), "{kind}");
         }
         if let Some(Ok(record)) = with("name", "a\u{1b}]0;evil\u{7}\nb".into()) {
             assert!(!record.name.unwrap().contains(char::is_control));
@@ -154,8 +241,11 @@ fn hostile_traces_are_not_taken() {
     ] {
         let (_, mut file) = recorded().into_iter().find(|(other, _)| *other == kind).unwrap();
         file["mcp"] = mcp;
-        assert_eq!(read(kind, None, file.to_string().as_bytes()), Err(Unfit::Invalid("mcp")));
+        assert_eq!(read(kind, file.to_string().as_bytes()), Err(Unfit::Invalid("mcp")));
     }
+    // The port of another file, as if this one had been copied.
+    let other = json!({"port": 41_235, "workspacePath": "/p/web", "authToken": "0f0f"});
+    assert_eq!(read(SourceKind::Gemini, other.to_string().as_bytes()), Err(Unfit::Invalid("port")));
 }
 
 #[test]
@@ -163,7 +253,7 @@ fn servers_that_speak_no_mcp_are_only_servers() {
     let of = |kind: SourceKind, member: &str, value: Value| {
         let (_, mut file) = recorded().into_iter().find(|(other, _)| *other == kind).unwrap();
         file[member] = value;
-        read(kind, Some("/p/web"), file.to_string().as_bytes())
+        read(kind, file.to_string().as_bytes())
     };
     let speaks = |record: Result<Record, Unfit>| record.unwrap().mcp.is_some();
     assert!(!speaks(of(SourceKind::Devframe, "mcp", Value::Null)));
@@ -217,6 +307,7 @@ impl Home {
         };
         config.sources.choice = "all".parse().unwrap();
         config.sources.home = Some(directory.path().to_owned());
+        config.sources.temporary = Some(directory.path().join("tmp"));
         config.sources.projects = vec![directory.path().join("web")];
         Self { hub: Hub::start(config), directory }
     }
