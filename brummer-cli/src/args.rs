@@ -395,6 +395,9 @@ struct RunArgs {
     /// Let in every program of every user of this machine, without a token
     #[arg(long)]
     no_token: bool,
+    /// Give scripts a terminal instead of pipes: colours, animations that are folded into what they leave, and keys
+    #[arg(long)]
+    pty: bool,
     /// Write the log of each script into a file in this directory, too; it is made if it is not there
     #[arg(long, value_name = "DIR")]
     log_dir: Option<PathBuf>,
@@ -415,6 +418,9 @@ struct GuardArgs {
     /// It has the standard input and the terminal of whoever starts it
     #[arg(long)]
     attached: bool,
+    /// Its standard streams are a terminal of its own
+    #[arg(long, conflicts_with = "attached")]
+    terminal: bool,
     #[arg(last = true, required = true)]
     command: Vec<OsString>,
 }
@@ -504,7 +510,7 @@ pub(crate) enum Command {
     /// Run the scripts of a project.
     Run(Project),
     /// Stand between `run` and a script, or `register` and its command.
-    Guard { is_attached: bool, program: OsString, arguments: Vec<OsString> },
+    Guard { terminal: GuardedTerminal, program: OsString, arguments: Vec<OsString> },
     /// Serve a declared server.
     Supervise,
     /// Show the instances.
@@ -551,6 +557,16 @@ impl Command {
     }
 }
 
+/// Which terminal a guarded command has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum GuardedTerminal {
+    None,
+    /// One that was made for it.
+    Own,
+    /// That of whoever started the guard.
+    Callers,
+}
+
 /// What `run` is to run, and how it is to be found.
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
@@ -561,6 +577,8 @@ pub(crate) struct Project {
     pub(crate) name: Option<String>,
     /// What clients may set in the environment of scripts.
     pub(crate) allow_env: Vec<String>,
+    /// Whether scripts have a terminal.
+    pub(crate) pty: bool,
     /// Where to write the logs, too.
     pub(crate) log_dir: Option<PathBuf>,
     /// Whether MCP servers of dev servers are announced.
@@ -693,11 +711,16 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
         (false, Some(CliCommand::Completions { shell })) => Command::Completions(shell),
         (false, Some(CliCommand::Man { out })) => Command::Man(out),
         (false, Some(CliCommand::Run(run))) => run.into_command(directories()?),
-        (false, Some(CliCommand::Guard(GuardArgs { attached, command }))) => {
+        (false, Some(CliCommand::Guard(GuardArgs { attached, terminal, command }))) => {
             let mut words = command.into_iter();
             // clap has seen to it that there is one.
             let program = words.next().unwrap_or_default();
-            Command::Guard { is_attached: attached, program, arguments: words.collect() }
+            let terminal = match (attached, terminal) {
+                (true, _) => GuardedTerminal::Callers,
+                (false, true) => GuardedTerminal::Own,
+                (false, false) => GuardedTerminal::None,
+            };
+            Command::Guard { terminal, program, arguments: words.collect() }
         }
         (false, Some(CliCommand::Supervise { name: _ })) => Command::Supervise,
         (true, Some(_)) => {
@@ -885,6 +908,7 @@ impl RunArgs {
             command,
             allow_env,
             no_token,
+            pty,
             log_dir,
             no_dev_mcp,
             exit,
@@ -900,6 +924,7 @@ impl RunArgs {
             port,
             name,
             allow_env,
+            pty,
             log_dir,
             dev_mcp: !no_dev_mcp,
             exit,

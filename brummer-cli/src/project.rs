@@ -33,6 +33,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     options.port = project.port;
     options.name = project.name;
     options.allow_env = project.allow_env;
+    options.pty = project.pty;
     options.log_dir = project.log_dir;
     options.dev_mcp = project.dev_mcp;
     options.exit = project.exit;
@@ -68,7 +69,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
 
 fn failure(error: RunError) -> Failure {
     let status = match &error {
-        RunError::NoDirectory(_) => ExitStatus::Usage,
+        RunError::NoDirectory(_) | RunError::NoTerminals => ExitStatus::Usage,
         _ => ExitStatus::Failure,
     };
     Failure::from(error).with_status(status)
@@ -77,11 +78,15 @@ fn failure(error: RunError) -> Failure {
 /// Stands between `run` and a script, or `register` and its command.
 #[cfg(unix)]
 pub(crate) fn guard(
-    is_attached: bool,
+    terminal: args::GuardedTerminal,
     program: &OsStr,
     arguments: &[OsString],
 ) -> Result<ExitStatus, Failure> {
-    let attachment = if is_attached { Attachment::Terminal } else { Attachment::None };
+    let attachment = match terminal {
+        args::GuardedTerminal::None => Attachment::None,
+        args::GuardedTerminal::Own => Attachment::Own,
+        args::GuardedTerminal::Callers => Attachment::Terminal,
+    };
     brummer_run::guard::serve(attachment, program, arguments)?;
     Ok(ExitStatus::Success)
 }
@@ -89,7 +94,7 @@ pub(crate) fn guard(
 /// On Windows a job object does it.
 #[cfg(windows)]
 pub(crate) fn guard(
-    _is_attached: bool,
+    _terminal: args::GuardedTerminal,
     _program: &OsStr,
     _arguments: &[OsString],
 ) -> Result<ExitStatus, Failure> {

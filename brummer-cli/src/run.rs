@@ -43,9 +43,9 @@ fn say(answer: &clap::Error) -> ExitStatus {
 }
 
 fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
-    if let Command::Guard { is_attached, program, arguments } = &invocation.command {
+    if let Command::Guard { terminal, program, arguments } = &invocation.command {
         // It has a runtime of its own, and its standard streams are those of a script.
-        return project::guard(*is_attached, program, arguments);
+        return project::guard(*terminal, program, arguments);
     }
     invocation.color.write_global();
     logging::start(&invocation.logs)?;

@@ -13,6 +13,9 @@
 //! all its descendants, first gracefully and after [`ORPHAN_GRACE`] firmly. The output does not pass through the guard: the
 //! script has the pipes themselves.
 //!
+//! A script with a pseudo terminal ([`TERMINAL`]) has it as its standard streams, and the guard makes it the terminal of its
+//! session. When `run` ends, the terminal does, too, and the system sends SIGHUP besides.
+//!
 //! An attached command ([`Attached`](crate::attached::Attached)) keeps the standard streams, the terminal and the process
 //! group of whoever started it. Its guard then leads a group of its own, which the terminal knows nothing of, and hands on
 //! the signals that it is told of.
@@ -28,6 +31,9 @@ mod watch;
 /// How long a script may take to end when `run` has died: nobody waits for it, and its port should be free soon.
 #[cfg(unix)]
 pub(crate) const ORPHAN_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What this program must be given, besides what makes it a guard, when the script has a terminal of its own.
+pub const TERMINAL: &str = "--terminal";
 
 #[cfg(unix)]
 pub(crate) use descendants::parents;

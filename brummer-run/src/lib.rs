@@ -37,6 +37,8 @@ mod prompts;
 mod resources;
 mod run;
 mod script;
+#[cfg(unix)]
+mod terminal;
 mod tools;
 mod typing;
 

@@ -14,6 +14,8 @@ pub(crate) mod ansi;
 mod asking;
 mod echo;
 mod files;
+#[cfg_attr(windows, expect(dead_code, reason = "there are no pseudo terminals on Windows"))]
+mod fold;
 mod intake;
 pub(crate) mod level;
 pub(crate) mod mask;
@@ -44,6 +46,11 @@ pub(crate) use self::{
     search::{Entry, Filter, Page, Start},
 };
 use self::{asking::Asking, store::Store};
+#[cfg(unix)]
+pub(crate) use self::{
+    fold::{COLUMNS, ROWS},
+    intake::read_terminal,
+};
 use crate::{
     console::Console,
     detect::{

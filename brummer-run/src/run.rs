@@ -67,6 +67,8 @@ pub struct RunOptions {
     /// What this program must be given, before a program and its arguments, to call [`guard::serve`](crate::guard) with
     /// these. Not used on Windows.
     pub guard: Vec<OsString>,
+    /// Whether scripts have a pseudo terminal instead of pipes. There is none on Windows.
+    pub pty: bool,
     /// Where to write the log of each script, besides; it is made if it is not there.
     pub log_dir: Option<PathBuf>,
     /// Whether MCP servers that dev servers have themselves are announced.
@@ -93,6 +95,7 @@ impl RunOptions {
             directories: Directories::from_env(),
             allow_env: Vec::new(),
             guard,
+            pty: false,
             log_dir: None,
             dev_mcp: true,
             exit: false,
@@ -112,6 +115,9 @@ pub enum RunError {
     /// The scripts that were asked for cannot be had.
     #[error("{0}")]
     Project(String),
+    /// This system has no pseudo terminals that are made use of.
+    #[error("--pty is not available on Windows; without it, scripts have pipes")]
+    NoTerminals,
     /// The log cannot be written where it was asked for.
     #[error(transparent)]
     LogDir(#[from] LogDirError),
@@ -138,6 +144,9 @@ pub async fn run(
     stop: CancellationToken,
     kill: CancellationToken,
 ) -> Result<Option<i32>, RunError> {
+    if cfg!(windows) && options.pty {
+        return Err(RunError::NoTerminals);
+    }
     let directory = directory(&options.directory)?;
     let given = options.command.map(|(program, arguments)| Arc::new(Declared::given(program, arguments)));
     let (project, commands, doubt) = plan(&directory, &options.scripts, given.as_ref()).await?;
@@ -150,8 +159,11 @@ pub async fn run(
     let logs_end = CancellationToken::new();
     let scripts_end = CancellationToken::new();
     let logs = Logs::spawn(DEFAULT_LINES, console.clone(), files.clone(), &tasks, logs_end.clone());
-    let launcher =
-        Launcher { guard: options.guard, environment: script::environment(|name| std::env::var_os(name)) };
+    let launcher = Launcher {
+        guard: options.guard,
+        environment: script::environment(|name| std::env::var_os(name)),
+        terminal: options.pty,
+    };
     let script_tasks = TaskTracker::new();
     let scripts = Scripts::spawn(
         launcher,
@@ -170,6 +182,7 @@ pub async fn run(
         scripts: scripts.clone(),
         directories: options.directories.clone(),
         permits: Permits::new(options.allow_env).into(),
+        has_keys: options.pty,
         nonce: fastrand::u32(..),
         stopping: scripts_end.clone(),
     };

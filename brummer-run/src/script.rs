@@ -103,6 +103,9 @@ pub(crate) struct Launcher {
     #[cfg_attr(windows, expect(dead_code, reason = "there are no guards on Windows"))]
     pub(crate) guard: Vec<OsString>,
     pub(crate) environment: Vec<(&'static str, &'static str)>,
+    /// Whether they have a pseudo terminal instead of pipes.
+    #[cfg_attr(windows, expect(dead_code, reason = "there are no pseudo terminals on Windows"))]
+    pub(crate) terminal: bool,
 }
 
 /// What came of a wish to start a script.

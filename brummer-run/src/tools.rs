@@ -61,6 +61,8 @@ pub(crate) struct App {
     pub(crate) directories: Directories,
     /// What clients may set in the environment of scripts.
     pub(crate) permits: Arc<Permits>,
+    /// Whether keys mean to scripts what they mean at a terminal.
+    pub(crate) has_keys: bool,
     /// Tells the cursors of this run from those of another.
     pub(crate) nonce: u32,
     /// Cancelled when the run ends: nothing waits any longer then.

@@ -13,6 +13,8 @@ mod offers;
 mod ports;
 mod scripts;
 mod streams;
+#[cfg(unix)]
+mod terminals;
 mod troubles;
 
 use std::{

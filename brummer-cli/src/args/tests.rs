@@ -223,7 +223,7 @@ fn what_is_asked_of_instances_arrives() {
 
 #[test]
 fn a_guard_takes_everything_as_it_is() {
-    let Command::Guard { is_attached: false, program, arguments } =
+    let Command::Guard { terminal: GuardedTerminal::None, program, arguments } =
         parsed("guard -- npm run dev -- --no-tui --help").unwrap().command
     else {
         panic!("another command")
@@ -233,7 +233,7 @@ fn a_guard_takes_everything_as_it_is() {
         ("npm".into(), ["run", "dev", "--", "--no-tui", "--help"].map(OsString::from).into())
     );
     let attached = parsed("guard --attached -- npm").unwrap().command;
-    assert!(matches!(attached, Command::Guard { is_attached: true, .. }));
+    assert!(matches!(attached, Command::Guard { terminal: GuardedTerminal::Callers, .. }));
     assert!(!refused("--help").contains("guard"));
 }
 

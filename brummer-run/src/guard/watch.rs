@@ -44,6 +44,8 @@ const AGAIN_AT_MOST: Duration = Duration::from_secs(1);
 pub enum Attachment {
     /// Nothing: it has a session of its own.
     None,
+    /// Its standard streams are a terminal of its own.
+    Own,
     /// It stays in the group of whoever started this process.
     Terminal,
 }
@@ -53,6 +55,8 @@ struct Place {
     stdin: Stdio,
     /// The group that it joins; one of its own without.
     group: Option<Pid>,
+    /// Standard output is the terminal of this session.
+    has_terminal: bool,
 }
 
 /// Runs a script as its guard: the whole life of the process that was started for this. Standard input is the socket to
@@ -63,13 +67,18 @@ struct Place {
 pub fn serve(attachment: Attachment, program: &OsStr, arguments: &[OsString]) -> io::Result<()> {
     let channel = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let group = (attachment == Attachment::Terminal).then(rustix::process::getpgrp);
-    let place = Place { stdin: receive_stdin(&channel)?, group };
+    let has_terminal = attachment == Attachment::Own;
+    let place = Place { stdin: receive_stdin(&channel)?, group, has_terminal };
     channel.set_nonblocking(true)?;
     let reports = channel.try_clone()?;
     name_this_process();
     // Both fail when this process leads a group already, which a child just started does not.
     match attachment {
         Attachment::None => drop(rustix::process::setsid()),
+        Attachment::Own => {
+            rustix::process::setsid()?;
+            rustix::process::ioctl_tiocsctty(io::stdout())?;
+        }
         Attachment::Terminal => drop(rustix::process::setpgid(None, None)),
     }
     #[cfg(target_os = "linux")]
@@ -150,7 +159,14 @@ async fn guard(
 /// Starts the script.
 fn start(place: Place, program: &OsStr, arguments: &[OsString]) -> io::Result<Child> {
     let group = place.group.map_or(0, Pid::as_raw_pid);
-    Command::new(program).args(arguments).stdin(place.stdin).process_group(group).spawn()
+    let script = Command::new(program).args(arguments).stdin(place.stdin).process_group(group).spawn()?;
+    if place.has_terminal {
+        let group = Pid::from_child(&script);
+        // It fails only when the script has ended already. Whoever has read before it was in front was stopped for it.
+        let _ = rustix::termios::tcsetpgrp(io::stdout(), group)
+            .and_then(|()| rustix::process::kill_process_group(group, Signal::CONT));
+    }
+    Ok(script)
 }
 
 /// Takes the standard input that is handed over with the first byte on the socket.

@@ -17,7 +17,7 @@ const ESCAPE: char = '\x1b';
 
 /// Where in a sequence the reader is (ECMA-48, and what xterm makes of it).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
+pub(super) enum State {
     Text,
     /// After ESC.
     Escape,
@@ -86,7 +86,7 @@ fn read(line: &str, keep_colours: bool) -> String {
 
 impl State {
     /// After a character.
-    fn after(self, c: char) -> Self {
+    pub(super) fn after(self, c: char) -> Self {
         match self {
             Self::Text => match c {
                 ESCAPE => Self::Escape,

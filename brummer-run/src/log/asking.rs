@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use regex::Regex;
 
-use super::{ansi, mask};
+use super::{ansi, fold::PROMPTS, mask};
 
 /// A longer line is no question.
 const MAX_QUESTION: usize = 400;
+
+/// The most lines below a question.
+const MAX_ANSWERS: usize = 40;
 
 /// `(y/N)` and the like at the end of a line.
 static CHOICE: LazyLock<Regex> = LazyLock::new(|| {
@@ -67,6 +70,19 @@ impl Asking {
 /// The question at the end of some lines.
 fn question(lines: &[u8], is_unfinished: bool) -> Option<String> {
     let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
+    last_line(lines, is_unfinished).or_else(|| if is_unfinished { prompt(lines) } else { None })
+}
+
+/// A question on a terminal whose answers stand below it.
+fn prompt(lines: &[u8]) -> Option<String> {
+    let text = super::text(lines);
+    let mut shown = text.lines().rev().take(MAX_ANSWERS).map(ansi::strip);
+    let is_prompt = |line: &String| PROMPTS.iter().any(|prompt| line.starts_with(prompt));
+    let asked = shown.find(|line| line.len() <= MAX_QUESTION && is_prompt(line))?;
+    Some(mask::mask(asked.trim()).into_owned())
+}
+
+fn last_line(lines: &[u8], is_unfinished: bool) -> Option<String> {
     let start = memchr::memrchr(b'\n', lines).map_or(0, |end| end + 1);
     let line = lines.get(start..).filter(|line| line.len() <= MAX_QUESTION)?;
     // Most lines end otherwise.
@@ -112,6 +128,15 @@ mod tests {
         {
             assert_eq!(question(text.as_bytes(), true), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_question_may_stand_above_its_answers() {
+        let clack = "│\n\x1b[36m◆\x1b[39m  Framework\n│  ● Astro\n│  ○ Vite\n└\n";
+        assert_eq!(question(clack.as_bytes(), true).unwrap(), "◆  Framework");
+        assert_eq!(question(clack.as_bytes(), false), None);
+        assert_eq!(question(b"? Pick\n> a\n  b\n\narrows navigate\n", true).unwrap(), "? Pick");
+        assert_eq!(question("◇  Framework\n│  Vite\n".as_bytes(), true), None);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use tokio::{
 
 use super::{Block, Logs, mask, splitter::Splitter};
 use crate::console::Console;
+#[cfg(unix)]
+use crate::terminal::{Display, Keyboard};
 
 /// How much is read at once: as much as a pipe of Linux holds.
 const READ: usize = 64 * 1024;
@@ -55,6 +57,37 @@ pub(crate) async fn read(mut stream: impl AsyncRead + Unpin, is_error: bool, int
     }
     if let Some(lines) = splitter.flush(&mut buffer) {
         intake.take(is_error, lines, false).await;
+    }
+}
+
+/// Reads a terminal of a process to its end, as a person would. The keyboard is for what the terminal itself answers.
+#[cfg(unix)]
+pub(crate) async fn read_terminal(mut display: Display, mut keyboard: Keyboard, intake: Intake) {
+    let mut fold = super::fold::Fold::default();
+    let mut buffer = BytesMut::with_capacity(READ);
+    loop {
+        let due = fold.due();
+        let told = tokio::select! {
+            biased;
+            // What animates without a pause must not keep back what stands.
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => fold.settle(Instant::now()),
+            read = display.read_buf(&mut buffer) => match read {
+                Ok(0) | Err(_) => break,
+                Ok(_) => fold.write(&buffer.split(), Instant::now()),
+            },
+        };
+        buffer.reserve(READ);
+        let replies = fold.take_replies();
+        if !replies.is_empty() {
+            // A program that reads nothing needs no answer.
+            let _ = keyboard.enter(&replies);
+        }
+        if let Some(told) = told {
+            intake.take(false, told.lines, told.is_unfinished).await;
+        }
+    }
+    if let Some(told) = fold.end() {
+        intake.take(false, told.lines, false).await;
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 pub(crate) const MAX_LINE: usize = 16 * 1024;
 
 /// What is put behind a line that was cut.
-const CUT: &[u8] = " … (line cut)\n".as_bytes();
+pub(super) const CUT: &[u8] = " … (line cut)\n".as_bytes();
 
 /// The state between two reads.
 #[derive(Debug, Default)]

@@ -48,6 +48,10 @@ impl Task {
     async fn watch(&self, mut child: Child, mut orders: mpsc::Receiver<Told>) -> Outcome {
         let intake = Intake { process: self.process, logs: self.logs.clone(), console: self.console.clone() };
         let mut readers = JoinSet::new();
+        #[cfg(unix)]
+        if let Some((display, keyboard)) = child.terminal() {
+            readers.spawn(crate::log::read_terminal(display, keyboard, intake.clone()));
+        }
         if let Some(stdout) = child.stdout() {
             readers.spawn(read(stdout, false, intake.clone()));
         }
@@ -88,6 +92,8 @@ impl Task {
                 },
             }
         }
+        // A terminal ends when nobody holds it any more.
+        drop(child);
         let until = Instant::now() + REST_OF_OUTPUT;
         while let Ok(Some(_)) = timeout_at(until, readers.join_next()).await {}
         outcome

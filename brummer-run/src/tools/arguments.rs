@@ -56,6 +56,10 @@ pub(super) enum Key {
     Down,
     Left,
     Right,
+    #[serde(rename = "ctrl-c")]
+    Interrupt,
+    #[serde(rename = "ctrl-d")]
+    EndOfInput,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

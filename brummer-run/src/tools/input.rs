@@ -27,6 +27,11 @@ async fn enter(app: &App, input: &Input) -> Result<Answer<Entered>, CallError> {
             let end = if input.enter.unwrap_or(true) { "\n" } else { "" };
             (format!("{text}{end}").into_bytes(), format!("{} characters", text.chars().count()))
         }
+        (None, Some(Key::Interrupt | Key::EndOfInput)) if !app.has_keys => {
+            return Err(CallError::new(
+                "scripts of this run have no terminal, so this key means nothing to them: use scripts_stop, or start `run` with --pty",
+            ));
+        }
         (None, Some(key)) => (key.bytes().to_vec(), "the key".to_owned()),
         _ => return Err(CallError::new("give either `text` or `key`")),
     };
@@ -71,6 +76,8 @@ impl Key {
             Self::Down => b"\x1b[B",
             Self::Right => b"\x1b[C",
             Self::Left => b"\x1b[D",
+            Self::Interrupt => b"\x03",
+            Self::EndOfInput => b"\x04",
         }
     }
 }
