@@ -294,7 +294,7 @@ struct GlobalArgs {
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
     /// Other tools whose servers are found: all, none, or names of sources separated by commas, such as next,portless,ports
-    /// [default: all; none with a data directory of its own]
+    /// [default: all; only run with a data directory of its own]
     #[arg(long, value_name = "LIST", global = true, help_heading = "Discovery")]
     sources: Option<SourceChoice>,
     /// Only instances with this label: label=NAME or label=NAME=VALUE

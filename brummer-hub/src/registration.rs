@@ -291,27 +291,46 @@ fn package_name(package: &Path) -> Option<String> {
     Some(package.name).filter(|name| !name.trim().is_empty() && name.len() <= MAX_NAME_BYTES)
 }
 
-/// Writes the file so that it appears whole or not at all.
+/// Writes the doorbell so that it appears whole or not at all.
 fn write(directories: &Directories, name: &str, contents: &[u8]) -> Result<PathBuf, RegistrationError> {
-    let failed = |path: &Path, source| RegistrationError::Write { path: path.to_owned(), source };
-    let (temporary, instances) = (directories.temporary(), directories.instances());
-    for directory in [&temporary, &instances] {
-        create_private(directory).map_err(|source| failed(directory, source))?;
+    let file = directories.instances().join(name);
+    write_whole(directories, &file, contents)
+        .map_err(|(path, source)| RegistrationError::Write { path, source })?;
+    Ok(file)
+}
+
+/// Writes a file of a directory beside that for temporary files so that it appears whole or not at all.
+///
+/// # Errors
+/// What failed, and at which path.
+pub(crate) fn write_whole(
+    directories: &Directories,
+    file: &Path,
+    contents: &[u8],
+) -> Result<(), (PathBuf, io::Error)> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| (path, source)
+    };
+    let temporary = directories.temporary();
+    let directory = file.parent().unwrap_or(&directories.data);
+    for directory in [&*temporary, directory] {
+        create_private(directory).map_err(failed(directory))?;
     }
     // A number of its own, so that two that announce the same id do not write into each other's file.
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
     let draft = temporary.join(format!("{name}.{:016x}.tmp", fastrand::u64(..)));
-    let file = instances.join(name);
-    let written = write_new(&draft, contents).map_err(|source| failed(&draft, source));
-    let placed = written.and_then(|()| fs::rename(&draft, &file).map_err(|source| failed(&file, source)));
+    let written = write_new(&draft, contents).map_err(failed(&draft));
+    let placed = written.and_then(|()| fs::rename(&draft, file).map_err(failed(file)));
     if placed.is_err() {
         // Nothing more can be done about a draft that cannot be removed.
         let _ = fs::remove_file(&draft);
     }
     placed?;
-    if let Err(error) = sync_directory(&instances) {
-        tracing::debug!(directory = %instances.display(), %error, "cannot make a rename durable");
+    if let Err(error) = sync_directory(directory) {
+        tracing::debug!(directory = %directory.display(), %error, "cannot make a rename durable");
     }
-    Ok(file)
+    Ok(())
 }
 
 fn write_new(draft: &Path, contents: &[u8]) -> io::Result<()> {

@@ -23,9 +23,11 @@ mod places;
 mod portless;
 mod ports;
 mod record;
+mod run;
 mod scout;
 mod servers;
 mod storybook;
+mod tidewave;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -38,6 +40,7 @@ use std::{
 };
 
 pub(crate) use record::Sighting;
+pub use run::{ScriptServer, ScriptServers};
 pub(crate) use scout::{Orders, Projects, Scout};
 pub use servers::DevServer;
 pub(crate) use servers::{Servers, Surveyor};
@@ -71,13 +74,17 @@ pub enum SourceKind {
     Apps,
     /// What the user's own programs listen on in a known project.
     Ports,
+    /// Tidewave, within dev servers that are known by another source.
+    Tidewave,
+    /// What scripts of `brummer-hub run` serve.
+    Run,
     /// A person, in a file ([`DeclaredServer`](crate::declared::DeclaredServer)).
     Config,
 }
 
 impl SourceKind {
     /// Those that can be switched on and off: those of other tools.
-    pub const SWITCHABLE: [Self; 10] = [
+    pub const SWITCHABLE: [Self; 12] = [
         Self::Devframe,
         Self::Storybook,
         Self::Next,
@@ -88,6 +95,8 @@ impl SourceKind {
         Self::Gemini,
         Self::Apps,
         Self::Ports,
+        Self::Tidewave,
+        Self::Run,
     ];
 
     /// Its name on all surfaces.
@@ -105,13 +114,15 @@ impl SourceKind {
             Self::Gemini => "gemini",
             Self::Apps => "apps",
             Self::Ports => "ports",
+            Self::Tidewave => "tidewave",
+            Self::Run => "run",
             Self::Config => "config",
         }
     }
 
     fn source(self) -> Option<&'static dyn Source> {
         match self {
-            Self::Doorbell | Self::Config | Self::Apps | Self::Ports => None,
+            Self::Doorbell | Self::Config | Self::Apps | Self::Ports | Self::Tidewave => None,
             Self::Devframe => Some(&devframe::Devframe),
             Self::Storybook => Some(&storybook::Storybook),
             Self::Next => Some(&next::Next),
@@ -120,6 +131,7 @@ impl SourceKind {
             Self::Portless => Some(&portless::Portless),
             Self::JetBrains => Some(&jetbrains::JetBrains),
             Self::Gemini => Some(&gemini::Gemini),
+            Self::Run => Some(&run::Run),
         }
     }
 }
@@ -145,7 +157,7 @@ impl FromStr for SourceKind {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum SourceChoice {
-    /// All; but none when doorbells are looked for in one directory only (`BRUMMER_DATA_DIR`,
+    /// All; but only [`SourceKind::Run`] when doorbells are looked for in one directory only (`BRUMMER_DATA_DIR`,
     /// [`Directories::only`](crate::discovery::Directories::only)), which is done to be apart from everything else.
     #[default]
     Auto,
@@ -186,7 +198,7 @@ impl SourceOptions {
     /// The sources that are read, when doorbells are looked for in one directory only or not.
     pub(crate) fn enabled(&self, is_apart: bool) -> Vec<SourceKind> {
         match &self.choice {
-            SourceChoice::Auto if is_apart => Vec::new(),
+            SourceChoice::Auto if is_apart => vec![SourceKind::Run],
             SourceChoice::Auto => SourceKind::SWITCHABLE.to_vec(),
             SourceChoice::Only(kinds) => kinds.clone(),
         }
@@ -216,6 +228,8 @@ trait Source: Sync {
 
 /// What the places of registries depend on.
 struct User<'a> {
+    /// The `brummer` directory.
+    data: &'a Path,
     home: Option<&'a Path>,
     temporary: Option<&'a Path>,
     variable: &'a dyn Fn(&str) -> Option<OsString>,

@@ -37,6 +37,7 @@ mod prompts;
 mod resources;
 mod run;
 mod script;
+mod serving;
 #[cfg(unix)]
 mod terminal;
 mod tools;

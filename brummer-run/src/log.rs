@@ -132,6 +132,7 @@ pub(crate) struct Logs {
     blocks: mpsc::Sender<Block>,
     questions: mpsc::Sender<Question>,
     progress: watch::Receiver<Progress>,
+    url_count: watch::Receiver<u64>,
 }
 
 impl Logs {
@@ -146,6 +147,7 @@ impl Logs {
         let (blocks, incoming) = mpsc::channel(BLOCKS);
         let (questions, asked) = mpsc::channel(QUESTIONS);
         let (sender, progress) = watch::channel(Progress::default());
+        let (urls, url_count) = watch::channel(0);
         let task = LogTask {
             store: Store::new(limit, files),
             asking: Asking::default(),
@@ -153,15 +155,21 @@ impl Logs {
             asked,
             waiting: Vec::new(),
             progress: sender,
+            urls,
             console,
         };
         tasks.spawn(task.run(stop));
-        Self { blocks, questions, progress }
+        Self { blocks, questions, progress, url_count }
     }
 
     /// How far it is, now and whenever that changes.
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.clone()
+    }
+
+    /// How many URLs were found, now and whenever that changes.
+    pub(crate) fn url_count(&self) -> watch::Receiver<u64> {
+        self.url_count.clone()
     }
 
     /// Makes room for a process, which runs this command.
@@ -237,6 +245,7 @@ struct LogTask {
     asked: mpsc::Receiver<Question>,
     waiting: Vec<Waiting>,
     progress: watch::Sender<Progress>,
+    urls: watch::Sender<u64>,
     console: Console,
 }
 
@@ -320,6 +329,7 @@ impl LogTask {
     /// Tells everybody what has changed.
     fn publish(&mut self) {
         for url in self.store.take_new_urls() {
+            self.urls.send_modify(|count| *count += 1);
             if url.is_local
                 && let Some((_, name)) = self.store.names(url.process)
             {

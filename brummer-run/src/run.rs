@@ -27,6 +27,7 @@ use crate::{
     project::{self, Declared, Project, ProjectError},
     prompts, resources,
     script::{self, Command, Launch, Launcher, Permits, Scripts, Started},
+    serving,
     tools::{self, App},
     typing,
 };
@@ -200,6 +201,7 @@ pub async fn run(
     if options.dev_mcp {
         tasks.spawn(joining::watch(app.clone(), console.clone(), scripts_end.clone()));
     }
+    tasks.spawn(serving::watch(app.clone(), server.id().clone(), scripts_end.clone()));
     tasks.spawn(resources::watch(app, changes, logs_end.clone()));
     greet(&console, &directory, project.as_ref(), doubt.as_deref(), &server);
     if let Some(log_dir) = &log_dir {

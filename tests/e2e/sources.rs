@@ -195,9 +195,33 @@ async fn labels_select_what_is_listed() {
 const SILENT: &str = "const server = require('http').createServer((_, it) => it.end('hi')); \
                       server.listen(0, '127.0.0.1', () => console.log(server.address().port));";
 
-/// Starts it in a project and returns its port.
-async fn silent(project: &Path) -> (tokio::process::Child, u16) {
-    std::fs::write(project.join("server.js"), SILENT).unwrap();
+/// A server with Tidewave within, of the kind that refuses whatever has an `Origin`; its tool says what it was asked.
+const TIDEWAVE: &str = r"
+const seen = [];
+const answer = ({ id, method, params }) => ({ jsonrpc: '2.0', id, result: {
+    initialize: { protocolVersion: '2025-03-26', capabilities: { tools: {} }, serverInfo: { name: 'tidewave', version: '1' } },
+    'tools/list': { tools: [{ name: 'seen', inputSchema: { type: 'object' } }] },
+    'tools/call': { content: [{ type: 'text', text: seen.join(' ') }] },
+    ping: {},
+}[method] });
+const server = require('http').createServer((request, response) => {
+    let body = '';
+    request.on('data', (part) => (body += part)).on('end', () => {
+        seen.push(request.method + request.url);
+        const is = (method, url) => request.method === method && request.url === url;
+        if (request.headers.origin) return response.writeHead(403).end();
+        if (is('GET', '/tidewave/config')) return response.end(JSON.stringify({ project_name: 'shop' }));
+        if (!is('POST', '/tidewave/mcp')) return response.writeHead(request.url === '/tidewave/mcp' ? 405 : 404).end();
+        const message = JSON.parse(body);
+        if (message.id === undefined) return response.writeHead(202).end();
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer(message)));
+    });
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));";
+
+/// Starts a server in a project and returns its port.
+async fn serve(project: &Path, server: &str) -> (tokio::process::Child, u16) {
+    std::fs::write(project.join("server.js"), server).unwrap();
     let mut node = tokio::process::Command::new("node");
     node.arg("server.js").current_dir(project).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = node.spawn().unwrap();
@@ -227,10 +251,10 @@ async fn a_server_that_tells_nobody_is_seen_by_its_port_until_it_is_killed() {
     }
     let home = Home::new();
     let (project, elsewhere) = (home.project("web"), home.project("other"));
-    let (mut other, _) = silent(&elsewhere).await;
+    let (mut other, _) = serve(&elsewhere, SILENT).await;
     let options = HubOptions::args(&["--sources", "ports,portless"]).cwd(project.clone());
     let hub = Hub::start(&home, options).await;
-    let (mut server, port) = silent(&project).await;
+    let (mut server, port) = serve(&project, SILENT).await;
     let found = servers_until(&hub, "it is seen", |servers| !servers.is_empty()).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert_json!(found[0], "/url", format!("http://localhost:{port}/"));
@@ -277,4 +301,57 @@ async fn the_companion_of_an_editor_is_sent_its_token() {
     let listed = hub.hub_tool("instances_list", json!({})).await;
     assert!(listed.get("dev_servers").is_none(), "an editor is no dev server: {listed}");
     hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn tidewave_is_asked_for_only_where_a_project_uses_it() {
+    if is_wine() {
+        return;
+    }
+    let home = Home::new();
+    let project = home.project("shop");
+    std::fs::write(project.join("Gemfile"), "gem \"tidewave\"").unwrap();
+    let plain = home.project("plain");
+    let (mut with, port) = serve(&project, TIDEWAVE).await;
+    let (mut without, other) = serve(&plain, TIDEWAVE).await;
+    let options = |directory: &Path| HubOptions::args(&["--sources", "ports,tidewave"]).cwd(directory.into());
+    let hub = Hub::start(&home, options(&project)).await;
+    let found = |list: &[Value]| list.iter().any(|it| it["source"] == "tidewave" && it["state"] == "active");
+    let list = hub.instances_until("it is found", found).await;
+    assert_json!(list[0], "/port", port);
+    assert_json!(list[0], "/path", process_path(&project));
+    let called = hub.call("instances_call", json!({ "instance_id": list[0]["id"], "tool": "seen" })).await;
+    assert!(called.text().starts_with("GET/tidewave/config POST/tidewave/mcp"), "{}", called.raw);
+    let servers = servers_until(&hub, "it is a dev server too", |servers| !servers.is_empty()).await;
+    assert_eq!(servers[0]["instance"], list[0]["alias"], "{servers:?}");
+    with.kill().await.unwrap();
+    hub.instances_until("it is gone", <[Value]>::is_empty).await;
+    hub.end_quietly().await;
+
+    let hub = Hub::start(&home, options(&plain)).await;
+    servers_until(&hub, "it is seen", |servers| servers.iter().any(|it| it["port"] == other)).await;
+    hub.end_quietly().await;
+    let asked = asked_of(other).await;
+    assert!(asked.ends_with("POST/tidewave/mcp") && !asked.contains("config"), "{asked}");
+    without.kill().await.unwrap();
+}
+
+/// What a server with Tidewave says that it was asked, this question included.
+async fn asked_of(port: u16) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "seen" } })
+        .to_string();
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!(
+        "POST /tidewave/mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{call}",
+        call.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let body = body.find('{').map(|start| &body[start..=body.rfind('}').unwrap()]).unwrap();
+    let answer: Value = serde_json::from_str(body).unwrap();
+    answer["result"]["content"][0]["text"].as_str().unwrap().to_owned()
 }

@@ -128,7 +128,8 @@ impl Loaded {
         }
         let is_apart = hub.directories.watched.len() == 1;
         let is_on = |kind: &SourceKind| {
-            switched.iter().find(|it| it.kind == *kind).map_or(!is_apart, |switched| switched.on)
+            let is_read = !is_apart || *kind == SourceKind::Run;
+            switched.iter().find(|it| it.kind == *kind).map_or(is_read, |switched| switched.on)
         };
         hub.sources.choice = SourceChoice::Only(SourceKind::SWITCHABLE.into_iter().filter(is_on).collect());
     }

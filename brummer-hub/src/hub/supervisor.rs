@@ -136,10 +136,14 @@ impl Supervisor {
         let inspector = Inspector::start();
         let scout = options.scouting.take().map(|(kinds, projects, orders)| {
             let (teller, sightings) = mpsc::channel(SIGHTINGS);
-            let (surveyor, servers) = Surveyor::new(inspector.clone(), sightings, options.stop.child_token());
+            let asks = kinds.contains(&SourceKind::Tidewave).then(|| ringer.clone());
+            let (surveyor, servers) =
+                Surveyor::new(inspector.clone(), sightings, asks, options.stop.child_token());
             options.tasks.spawn(surveyor.run());
             let sources = options.config.sources.clone();
-            let scout = Scout::start(&kinds, sources, (projects.clone(), orders), ringer.clone(), teller);
+            let data = options.config.directories.data.clone();
+            let scout =
+                Scout::start(&kinds, data, sources, (projects.clone(), orders), ringer.clone(), teller);
             for directory in &options.config.sources.projects {
                 projects.tell(directory);
             }

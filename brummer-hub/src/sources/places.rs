@@ -43,7 +43,7 @@ pub(super) fn of_project(directory: &Path, home: Option<&Path>) -> BTreeSet<Path
 }
 
 /// The nearest directory around one that has a `.git`.
-fn repository<'a>(directory: &'a Path, home: Option<&Path>) -> Option<&'a Path> {
+pub(super) fn repository<'a>(directory: &'a Path, home: Option<&Path>) -> Option<&'a Path> {
     let outer = directory.ancestors().take(MAX_DEPTH);
     let mut outer = outer.take_while(|outer| home.is_none_or(|home| !home.starts_with(outer)));
     outer.find(|outer| outer.join(".git").exists())

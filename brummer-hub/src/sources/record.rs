@@ -50,6 +50,8 @@ pub(super) struct Record {
     pub(super) name: Option<String>,
     /// What serves: `vite`, `next`, `storybook`, … None for what is no dev server.
     pub(super) framework: Option<Cow<'static, str>>,
+    /// The script of a `run` that serves.
+    pub(super) script: Option<String>,
     pub(super) version: Option<String>,
     /// Where people open it.
     pub(super) url: String,
@@ -163,6 +165,7 @@ impl Record {
             key: String::new(),
             name: None,
             framework: None,
+            script: None,
             version: None,
             url: Origin { is_secure: false, address: None, port }.url("/"),
             also: Vec::new(),

@@ -111,6 +111,7 @@ impl Scout {
     /// Starts the thread. Never fails: what cannot be watched is found by the rounds, what cannot be read is left out.
     pub(crate) fn start(
         kinds: &[SourceKind],
+        data: PathBuf,
         options: SourceOptions,
         (projects, Orders(received)): (Projects, Orders),
         rings: mpsc::Sender<Ring>,
@@ -126,7 +127,7 @@ impl Scout {
             let SourceOptions { home, temporary, projects, .. } = options;
             let home = home.or_else(dirs::home_dir);
             let overflow = Arc::new(AtomicBool::new(false));
-            let registries = registries(&sources, home.as_deref(), temporary.as_deref());
+            let registries = registries(&sources, &data, home.as_deref(), temporary.as_deref());
             let names = interesting(&sources, registries.keys());
             let scouting = Scouting {
                 native: native(events, Arc::clone(&overflow), move |changed| signal_of(&names, changed))
@@ -136,6 +137,7 @@ impl Scout {
                     .ok(),
                 out: Out { rings, sightings, stop: stopped },
                 sources,
+                data,
                 home,
                 temporary,
                 working: projects.into_iter().next(),
@@ -186,10 +188,11 @@ impl Drop for Scout {
 /// Where the traces lie that are of no project.
 fn registries(
     sources: &[(SourceKind, &'static dyn Source)],
+    data: &Path,
     home: Option<&Path>,
     temporary: Option<&Path>,
 ) -> BTreeMap<PathBuf, SourceKind> {
-    let user = User { home, temporary, variable: &|name| env::var_os(name) };
+    let user = User { data, home, temporary, variable: &|name| env::var_os(name) };
     let of = |(kind, source): &(SourceKind, &'static dyn Source)| {
         let kind = *kind;
         source.registries(&user).into_iter().map(move |directory| (directory, kind)).collect::<Vec<_>>()
@@ -270,6 +273,7 @@ struct Scouting {
     native: Option<RecommendedWatcher>,
     out: Out,
     sources: Vec<(SourceKind, &'static dyn Source)>,
+    data: PathBuf,
     home: Option<PathBuf>,
     temporary: Option<PathBuf>,
     /// Where the hub's client works.
@@ -630,7 +634,8 @@ impl Scouting {
             return;
         }
         self.next_look = Instant::now() + LOOK_AROUND;
-        for (directory, kind) in registries(&self.sources, self.home.as_deref(), self.temporary.as_deref()) {
+        let (home, temporary) = (self.home.as_deref(), self.temporary.as_deref());
+        for (directory, kind) in registries(&self.sources, &self.data, home, temporary) {
             if self.registries.insert(directory.clone(), kind).is_none() {
                 self.register(&directory, kind);
             }

@@ -1,11 +1,12 @@
 //! The surveyor: owns the dev servers that other tools tell of, whether they speak MCP or not.
 //!
 //! Each record has a check of its own, a future: it asks the system whether the process that the record names listens on its
-//! port, and says so until that process ends. Nothing is sent to the port.
+//! port, and says so until that process ends. Nothing is sent to the port, but where the project uses Tidewave.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -15,15 +16,17 @@ use serde::Serialize;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     SourceKind, framework, places,
     record::{Seen, Sighting},
+    tidewave,
 };
 use crate::{
+    discovery::{Found, Ring},
     process::{self, Claim, Description, Identity, Inspector},
     terminal::clean_line,
 };
@@ -49,6 +52,9 @@ pub struct DevServer {
     pub also: Vec<String>,
     /// What serves: `vite`, `next`, `storybook`, …
     pub framework: String,
+    /// The script of a `run` that has started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
     /// Its project directory.
     pub path: String,
     /// The branch that is checked out there.
@@ -92,14 +98,23 @@ pub(crate) struct Servers {
 /// What a check has found.
 #[derive(Debug)]
 struct Finding {
-    file: PathBuf,
+    place: PathBuf,
     turn: u64,
-    server: Option<Arc<DevServer>>,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// It is there, or not.
+    Server(Option<Arc<DevServer>>),
+    /// It has Tidewave within.
+    Tidewave(Arc<Found>),
 }
 
 struct Entry {
     turn: u64,
     server: Option<Arc<DevServer>>,
+    tidewave: Option<Arc<Found>>,
     was_tried: bool,
     check: tokio::task::AbortHandle,
 }
@@ -108,6 +123,8 @@ struct Entry {
 pub(crate) struct Surveyor {
     inspector: Inspector,
     sightings: mpsc::Receiver<Sighting>,
+    /// Where the hub is told of Tidewave; none when it is not looked for.
+    rings: Option<mpsc::Sender<Ring>>,
     finder: mpsc::Sender<Finding>,
     findings: mpsc::Receiver<Finding>,
     servers: watch::Sender<Servers>,
@@ -122,6 +139,7 @@ impl Surveyor {
     pub(crate) fn new(
         inspector: Inspector,
         sightings: mpsc::Receiver<Sighting>,
+        rings: Option<mpsc::Sender<Ring>>,
         stop: CancellationToken,
     ) -> (Self, watch::Receiver<Servers>) {
         let (finder, findings) = mpsc::channel(FINDINGS);
@@ -129,6 +147,7 @@ impl Surveyor {
         let surveyor = Self {
             inspector,
             sightings,
+            rings,
             finder,
             findings,
             servers,
@@ -148,11 +167,11 @@ impl Surveyor {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                Some(finding) = self.findings.recv() => self.on_finding(finding),
+                Some(finding) = self.findings.recv() => self.on_finding(finding).await,
                 // Reaped, so that the set does not grow.
                 Some(_) = self.checks.join_next() => continue,
                 sighting = self.sightings.recv() => match sighting {
-                    Some(sighting) => self.on_sighting(sighting),
+                    Some(sighting) => self.on_sighting(sighting).await,
                     None => return,
                 },
             }
@@ -160,35 +179,67 @@ impl Surveyor {
         }
     }
 
-    fn on_sighting(&mut self, sighting: Sighting) {
+    async fn on_sighting(&mut self, sighting: Sighting) {
         match sighting {
             Sighting::Scanned => self.scanned = true,
-            Sighting::Gone(file) => self.forget(&file),
+            Sighting::Gone(place) => self.forget(&place).await,
             Sighting::Seen(seen) => {
-                self.forget(&seen.place);
+                self.forget(&seen.place).await;
                 if self.entries.len() >= MAX_SERVERS {
                     return;
                 }
                 self.turns += 1;
-                let (file, turn) = (seen.place.clone(), self.turns);
-                let (inspector, finder) = (self.inspector.clone(), self.finder.clone());
-                let check = self.checks.spawn(check(seen, turn, inspector, finder, self.stop.clone()));
-                self.entries.insert(file, Entry { turn, server: None, was_tried: false, check });
+                let (place, turn) = (seen.place.clone(), self.turns);
+                let check = Check {
+                    seen,
+                    turn,
+                    asks: self.rings.is_some(),
+                    inspector: self.inspector.clone(),
+                    finder: self.finder.clone(),
+                };
+                let check = self.checks.spawn(check.run(self.stop.clone()));
+                let entry = Entry { turn, server: None, tidewave: None, was_tried: false, check };
+                self.entries.insert(place, entry);
             }
         }
     }
 
-    fn forget(&mut self, file: &Path) {
-        if let Some(entry) = self.entries.remove(file) {
+    async fn forget(&mut self, place: &Path) {
+        if let Some(mut entry) = self.entries.remove(place) {
             entry.check.abort();
+            let tidewave = entry.tidewave.take();
+            self.withdraw(tidewave).await;
         }
     }
 
-    fn on_finding(&mut self, finding: Finding) {
+    async fn on_finding(&mut self, finding: Finding) {
         // The word of a former record is of no interest.
-        if let Some(entry) = self.entries.get_mut(&finding.file).filter(|entry| entry.turn == finding.turn) {
-            entry.server = finding.server;
-            entry.was_tried = true;
+        let entry = self.entries.get_mut(&finding.place).filter(|entry| entry.turn == finding.turn);
+        let Some(entry) = entry else { return };
+        match finding.what {
+            What::Server(server) => {
+                let left = if server.is_none() { entry.tidewave.take() } else { None };
+                entry.server = server;
+                entry.was_tried = true;
+                self.withdraw(left).await;
+            }
+            What::Tidewave(found) => {
+                entry.tidewave = Some(Arc::clone(&found));
+                self.ring(Ring::Appeared(found)).await;
+            }
+        }
+    }
+
+    async fn withdraw(&self, tidewave: Option<Arc<Found>>) {
+        if let Some(found) = tidewave {
+            self.ring(Ring::Removed { file: found.file.clone(), id: found.doorbell.id.clone() }).await;
+        }
+    }
+
+    async fn ring(&self, ring: Ring) {
+        if let Some(rings) = &self.rings {
+            // Whoever listens may be gone; the hub stops then, and this task with it.
+            let _ = self.stop.run_until_cancelled(rings.send(ring)).await;
         }
     }
 
@@ -209,16 +260,18 @@ impl Surveyor {
 
 fn once_each(mut list: Vec<Arc<DevServer>>) -> Vec<Arc<DevServer>> {
     // DevTools run within another tool's server, which says more of itself. What is seen of a process and its port says what it
-    // is, and portless only by which name it leads there.
+    // is; `run` knows its script, and portless by which name it leads there.
     let rank = |server: &DevServer| {
-        let late = [SourceKind::Devframe, SourceKind::Ports, SourceKind::Portless];
+        let late = [SourceKind::Devframe, SourceKind::Ports, SourceKind::Run, SourceKind::Portless];
         late.iter().position(|kind| kind.name() == server.source).map_or(0, |rank| rank + 1)
     };
     list.sort_by_cached_key(|server| (rank(server), server.path.clone(), server.port, server.source));
     let mut kept: Vec<Arc<DevServer>> = Vec::new();
     for server in list {
         let is_seen = server.source == SourceKind::Ports.name();
-        let is_vague = is_seen || server.source == SourceKind::Portless.name();
+        // Their records name a process above the one that listens.
+        let is_vague = is_seen
+            || [SourceKind::Portless, SourceKind::Run].iter().any(|kind| kind.name() == server.source);
         let is_same = |known: &&mut Arc<DevServer>| {
             // Further ports of a process that tells of one are its own affair.
             let is_inner = is_seen && known.source != server.source && known.pid == server.pid;
@@ -227,8 +280,16 @@ fn once_each(mut list: Vec<Arc<DevServer>>) -> Vec<Arc<DevServer>> {
         };
         match kept.iter_mut().find(is_same) {
             None => kept.push(server),
-            Some(known) if known.port == server.port && !server.also.is_empty() => {
-                Arc::make_mut(known).also.extend(server.also.iter().cloned());
+            Some(known)
+                if known.port == server.port && (!server.also.is_empty() || server.script.is_some()) =>
+            {
+                let known = Arc::make_mut(known);
+                known.also.extend(server.also.iter().cloned());
+                if server.script.is_some() {
+                    known.script.clone_from(&server.script);
+                    // What it has printed has its scheme and path.
+                    known.url.clone_from(&server.url);
+                }
             }
             Some(_) => {}
         }
@@ -237,59 +298,107 @@ fn once_each(mut list: Vec<Arc<DevServer>>) -> Vec<Arc<DevServer>> {
     kept
 }
 
-/// Says whether a record is true, now and whenever that changes, until its process is gone.
-async fn check(
+/// One record, looked into.
+struct Check {
     seen: Arc<Seen>,
     turn: u64,
+    /// Whether Tidewave is looked for within.
+    asks: bool,
     inspector: Inspector,
     finder: mpsc::Sender<Finding>,
-    stop: CancellationToken,
-) {
-    let record = &seen.record;
-    let claim = Claim {
-        pid: record.pid,
-        port: record.port,
-        host: record.host,
-        written: seen.modified,
-        elsewhere: false,
-    };
-    let told = |server| finder.send(Finding { file: seen.place.clone(), turn, server });
-    let mut server = None;
-    let mut pause = FIRST_PAUSE;
-    let mut exited = std::pin::pin!(process::exited(record.pid, stop));
-    loop {
-        match inspector.identify(claim).await {
-            Identity::Confirmed { .. } | Identity::Plausible { .. } => {
-                if server.is_none() {
-                    server = described(Arc::clone(&seen)).await;
-                    if told(server.clone()).await.is_err() {
+}
+
+/// An answer that takes its time.
+type Asking = Pin<Box<dyn Future<Output = Option<Arc<Found>>> + Send>>;
+
+impl Check {
+    /// Says whether a record is true, now and whenever that changes, until its process is gone.
+    async fn run(self, stop: CancellationToken) {
+        let record = &self.seen.record;
+        let claim = Claim {
+            pid: record.pid,
+            port: record.port,
+            host: record.host,
+            written: self.seen.modified,
+            elsewhere: false,
+        };
+        let mut server = None;
+        let mut asking: Option<Asking> = None;
+        let mut pause = FIRST_PAUSE;
+        let mut exited = std::pin::pin!(process::exited(record.pid, stop));
+        loop {
+            match self.inspector.identify(claim).await {
+                identity @ (Identity::Confirmed { .. } | Identity::Plausible { .. }) => {
+                    if server.is_none() {
+                        server = described(Arc::clone(&self.seen)).await;
+                        if self.tell(What::Server(server.clone())).await.is_err() {
+                            return;
+                        }
+                        asking =
+                            server.as_deref().filter(|_| self.asks).map(|server| self.ask(server, identity));
+                    }
+                    // That it stops to listen while its process lives is told by no event.
+                    pause = LAST_PAUSE;
+                }
+                Identity::Gone | Identity::Reused => {
+                    let _ = self.tell(What::Server(None)).await;
+                    return;
+                }
+                Identity::PortTaken { .. } | Identity::OtherUser(_) | Identity::NotListening => {
+                    pause = if server.is_some() { FIRST_PAUSE } else { (pause * 2).min(LAST_PAUSE) };
+                    (server, asking) = (None, None);
+                    if self.tell(What::Server(None)).await.is_err() {
                         return;
                     }
                 }
-                // That it stops to listen while its process lives is told by no event.
-                pause = LAST_PAUSE;
             }
-            Identity::Gone | Identity::Reused => {
-                let _ = told(None).await;
-                return;
-            }
-            Identity::PortTaken { .. } | Identity::OtherUser(_) | Identity::NotListening => {
-                pause = if server.is_some() { FIRST_PAUSE } else { (pause * 2).min(LAST_PAUSE) };
-                server = None;
-                if told(None).await.is_err() {
-                    return;
+            let until = Instant::now() + pause;
+            loop {
+                tokio::select! {
+                    biased;
+                    () = &mut exited => {
+                        let _ = self.tell(What::Server(None)).await;
+                        return;
+                    }
+                    found = answered(&mut asking) => {
+                        asking = None;
+                        if let Some(found) = found
+                            && self.tell(What::Tidewave(found)).await.is_err()
+                        {
+                            return;
+                        }
+                    }
+                    () = sleep_until(until) => break,
                 }
             }
         }
-        let until = Instant::now() + pause;
-        tokio::select! {
-            biased;
-            () = &mut exited => {
-                let _ = told(None).await;
-                return;
+    }
+
+    async fn tell(&self, what: What) -> Result<(), mpsc::error::SendError<Finding>> {
+        let (place, turn) = (self.seen.place.clone(), self.turn);
+        self.finder.send(Finding { place, turn, what }).await
+    }
+
+    /// Looks for Tidewave, where an `http` URL leads to a project that is known.
+    fn ask(&self, server: &DevServer, identity: Identity) -> Asking {
+        let seen = Arc::clone(&self.seen);
+        let project = seen.record.project.clone().unwrap_or_else(|| PathBuf::from(&server.path));
+        let is_plain = server.url.starts_with("http://");
+        Box::pin(async move {
+            let place = seen.place.clone();
+            if !is_plain {
+                return None;
             }
-            () = sleep(until.saturating_duration_since(Instant::now())) => {}
-        }
+            tidewave::find(&seen.record, project, place, identity.address()).await
+        })
+    }
+}
+
+/// Waits for the answer, as long as there is a question.
+async fn answered(asking: &mut Option<Asking>) -> Option<Arc<Found>> {
+    match asking {
+        Some(asking) => asking.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -305,6 +414,7 @@ async fn described(seen: Arc<Seen>) -> Option<Arc<DevServer>> {
             url: record.url.clone(),
             also: record.also.clone(),
             framework: record.framework.clone().unwrap_or_default().into_owned(),
+            script: record.script.clone(),
             path: shown(&project),
             branch: places::branch(&project).as_deref().and_then(super::record::name),
             pid: record.pid,
@@ -341,6 +451,7 @@ mod tests {
             url: format!("http://localhost:{port}/"),
             also: Vec::new(),
             framework: "it".to_owned(),
+            script: None,
             path: path.to_owned(),
             branch: None,
             pid,

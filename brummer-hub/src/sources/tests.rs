@@ -22,6 +22,7 @@ pub(crate) fn dev_server() -> DevServer {
         url: "http://localhost:3000/".to_owned(),
         also: vec!["https://three.localhost/".to_owned()],
         framework: "next".to_owned(),
+        script: Some("dev".to_owned()),
         path: "/p/three".to_owned(),
         branch: Some("main".to_owned()),
         pid: 4711,

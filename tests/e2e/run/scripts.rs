@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use super::{Client, Run, SERVER, command, package, project};
-use crate::support::{Home, expect};
+use crate::support::{Home, expect, process_path};
 
 /// Forks a child and one that leaves the group; none of them minds being asked to end.
 const STUBBORN: &str = "
@@ -52,6 +52,59 @@ async fn a_dev_server_is_started_waited_for_and_stopped() {
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "the server has ended");
     run.says("dev serves http://127.0.0.1:").await;
     run.prints("dev | ").await;
+    client.hub.end_quietly().await;
+}
+
+#[tokio::test]
+async fn what_a_script_serves_is_a_dev_server_until_it_ends() {
+    let home = Home::new();
+    let directory = project(&home, &[("dev", "node server.js")], &[("server.js", SERVER)]);
+    let run = Run::start(command(&home, &directory, &["dev"]));
+    let client = Client::of(&home, &directory).await;
+    let servers = |wanted: usize| {
+        let hub = &client.hub;
+        expect("the dev servers", async move {
+            loop {
+                let listed = hub.hub_tool("instances_list", json!({})).await;
+                let servers = listed["dev_servers"].as_array().cloned().unwrap_or_default();
+                if servers.len() == wanted {
+                    return servers;
+                }
+            }
+        })
+    };
+    let found = servers(1).await;
+    let urls = client.tool("urls_list", json!({})).await;
+    assert_eq!(found[0]["url"], urls["urls"][0]["url"], "both say the same");
+    assert_json!(found[0], "/script", "dev");
+    assert_json!(found[0], "/source", "run");
+    assert_json!(found[0], "/path", process_path(&directory));
+    assert!(found[0]["started"].is_string() && found[0]["pid"].is_u64(), "{found:?}");
+    let waited = client.wait(json!({ "url": found[0]["url"], "processId": "dev" })).await;
+    assert_json!(waited, "/status", 200);
+    let text = client.hub.call("instances_list", json!({})).await;
+    assert!(text.text().contains("use it instead of starting another"), "{}", text.raw);
+
+    client.tool("scripts_stop", json!({ "processId": "dev" })).await;
+    servers(0).await;
+    client.run("dev").await;
+    servers(1).await;
+    // Whatever is killed leaves no server in the list, and its file goes with the next run.
+    let file = home.data().join("servers").read_dir().unwrap().next().unwrap().unwrap().path();
+    let mut child = run.child;
+    child.kill().await.unwrap();
+    servers(0).await;
+    if !cfg!(windows) {
+        assert!(file.exists(), "who was killed took nothing back");
+    }
+    let next = Run::start(command(&home, &directory, &[]));
+    next.says("MCP at").await;
+    expect("it is cleared away", async {
+        while file.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     client.hub.end_quietly().await;
 }
 
