@@ -497,13 +497,15 @@ impl Catalog {
         let version = self.version;
         let generations = || view.iter().map(|instance| instance.generation);
         let made = self.directories.get(&(caller, kind));
-        let is_current =
-            made.is_some_and(|(at, made)| *at == version && generations().eq(made.view.iter().copied()));
+        let is_current = made.is_some_and(|(at, made)| {
+            *at == version && made.naming == Some(naming) && generations().eq(made.view.iter().copied())
+        });
         if !is_current {
             // A name that was listed stays with whom it was listed for.
             let before =
                 self.directories.remove(&(caller, kind)).map(|(_, before)| before).unwrap_or_default();
-            let mut directory = Directory { view: generations().collect(), ..Directory::default() };
+            let mut directory =
+                Directory { view: generations().collect(), naming: Some(naming), ..Directory::default() };
             for instance in view {
                 let key = ListKey { generation: instance.generation, caller, kind };
                 for page in self.lists.get(&key).map(List::visible).unwrap_or_default() {
@@ -747,6 +749,8 @@ impl Entry {
 pub(super) struct Directory {
     /// The instances that it is made of.
     view: Vec<Generation>,
+    /// How its names were made, once it was.
+    naming: Option<Naming>,
     pub(super) entries: Vec<Entry>,
     index: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
     renamed: HashMap<(Generation, Box<str>), usize>,
@@ -770,7 +774,7 @@ impl Directory {
             });
             !was_anothers && !self.index.contains_key(name.as_str())
         };
-        let listed = match (kind, naming) {
+        let made = match (kind, naming) {
             (ListKind::Tools | ListKind::Prompts, Naming::Prefixed { budget }) => {
                 let names = [names::listed(alias, original, budget), names::hashed(alias, original, budget)];
                 names.into_iter().find(is_free)
@@ -788,7 +792,12 @@ impl Directory {
             }
             (ListKind::Tasks, _) => Some(original.to_owned()).filter(is_free),
         };
-        let Some(listed) = listed else {
+        // What had to give way once keeps its name when the other is gone: a name never moves from one to another.
+        let is_made_alike =
+            before.naming == Some(naming) || !matches!(kind, ListKind::Tools | ListKind::Prompts);
+        let former = before.renamed(instance.generation, original).filter(|_| is_made_alike);
+        let former = former.map(str::to_owned).filter(is_free);
+        let Some(listed) = former.or(made) else {
             tracing::debug!(alias, original, "no name is free for what is listed");
             return;
         };
@@ -955,5 +964,20 @@ mod tests {
             "{all:?}"
         );
         assert_eq!(all.len(), 6, "{all:?}");
+        // What had to take another name keeps it when the first is gone.
+        catalog.doubt(key(2), now);
+        catalog.want(key(2), &two, now + LOST, || 3);
+        catalog.on_answer(key(2), 3, Ok(list(&["other"])), now + LOST);
+        let left = listed(&mut catalog);
+        assert!(left.contains(&"one__echo of 1".to_owned()) && left.len() == 4, "{left:?}");
+        // It is the only one, and named otherwise.
+        let prefixed = Naming::Prefixed { budget: BUDGET };
+        let directory = catalog.directory(&[&one, &two], prefixed, Caller::Greeted, ListKind::Tools);
+        assert!(directory.get("two__other").is_some());
+        assert_eq!(
+            catalog.directory(&[&one], Naming::Own, Caller::Greeted, ListKind::Tools).entries.len(),
+            3
+        );
+        assert!(listed(&mut catalog).contains(&"echo of 1".to_owned()));
     }
 }
