@@ -193,7 +193,7 @@ impl Asking {
     /// Goes on with a suspended call when a request brings its state, wherever the request would go by itself now.
     pub(super) fn resume(&mut self, talk: &mut Talk, ticket: Ticket, frame: &Frame, now: Instant) -> Resumed {
         let Some(Again { state, responses }) = Again::of(frame) else { return Resumed::No };
-        if !self.suspended.knows(&state) {
+        if !self.suspended.gave(&state) {
             return Resumed::No;
         }
         let digest = self.suspended.digest(frame);

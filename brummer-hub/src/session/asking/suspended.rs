@@ -4,7 +4,8 @@
 //! A call is first *asking*: what its instance asks within a moment is collected. Then its client is answered with all
 //! questions and a `requestState`, and it is *suspended* under that state until the client comes back, or no longer.
 //! The state is a random handle into this table: it can neither be guessed nor be used twice, nor for another request,
-//! whose digest is kept with it.
+//! whose digest is kept with it. It begins with a mark of the session, so that one that has expired is known for one of
+//! the session's own and goes to nobody else.
 //!
 //! The table says [when](Suspensions::deadline) something in it is due next. What leaves the table leaves nothing behind
 //! that waits.
@@ -92,14 +93,28 @@ struct Asking {
     until: Instant,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::session) struct Suspensions {
     hasher: RandomState,
+    /// How every state of this session begins.
+    mark: Box<str>,
     /// By the request that runs at the instance.
     asking: HashMap<u64, Asking>,
     /// By their state.
     suspended: HashMap<Box<str>, Suspended>,
     next_key: u64,
+}
+
+impl Default for Suspensions {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            mark: format!("brummer-{}-", uuid::Uuid::new_v4().simple()).into(),
+            asking: HashMap::new(),
+            suspended: HashMap::new(),
+            next_key: 0,
+        }
+    }
 }
 
 impl Suspensions {
@@ -158,7 +173,7 @@ impl Suspensions {
         asked: Vec<Asked>,
         now: Instant,
     ) -> String {
-        let state = format!("brummer-{}", uuid::Uuid::new_v4());
+        let state = format!("{}{}", self.mark, uuid::Uuid::new_v4().simple());
         let until = now + PATIENCE;
         self.suspended.insert(state.as_str().into(), Suspended { held, caller, digest, shape, asked, until });
         state
@@ -181,9 +196,9 @@ impl Suspensions {
         self.suspended.extract_if(|_, it| it.until <= now).map(|(_, suspended)| suspended).collect()
     }
 
-    /// Whether a suspended call has this state.
-    pub(in crate::session) fn knows(&self, state: &str) -> bool {
-        self.suspended.contains_key(state)
+    /// Whether the session gave this state, whatever has become of it.
+    pub(in crate::session) fn gave(&self, state: &str) -> bool {
+        state.starts_with(&*self.mark)
     }
 
     /// Takes a suspended call out if this is its state and its request; each state is good once.
@@ -289,6 +304,8 @@ mod tests {
         assert!(all.resume("brummer-0", digest).is_none());
         assert!(all.resume(&state, digest).is_some(), "a wrong attempt does no harm");
         assert!(all.resume(&state, digest).is_none(), "only once");
+        assert!(all.gave(&state), "it is known for one that was used");
+        assert!(!Suspensions::default().gave(&state) && !all.gave("brummer-0") && !all.gave(""));
     }
 
     #[test]
