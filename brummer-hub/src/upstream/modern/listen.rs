@@ -39,6 +39,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest such pause, and how long a stream must have stood to count as one that lasts.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+/// How often the first stream is asked for in a row while it fails only for the moment. Of an instance that never had one
+/// nobody knows whether it has.
+const ATTEMPTS: u32 = 5;
+
 /// Resources that one conversation may be subscribed to: the list goes out anew with every change of it.
 const MAX_URIS: usize = 1024;
 
@@ -52,7 +56,7 @@ pub(in crate::upstream) struct Subscriptions {
     stale: bool,
     /// Requests of the owner that are answered when a stream with their change stands.
     waiting: Vec<Waiting>,
-    /// Streams in a row that did not last.
+    /// Streams in a row that did not come about or did not last.
     failures: u32,
     /// The instance has offered such a stream.
     offered: bool,
@@ -177,7 +181,7 @@ impl Subscriptions {
         let mut outcome = Outcome::default();
         match self.standing.replace(Standing { id, stream, since: Instant::now() }) {
             Some(former) => former.stream.abort(),
-            None => outcome.missed = was_heard || is_late,
+            None => outcome.missed = was_heard || is_late || self.failures > 0,
         }
         for waiting in std::mem::take(&mut self.waiting) {
             let Waiting { call, uri, on } = waiting;
@@ -208,7 +212,7 @@ impl Subscriptions {
                 self.waiting.push(Waiting { call, uri, on });
             }
         }
-        if for_now && self.offered && self.standing.is_none() {
+        if for_now && self.standing.is_none() && (self.offered || self.failures < ATTEMPTS) {
             outcome.open = Some(self.pause());
         }
         outcome
@@ -383,5 +387,25 @@ impl Manner {
     /// The request for a stream, and its id.
     pub(in crate::upstream) fn listen(&self, route: &Route, filter: &str) -> (u64, Post) {
         self.own_request(route, method::LISTEN, filter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What fails each time is not there.
+    #[tokio::test]
+    async fn a_first_stream_is_not_asked_for_without_end() {
+        let mut all = Subscriptions::default();
+        let mut pauses = Vec::new();
+        let mut open = Some(Duration::ZERO);
+        while let Some(pause) = open {
+            let (stream, _) = AbortHandle::new_pair();
+            all.begin(1, stream, pause);
+            open = all.heard(1, News::Refused { error: "no".to_owned(), for_now: true }).open;
+            pauses.extend(open);
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16].map(|times| FIRST_PAUSE * times));
     }
 }

@@ -165,6 +165,23 @@ async fn a_stream_that_breaks_is_suspect_and_opened_again() {
 }
 
 #[tokio::test]
+async fn the_first_stream_may_fail_for_a_moment() {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    discover(&mut server, LEGACY).await;
+    owner.ready().await;
+    owner.request(1, "x/y");
+    listen(&mut server).await.0.answer("503 Service Unavailable", "", "").await;
+    server.expect("POST", "x/y").await.result(json!({})).await;
+    owner.result(1).await;
+    listen(&mut server).await.0.cut();
+    owner.suspect().await;
+    let _stream = acknowledge(listen(&mut server).await.0, &[]).await;
+    owner.missed().await;
+    server.assert_nothing_else();
+}
+
+#[tokio::test]
 async fn a_graceful_end_is_no_sign_of_death() {
     for by_result in [true, false] {
         let mut server = Server::start().await;
