@@ -1002,8 +1002,12 @@ impl<'network> World<'network> {
             let is_told = exchange.cancelled && !life.is_modern;
             // A level is a state, which was changed when it was asked for.
             let is_state = exchange.method == method::LOGGING_SET_LEVEL;
+            // A client without a handshake may have been answered with the question, which it has not read.
+            let is_suspended = self.client.is_slow
+                && asked.is_some_and(|it| it.claim.is_some())
+                && self.questions.values().any(|it| it.generation == exchange.request.generation);
             ensure!(
-                !is_cancelled || is_told || is_state,
+                !is_cancelled || is_told || is_state || is_suspended,
                 "the instance was not told that nobody wants {}",
                 exchange.request.rpc
             );
@@ -1109,6 +1113,10 @@ impl<'network> World<'network> {
             else {
                 continue;
             };
+            // Without a stream nobody hears that a session was forgotten; without sessions all clients share what is wanted.
+            if !(life.is_modern || life.has_stream() && life.has_sessions()) {
+                continue;
+            }
             let of_session =
                 life.conversations.values().any(|it| !it.is_claimed && it.subscribed.contains(uri));
             let of_listen =

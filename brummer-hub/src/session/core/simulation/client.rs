@@ -554,8 +554,8 @@ impl Client {
                     self.is_slow || self.told_of_tools.is_none_or(|told| now - told >= REFRESH_LIMIT);
                 ensure!(waited, "it is connected before it could come for its tools: {message}");
             }
-            // Another that waits has waited since then.
-            if !self.is_moving() {
+            // Another that waits has waited since then; what has failed has moved nothing.
+            if !self.is_moving() && ok && message["result"]["isError"] != true {
                 self.told_of_tools = None;
             }
             self.subscribed.clear();
@@ -632,6 +632,8 @@ impl Client {
     }
 
     fn hear_change(&mut self, name: &str, message: &Value, now: Instant) -> Result<(), String> {
+        // Whether the word reaches a client that has meanwhile lost interest in it.
+        let mut is_late = false;
         let who = match message["params"]["_meta"].get(meta::SUBSCRIPTION_ID) {
             None => {
                 ensure!(self.ready, "the client is told before it is ready: {message}");
@@ -639,10 +641,8 @@ impl Client {
             }
             Some(id) => {
                 let listen = self.asked.get(&id.to_string());
-                if self.is_slow && listen.is_some_and(|it| it.state == State::Cancelled) {
-                    return Ok(());
-                }
-                let Some(listen) = listen.filter(|it| it.state == State::Listening) else {
+                is_late = self.is_slow && listen.is_some_and(|it| it.state == State::Cancelled);
+                let Some(listen) = listen.filter(|it| is_late || it.state == State::Listening) else {
                     return Err(format!("a change is told to a listen that is not open: {message}"));
                 };
                 listen.claim
@@ -654,7 +654,7 @@ impl Client {
         let listens =
             self.asked.values().filter(|it| it.state == State::Listening && it.claim == who).count();
         // A connection that is being moved changes everything.
-        let mut is_news = listens > 1 || self.is_moving();
+        let mut is_news = is_late || listens > 1 || self.is_moving();
         for kind in kinds {
             let shown = self.shown.entry((who, kind.method())).or_default();
             // Who listens, or was never shown a list, is told on the word of an instance.
