@@ -33,7 +33,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
-    findings::errors,
+    findings::{Wanted, errors},
     logs::page,
     results::Errors,
     scripts::{active, command, list},

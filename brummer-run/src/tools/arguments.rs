@@ -24,10 +24,10 @@ pub(super) struct Run {
     /// Passed on to the script
     #[serde(default)]
     pub(super) args: Vec<String>,
-    /// Only variables that this run lets clients set
+    /// Those that this run permits
     #[serde(default)]
     pub(super) env: BTreeMap<String, String>,
-    /// To listen on; passed on as PORT
+    /// Passed on as PORT
     pub(super) port: Option<NonZeroU16>,
 }
 
@@ -76,6 +76,7 @@ pub(super) struct Stop {
 pub(super) struct Status {
     /// Only this script or process
     pub(super) name: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 /// The least level of lines.
@@ -97,7 +98,7 @@ pub(super) enum LevelArgument {
 pub(super) struct Search {
     /// In any case
     pub(super) query: String,
-    /// Query is a Rust regex
+    /// Rust regex
     #[serde(default)]
     pub(super) regex: bool,
     /// Or above
@@ -141,7 +142,7 @@ pub(super) struct Stream {
     pub(super) level: LevelArgument,
     /// In any case
     pub(super) query: Option<String>,
-    /// Query is a Rust regex
+    /// Rust regex
     #[serde(default)]
     pub(super) regex: bool,
     /// False: the last lines at once
@@ -150,7 +151,7 @@ pub(super) struct Stream {
     pub(super) limit: Option<u32>,
     /// Default 30, max 600
     pub(super) seconds: Option<f64>,
-    /// Of an answer; begin after it
+    /// Of an answer
     pub(super) cursor: Option<String>,
     #[serde(default)]
     pub(super) ansi: bool,
@@ -163,7 +164,7 @@ pub(super) struct Wait {
     pub(super) url: Option<String>,
     /// A line has this, in any case; what running scripts have printed counts
     pub(super) log: Option<String>,
-    /// Log is a Rust regex
+    /// Rust regex
     #[serde(default)]
     pub(super) regex: bool,
     /// Something listens on it
@@ -177,7 +178,7 @@ pub(super) struct Wait {
     /// One is enough, instead of all
     #[serde(default)]
     pub(super) any: bool,
-    /// Of an answer; for log and clean, what came after it
+    /// Of an answer; log and clean: what came after
     pub(super) cursor: Option<String>,
     /// Default 30, max 600
     pub(super) timeout_seconds: Option<f64>,
@@ -195,6 +196,7 @@ pub(super) struct ErrorsArguments {
     pub(super) resolved: bool,
     /// Default 20, max 100
     pub(super) limit: Option<u32>,
+    pub(super) cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -203,6 +205,7 @@ pub(super) struct UrlsArguments {
     /// Also URLs of other machines
     #[serde(default)]
     pub(super) all: bool,
+    pub(super) cursor: Option<String>,
 }
 
 impl LevelArgument {

@@ -1,5 +1,8 @@
 //! Makes answers fit into a model's context: cuts long entries and long pages, and says so. Pure.
 
+use brummer_hub::serve::CallError;
+use serde::Serialize;
+
 use crate::log::{Entry, Page};
 
 /// Most characters of one entry in an answer. A stack trace says what matters in its first lines.
@@ -75,6 +78,42 @@ pub(super) fn count(sizes: impl Iterator<Item = usize>) -> usize {
     sizes.take_while(|size| fits(*size)).count().max(least)
 }
 
+/// A part of a list, and where its rest begins.
+#[derive(Debug)]
+pub(super) struct Part<T> {
+    pub(super) items: Vec<T>,
+    pub(super) next: Option<usize>,
+}
+
+impl<T: Serialize> Part<T> {
+    /// As many as fit into an answer, from a place on.
+    pub(super) fn of(items: impl IntoIterator<Item = T>, from: usize) -> Self {
+        let mut items: Vec<T> = items.into_iter().skip(from).collect();
+        let count = count(items.iter().map(size));
+        let next = (count < items.len()).then_some(from + count);
+        items.truncate(count);
+        Self { items, next }
+    }
+
+    /// What leads to the rest, and how to say so.
+    pub(super) fn cursor(&self) -> (Option<String>, Option<String>) {
+        let cursor = self.next.map(|next| next.to_string());
+        let note = cursor.as_ref().map(|cursor| format!("there are more: pass `cursor` {cursor}"));
+        (cursor, note)
+    }
+}
+
+/// How long something is as JSON in a list.
+pub(super) fn size(item: &impl Serialize) -> usize {
+    serde_json::to_string(item).map_or(0, |text| text.len() + 1)
+}
+
+/// The place to which the cursor of such a part leads.
+pub(super) fn place(cursor: Option<&str>) -> Result<usize, CallError> {
+    let place = cursor.map_or(Ok(0), str::parse);
+    place.map_err(|_| CallError::new("`cursor` is not one of this tool; leave it out to begin anew"))
+}
+
 /// Cuts a text; says whether it did.
 pub(super) fn shorten(text: &mut String) -> bool {
     if text.len() <= MAX_ENTRY {
@@ -139,6 +178,22 @@ mod tests {
         assert_eq!(count([MAX_TOTAL - 1, 1, 1].into_iter()), 2);
         assert_eq!(count([2 * MAX_TOTAL, 1].into_iter()), 1);
         assert_eq!(count([].into_iter()), 0);
+    }
+
+    #[test]
+    fn a_list_comes_in_parts() {
+        let (mut seen, mut from, mut parts) = (Vec::new(), 0, 0);
+        loop {
+            let part = Part::of((0..100).map(|number| format!("{number:01000}")), from);
+            seen.extend(part.items);
+            parts += 1;
+            let Some(next) = part.next else { break };
+            from = next;
+        }
+        assert_eq!((seen.len(), parts), (100, 4));
+        assert!(Part::of(["x".repeat(2 * MAX_TOTAL)], 0).next.is_none());
+        assert_eq!((place(None).unwrap(), place(Some("7")).unwrap()), (0, 7));
+        assert!(place(Some("-7")).is_err());
     }
 
     #[test]

@@ -190,6 +190,9 @@ pub(super) struct Link {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Processes {
     pub(crate) processes: Vec<ProcessInfo>,
+    /// For the next call: older ones, which did not fit into this answer
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<String>,
 }
@@ -296,12 +299,15 @@ pub(crate) struct ScriptBuild {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Errors {
     pub(crate) errors: Vec<ErrorGroup>,
-    /// The last run of each script
+    /// The last run of each script; not in an answer to a cursor
     pub(super) scripts: Vec<ScriptBuild>,
     /// How many there are in all
     pub(super) total: usize,
-    /// Not all are in this answer
+    /// There are older ones than in this answer
     pub(super) truncated: bool,
+    /// For the next call: the older ones
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
 }
@@ -335,6 +341,9 @@ pub(super) struct UrlInfo {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Urls {
     pub(super) urls: Vec<UrlInfo>,
+    /// For the next call: what did not fit into this answer
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
 }
@@ -421,11 +430,6 @@ impl ProcessInfo {
             port: None,
             log_file: None,
         }
-    }
-
-    /// How long it is as JSON, nearly.
-    pub(super) fn size(&self) -> usize {
-        serde_json::to_string(self).map_or(0, |text| text.len() + 1)
     }
 
     /// One line for a reader, with all that a program is told.

@@ -36,8 +36,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         Effect::Reads,
         "Lists scripts of package.json and its workspaces, and what other files declare (Procfile, Makefile).",
         |app, List { cursor }: List, _| async move {
-            let from = cursor.as_deref().map_or(Some(0), |cursor| cursor.parse().ok());
-            let from = from.ok_or_else(|| CallError::new("`cursor` is not one of scripts_list"))?;
+            let from = fit::place(cursor.as_deref())?;
             let project = app.project().await?;
             Ok(listed(&project, from))
         },
@@ -91,8 +90,9 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         "scripts_status",
         Effect::Reads,
         "What runs and has run: state, how it ended, URLs, ports, questions that wait for an answer.",
-        |app, Status { name }: Status, _| async move {
-            let structured = processes(&app, name.as_deref()).await?;
+        |app, Status { name, cursor }: Status, _| async move {
+            let from = fit::place(cursor.as_deref())?;
+            let structured = processes(&app, name.as_deref(), from).await?;
             let lines: Vec<String> = structured.processes.iter().map(ProcessInfo::line).collect();
             let note = structured.note.iter().map(|note| format!("({note})"));
             let text = lines.into_iter().chain(note).collect::<Vec<_>>().join("\n");
@@ -336,41 +336,38 @@ pub(crate) async fn active(app: &App) -> Processes {
     let known = Known::of(app).await;
     let alive = processes.iter().filter(|process| process.state.is_alive());
     let infos = alive.map(|process| ProcessInfo::new(process, &known, script::now()));
-    fitting(infos.collect())
+    fitting(infos.collect(), 0)
 }
 
 /// What runs and what has run; with a name, only that.
-async fn processes(app: &App, name: Option<&str>) -> Result<Processes, CallError> {
+async fn processes(app: &App, name: Option<&str>, from: usize) -> Result<Processes, CallError> {
     let processes = app.scripts.list();
     let known = Known::of(app).await;
     let info = |process: &Process| ProcessInfo::new(process, &known, script::now());
     let Some(name) = name else {
-        return Ok(fitting(processes.iter().map(info).collect()));
+        return Ok(fitting(processes.iter().map(info).collect(), from));
     };
     let named = script::named(&processes, name);
     let found = named.iter().filter_map(|number| processes.iter().find(|process| process.number == *number));
     let found: Vec<ProcessInfo> = found.map(info).collect();
     if !found.is_empty() {
-        return Ok(fitting(found));
+        return Ok(fitting(found, from));
     }
     // It is no mistake to ask for a script that never ran, but one to ask for a script that does not exist.
     app.project().await?.script(name)?;
-    Ok(fitting(vec![ProcessInfo::not_running(name)]))
+    Ok(fitting(vec![ProcessInfo::not_running(name)], 0))
 }
 
-/// The newest processes, as far as they fit into an answer.
-fn fitting(mut processes: Vec<ProcessInfo>) -> Processes {
-    let count = fit::count(processes.iter().rev().map(ProcessInfo::size));
-    let left_out = processes.len() - count;
-    processes.drain(..left_out);
-    let note = match left_out {
-        0 if processes.is_empty() => {
-            Some("nothing runs; scripts_list has the scripts, scripts_run starts one".to_owned())
-        }
-        0 => None,
-        _ => Some(format!("{left_out} older ones are left out; `name` shows those of one script")),
-    };
-    Processes { processes, note }
+/// The newest processes but for so many, as far as they fit into an answer.
+fn fitting(processes: Vec<ProcessInfo>, from: usize) -> Processes {
+    let nothing = "nothing runs; scripts_list has the scripts, scripts_run starts one";
+    let nothing = processes.is_empty().then(|| nothing.to_owned());
+    let part = fit::Part::of(processes.into_iter().rev(), from);
+    let (cursor, _) = part.cursor();
+    let more = cursor.as_ref().map(|cursor| format!("there are older ones: pass `cursor` {cursor}"));
+    let mut processes = part.items;
+    processes.reverse();
+    Processes { processes, cursor, note: more.or(nothing) }
 }
 
 /// One process, as it is answered.

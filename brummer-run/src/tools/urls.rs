@@ -9,7 +9,7 @@ use super::{
 use crate::{detect::urls, ports::Ports};
 
 /// The URLs in the order in which they were found, then those of ports that nobody has printed.
-pub(super) async fn urls(app: &App, all: bool) -> Urls {
+pub(super) async fn urls(app: &App, all: bool, from: usize) -> Urls {
     let (ports, found) = tokio::join!(Ports::look(), app.logs.urls());
     let processes = app.scripts.list();
     let mut listed = Vec::new();
@@ -52,16 +52,10 @@ pub(super) async fn urls(app: &App, all: bool) -> Urls {
             });
         }
     }
-    let count =
-        fit::count(listed.iter().map(|url| serde_json::to_string(url).map_or(0, |text| text.len() + 1)));
-    let left_out = listed.len() - count;
-    listed.truncate(count);
-    let note = match left_out {
-        0 if listed.is_empty() => Some("no URL was printed yet".to_owned()),
-        0 => None,
-        _ => Some(format!("{left_out} more are left out")),
-    };
-    Urls { urls: listed, note }
+    let nothing = listed.is_empty().then(|| "no URL was printed yet".to_owned());
+    let part = fit::Part::of(listed, from);
+    let (cursor, more) = part.cursor();
+    Urls { urls: part.items, cursor, note: more.or(nothing) }
 }
 
 fn url_of(address: IpAddr, port: u16) -> String {

@@ -120,3 +120,45 @@ async fn the_end_of_a_script_says_whether_it_is_clean() {
     assert_json!(errors, "/scripts/0/build", "failing");
     client.hub.end_quietly().await;
 }
+
+#[tokio::test]
+async fn many_errors_come_in_pages_and_each_once() {
+    let home = Home::new();
+    // Each has a long text, and they differ by more than numbers.
+    let many = "for (let i = 0; i < 60; i++) {
+        const name = String.fromCharCode(97 + i / 26, 97 + i % 26).repeat(4);
+        console.error('TypeError: ' + name + ' is not a function\\n'
+            + `    at ${name.repeat(9)} (/src/${name}.js:1:1)\\n`.repeat(30) + '\\n');
+    }
+    console.log('done');";
+    let directory = project(&home, &[("many", "node many.js")], &[("many.js", many)]);
+    let _run = Run::start(command(&home, &directory, &["many"]));
+    let client = Client::of(&home, &directory).await;
+    client.wait(json!({ "log": "done", "exit": "many" })).await;
+    let (mut seen, mut pages, mut arguments) = (Vec::new(), 0, json!({ "limit": 100 }));
+    loop {
+        let page = client.tool("errors_list", arguments).await;
+        assert!(page.to_string().len() < 34_000, "{}", page.to_string().len());
+        assert_json!(page, "/total", 60);
+        assert_eq!(page["scripts"].as_array().unwrap().len(), usize::from(pages == 0));
+        seen.extend(places(&page).into_iter().map(str::to_owned));
+        pages += 1;
+        if page["cursor"].is_null() {
+            assert_json!(page, "/truncated", false);
+            break;
+        }
+        assert_json!(page, "/truncated", true);
+        assert!(page["note"].as_str().unwrap().contains("pass `cursor`"), "{}", page["note"]);
+        arguments = json!({ "limit": 100, "cursor": page["cursor"] });
+    }
+    assert!(pages > 2, "{pages}");
+    assert!(seen[0].contains("chch") && seen[59].contains("aaaa"), "the latest come first: {seen:#?}");
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), 60);
+    let few = client.tool("errors_list", json!({ "limit": 2 })).await;
+    assert_eq!(places(&few).len(), 2);
+    let said = client.refused("errors_list", json!({ "cursor": "7" })).await;
+    assert!(said.contains("not a cursor of errors_list"), "{said}");
+    client.hub.end_quietly().await;
+}
