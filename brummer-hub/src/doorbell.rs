@@ -62,6 +62,9 @@ pub struct Doorbell {
     pub endpoint: String,
     /// The loopback address that it listens on, if the file says; else the one that its process is found to listen on.
     pub host: Option<IpAddr>,
+    /// The socket that it listens on instead of a port, which is 0 then: a file, or a pipe on Windows. No doorbell file has it,
+    /// only records of other tools.
+    pub socket: Option<PathBuf>,
     /// Sent to the instance, and nowhere else, as `Authorization: Bearer`.
     pub token: Option<Secret>,
     /// Other header fields that the instance wants to be sent, by name.
@@ -159,6 +162,7 @@ impl Doorbell {
             has_package_json: false,
             endpoint: DEFAULT_ENDPOINT.to_owned(),
             host: None,
+            socket: None,
             token: None,
             headers: BTreeMap::new(),
             version: None,
@@ -237,6 +241,7 @@ impl Doorbell {
             has_package_json,
             endpoint,
             host,
+            socket: None,
             token,
             headers,
             version,

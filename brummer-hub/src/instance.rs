@@ -107,7 +107,7 @@ impl Instance {
     pub(crate) fn reach(&self) -> Reach {
         let doorbell = &self.found.doorbell;
         let address = self.status.borrow().address.or(doorbell.host);
-        Reach { address, credentials: doorbell.credentials() }
+        Reach { address, socket: doorbell.socket.clone(), credentials: doorbell.credentials() }
     }
 
     /// Whether it was asked for its extensions of MCP, and did not name this one.

@@ -157,6 +157,40 @@ impl Claim {
     }
 }
 
+/// What the system knows of a process that is said to listen on a socket that is a file, or a pipe: whether it lives, is old
+/// enough, and whether the socket is of this user or of root. The port of the claim does not count.
+pub(crate) async fn identify_local(claim: Claim, socket: PathBuf) -> Identity {
+    let looked = tokio::task::spawn_blocking(move || {
+        let Some(process) = Look::new(std::iter::empty()).process(claim.pid) else { return Identity::Gone };
+        let latest = claim.written.checked_add(AGE_SLACK);
+        if latest.is_some_and(|latest| process.started.is_some_and(|started| started > latest)) {
+            return Identity::Reused;
+        }
+        owner_of(&socket)
+    });
+    // It fails only when the runtime shuts down.
+    looked.await.unwrap_or(Identity::NotListening)
+}
+
+#[cfg(unix)]
+fn owner_of(socket: &Path) -> Identity {
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+
+    let own = rustix::process::geteuid().as_raw();
+    match std::fs::symlink_metadata(socket) {
+        Ok(it) if !it.file_type().is_socket() => Identity::NotListening,
+        Ok(it) if it.uid() != own && it.uid() != 0 => Identity::OtherUser(User::Number(it.uid())),
+        Ok(_) => Identity::Confirmed { address: None },
+        Err(_) => Identity::NotListening,
+    }
+}
+
+/// Whose a pipe is can be asked only by connecting to it.
+#[cfg(not(unix))]
+fn owner_of(_socket: &Path) -> Identity {
+    Identity::Plausible { address: None }
+}
+
 type Request = (Claim, oneshot::Sender<Identity>);
 
 /// Handle of the thread that asks the system. Clones ask the same thread; it ends with the last of them.

@@ -13,6 +13,7 @@
 
 mod apps;
 mod astro;
+mod copilot;
 mod devframe;
 mod framework;
 mod gemini;
@@ -70,6 +71,8 @@ pub enum SourceKind {
     JetBrains,
     /// The companion of Gemini CLI in an editor.
     Gemini,
+    /// The companion of Copilot CLI in an editor.
+    Copilot,
     /// Programs with a port of their own: Figma, Unreal and others.
     Apps,
     /// What the user's own programs listen on in a known project.
@@ -84,7 +87,7 @@ pub enum SourceKind {
 
 impl SourceKind {
     /// Those that can be switched on and off: those of other tools.
-    pub const SWITCHABLE: [Self; 12] = [
+    pub const SWITCHABLE: [Self; 13] = [
         Self::Devframe,
         Self::Storybook,
         Self::Next,
@@ -93,6 +96,7 @@ impl SourceKind {
         Self::Portless,
         Self::JetBrains,
         Self::Gemini,
+        Self::Copilot,
         Self::Apps,
         Self::Ports,
         Self::Tidewave,
@@ -112,6 +116,7 @@ impl SourceKind {
             Self::Portless => "portless",
             Self::JetBrains => "jetbrains",
             Self::Gemini => "gemini",
+            Self::Copilot => "copilot",
             Self::Apps => "apps",
             Self::Ports => "ports",
             Self::Tidewave => "tidewave",
@@ -131,6 +136,7 @@ impl SourceKind {
             Self::Portless => Some(&portless::Portless),
             Self::JetBrains => Some(&jetbrains::JetBrains),
             Self::Gemini => Some(&gemini::Gemini),
+            Self::Copilot => Some(&copilot::Copilot),
             Self::Run => Some(&run::Run),
         }
     }

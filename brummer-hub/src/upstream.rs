@@ -332,7 +332,7 @@ impl Upstream {
             link,
             events,
             commands: commands.downgrade(),
-            dialer: Dialer::new(port, reach.address, limits.connect_timeout),
+            dialer: Dialer::new(port, reach.address, limits.connect_timeout).at(reach.socket),
             limits,
             budget,
             closes: AtomicBool::new(false),

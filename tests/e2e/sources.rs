@@ -355,3 +355,59 @@ async fn asked_of(port: u16) -> String {
     let answer: Value = serde_json::from_str(body).unwrap();
     answer["result"]["content"][0]["text"].as_str().unwrap().to_owned()
 }
+
+/// The companion of Copilot CLI: MCP over a socket that is a file, for who has the nonce.
+#[cfg(unix)]
+const COMPANION: &str = r"
+const answer = ({ id, method }) => ({ jsonrpc: '2.0', id, result: {
+    initialize: { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'editor', version: '1' } },
+    'tools/list': { tools: [{ name: 'get_selection', inputSchema: { type: 'object' } }] },
+    'tools/call': { content: [{ type: 'text', text: 'selected' }] },
+    ping: {},
+}[method] });
+require('http').createServer((request, response) => {
+    let body = '';
+    request.on('data', (part) => (body += part)).on('end', () => {
+        if (request.headers.authorization !== 'Nonce 0f0f') return response.writeHead(401).end();
+        if (request.method !== 'POST') return response.writeHead(405).end();
+        const message = JSON.parse(body);
+        if (message.id === undefined) return response.writeHead(202).end();
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer(message)));
+    });
+}).listen('editor.sock', () => console.log(process.pid));";
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_companion_on_a_socket_is_an_instance_until_it_is_killed() {
+    let home = Home::new();
+    let project = home.project("web");
+    std::fs::write(project.join("server.js"), COMPANION).unwrap();
+    let mut node = tokio::process::Command::new("node");
+    node.arg("server.js").current_dir(&project).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut editor = node.spawn().unwrap();
+    let mut lines = BufReader::new(editor.stdout.take().unwrap()).lines();
+    expect("it listens", lines.next_line()).await.unwrap();
+    let pid = editor.id().unwrap();
+    let hub = Hub::start(&home, HubOptions::args(&["--sources", "copilot"])).await;
+    let contents = |socket: &Path| {
+        json!({
+            "socketPath": socket, "scheme": "unix", "headers": { "Authorization": "Nonce 0f0f" }, "pid": pid,
+            "ideName": "VS Code", "timestamp": 1, "workspaceFolders": [project],
+        })
+    };
+    let lock = |name: &str| format!(".copilot/ide/{name}.lock");
+    // What lies there is no socket; nothing is sent to it.
+    record(&home, &lock("0f0f0f0f-0001"), &contents(&project.join("server.js")));
+    let file = record(&home, &lock("5f0c5f0c-0002"), &contents(&project.join("editor.sock")));
+    let id = format!("copilot-{pid}-5f0c5f0c");
+    let instance = hub.active(&id).await;
+    assert_json!(instance, "/port", 0);
+    assert_json!(instance, "/path", process_path(&project));
+    let called = hub.call("instances_call", json!({ "instance_id": id, "tool": "get_selection" })).await;
+    assert_eq!(called.text(), "selected", "{}", called.raw);
+    assert!(!hub.hub_tool("instances_list", json!({})).await.to_string().contains("0f0f\""));
+    editor.kill().await.unwrap();
+    hub.instances_until("both are gone", <[Value]>::is_empty).await;
+    hub.end_quietly().await;
+    assert!(file.exists(), "a record is its tool's");
+}

@@ -329,7 +329,7 @@ impl Roster {
 /// Whether two instances that answer are one listener: one port has one server at an address.
 fn is_same_listener(one: &Instance, other: &Instance) -> bool {
     let (mine, theirs) = (&one.found.doorbell, &other.found.doorbell);
-    (mine.port, &mine.endpoint) == (theirs.port, &theirs.endpoint)
+    (mine.port, &mine.socket, &mine.endpoint) == (theirs.port, &theirs.socket, &theirs.endpoint)
         && (mine.pid == theirs.pid || mine.pid_namespace == theirs.pid_namespace)
         && one.reach().address == other.reach().address
 }
@@ -337,11 +337,12 @@ fn is_same_listener(one: &Instance, other: &Instance) -> bool {
 /// Whether two doorbells of one id announce the same server. The Go program rewrites its file as a heartbeat, so
 /// members that only describe do not count.
 fn is_same_life(one: &Doorbell, other: &Doorbell) -> bool {
-    (one.pid, one.port, one.host, &one.endpoint, &one.path, &one.name, &one.token, &one.headers)
+    (one.pid, one.port, one.host, &one.socket, &one.endpoint, &one.path, &one.name, &one.token, &one.headers)
         == (
             other.pid,
             other.port,
             other.host,
+            &other.socket,
             &other.endpoint,
             &other.path,
             &other.name,

@@ -56,14 +56,24 @@ impl ActorOptions {
     ) -> Link {
         let Self { found, hello, tasks, stop, .. } = self;
         let doorbell = &found.doorbell;
-        let reach = Reach { address: address.or(doorbell.host), credentials: doorbell.credentials() };
+        let reach = Reach {
+            address: address.or(doorbell.host),
+            socket: doorbell.socket.clone(),
+            credentials: doorbell.credentials(),
+        };
         Link::open(id, found, reach, hello.clone(), limits, gate, tasks, stop.child_token())
     }
 
     pub(super) fn identify(&self) -> Pin<Box<dyn Future<Output = Identity> + Send>> {
-        let inspector = self.inspector.clone();
-        let claim = claim(&self.found);
-        Box::pin(async move { inspector.identify(claim).await })
+        Box::pin(identify(Arc::clone(&self.found), self.inspector.clone()))
+    }
+}
+
+/// What the system knows of who is said to listen.
+pub(super) async fn identify(found: Arc<Found>, inspector: Inspector) -> Identity {
+    match &found.doorbell.socket {
+        Some(socket) => process::identify_local(claim(&found), socket.clone()).await,
+        None => inspector.identify(claim(&found)).await,
     }
 }
 

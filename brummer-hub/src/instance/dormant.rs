@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    actor::{Actor, ActorOptions, Ended, claim, foreign, later},
+    actor::{Actor, ActorOptions, Ended, foreign, identify, later},
     machine::{Verdict, verdict},
 };
 use crate::{
@@ -131,7 +131,7 @@ pub(super) async fn bury(found: &Arc<Found>) {
 
 /// Looks once more at a doorbell whose instance was found to be gone. Says whether it is there after all.
 pub(crate) async fn revisit(found: Arc<Found>, inspector: Inspector) -> (Arc<Found>, bool) {
-    let verdict = verdict(inspector.identify(claim(&found)).await);
+    let verdict = verdict(identify(Arc::clone(&found), inspector).await);
     if let Verdict::Gone(_) = verdict {
         bury(&found).await;
     }

@@ -43,6 +43,8 @@ pub(super) struct Record {
     pub(super) port: u16,
     /// The loopback address that it names.
     pub(super) host: Option<IpAddr>,
+    /// The socket that it listens on instead of a port.
+    pub(super) socket: Option<PathBuf>,
     /// None: where its process works.
     pub(super) project: Option<PathBuf>,
     /// Which it is of those that one file tells of; empty for the only one.
@@ -134,13 +136,19 @@ impl Seen {
     pub(super) fn found(&self) -> Option<Arc<Found>> {
         let Record { kind, pid, port, host, project, name, version, started, mcp, .. } = &self.record;
         let door = mcp.as_ref()?;
-        let id = InstanceId::parse(&format!("{kind}-{pid}-{port}")).ok()?;
+        let id = match &self.record.socket {
+            None => format!("{kind}-{pid}-{port}"),
+            // An editor may have several, one a window: the file's name tells them apart.
+            Some(_) => format!("{kind}-{pid}-{}", self.place.file_stem()?.to_str()?.get(..8)?),
+        };
+        let id = InstanceId::parse(&id).ok()?;
         let project = project.as_deref().unwrap_or(Path::new("/"));
         let mut doorbell = Doorbell::new(id, *pid, project, *port);
         if let Some(name) = name {
             doorbell.name.clone_from(name);
         }
         doorbell.host = *host;
+        doorbell.socket.clone_from(&self.record.socket);
         // What tools write into the home directory is of the processes that are seen here.
         doorbell.pid_namespace = process::own_namespace();
         doorbell.endpoint.clone_from(&door.endpoint);
@@ -161,6 +169,7 @@ impl Record {
             pid,
             port,
             host: None,
+            socket: None,
             project: None,
             key: String::new(),
             name: None,

@@ -95,6 +95,47 @@ fn recorded() -> [(SourceKind, Value); 6] {
     ]
 }
 
+/// The lock of Copilot CLI's companion in VS Code, after what other programs read of it.
+#[cfg(unix)]
+fn copilot() -> Value {
+    json!({"socketPath": "/tmp/mcp-5f0c.sock", "scheme": "unix", "headers": {"Authorization": "Nonce 0f0f"}, "pid": 4711,
+        "ideName": "VS Code", "timestamp": 1_795_000_000_000_i64, "workspaceFolders": ["/p/web"], "isTrusted": true})
+}
+
+#[cfg(unix)]
+#[test]
+fn a_socket_is_a_file_of_this_machine() {
+    let read = |file: &Value| read(SourceKind::Copilot, file.to_string().as_bytes());
+    let record = read(&copilot()).unwrap();
+    assert_eq!((record.pid, record.port), (4711, 0));
+    assert_eq!(record.socket.as_deref(), Some(Path::new("/tmp/mcp-5f0c.sock")));
+    assert_eq!(record.project.as_deref(), Some(Path::new("/p/web")));
+    assert_eq!(record.mcp.as_ref().unwrap().headers["authorization"].expose(), "Nonce 0f0f");
+    assert!(!format!("{record:?}").contains("0f0f\""), "{record:?}");
+    assert!(record.framework.is_none(), "an editor is no dev server");
+    for (member, values) in [
+        (
+            "socketPath",
+            vec![
+                json!("relative.sock"),
+                json!(""),
+                json!("/a\u{1b}"),
+                json!("\\\\host\\pipe\\x"),
+                Value::Null,
+            ],
+        ),
+        ("pid", vec![json!(0), json!(1), json!(-1), json!("4711"), Value::Null]),
+        ("headers", vec![json!({"a": "two\r\nlines"}), json!({"a": ""}), json!([]), Value::Null]),
+        ("workspaceFolders", vec![json!(["relative"]), json!("x"), json!([1])]),
+    ] {
+        for value in values {
+            let mut file = copilot();
+            file[member] = value.clone();
+            assert!(read(&file).is_err(), "{member}: {value}");
+        }
+    }
+}
+
 /// The settings of an IDE of JetBrains (2026.2), after its source: what is as by default is not written.
 const JETBRAINS: &str = r#"<application>
   <component name="McpServerSettings">

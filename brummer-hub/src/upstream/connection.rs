@@ -8,6 +8,7 @@ use std::{
     future::{Future, poll_fn},
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     pin::{Pin, pin},
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, Waker},
@@ -78,13 +79,20 @@ pub(super) struct Dialer {
     port: u16,
     /// The one address that it is known to listen on: another program may have the port on another.
     address: Option<IpAddr>,
+    /// The file that is its socket, instead of address and port.
+    socket: Option<PathBuf>,
     limit: Duration,
     on_v6: AtomicBool,
 }
 
 impl Dialer {
     pub(super) fn new(port: u16, address: Option<IpAddr>, limit: Duration) -> Self {
-        Self { port, address, limit, on_v6: AtomicBool::new(false) }
+        Self { port, address, socket: None, limit, on_v6: AtomicBool::new(false) }
+    }
+
+    /// The same, for one that listens on a socket that is a file, if it does.
+    pub(super) fn at(self, socket: Option<PathBuf>) -> Self {
+        Self { socket, ..self }
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -117,6 +125,9 @@ impl Dialer {
     }
 
     async fn connect(&self) -> io::Result<Socket> {
+        if let Some(socket) = &self.socket {
+            return socket::connect_local(socket).await;
+        }
         if let Some(address) = self.address {
             return self.connect_at(address).await;
         }

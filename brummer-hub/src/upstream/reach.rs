@@ -1,6 +1,6 @@
 //! Where a connection goes, and what opens the door there.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::PathBuf};
 
 use crate::doorbell::Credentials;
 
@@ -9,5 +9,7 @@ use crate::doorbell::Credentials;
 pub(crate) struct Reach {
     /// The loopback address that the instance is known to listen on. None: any of them may answer.
     pub(crate) address: Option<IpAddr>,
+    /// The socket that it listens on instead of a port.
+    pub(crate) socket: Option<PathBuf>,
     pub(crate) credentials: Credentials,
 }

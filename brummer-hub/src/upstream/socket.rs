@@ -1,15 +1,32 @@
-//! What a connection to an instance runs over: TCP. Where time is simulated there are pipes in memory instead, since the
-//! kernel's sockets know nothing of such a time.
+//! What a connection to an instance runs over: TCP, or a socket of this machine that is a file (a pipe on Windows). Where time
+//! is simulated there are pipes in memory instead, since the kernel's sockets know nothing of such a time.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::SocketAddr,
+    path::Path,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
-use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream as Local;
+#[cfg(windows)]
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient as Local};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 
-#[cfg(not(test))]
-pub(super) type Socket = TcpStream;
-
-#[cfg(test)]
-pub(super) use memory::Socket;
+/// A connection that stands.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(any(unix, windows))]
+    Local(Local),
+    #[cfg(test)]
+    Memory(tokio::io::DuplexStream),
+}
 
 /// Connects to a server on this machine.
 pub(super) async fn connect(address: SocketAddr) -> io::Result<Socket> {
@@ -19,25 +36,84 @@ pub(super) async fn connect(address: SocketAddr) -> io::Result<Socket> {
     }
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    #[cfg(test)]
-    let stream = Socket::Tcp(stream);
-    Ok(stream)
+    Ok(Socket::Tcp(stream))
+}
+
+/// Connects to a server on a socket that is a file.
+#[cfg(unix)]
+pub(super) async fn connect_local(path: &Path) -> io::Result<Socket> {
+    let stream = Local::connect(path).await;
+    // Nobody listens, whether the file has been left behind or not.
+    let stream = stream.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::ErrorKind::ConnectionRefused.into(),
+        _ => error,
+    });
+    stream.map(Socket::Local)
+}
+
+/// Connects to a server on a pipe. One that has no room at the moment is as one that refuses: it is tried again.
+#[cfg(windows)]
+#[expect(clippy::unused_async, reason = "elsewhere it waits")]
+pub(super) async fn connect_local(path: &Path) -> io::Result<Socket> {
+    let pipe = ClientOptions::new().open(path);
+    pipe.map(Socket::Local).map_err(|_| io::ErrorKind::ConnectionRefused.into())
+}
+
+macro_rules! each {
+    ($self:expr, $stream:ident => $do:expr) => {
+        match $self {
+            Socket::Tcp($stream) => $do,
+            #[cfg(any(unix, windows))]
+            Socket::Local($stream) => $do,
+            #[cfg(test)]
+            Socket::Memory($stream) => $do,
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buffer))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), stream => Pin::new(stream).poll_write_vectored(cx, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        each!(self, stream => stream.is_write_vectored())
+    }
 }
 
 /// A network in memory, of one thread.
 #[cfg(test)]
 pub(crate) mod memory {
-    use std::{
-        cell::RefCell,
-        collections::HashMap,
-        io,
-        pin::Pin,
-        task::{Context, Poll},
-    };
+    use std::{cell::RefCell, collections::HashMap, io};
 
     use tokio::{
-        io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex},
-        net::TcpStream,
+        io::{DuplexStream, duplex},
         sync::mpsc,
     };
 
@@ -86,59 +162,5 @@ pub(crate) mod memory {
             let taken = listener.is_some_and(|listener| listener.try_send(theirs).is_ok());
             Some(if taken { Ok(ours) } else { Err(io::ErrorKind::ConnectionRefused.into()) })
         })
-    }
-
-    #[derive(Debug)]
-    pub(in crate::upstream) enum Socket {
-        Tcp(TcpStream),
-        Memory(DuplexStream),
-    }
-
-    macro_rules! either {
-        ($self:expr, $stream:ident => $do:expr) => {
-            match $self.get_mut() {
-                Socket::Tcp($stream) => $do,
-                Socket::Memory($stream) => $do,
-            }
-        };
-    }
-
-    impl AsyncRead for Socket {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            either!(self, stream => Pin::new(stream).poll_read(cx, buffer))
-        }
-    }
-
-    impl AsyncWrite for Socket {
-        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-            either!(self, stream => Pin::new(stream).poll_write(cx, bytes))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            either!(self, stream => Pin::new(stream).poll_flush(cx))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            either!(self, stream => Pin::new(stream).poll_shutdown(cx))
-        }
-
-        fn poll_write_vectored(
-            self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            slices: &[io::IoSlice<'_>],
-        ) -> Poll<io::Result<usize>> {
-            either!(self, stream => Pin::new(stream).poll_write_vectored(cx, slices))
-        }
-
-        fn is_write_vectored(&self) -> bool {
-            match self {
-                Self::Tcp(stream) => stream.is_write_vectored(),
-                Self::Memory(stream) => stream.is_write_vectored(),
-            }
-        }
     }
 }

@@ -25,7 +25,7 @@ pub struct InstanceEntry {
     pub name: String,
     /// Project directory.
     pub path: String,
-    /// Loopback port of its MCP server.
+    /// Loopback port of its MCP server; 0 for one that listens on a socket that is a file, or on a pipe.
     pub port: u16,
     /// Process that announced it.
     pub pid: u32,
