@@ -16,7 +16,7 @@ use std::{
 
 use brummer_hub::{
     InstanceServer,
-    serve::{CallError, ToolCall, rmcp::model::Resource},
+    serve::{CallError, ResourceDefinition, ToolCall},
 };
 use serde_json::json;
 use tokio::sync::watch;
@@ -34,6 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (adds, reads) = (Arc::clone(&total), Arc::clone(&total));
     let schema = json!({ "properties": { "number": { "type": "integer" } }, "required": ["number"] });
+    let total_resource = ResourceDefinition::from_json(json!({ "uri": "counter://total", "name": "total" }))?;
     let server = InstanceServer::builder()
         .name("counter")
         .version(env!("CARGO_PKG_VERSION"))
@@ -65,7 +66,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Ok("counted to 10")
         })
-        .add_resource(Resource::new("counter://total", "total"), move |_read| {
+        .add_resource(total_resource, move |_read| {
             let total = reads.load(Ordering::Relaxed);
             async move { Ok(total.to_string()) }
         })

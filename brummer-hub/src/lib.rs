@@ -16,6 +16,8 @@
 //! - `InstanceServer`, with the cargo feature `instance`, is such a server for programs that have none: tools, resources
 //!   and prompts from closures.
 //! - `StdioInstance`, with the same feature, makes an instance of a server that speaks only stdio.
+//! - With the feature `sdk` it also takes what the official SDK and axum have: definitions, results, handlers, routes. That part
+//!   changes with their versions; the rest does not, and names none of their types.
 //!
 //! The library takes nothing of the process for itself: no signals, no logger (it writes `tracing` events), no standard
 //! streams but in [`stdio`] on request, and any tokio runtime with I/O and time will do. Any number of hubs may run in one

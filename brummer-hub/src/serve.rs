@@ -66,9 +66,6 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use axum;
-pub use rmcp;
-
 use self::{
     builder::{Content, mount},
     door::Door,
@@ -84,6 +81,10 @@ pub use self::{
     changes::{Changes, Follower, Subscribed},
     logging::LogLevel,
     offer::{Offer, ServerHandle},
+    shapes::{
+        CompletionRequest, PromptDefinition, PromptResponse, ReadResponse, ResourceDefinition,
+        TemplateDefinition, ToolDefinition, ToolResponse,
+    },
 };
 use crate::{
     doorbell::{DEFAULT_ENDPOINT, InstanceId, Secret},
@@ -98,9 +99,13 @@ mod handler;
 mod listen;
 mod logging;
 mod offer;
+#[cfg(feature = "sdk")]
+pub mod sdk;
 mod sessions;
+mod shapes;
 mod template;
 #[cfg(test)]
+#[cfg(feature = "sdk")]
 mod tests;
 
 /// How long removing the announcement may take: a few file operations.
@@ -213,6 +218,7 @@ impl InstanceServer {
                 let factory = move || OfferHandler::new(Arc::clone(&shared));
                 Some(mount(factory, sessions.clone(), &limits, &stop))
             }
+            #[cfg(feature = "sdk")]
             Content::Handler(mount) => Some(mount(sessions.clone(), &limits, &stop)),
             Content::Routes => None,
         };

@@ -156,7 +156,7 @@ impl StdioInstance {
         let desk = tokio::spawn(desk.run());
         let router = Endpoint::new(asks, limits.max_body_bytes.max(endpoint::MAX_BODY)).router();
         let stop = stop.drop_guard();
-        let server = announced.limits(limits).only_router(router).start().await?;
+        let server = announced.limits(limits).routes(router).start().await?;
         Ok(Self { server, desk, report, attended, stop })
     }
 

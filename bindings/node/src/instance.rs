@@ -10,7 +10,7 @@ use brummer_hub::{
     doorbell::Secret,
     serve::{
         Announcement, Offer, ServeError, ServerHandle,
-        rmcp::model::{
+        sdk::rmcp::model::{
             CallToolResult, GetPromptResult, Prompt, ReadResourceResult, Resource, ResourceTemplate, Tool,
         },
     },

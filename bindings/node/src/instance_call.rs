@@ -12,11 +12,7 @@ use std::sync::{
 };
 
 use brummer_hub::serve::{
-    CallError, LogLevel, PromptGet, ResourceRead, ToolCall,
-    rmcp::{
-        self, ErrorData,
-        model::{CompleteRequestParams, ErrorCode},
-    },
+    CallError, CompletionRequest, LogLevel, PromptGet, ResourceRead, ToolCall, sdk::rmcp,
 };
 use napi::{
     Status,
@@ -57,7 +53,7 @@ pub(crate) enum Request {
     /// With the template of the definition.
     Template(ResourceRead, String),
     Prompt(PromptGet),
-    Completion(Box<CompleteRequestParams>),
+    Completion(Box<CompletionRequest>),
 }
 
 impl Request {
@@ -69,17 +65,19 @@ impl Request {
                 "kind": "template", "name": template, "uri": read.uri(), "variables": read.variables(),
             }),
             Self::Prompt(get) => {
-                json!({ "kind": "prompt", "name": get.name(), "arguments": get.request().arguments })
+                json!({ "kind": "prompt", "name": get.name(), "arguments": get.arguments() })
             }
-            Self::Completion(request) => json!({ "kind": "completion", "name": "", "request": request }),
+            Self::Completion(request) => {
+                json!({ "kind": "completion", "name": "", "request": request.request() })
+            }
         }
     }
 
     fn cancelled(&self) -> CancellationToken {
         match self {
             Self::Tool(call) => call.cancelled().clone(),
-            Self::Resource(read, _) | Self::Template(read, _) => read.context().ct.clone(),
-            Self::Prompt(get) => get.context().ct.clone(),
+            Self::Resource(read, _) | Self::Template(read, _) => read.cancelled().clone(),
+            Self::Prompt(get) => get.cancelled().clone(),
             // Answered at once, or not at all.
             Self::Completion(_) => CancellationToken::new(),
         }
@@ -149,7 +147,7 @@ impl Calls {
         match serde_json::from_str(&answer)? {
             Answer::Ok(result) => Ok(serde_json::from_value(result)?),
             Answer::Failed(message) => Err(CallError::new(message)),
-            Answer::Rpc { code, message, data } => Err(ErrorData::new(ErrorCode(code), message, data).into()),
+            Answer::Rpc { code, message, data } => Err(CallError::protocol(code, message, data)),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Resources, prompts and completions.
 
 use brummer_hub::serve::{
-    Offer, PromptGet, ResourceRead,
-    rmcp::model::{
-        CompleteRequestParams, ContentBlock, Prompt, PromptArgument, PromptMessage, Reference, Resource,
-        ResourceContents, ResourceTemplate, Role,
+    CompletionRequest, Offer, PromptGet, ResourceRead,
+    sdk::rmcp::model::{
+        ContentBlock, Prompt, PromptArgument, PromptMessage, Resource, ResourceContents, ResourceTemplate,
+        Role,
     },
 };
 use serde_json::json;
@@ -68,14 +68,11 @@ pub(crate) fn add(offer: &mut Offer) {
         Ok(vec![user(image), user(ContentBlock::text("Please analyze the image above."))])
     });
 
-    offer.complete_with(|request: CompleteRequestParams| async move {
-        let known = match &request.r#ref {
-            Reference::Prompt(prompt) => prompt.name == "test_prompt_with_arguments",
-            _ => true,
-        };
-        let fits = |(name, _): &&(&str, &[&str])| known && *name == request.argument.name;
+    offer.complete_with(|request: CompletionRequest| async move {
+        let known = request.prompt().is_none_or(|prompt| prompt == "test_prompt_with_arguments");
+        let fits = |(name, _): &&(&str, &[&str])| known && *name == request.argument();
         let values = SUGGESTIONS.iter().find(fits).map_or::<&[&str], _>(&[], |(_, values)| *values);
-        let typed = |value: &&&str| value.starts_with(&request.argument.value);
+        let typed = |value: &&&str| value.starts_with(request.typed());
         Ok(values.iter().filter(typed).map(ToString::to_string).collect())
     });
 }

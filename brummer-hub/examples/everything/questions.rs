@@ -3,10 +3,11 @@
 
 use brummer_hub::serve::{
     CallError, Offer, PromptGet, ToolCall,
-    rmcp::{
+    sdk::rmcp::{
         ErrorData,
         model::{
-            CallToolResponse, GetPromptResponse, InputRequiredResult, InputResponses, Prompt, ServerRequest,
+            CallToolResponse, CallToolResult, ContentBlock, GetPromptResponse, GetPromptResult,
+            InputRequiredResult, InputResponses, Prompt, PromptMessage, Role, ServerRequest,
         },
     },
 };
@@ -53,7 +54,7 @@ fn state(call: &ToolCall) -> Result<Option<String>, CallError> {
 }
 
 fn done(text: impl Into<String>) -> CallToolResponse {
-    brummer_hub::serve::IntoToolResponse::into_tool_response(text.into())
+    CallToolResult::success(vec![ContentBlock::text(text)]).into()
 }
 
 pub(crate) fn add(offer: &mut Offer) {
@@ -151,7 +152,8 @@ fn add_rounds(offer: &mut Offer) {
     offer.add_prompt(prompt, |get: PromptGet| async move {
         match accepted(get.request().input_responses.as_ref(), "user_context")? {
             Some(context) => {
-                Ok(brummer_hub::serve::IntoPromptResponse::into_prompt_response(format!("Context: {context}")))
+                let message = PromptMessage::new_text(Role::User, format!("Context: {context}"));
+                Ok(GetPromptResult::new(vec![message]).into())
             }
             None => require::<GetPromptResponse>(
                 &json!({ "user_context": question("What context should the prompt use?", "context", "string") }),

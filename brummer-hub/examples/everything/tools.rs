@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use brummer_hub::serve::{
     CallError, Changes, LogLevel, Offer, ToolCall,
-    rmcp::{
+    sdk::rmcp::{
         ErrorData,
         model::{ClientCapabilities, ContentBlock, ResourceContents},
     },

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 use axum::Router;
 use rmcp::{
     ServerHandler,
-    model::{CompleteRequestParams, Prompt, Resource, ResourceTemplate, Tool},
     transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService},
 };
 use serde_json::Value;
@@ -18,6 +17,7 @@ use super::{
     changes::Changes,
     offer::Offer,
     sessions::{SessionLimits, Sessions},
+    shapes::{CompletionRequest, PromptDefinition, ResourceDefinition, TemplateDefinition, ToolDefinition},
 };
 use crate::{
     discovery::Directories,
@@ -66,11 +66,13 @@ pub(super) enum Content {
     /// The offer.
     Offer,
     /// A handler of the program's own. Made into routes once the server's sessions and tokens are there.
+    #[cfg(feature = "sdk")]
     Handler(Mount),
     /// The program's own routes.
     Routes,
 }
 
+#[cfg(feature = "sdk")]
 type Mount = Box<dyn FnOnce(Sessions, &ServerLimits, &Stop) -> Router + Send>;
 
 /// Makes an [`InstanceServer`]; [`InstanceServer::builder`] begins.
@@ -201,7 +203,7 @@ impl InstanceServerBuilder {
     }
 
     /// Offers a tool with all that a definition may have: title, output schema, annotations, icons.
-    pub fn add_tool<F, A, R>(mut self, tool: Tool, run: F) -> Self
+    pub fn add_tool<F, A, R>(mut self, tool: impl Into<ToolDefinition>, run: F) -> Self
     where
         F: Fn(ToolCall) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R, CallError>> + Send + 'static,
@@ -212,7 +214,7 @@ impl InstanceServerBuilder {
     }
 
     /// Offers a resource.
-    pub fn add_resource<F, A, R>(mut self, resource: Resource, run: F) -> Self
+    pub fn add_resource<F, A, R>(mut self, resource: impl Into<ResourceDefinition>, run: F) -> Self
     where
         F: Fn(ResourceRead) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R, CallError>> + Send + 'static,
@@ -223,7 +225,7 @@ impl InstanceServerBuilder {
     }
 
     /// Offers the resources whose URIs fit a template.
-    pub fn add_resource_template<F, A, R>(mut self, template: ResourceTemplate, run: F) -> Self
+    pub fn add_resource_template<F, A, R>(mut self, template: impl Into<TemplateDefinition>, run: F) -> Self
     where
         F: Fn(ResourceRead) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R, CallError>> + Send + 'static,
@@ -234,7 +236,7 @@ impl InstanceServerBuilder {
     }
 
     /// Offers a prompt.
-    pub fn add_prompt<F, A, R>(mut self, prompt: Prompt, run: F) -> Self
+    pub fn add_prompt<F, A, R>(mut self, prompt: impl Into<PromptDefinition>, run: F) -> Self
     where
         F: Fn(PromptGet) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R, CallError>> + Send + 'static,
@@ -247,7 +249,7 @@ impl InstanceServerBuilder {
     /// Completes arguments of prompts and variables of templates: see [`Offer::complete_with`].
     pub fn complete_with<F, A>(mut self, run: F) -> Self
     where
-        F: Fn(CompleteRequestParams) -> A + Send + Sync + 'static,
+        F: Fn(CompletionRequest) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Vec<String>, CallError>> + Send + 'static,
     {
         self.offer.complete_with(run);
@@ -260,7 +262,7 @@ impl InstanceServerBuilder {
         self
     }
 
-    /// What the server's handle notes as changed, for a [`handler`](Self::handler) to follow.
+    /// What the server's handle notes as changed, for a handler of the SDK to follow.
     #[must_use]
     pub fn changes(&self) -> Changes {
         self.changes.clone()
@@ -269,6 +271,7 @@ impl InstanceServerBuilder {
     /// Serves a handler of the official SDK at `/mcp`, in place of an offer. `factory` makes one for each session of a
     /// legacy client, and one or two for each request of another; so it should be cheap, and what is to last longer is
     /// shared by what it captures.
+    #[cfg(feature = "sdk")]
     pub fn handler<H: ServerHandler>(mut self, factory: impl Fn() -> H + Send + Sync + 'static) -> Self {
         self.content =
             Content::Handler(Box::new(move |sessions, limits, stop| mount(factory, sessions, limits, stop)));
@@ -276,13 +279,20 @@ impl InstanceServerBuilder {
     }
 
     /// Serves the program's own routes beside `/mcp`. They want the token, too.
+    #[cfg(feature = "sdk")]
     pub fn router(mut self, router: Router) -> Self {
         self.router = Some(router);
         self
     }
 
     /// Serves the program's own routes, and nothing else: it answers at `/mcp` itself.
-    pub fn only_router(mut self, router: Router) -> Self {
+    #[cfg(feature = "sdk")]
+    pub fn only_router(self, router: Router) -> Self {
+        self.routes(router)
+    }
+
+    /// Serves these routes, and nothing else.
+    pub(crate) fn routes(mut self, router: Router) -> Self {
         self.content = Content::Routes;
         self.router = Some(router);
         self

@@ -5,18 +5,21 @@ use std::{borrow::Cow, collections::BTreeMap, error::Error, sync::Arc};
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, GetPromptRequestParams,
-        GetPromptResponse, GetPromptResult, JsonObject, ProgressNotificationParam, PromptMessage,
-        ProtocolVersion, ReadResourceResponse, ReadResourceResult, ResourceContents, Role,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode,
+        GetPromptRequestParams, GetPromptResult, ProgressNotificationParam, PromptMessage, ProtocolVersion,
+        ReadResourceResult, ResourceContents, Role,
     },
     service::RequestContext,
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::logging::{self, LogLevel};
+use super::{
+    logging::{self, LogLevel},
+    shapes::{PromptResponse, ReadResponse, ToolResponse},
+};
 
 /// A call of a tool. A cheap clone.
 #[derive(Clone, Debug)]
@@ -46,10 +49,10 @@ impl ToolCall {
 
     /// The arguments, as the client sent them. Nothing has been checked against the tool's schema.
     #[must_use]
-    pub fn arguments(&self) -> Cow<'_, JsonObject> {
+    pub fn arguments(&self) -> Cow<'_, Map<String, Value>> {
         match &self.request.arguments {
             Some(arguments) => Cow::Borrowed(arguments),
-            None => Cow::Owned(JsonObject::new()),
+            None => Cow::Owned(Map::new()),
         }
     }
 
@@ -75,6 +78,12 @@ impl ToolCall {
         let _ = self.context.peer.notify_progress(progress).await;
     }
 
+    /// Whether the client wants to know how far the call is.
+    #[must_use]
+    pub fn wants_progress(&self) -> bool {
+        self.context.meta.get_progress_token().is_some()
+    }
+
     /// Writes a log message to the client, if it wants messages of this level.
     pub async fn log(&self, level: LogLevel, logger: Option<&str>, data: impl Into<Value>) {
         let from = match is_modern(&self.context) {
@@ -98,12 +107,14 @@ impl ToolCall {
     }
 
     /// The whole request.
+    #[cfg(feature = "sdk")]
     #[must_use]
     pub fn request(&self) -> &CallToolRequestParams {
         &self.request
     }
 
     /// The client, its capabilities, and the HTTP request, as the SDK has them.
+    #[cfg(feature = "sdk")]
     #[must_use]
     pub fn context(&self) -> &RequestContext<RoleServer> {
         &self.context
@@ -146,7 +157,14 @@ impl ResourceRead {
         &self.variables
     }
 
+    /// Cancelled when the client gives the request up, goes away (2026-07-28), or the server ends.
+    #[must_use]
+    pub fn cancelled(&self) -> &CancellationToken {
+        &self.context.ct
+    }
+
     /// The client, its capabilities, and the HTTP request, as the SDK has them.
+    #[cfg(feature = "sdk")]
     #[must_use]
     pub fn context(&self) -> &RequestContext<RoleServer> {
         &self.context
@@ -173,13 +191,27 @@ impl PromptGet {
         self.request.arguments.as_ref()?.get(name)?.as_str()
     }
 
+    /// All arguments.
+    #[must_use]
+    pub fn arguments(&self) -> Option<&Map<String, Value>> {
+        self.request.arguments.as_ref()
+    }
+
+    /// Cancelled when the client gives the request up, goes away (2026-07-28), or the server ends.
+    #[must_use]
+    pub fn cancelled(&self) -> &CancellationToken {
+        &self.context.ct
+    }
+
     /// The whole request.
+    #[cfg(feature = "sdk")]
     #[must_use]
     pub fn request(&self) -> &GetPromptRequestParams {
         &self.request
     }
 
     /// The client, its capabilities, and the HTTP request, as the SDK has them.
+    #[cfg(feature = "sdk")]
     #[must_use]
     pub fn context(&self) -> &RequestContext<RoleServer> {
         &self.context
@@ -189,7 +221,7 @@ impl PromptGet {
 /// Why a handler has no answer. Any error becomes one with `?`.
 ///
 /// For a tool it is a result that the model reads (2025-11-25, tools § Error Handling); for a resource or a prompt it is an
-/// error of the protocol. An [`ErrorData`] of the SDK stays the error of the protocol that it is.
+/// error of the protocol. An `ErrorData` of the SDK stays the error of the protocol that it is.
 #[derive(Debug)]
 pub struct CallError(Reason);
 
@@ -203,6 +235,11 @@ impl CallError {
     /// With these words.
     pub fn new(message: impl Into<String>) -> Self {
         Self(Reason::Message(message.into()))
+    }
+
+    /// An error of the protocol, for a tool also, with its code in JSON-RPC.
+    pub fn protocol(code: i32, message: impl Into<String>, data: Option<Value>) -> Self {
+        Self(Reason::Protocol(ErrorData::new(ErrorCode(code), message.into(), data)))
     }
 
     /// What it says.
@@ -239,87 +276,112 @@ impl<E: Error + 'static> From<E> for CallError {
     }
 }
 
-/// What a tool may answer: a text, a JSON value (as structured content, with its text beside it), nothing, content blocks,
-/// or a result of the SDK.
+/// What a tool may answer: a text, a JSON value (as structured content, with its text beside it), nothing, or a whole result;
+/// with the feature `sdk` also content blocks and results of the SDK.
 pub trait IntoToolResponse {
-    /// As the SDK has it.
-    fn into_tool_response(self) -> CallToolResponse;
+    /// As a result.
+    fn into_tool_response(self) -> ToolResponse;
 }
 
-/// What a resource may hold: a text, a JSON value, or contents of the SDK.
+/// What a resource may hold: a text, a JSON value, or whole contents; with the feature `sdk` also contents of the SDK.
 pub trait IntoReadResponse {
-    /// As the SDK has it; `uri` and `mime_type` for contents that do not have their own.
-    fn into_read_response(self, uri: &str, mime_type: Option<&str>) -> ReadResourceResponse;
+    /// As contents; `uri` and `mime_type` for those that do not have their own.
+    fn into_read_response(self, uri: &str, mime_type: Option<&str>) -> ReadResponse;
 }
 
-/// What a prompt may be: a text for the user to say, messages, or a result of the SDK.
+/// What a prompt may be: a text for the user to say, or a whole result; with the feature `sdk` also messages and results of
+/// the SDK.
 pub trait IntoPromptResponse {
-    /// As the SDK has it.
-    fn into_prompt_response(self) -> GetPromptResponse;
+    /// As a result.
+    fn into_prompt_response(self) -> PromptResponse;
 }
 
 macro_rules! convert {
-    ($trait:ident :: $method:ident -> $response:ty { $($type:ty => $into:expr;)* }) => {
-        $(impl $trait for $type {
-            fn $method(self) -> $response {
-                let into: fn($type) -> _ = $into;
-                into(self).into()
+    ($trait:ident :: $method:ident -> $response:ident { $($(#[$gate:meta])* $type:ty => $into:expr;)* }) => {
+        $(
+            $(#[$gate])*
+            impl $trait for $type {
+                fn $method(self) -> $response {
+                    let into: fn($type) -> _ = $into;
+                    $response(into(self).into())
+                }
             }
-        })*
+        )*
+
+        impl $trait for $response {
+            fn $method(self) -> $response {
+                self
+            }
+        }
     };
 }
 
-convert!(IntoToolResponse::into_tool_response -> CallToolResponse {
+convert!(IntoToolResponse::into_tool_response -> ToolResponse {
     () => |()| CallToolResult::success(Vec::new());
     String => |text| CallToolResult::success(vec![ContentBlock::text(text)]);
     &'static str => |text| CallToolResult::success(vec![ContentBlock::text(text)]);
     Value => CallToolResult::structured;
+    #[cfg(feature = "sdk")]
     Vec<ContentBlock> => CallToolResult::success;
+    #[cfg(feature = "sdk")]
     CallToolResult => std::convert::identity;
+    #[cfg(feature = "sdk")]
     CallToolResponse => std::convert::identity;
 });
 
-convert!(IntoPromptResponse::into_prompt_response -> GetPromptResponse {
+convert!(IntoPromptResponse::into_prompt_response -> PromptResponse {
     String => |text| GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]);
     &'static str => |text| GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]);
+    #[cfg(feature = "sdk")]
     Vec<PromptMessage> => GetPromptResult::new;
+    #[cfg(feature = "sdk")]
     GetPromptResult => std::convert::identity;
-    GetPromptResponse => std::convert::identity;
+    #[cfg(feature = "sdk")]
+    rmcp::model::GetPromptResponse => std::convert::identity;
 });
 
 impl IntoReadResponse for String {
-    fn into_read_response(self, uri: &str, mime_type: Option<&str>) -> ReadResourceResponse {
+    fn into_read_response(self, uri: &str, mime_type: Option<&str>) -> ReadResponse {
         let contents = ResourceContents::text(self, uri).with_mime_type(mime_type.unwrap_or("text/plain"));
-        vec![contents].into_read_response(uri, mime_type)
+        ReadResponse(ReadResourceResult::new(vec![contents]).into())
     }
 }
 
 impl IntoReadResponse for &'static str {
-    fn into_read_response(self, uri: &str, mime_type: Option<&str>) -> ReadResourceResponse {
+    fn into_read_response(self, uri: &str, mime_type: Option<&str>) -> ReadResponse {
         self.to_owned().into_read_response(uri, mime_type)
     }
 }
 
 impl IntoReadResponse for Value {
-    fn into_read_response(self, uri: &str, mime_type: Option<&str>) -> ReadResourceResponse {
+    fn into_read_response(self, uri: &str, mime_type: Option<&str>) -> ReadResponse {
         self.to_string().into_read_response(uri, mime_type.or(Some("application/json")))
     }
 }
 
-impl IntoReadResponse for Vec<ResourceContents> {
-    fn into_read_response(self, _uri: &str, _mime_type: Option<&str>) -> ReadResourceResponse {
-        ReadResourceResult::new(self).into()
-    }
-}
-
-impl IntoReadResponse for ReadResourceResult {
-    fn into_read_response(self, _uri: &str, _mime_type: Option<&str>) -> ReadResourceResponse {
-        self.into()
-    }
-}
-
-impl IntoReadResponse for ReadResourceResponse {
-    fn into_read_response(self, _uri: &str, _mime_type: Option<&str>) -> ReadResourceResponse {
+impl IntoReadResponse for ReadResponse {
+    fn into_read_response(self, _uri: &str, _mime_type: Option<&str>) -> ReadResponse {
         self
+    }
+}
+
+#[cfg(feature = "sdk")]
+impl IntoReadResponse for Vec<ResourceContents> {
+    fn into_read_response(self, _uri: &str, _mime_type: Option<&str>) -> ReadResponse {
+        ReadResponse(ReadResourceResult::new(self).into())
+    }
+}
+
+#[cfg(feature = "sdk")]
+impl IntoReadResponse for ReadResourceResult {
+    fn into_read_response(self, _uri: &str, _mime_type: Option<&str>) -> ReadResponse {
+        ReadResponse(self.into())
+    }
+}
+
+#[cfg(feature = "sdk")]
+impl IntoReadResponse for rmcp::model::ReadResourceResponse {
+    fn into_read_response(self, _uri: &str, _mime_type: Option<&str>) -> ReadResponse {
+        ReadResponse(self)
     }
 }

@@ -27,8 +27,8 @@ const PACE: Duration = Duration::from_millis(50);
 /// Tells clients that lists or resources have changed. A cheap clone of a handle.
 ///
 /// A server with an [`Offer`](super::Offer) tells its clients by itself. A handler of the SDK gets
-/// [`InstanceServerBuilder::changes`](super::InstanceServerBuilder::changes) and follows them:
-/// [`Follower::tell_session`] from `on_initialized`, [`Follower::tell_listener`] from `listen`.
+/// [`InstanceServerBuilder::changes`](super::InstanceServerBuilder::changes) and follows them: `Follower::tell_session` from
+/// `on_initialized`, `Follower::tell_listener` from `listen`.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
     ledger: Arc<watch::Sender<Ledger>>,
@@ -129,10 +129,26 @@ pub struct Follower {
     told: u64,
 }
 
+#[cfg(feature = "sdk")]
 impl Follower {
     /// Tells the client of a session, until the session's transport is closed or nothing can change any more. Run it in a
     /// task that ends with the session.
-    pub async fn tell_session(mut self, peer: Peer<RoleServer>, subscribed: watch::Receiver<Subscribed>) {
+    pub async fn tell_session(self, peer: Peer<RoleServer>, subscribed: watch::Receiver<Subscribed>) {
+        self.follow_for_session(peer, subscribed).await;
+    }
+
+    /// Tells one who listens (2026-07-28, subscriptions) what the listener asked for, until it goes away.
+    pub async fn tell_listener(self, listener: &SubscriptionContext) {
+        self.follow_for_listener(listener).await;
+    }
+}
+
+impl Follower {
+    pub(super) async fn follow_for_session(
+        mut self,
+        peer: Peer<RoleServer>,
+        subscribed: watch::Receiver<Subscribed>,
+    ) {
         while let Some(news) = self.next(|| subscribed.borrow().clone()).await {
             if tell(&peer, news).await.is_err() {
                 return;
@@ -141,8 +157,7 @@ impl Follower {
         }
     }
 
-    /// Tells one who listens (2026-07-28, subscriptions) what the listener asked for, until it goes away.
-    pub async fn tell_listener(mut self, listener: &SubscriptionContext) {
+    pub(super) async fn follow_for_listener(mut self, listener: &SubscriptionContext) {
         let uris = listener.accepted().resource_subscriptions.iter().flatten().cloned();
         let uris: Subscribed = uris.collect();
         loop {

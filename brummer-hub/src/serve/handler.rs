@@ -140,7 +140,7 @@ impl ServerHandler for OfferHandler {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        let follower = self.follower.clone().tell_session(context.peer, self.subscribed.subscribe());
+        let follower = self.follower.clone().follow_for_session(context.peer, self.subscribed.subscribe());
         let ended = self.ended.clone();
         self.shared.tasks.spawn(async move { ended.run_until_cancelled(follower).await });
     }
@@ -283,7 +283,7 @@ impl ServerHandler for OfferHandler {
         if is_modern(&context) {
             return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
         }
-        self.level.send_replace(request.level.into());
+        self.level.send_replace(LogLevel::of_sdk(request.level));
         Ok(())
     }
 
@@ -328,7 +328,7 @@ impl ServerHandler for OfferHandler {
             biased;
             // Its answer says that the server ends (2026-07-28, subscriptions § Ending).
             () = self.shared.stopping.cancelled() => {}
-            () = self.follower.clone().tell_listener(&listener) => {}
+            () = self.follower.clone().follow_for_listener(&listener) => {}
         }
         Ok(())
     }

@@ -30,8 +30,8 @@ pub enum LogLevel {
     Emergency,
 }
 
-impl From<LoggingLevel> for LogLevel {
-    fn from(level: LoggingLevel) -> Self {
+impl LogLevel {
+    pub(super) fn of_sdk(level: LoggingLevel) -> Self {
         match level {
             LoggingLevel::Debug => Self::Debug,
             LoggingLevel::Info => Self::Info,
@@ -43,31 +43,43 @@ impl From<LoggingLevel> for LogLevel {
             LoggingLevel::Emergency => Self::Emergency,
         }
     }
+
+    fn as_sdk(self) -> LoggingLevel {
+        match self {
+            Self::Debug => LoggingLevel::Debug,
+            Self::Info => LoggingLevel::Info,
+            Self::Notice => LoggingLevel::Notice,
+            Self::Warning => LoggingLevel::Warning,
+            Self::Error => LoggingLevel::Error,
+            Self::Critical => LoggingLevel::Critical,
+            Self::Alert => LoggingLevel::Alert,
+            Self::Emergency => LoggingLevel::Emergency,
+        }
+    }
 }
 
+#[cfg(feature = "sdk")]
+impl From<LoggingLevel> for LogLevel {
+    fn from(level: LoggingLevel) -> Self {
+        Self::of_sdk(level)
+    }
+}
+
+#[cfg(feature = "sdk")]
 impl From<LogLevel> for LoggingLevel {
     fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Debug => Self::Debug,
-            LogLevel::Info => Self::Info,
-            LogLevel::Notice => Self::Notice,
-            LogLevel::Warning => Self::Warning,
-            LogLevel::Error => Self::Error,
-            LogLevel::Critical => Self::Critical,
-            LogLevel::Alert => Self::Alert,
-            LogLevel::Emergency => Self::Emergency,
-        }
+        level.as_sdk()
     }
 }
 
 /// From which level on this request wants messages; without one, none (2026-07-28, logging § Per-request log level).
 pub(super) fn wanted(context: &RequestContext<RoleServer>) -> Option<LogLevel> {
-    context.meta.log_level().map(LogLevel::from)
+    context.meta.log_level().map(LogLevel::of_sdk)
 }
 
 /// Sends a message. A client that has gone away misses nothing.
 pub(super) async fn send(peer: &Peer<RoleServer>, level: LogLevel, logger: Option<&str>, data: Value) {
-    let mut message = LoggingMessageNotificationParam::new(level.into(), data);
+    let mut message = LoggingMessageNotificationParam::new(level.as_sdk(), data);
     message.logger = logger.map(str::to_owned);
     let _ = peer.notify_logging_message(message).await;
 }

@@ -6,10 +6,10 @@
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use rmcp::model::{
-    CallToolResponse, CompleteRequestParams, GetPromptResponse, JsonObject, Prompt, ReadResourceResponse,
-    Resource, ResourceTemplate, Tool,
+    CallToolResponse, CompleteRequestParams, GetPromptResponse, Prompt, ReadResourceResponse, Resource,
+    ResourceTemplate, Tool,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
         CallError, IntoPromptResponse, IntoReadResponse, IntoToolResponse, PromptGet, ResourceRead, ToolCall,
     },
     changes::Changes,
+    shapes::{CompletionRequest, PromptDefinition, ResourceDefinition, TemplateDefinition, ToolDefinition},
     template,
 };
 
@@ -31,7 +32,7 @@ pub struct Offer {
     resources: Vec<Offered<Resource, ResourceRead, ReadResourceResponse>>,
     templates: Vec<Offered<ResourceTemplate, ResourceRead, ReadResourceResponse>>,
     prompts: Vec<Offered<Prompt, PromptGet, GetPromptResponse>>,
-    completion: Option<Offered<(), CompleteRequestParams, Vec<String>>>,
+    completion: Option<Offered<(), CompletionRequest, Vec<String>>>,
 }
 
 /// A definition with what answers for it.
@@ -79,25 +80,26 @@ impl Offer {
     {
         let schema = match schema {
             Value::Object(schema) => schema,
-            _ => JsonObject::new(),
+            _ => Map::new(),
         };
-        self.add_tool(Tool::new(name.into(), description.into(), schema), run);
+        self.add_tool(ToolDefinition(Tool::new(name.into(), description.into(), schema)), run);
     }
 
     /// Adds a tool with all that a definition may have: title, output schema, annotations, icons.
-    pub fn add_tool<F, A, R>(&mut self, mut tool: Tool, run: F)
+    pub fn add_tool<F, A, R>(&mut self, tool: impl Into<ToolDefinition>, run: F)
     where
         F: Fn(ToolCall) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R, CallError>> + Send + 'static,
         R: IntoToolResponse,
     {
+        let ToolDefinition(mut tool) = tool.into();
         // Clients refuse the whole list for a schema without it (2025-11-25, schema § Tool).
         if !tool.input_schema.contains_key("type") {
             Arc::make_mut(&mut tool.input_schema).insert("type".to_owned(), "object".into());
         }
         let run: Run<_, _> = Arc::new(move |call| {
             let answer = run(call);
-            Box::pin(async move { Ok(answer.await?.into_tool_response()) })
+            Box::pin(async move { Ok(answer.await?.into_tool_response().0) })
         });
         place(&mut self.tools, Offered { definition: Arc::new(tool), run }, |tool| tool.name.as_ref());
     }
@@ -108,12 +110,13 @@ impl Offer {
     }
 
     /// Adds a resource.
-    pub fn add_resource<F, A, R>(&mut self, resource: Resource, run: F)
+    pub fn add_resource<F, A, R>(&mut self, resource: impl Into<ResourceDefinition>, run: F)
     where
         F: Fn(ResourceRead) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R, CallError>> + Send + 'static,
         R: IntoReadResponse,
     {
+        let ResourceDefinition(resource) = resource.into();
         let run = reading(run, resource.mime_type.clone());
         let offered = Offered { definition: Arc::new(resource), run };
         place(&mut self.resources, offered, |resource| resource.uri.as_str());
@@ -125,12 +128,13 @@ impl Offer {
     }
 
     /// Adds resources whose URIs fit a template. `{name}` in it stands for characters other than `/`, `{+name}` for any.
-    pub fn add_resource_template<F, A, R>(&mut self, template: ResourceTemplate, run: F)
+    pub fn add_resource_template<F, A, R>(&mut self, template: impl Into<TemplateDefinition>, run: F)
     where
         F: Fn(ResourceRead) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R, CallError>> + Send + 'static,
         R: IntoReadResponse,
     {
+        let TemplateDefinition(template) = template.into();
         let run = reading(run, template.mime_type.clone());
         let offered = Offered { definition: Arc::new(template), run };
         place(&mut self.templates, offered, |template| template.uri_template.as_str());
@@ -142,15 +146,16 @@ impl Offer {
     }
 
     /// Adds a prompt.
-    pub fn add_prompt<F, A, R>(&mut self, prompt: Prompt, run: F)
+    pub fn add_prompt<F, A, R>(&mut self, prompt: impl Into<PromptDefinition>, run: F)
     where
         F: Fn(PromptGet) -> A + Send + Sync + 'static,
         A: Future<Output = Result<R, CallError>> + Send + 'static,
         R: IntoPromptResponse,
     {
+        let PromptDefinition(prompt) = prompt.into();
         let run: Run<_, _> = Arc::new(move |call| {
             let answer = run(call);
-            Box::pin(async move { Ok(answer.await?.into_prompt_response()) })
+            Box::pin(async move { Ok(answer.await?.into_prompt_response().0) })
         });
         place(&mut self.prompts, Offered { definition: Arc::new(prompt), run }, |prompt| {
             prompt.name.as_str()
@@ -166,7 +171,7 @@ impl Offer {
     /// The client gets the first hundred.
     pub fn complete_with<F, A>(&mut self, run: F)
     where
-        F: Fn(CompleteRequestParams) -> A + Send + Sync + 'static,
+        F: Fn(CompletionRequest) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Vec<String>, CallError>> + Send + 'static,
     {
         let run: Run<_, _> = Arc::new(move |request| Box::pin(run(request)));
@@ -198,7 +203,7 @@ impl Offer {
     }
 
     pub(super) fn complete(&self, request: CompleteRequestParams) -> Option<Answering<Vec<String>>> {
-        Some(Box::pin(self.completion.as_ref()?.answer(request)))
+        Some(Box::pin(self.completion.as_ref()?.answer(CompletionRequest(request))))
     }
 
     /// Reads a resource: the one with this URI, or the first template that it fits.
@@ -229,7 +234,7 @@ where
     Arc::new(move |call: ResourceRead| {
         let (uri, mime_type) = (call.uri.clone(), mime_type.clone());
         let answer = run(call);
-        Box::pin(async move { Ok(answer.await?.into_read_response(&uri, mime_type.as_deref())) })
+        Box::pin(async move { Ok(answer.await?.into_read_response(&uri, mime_type.as_deref()).0) })
     })
 }
 

@@ -117,7 +117,7 @@ impl Following<'_> {
         self.page.missed |= new.missed;
         self.page.has_newer = new.has_newer;
         // A client that does not ask for progress may still listen to the log of its session.
-        let by_log = self.call.context().meta.get_progress_token().is_none();
+        let by_log = !self.call.wants_progress();
         for entry in new.entries {
             let said = line(&entry);
             if by_log {
