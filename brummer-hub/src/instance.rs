@@ -232,4 +232,6 @@ pub(crate) struct Standing {
     pub(crate) withdrawn: bool,
     /// A later instance with the same path and name announced itself.
     pub(crate) superseded: bool,
+    /// Somebody was seen to listen on its port.
+    pub(crate) listening: bool,
 }

@@ -16,6 +16,7 @@ mod real;
 #[cfg(test)]
 mod requirements;
 mod shared;
+mod sources;
 mod test;
 mod version;
 
@@ -34,6 +35,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
   deny [--no-advisories]      licences, sources and advisories of dependencies
   dist ARTIFACTS OUT          the archives, bundles and package managers' files of a release
   shared [--calls N]          real stdio servers from npm and PyPI, each shared by three hubs
+  sources [TOOL]...           real dev servers from npm: found, used through the hub, and killed
   errors [--misses]           how well `run` reads the errors of real tools
   errors record [NAME…]       runs those tools again and writes down what they print
   agents [--update] [--record] [--keep] [AGENT…]
@@ -57,6 +59,7 @@ fn main() -> Result<ExitCode> {
         Some((chore, rest)) if chore == "agents" || chore == "zoo" => real::run(chore, rest),
         Some((chore, rest)) if chore == "node" => node::run(rest),
         Some((chore, rest)) if chore == "shared" => shared::run(rest),
+        Some((chore, rest)) if chore == "sources" => sources::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),
         Some((chore, rest)) if chore == "version" => version::run(rest),
         Some((chore, rest)) if chore == "bench" => bench::run(rest),

@@ -176,6 +176,19 @@ impl Roster {
         self.entries.insert(entry.instance.id().clone(), entry);
     }
 
+    /// Dev servers were looked at: whose port is listened on now need not wait for its next attempt.
+    pub(super) fn take_servers(&mut self, servers: Arc<[Arc<DevServer>]>) {
+        self.dev_servers = servers;
+        self.changed = true;
+        for entry in self.entries.values() {
+            let port = entry.instance.found.doorbell.port;
+            let listens = self.dev_servers.iter().any(|server| server.port == port);
+            entry
+                .standing
+                .send_if_modified(|standing| std::mem::replace(&mut standing.listening, listens) != listens);
+        }
+    }
+
     /// A doorbell is gone.
     pub(super) fn withdraw(&mut self, id: &InstanceId, file: &PathBuf) {
         self.shadows.remove(file);

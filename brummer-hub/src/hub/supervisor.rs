@@ -280,8 +280,8 @@ impl Supervisor {
     /// The surveyor has found something.
     fn on_servers(&mut self) {
         if let Some(servers) = &mut self.servers {
-            self.roster.dev_servers = Arc::clone(&servers.borrow_and_update().list);
-            self.roster.changed = true;
+            let list = Arc::clone(&servers.borrow_and_update().list);
+            self.roster.take_servers(list);
         }
     }
 

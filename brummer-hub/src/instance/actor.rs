@@ -124,6 +124,8 @@ pub(crate) struct Actor {
     pulse: Arc<Pulse>,
     suspects: mpsc::Receiver<()>,
     pub(super) standing: watch::Receiver<Standing>,
+    /// What was last heard of it.
+    stood: Standing,
     link: Option<Link>,
     check: Later<Identity>,
     pub(super) exited: Later<()>,
@@ -153,6 +155,7 @@ impl Actor {
             pulse,
             suspects,
             standing: watched,
+            stood: Standing::default(),
             link: None,
             check: None,
             exited,
@@ -199,8 +202,11 @@ impl Actor {
             biased;
             Ok(()) = self.standing.changed() => {
                 let standing = *self.standing.borrow_and_update();
+                let former = std::mem::replace(&mut self.stood, standing);
                 // Withdrawing is the stronger word; a later one of the same project matters only while the file is there.
-                if standing.superseded && !standing.withdrawn {
+                if former == (Standing { listening: former.listening, ..standing }) {
+                    standing.listening.then_some(Event::Listening)
+                } else if standing.superseded && !standing.withdrawn {
                     Some(Event::Superseded)
                 } else {
                     Some(Event::Withdrawn(standing.withdrawn))

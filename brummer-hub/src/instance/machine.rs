@@ -139,6 +139,8 @@ pub(super) enum Event {
     Withdrawn(bool),
     /// A later instance of the same project announced itself.
     Superseded,
+    /// Somebody has begun to listen on its port.
+    Listening,
     /// The time given by [`Machine::deadline`] has come.
     Tick,
 }

@@ -38,8 +38,13 @@ const MAX_SERVERS: usize = 1024;
 const FINDINGS: usize = 64;
 
 /// Between two looks at a process that does not listen yet: it doubles from the first to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Tools write their records some moments before they listen: for so long it grows to this only. That nobody listens on a
+/// port costs the system some microseconds to say.
+const SOON: Duration = Duration::from_secs(60);
+const SOON_PAUSE: Duration = Duration::from_millis(80);
 
 /// A server that runs, as another tool recorded it and the system confirmed it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -324,7 +329,7 @@ impl Check {
         };
         let mut server = None;
         let mut asking: Option<Asking> = None;
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, began) = (FIRST_PAUSE, Instant::now());
         let mut exited = std::pin::pin!(process::exited(record.pid, stop));
         loop {
             match self.inspector.identify(claim).await {
@@ -344,8 +349,10 @@ impl Check {
                     let _ = self.tell(What::Server(None)).await;
                     return;
                 }
-                Identity::PortTaken { .. } | Identity::OtherUser(_) | Identity::NotListening => {
-                    pause = if server.is_some() { FIRST_PAUSE } else { (pause * 2).min(LAST_PAUSE) };
+                identity @ (Identity::PortTaken { .. } | Identity::OtherUser(_) | Identity::NotListening) => {
+                    let is_soon = identity == Identity::NotListening && began.elapsed() < SOON;
+                    let most = if is_soon { SOON_PAUSE } else { LAST_PAUSE };
+                    pause = if server.is_some() { FIRST_PAUSE } else { (pause * 2).min(most) };
                     (server, asking) = (None, None);
                     if self.tell(What::Server(None)).await.is_err() {
                         return;

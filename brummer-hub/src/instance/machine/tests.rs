@@ -359,6 +359,17 @@ fn one_that_flaps_is_reached_for_ever_more_slowly() {
 }
 
 #[test]
+fn one_whose_port_is_opened_is_tried_at_once() {
+    let mut world = World::active();
+    world.on(world.failed());
+    world.on(Event::Identified(Identity::NotListening));
+    assert_eq!(world.told(), InstanceState::Retrying);
+    assert!(matches!(world.on(Event::Listening)[..], [Effect::Identify]), "and not after a pause");
+    let mut living = World::active();
+    assert!(living.on(Event::Listening).is_empty(), "one that answers is left alone");
+}
+
+#[test]
 fn a_removed_doorbell_asks_the_connection() {
     let mut world = World::active();
     let effects = world.on(Event::Withdrawn(true));
@@ -421,6 +432,7 @@ fn event() -> impl Strategy<Value = Event> {
         .prop_map(Event::Identified),
         any::<bool>().prop_map(Event::Withdrawn),
         Just(Event::Superseded),
+        Just(Event::Listening),
         Just(Event::Tick),
     ]
 }

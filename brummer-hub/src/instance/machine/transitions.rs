@@ -278,7 +278,7 @@ impl Machine {
                         return die(Death::Withdrawn, "it took its doorbell back".to_owned(), effects);
                     }
                     // Both are tried at once: if it does not answer now, the later one takes its place.
-                    Event::Superseded => {
+                    Event::Superseded | Event::Listening => {
                         let step = Step::Trying(self.attempt(now, effects));
                         return State::Retrying { since, tries: tries + 1, step };
                     }
