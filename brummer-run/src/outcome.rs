@@ -95,6 +95,7 @@ mod tests {
             also: None,
             script: "".into(),
             launch: Arc::default(),
+            grace: crate::script::DEFAULT_GRACE,
             started: script::now(),
             state,
         }

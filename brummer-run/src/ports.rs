@@ -168,6 +168,7 @@ mod tests {
             also: None,
             script: "vite".into(),
             launch: Launch::default().into(),
+            grace: crate::script::DEFAULT_GRACE,
             started: Timestamp::UNIX_EPOCH,
             state: State::Running(Running { pid }),
         }

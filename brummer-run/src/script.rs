@@ -49,7 +49,7 @@ pub(crate) const MAX_RUNNING: usize = 64;
 /// Processes that have ended and are still shown, with their output.
 pub(crate) const MAX_ENDED: usize = 32;
 
-/// How long a script may take to end when it is asked to.
+/// How long a script may take to end when it is asked to, unless its file says otherwise.
 pub(crate) const DEFAULT_GRACE: Duration = Duration::from_secs(5);
 
 /// The most bytes that are typed at once: what every system writes into a pipe as a whole, or not at all.
@@ -72,6 +72,8 @@ pub(crate) struct Command {
     pub(crate) directory: PathBuf,
     /// What it gets besides the environment of all scripts.
     pub(crate) environment: Vec<(String, String)>,
+    /// How long it may take to end when it is asked to.
+    pub(crate) grace: Duration,
     /// How it was asked for.
     pub(crate) launch: Arc<Launch>,
 }

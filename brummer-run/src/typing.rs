@@ -85,6 +85,7 @@ mod tests {
             also: None,
             script: "node x".into(),
             launch: Launch::default().into(),
+            grace: crate::script::DEFAULT_GRACE,
             started: Timestamp::UNIX_EPOCH,
             state: if is_alive { State::Running(Running { pid: number }) } else { ended },
         }

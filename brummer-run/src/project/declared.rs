@@ -21,6 +21,7 @@ use std::{
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// A file that declares commands is not larger than this.
@@ -72,6 +73,8 @@ pub(crate) struct Declared {
     pub(crate) directory: PathBuf,
     /// The port that it listens on.
     pub(crate) port: Option<u16>,
+    /// How long it may take to end when it is asked to.
+    pub(crate) grace: Option<Duration>,
 }
 
 impl Declared {

@@ -1,6 +1,6 @@
 //! One process and the states it goes through. Pure.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -22,6 +22,8 @@ pub(crate) struct Process {
     pub(crate) script: Arc<str>,
     /// How it was asked for.
     pub(crate) launch: Arc<Launch>,
+    /// How long it may take to end when it is asked to.
+    pub(crate) grace: Duration,
     pub(crate) started: Timestamp,
     pub(crate) state: State,
 }

@@ -12,8 +12,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Command, DEFAULT_GRACE, Input, InputError, Launcher, MAX_ENDED, MAX_RUNNING, Process, Processes, Request,
-    StartError, Started, State, Told, process::Event, task,
+    Command, Input, InputError, Launcher, MAX_ENDED, MAX_RUNNING, Process, Processes, Request, StartError,
+    Started, State, Told, process::Event, task,
 };
 use crate::{console::Console, guard::link::Order, log::Logs};
 
@@ -80,12 +80,13 @@ impl Supervisor {
 
     /// Ends everything: those that were started last first, as their work may need that of the others.
     async fn end(&mut self, kill: impl Future<Output = ()>) {
-        let running: Vec<u32> =
-            self.processes.iter().rev().filter(|it| it.state.is_alive()).map(|it| it.number).collect();
-        for process in &running {
-            self.stop(*process, Order::Stop(DEFAULT_GRACE));
+        let alive = self.processes.iter().rev().filter(|it| it.state.is_alive());
+        let running: Vec<(u32, Duration)> = alive.map(|it| (it.number, it.grace)).collect();
+        for (process, grace) in &running {
+            self.stop(*process, Order::Stop(*grace));
         }
-        let deadline = Instant::now() + DEFAULT_GRACE + END_MARGIN;
+        let longest = running.iter().map(|(_, grace)| *grace).max().unwrap_or_default();
+        let deadline = Instant::now() + longest + END_MARGIN;
         tokio::pin!(kill);
         let mut killed = false;
         while !self.orders.is_empty() {
@@ -93,7 +94,7 @@ impl Supervisor {
                 biased;
                 () = &mut kill, if !killed => {
                     killed = true;
-                    for process in &running {
+                    for (process, _) in &running {
                         self.stop(*process, Order::Kill);
                     }
                 }
@@ -125,6 +126,7 @@ impl Supervisor {
             also: command.also.as_deref().map(Into::into),
             script: command.script.as_str().into(),
             launch: command.launch.clone(),
+            grace: command.grace,
             started: super::now(),
             state: State::Pending,
         };

@@ -211,6 +211,7 @@ pub(crate) fn command(
     let declared = chosen.declared.as_ref().and_then(|declared| declared.port);
     let port = launch.port.or(declared).or_else(|| project.own_port(&chosen));
     environment.extend(port.map(|port| ("PORT".to_owned(), port.to_string())));
+    let grace = chosen.declared.as_ref().and_then(|declared| declared.grace);
     let (program, arguments) = match chosen.declared {
         None => (project.manager.name().into(), project.manager.arguments(&chosen.script, &launch.args)),
         Some(declared) => {
@@ -228,6 +229,7 @@ pub(crate) fn command(
         arguments,
         directory: chosen.directory,
         environment,
+        grace: grace.unwrap_or(DEFAULT_GRACE),
         launch: Arc::new(Launch { port, ..launch }),
     })
 }
@@ -299,8 +301,6 @@ fn ran(process: ProcessInfo, duplicate: bool, message: String, warnings: Vec<Str
 }
 
 async fn stop(app: &App, wanted: &Stop) -> Result<Answer<Stopped>, CallError> {
-    let grace =
-        arguments::seconds("graceSeconds", wanted.grace_seconds, DEFAULT_GRACE, 0.0..=MAX_GRACE_SECONDS)?;
     let processes = app.scripts.list();
     let named = script::named(&processes, &wanted.process_id);
     let alive = |number: &&u32| processes.iter().any(|it| it.number == **number && it.state.is_alive());
@@ -308,6 +308,9 @@ async fn stop(app: &App, wanted: &Stop) -> Result<Answer<Stopped>, CallError> {
     let Some(number) = named.iter().find(alive).or(named.first()).copied() else {
         return Err(unknown(&processes, &wanted.process_id));
     };
+    let own = processes.iter().find(|process| process.number == number).map(|process| process.grace);
+    let own = own.unwrap_or(DEFAULT_GRACE);
+    let grace = arguments::seconds("graceSeconds", wanted.grace_seconds, own, 0.0..=MAX_GRACE_SECONDS)?;
     app.scripts.stop(number, grace).await;
     let ended = timeout(grace + STOP_MARGIN, app.scripts.ended(number)).await;
     let process = match ended {

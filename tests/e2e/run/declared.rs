@@ -84,3 +84,33 @@ async fn a_target_of_a_makefile_runs_by_make() {
     client.wait(json!({ "log": "made of oak", "exit": "make:say" })).await;
     client.hub.end_quietly().await;
 }
+
+/// A `docker` that takes six seconds to end its containers, which is longer than scripts have otherwise.
+#[cfg(unix)]
+const DOCKER: &str = "#!/usr/bin/env node
+console.log('up', process.argv.slice(2).join(' '));
+process.on('SIGTERM', () => { console.log('ending'); setTimeout(() => { console.log('ended in order'); process.exit(0); }, 6000); });
+setInterval(() => {}, 1e6);";
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_service_gets_the_time_to_end_that_its_file_grants() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = Home::new();
+    let file = "services:\n  web: { image: x, depends_on: { db: { condition: service_healthy } }, stop_grace_period: 20s }\n  db: { image: y }\n";
+    let directory =
+        project(&home, &[("dev", "node -p 1")], &[("compose.yaml", file), ("bin/docker", DOCKER)]);
+    let docker = directory.join("bin/docker");
+    std::fs::set_permissions(&docker, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = command(&home, &directory, &["compose:web"]);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", docker.parent().unwrap().display()));
+    let run = Run::start(command);
+    run.prints("up compose up --no-log-prefix web").await;
+    run.signal(rustix::process::Signal::TERM);
+    let ended = run.end().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.contains("ended in order"), "{ended:?}");
+    assert!(ended.stderr.contains("compose:web: stopped (exit code 0)"), "{ended:?}");
+}
