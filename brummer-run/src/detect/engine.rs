@@ -35,6 +35,15 @@ const MAX_MESSAGE: usize = 300;
 /// How many lines of an error's text are looked at: a trace that is longer is a loop in somebody's code.
 const MAX_LINES: usize = 400;
 
+/// How dev servers begin what the console of the browser says, behind a level.
+const BROWSER: [&str; 5] = [
+    "[browser] ",
+    "[vite] (client) [console.",
+    "[vite] (client) [Unhandled ",
+    "[vite] [console.",
+    "[vite] [Unhandled ",
+];
+
 /// How many scripts of one runner are told apart at a time.
 const MAX_CHANNELS: usize = 32;
 
@@ -57,6 +66,8 @@ pub(crate) struct Raw {
     pub(crate) origin: Origin,
     /// It says only that there were errors: it counts if none is told.
     pub(crate) is_summary: bool,
+    /// It happened in a page, and the dev server tells it.
+    pub(crate) is_browser: bool,
 }
 
 /// What a build does.
@@ -483,6 +494,7 @@ impl Channel {
             text: line.text.to_owned(),
             origin: line.origin,
             is_summary: false,
+            is_browser: false,
         };
         out.push((self.name.clone(), Finding::Error(raw)));
     }
@@ -712,6 +724,9 @@ impl Block {
             .filter(Place::is_own);
         // Words below a title that lead nowhere say little.
         let is_summary = is_summary || self.worth == Worth::Text && place.is_none();
+        let said = ["[ERROR] ", "error"].iter().find_map(|level| self.text.strip_prefix(level));
+        let said = said.unwrap_or(&self.text).trim_start();
+        let is_browser = BROWSER.iter().any(|sign| said.starts_with(sign));
         Some(Raw {
             message: self.message,
             kind: self.name,
@@ -719,6 +734,7 @@ impl Block {
             text: self.text,
             origin: self.origin,
             is_summary,
+            is_browser,
         })
     }
 }
@@ -775,6 +791,7 @@ fn of_record(record: structured::Record, text: &str, origin: Origin) -> Raw {
             .map_or_else(|| cut(text, MAX_TEXT).to_owned(), |stack| cut(&stack, MAX_TEXT).to_owned()),
         origin,
         is_summary: false,
+        is_browser: false,
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct FoundError {
     pub(crate) entry: u64,
     /// When it was seen to be over.
     pub(crate) resolved: Option<i64>,
+    /// It happened in a page.
+    pub(crate) is_browser: bool,
     /// The script among those of a runner.
     channel: String,
     /// The build in which it came the last time.
@@ -155,6 +157,7 @@ impl Errors {
             channel,
             build,
             is_summary: raw.is_summary,
+            is_browser: raw.is_browser,
             fingerprint,
         });
     }

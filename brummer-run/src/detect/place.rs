@@ -11,7 +11,7 @@ pub(crate) struct Place {
 }
 
 /// Parts of paths whose code a project does not own: packages, and what belongs to the language.
-const FOREIGN: [&str; 22] = [
+const FOREIGN: [&str; 25] = [
     "node_modules/",
     "node_modules\\",
     "site-packages",
@@ -34,6 +34,9 @@ const FOREIGN: [&str; 22] = [
     "webpack/bootstrap",
     "webpack/runtime",
     "/.next/",
+    "_next/static/",
+    "@vite/",
+    "@id/",
 ];
 
 impl Place {

@@ -54,6 +54,7 @@ pub(super) fn runner(line: &str) -> (&str, &str) {
         let is_name = tag.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
             && tag.bytes().any(|byte| byte.is_ascii_lowercase());
         let is_own = TAGS.contains(&lower.as_str())
+            || tag == "browser"
             || ["builtin", "vite", "plugin"].iter().any(|own| tag.starts_with(own))
             || tag.contains('.');
         return if is_index || is_name && !is_own { (tag, rest) } else { ("", line) };

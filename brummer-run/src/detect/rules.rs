@@ -73,12 +73,29 @@ const COLUMN: &str = "(?P<column>[0-9]+)";
 /// A class of errors.
 const KIND: &str = r"(?P<kind>(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Exception|Exit|Interrupt|Fault|Rejection|DoesNotExist|ImproperlyConfigured)|DOMException|Error|Exception)";
 
+/// What stands before a line of the console of the browser.
+const PAGE: &str = r"(?:\[(?:ERROR|WARN|INFO|DEBUG)\] )?\[(?:vite\](?: \(client\))?|browser\])";
+
 /// The rules. What belongs together stands together; the order decides.
 #[rustfmt::skip]
 const RULES: &[(Role, &str)] = &[
     (Role::Said, r"^\s*[├╰]─▶\s+×\s+(?:x )?(?P<msg>.+)"),
     (Role::Place, r"^[\s│]*(?:,-\[|╭─+\[) ?{FILE}:{LINE}(?::{COLUMN})?\s?\]"),
     (Role::Place, r"^\s*(?:,-\[|╭─+\[) ?{LINE}:{COLUMN} ?\]"),
+
+    // The console of the browser, as Vite from 8 on (also within Astro), the plugins of the npm package, Rsbuild and Next show
+    // it. Next does not say of a line whether it is a warning; only what names an error is taken for one.
+    (Role::Strong, r"^{PAGE} \[(?:console\.error|Unhandled (?:error|rejection))\] (?:Uncaught )?{KIND}: (?P<msg>.+)"),
+    (Role::Error, r"^{PAGE} \[(?:console\.error|Unhandled (?:error|rejection))\] (?P<msg>.+)"),
+    (Role::Warning, r"^{PAGE} \[console\.(?:warn|assert)\]"),
+    (Role::Quiet, r"^{PAGE} \[console\.[a-z]+\]"),
+    (Role::Whole, r"^error\s+\[browser\] (?:Uncaught )?(?:\(in promise\) )?{KIND}: (?P<msg>.*?)(?: at \S+)? \({FILE}:{LINE}:{COLUMN}\)$"),
+    (Role::Error, r"^error\s+\[browser\] (?:Uncaught )?(?:\(in promise\) )?(?P<msg>.+)"),
+    (Role::Strong, r"^\[browser\] (?:Uncaught |⨯ unhandledRejection: +)*{KIND}: (?P<msg>.+)"),
+    (Role::Error, r"^\[browser\] (?:⨯ unhandledRejection:|Uncaught) +(?P<msg>.+)"),
+    (Role::Title, r"^\[browser\] {FILE}(?::{LINE}:{COLUMN})?$"),
+    (Role::Error, r"^\[browser\] (?P<msg>.{0,200}\s(?:[A-Z][A-Za-z]*)?Error: .+)"),
+    (Role::Warning, r"^\[browser\] "),
 
     // Frames of code.
     (Role::Code, r"^(?:\[error\] |[A-Z] )?\s*(?:[>→×*]\s*)?[0-9]+ {0,2}[|│┃┆]"),
@@ -190,11 +207,15 @@ const RULES: &[(Role, &str)] = &[
     (Role::Strong, r"^thread '[^']*' panicked at '(?P<msg>.*)', {FILE}:{LINE}:{COLUMN}$"),
 
     // Places.
+    // In what a dev server serves, lines are not those of the source.
+    (Role::Frame, r"^\s*at (?:.*[ (])?\(?https?://(?:localhost|[0-9.]+|\[[0-9a-f:]+\])(?::[0-9]+)?/(?:_nuxt/|@fs/)?{FILE}:[0-9]+:[0-9]+\)?$"),
     (Role::Frame, r"^\s*(?:⁃ )?at (?:.*[ (])?\(?{FILE}:{LINE}:{COLUMN}\)?"),
     (Role::Frame, r"^\s*(?:❯|›|➤) (?:.* )?{FILE}:{LINE}:{COLUMN}$"),
     (Role::Frame, r"^\s+\S.* \({FILE}:{LINE}:{COLUMN}\)$"),
     (Role::Frame, r"^\s*at (?:async )?\S.*$|^\s+at .*"),
     (Role::Frame, r"^\s+(?P<file>/\S+\.go):{LINE}(?: \+0x[0-9a-f]+)?$"),
+    // Those of Astro are seen from where Vite keeps what it makes.
+    (Role::Frame, r"^\s+> (?:\S.* )?(?:\.\./\.\./\.\./)?{FILE}:{LINE}:{COLUMN}$"),
     (Role::Frame, r"^\s+(?:› |> )?{FILE}:{LINE}:{COLUMN}$"),
     (Role::Place, r"^\s*(?:-->|,-\[|╭─+\[|┌─+\[?|╭─▶) ?{FILE}:{LINE}(?::{COLUMN})?\s?\]?"),
     (Role::Place, r"^\s*(?:File|file|Location|at|test at): {FILE}(?::{LINE})?(?::{COLUMN})?$"),
@@ -289,7 +310,8 @@ pub(crate) static ALL: LazyLock<Rules> = LazyLock::new(|| {
 });
 
 fn expand(pattern: &str) -> String {
-    let words = [("{FILE}", FILE), ("{LINE}", LINE), ("{COLUMN}", COLUMN), ("{KIND}", KIND)];
+    let words =
+        [("{FILE}", FILE), ("{LINE}", LINE), ("{COLUMN}", COLUMN), ("{KIND}", KIND), ("{PAGE}", PAGE)];
     words.iter().fold(pattern.to_owned(), |pattern, (word, meaning)| pattern.replace(word, meaning))
 }
 

@@ -232,6 +232,7 @@ impl ErrorGroup {
             text: has_more.then_some(error.text),
             message: error.message,
             log_id: error.entry,
+            browser: error.is_browser,
             resolved: error.resolved.is_some(),
             resolved_at: error.resolved.map(time),
         }
@@ -242,9 +243,12 @@ impl ErrorGroup {
         let place = self.place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
         let kind = self.kind.as_ref().filter(|kind| !self.message.contains(kind.as_str()));
         let kind = kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
+        let browser = if self.browser { ", in the browser" } else { "" };
         let resolved = self.resolved_at.as_ref().map(|at| format!(", resolved {at}")).unwrap_or_default();
-        let mut text =
-            format!("{}, ×{}{resolved}{place}: {kind}{}\n", self.process_id, self.count, self.message);
+        let mut text = format!(
+            "{}, ×{}{browser}{resolved}{place}: {kind}{}\n",
+            self.process_id, self.count, self.message
+        );
         let seen = match self.first_seen == self.last_seen {
             true => self.first_seen.clone(),
             false => format!("{} to {}", self.first_seen, self.last_seen),

@@ -274,6 +274,8 @@ pub(crate) struct ErrorGroup {
     pub(super) text: Option<String>,
     /// The entry of the log in which it came the last time
     pub(super) log_id: u64,
+    /// It happened in a page, not in the script itself
+    pub(super) browser: bool,
     /// A later build or run did without it
     pub(super) resolved: bool,
     /// When that was

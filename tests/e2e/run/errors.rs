@@ -162,3 +162,35 @@ async fn many_errors_come_in_pages_and_each_once() {
     assert!(said.contains("not a cursor of errors_list"), "{said}");
     client.hub.end_quietly().await;
 }
+
+#[tokio::test]
+async fn what_happens_in_a_page_is_marked() {
+    let home = Home::new();
+    // What Vite 8 prints, and what the plugins of the npm package print.
+    let lines = "8:50:38 AM [vite] (client) [console.warn] only a warning\n\
+        8:50:38 AM [vite] (client) [Unhandled error] TypeError: no cents\n > price src/lib/price.ts:5:20\n    5  |  return cents;\n\n\
+        [browser] [console.error] payment refused\n    at pay (http://localhost:3000/src/pay.js:3:5)\n\n\
+        Error: in the server\n    at load (server.js:4:2)\n";
+    let directory = project(
+        &home,
+        &[("dev", "node dev.js")],
+        &[("lines.txt", lines), ("dev.js", "process.stderr.write(require('fs').readFileSync('lines.txt'))")],
+    );
+    let _run = Run::start(command(&home, &directory, &["dev"]));
+    let client = Client::of(&home, &directory).await;
+    client.wait(json!({ "exit": "dev" })).await;
+    let errors = client.tool("errors_list", json!({})).await;
+    let found = errors["errors"].as_array().unwrap().iter();
+    let found: Vec<_> = found
+        .map(|error| (error["message"].clone(), error["place"].clone(), error["browser"].clone()))
+        .collect();
+    let wanted = [
+        (json!("Error: in the server"), json!("server.js:4:2"), json!(false)),
+        (json!("payment refused"), json!("src/pay.js"), json!(true)),
+        (json!("TypeError: no cents"), json!("src/lib/price.ts:5:20"), json!(true)),
+    ];
+    assert_eq!(found, wanted, "{errors:#}");
+    let text = client.hub.call("errors_list", json!({})).await.text().to_owned();
+    assert!(text.contains("×1, in the browser at src/pay.js: payment refused"), "{text}");
+    client.hub.end_quietly().await;
+}

@@ -1,0 +1,3 @@
+import api from "./browser.js";
+
+export const { WebpackConsole, middleware, script, viteConsole } = api;
