@@ -5,12 +5,13 @@
 //!                             consents ─────▲
 //! ```
 //!
-//! They are read when a command starts. Nothing in them can stop it: what is wrong is told, and costs the entry that it
+//! They are read when a command starts, and by a hub that runs when they change. Nothing in them can stop it: what is wrong is told, and costs the entry that it
 //! stands in.
 
 mod consent;
 mod effective;
 mod files;
+mod follow;
 mod parse;
 mod settings;
 mod show;
@@ -24,6 +25,7 @@ pub(crate) use self::{
     consent::Consent,
     effective::{Effective, Origin, ServerState},
     files::{ConfigFile, FileState, create_private},
+    follow::{Followed, follow},
     settings::Wanted,
     show::{ConfigRequest, config},
 };

@@ -54,7 +54,7 @@ impl Remote {
     {
         let mut signals = Signals::listen()?;
         let hub = Hub::start(config);
-        let _keeping = servers::keep(&hub, servers);
+        let _keeping = servers::keep(&servers::Surroundings::of(&hub), servers);
         let mut options = ClientConfig::default();
         options.session.auto_connect = false;
         options.session.working_directory = std::env::current_dir().ok();

@@ -9,9 +9,9 @@ use brummer_hub::{Hub, HubConfig, session::SessionConfig, stdio};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Wanted,
+    config::{self, Followed, Wanted},
     exit::{ExitStatus, Failure},
-    output, servers,
+    output,
     signals::Signals,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) async fn serve(
     config: HubConfig,
     session: SessionConfig,
-    servers: Vec<Wanted>,
+    (followed, servers): (Followed, Vec<Wanted>),
 ) -> Result<ExitStatus, Failure> {
     let mut signals = Signals::listen()?;
     if io::stdin().is_terminal() {
@@ -31,7 +31,7 @@ pub(crate) async fn serve(
     // would poll the signals with every message.
     let mut serving = tokio::spawn(async move {
         let hub = Hub::start(config);
-        let _keeping = servers::keep(&hub, servers);
+        let _following = config::follow(&hub, followed, servers);
         let served = stdio::serve(&hub, session, stopped).await;
         hub.shutdown().await;
         served.map(|()| ExitStatus::Success).map_err(Failure::from)

@@ -50,13 +50,15 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
     invocation.color.write_global();
     logging::start(&invocation.logs)?;
     let mut invocation = invocation;
-    let servers = configure(&mut invocation.command);
+    let (followed, servers) = configure(&mut invocation.command);
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         match invocation.command {
             Command::Mcp { hub, session } => {
                 descriptors::make_room();
-                mcp::serve(hub, session, servers).await
+                let followed =
+                    followed.unwrap_or_else(|| config::Followed { config: hub.clone(), here: None });
+                mcp::serve(hub, session, (followed, servers)).await
             }
             Command::Announce { announcement, pid, wait } => {
                 register::announce(announcement, pid, wait).await
@@ -101,16 +103,18 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
     result
 }
 
-/// Tells the hub of a command what the configuration files say. The servers that are to be started for it.
-fn configure(command: &mut Command) -> Vec<config::Wanted> {
+/// Tells the hub of a command what the configuration files say. What it was told before, and the servers that are to be started for it.
+fn configure(command: &mut Command) -> (Option<config::Followed>, Vec<config::Wanted>) {
     let is_doctor = matches!(command, Command::Doctor { .. });
-    let Some((hub, starts)) = command.hub_mut() else { return Vec::new() };
+    let Some((hub, starts)) = command.hub_mut() else { return (None, Vec::new()) };
     let here = std::env::current_dir().ok();
+    let followed = config::Followed { config: hub.clone(), here: here.clone() };
     let loaded = config::Loaded::read(&hub.directories, here.as_deref());
     for problem in loaded.problems().filter(|_| !is_doctor) {
         tracing::warn!("{problem}");
     }
-    loaded.apply(hub, starts)
+    let servers = loaded.apply(hub, starts);
+    (Some(followed), servers)
 }
 
 /// One thread: every hand-over between threads costs more than what is done on either side of it.

@@ -59,22 +59,40 @@ impl Drop for Keeping {
     }
 }
 
+/// The hub for which servers are kept, as far as that takes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    directories: std::path::PathBuf,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(crate) notices: watch::Sender<Arc<[String]>>,
+}
+
+impl Surroundings {
+    pub(crate) fn of(hub: &Hub) -> Self {
+        Self {
+            directories: hub.config().directories.data.clone(),
+            snapshots: hub.instances(),
+            notices: hub.notices(),
+        }
+    }
+}
+
 /// Sees to it that the servers are there.
-pub(crate) fn keep(hub: &Hub, servers: Vec<Wanted>) -> Keeping {
+pub(crate) fn keep(hub: &Surroundings, servers: Vec<Wanted>) -> Keeping {
     if servers.is_empty() {
         return Keeping(None);
     }
-    let notices = hub.notices();
+    let Surroundings { directories, snapshots, notices } = hub.clone();
     let said = notices.borrow().to_vec();
     let keeper = Keeper {
-        directories: hub.config().directories.data.clone(),
+        directories,
         said,
         troubles: BTreeMap::new(),
         notices,
         servers: servers.into_iter().map(Server::new).collect(),
         starting: JoinSet::new(),
     };
-    Keeping(Some(tokio::spawn(keeper.run(hub.instances())).abort_handle()))
+    Keeping(Some(tokio::spawn(keeper.run(snapshots)).abort_handle()))
 }
 
 /// One server that is to be there.

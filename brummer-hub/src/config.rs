@@ -3,8 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    declared::DeclaredServer, discovery::Directories, doorbell::InstanceId, labels::LabelSelector,
-    policy::Policy, sources::SourceOptions,
+    declared::DeclaredServer,
+    discovery::Directories,
+    doorbell::InstanceId,
+    labels::LabelSelector,
+    policy::Policy,
+    sources::{SourceChoice, SourceKind, SourceOptions},
 };
 
 /// Settings of a [`Hub`](crate::Hub). `HubConfig::default()` is what the command uses without options.
@@ -71,6 +75,13 @@ pub struct HealthConfig {
     /// Between two quiet looks at an instance that was given up while its process lives: a developer who leaves the
     /// debugger waits no longer than this, and a hung process costs next to nothing.
     pub probe_interval: Duration,
+}
+
+impl HubConfig {
+    /// The sources that are read by this choice.
+    pub(crate) fn sources_of(&self, choice: &SourceChoice) -> Vec<SourceKind> {
+        choice.enabled(self.directories.is_one())
+    }
 }
 
 impl Default for HubConfig {

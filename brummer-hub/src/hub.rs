@@ -22,8 +22,11 @@ pub use self::event::{HubEvent, HubEvents};
 use self::supervisor::{Supervisor, SupervisorOptions};
 use crate::{
     config::HubConfig,
+    declared::DeclaredServer,
+    doorbell::InstanceId,
     instance::{Instance, InstanceState},
-    sources::{DevServer, Projects},
+    policy::Policy,
+    sources::{DevServer, Projects, SourceChoice},
 };
 
 mod alias;
@@ -52,6 +55,20 @@ pub struct Snapshot {
     pub settled: bool,
 }
 
+/// What a running hub can be told anew: [`Hub::changes`].
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct HubChange {
+    /// Names, labels and shown tools of instances.
+    pub policy: Arc<Policy>,
+    /// Servers on ports of this machine.
+    pub declared: Vec<DeclaredServer>,
+    /// Which other tools' records are read. A hub that was started without any reads none.
+    pub sources: SourceChoice,
+    /// Instances that are not listed any more, whatever announces them.
+    pub unwanted: Vec<InstanceId>,
+}
+
 /// A running hub. Dropping it stops it; [`Hub::shutdown`] also waits until everything is closed.
 #[derive(Debug)]
 pub struct Hub {
@@ -64,6 +81,7 @@ pub struct Hub {
     /// Where sessions tell in which directories their clients work; none without sources.
     projects: Option<Projects>,
     notices: watch::Sender<Arc<[String]>>,
+    changes: watch::Sender<Arc<HubChange>>,
 }
 
 impl Hub {
@@ -78,12 +96,20 @@ impl Hub {
         let events = broadcast::Sender::new(event::EVENTS);
         let weak = events.downgrade();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let kinds = config.sources.enabled(config.directories.is_one());
+        let kinds = config.sources_of(&config.sources.choice);
         let (projects, orders) = Projects::channel();
         let projects = (!kinds.is_empty()).then_some(projects);
         let (notices, told) = watch::channel(config.notices.clone().into());
+        let begun = HubChange {
+            policy: Arc::clone(&config.policy),
+            declared: config.declared.clone(),
+            sources: config.sources.choice.clone(),
+            unwanted: Vec::new(),
+        };
+        let (changes, changed) = watch::channel(Arc::new(begun));
         let options = SupervisorOptions {
             notices: told,
+            changes: changed,
             scouting: projects.clone().map(|projects| (kinds, projects, orders)),
             config: Arc::clone(&config),
             snapshots,
@@ -92,7 +118,7 @@ impl Hub {
             stop: stop.clone(),
         };
         tasks.spawn(Supervisor::run(options));
-        Self { config, snapshots: watched, events: weak, tasks, stop, projects, notices }
+        Self { config, snapshots: watched, events: weak, tasks, stop, projects, notices, changes }
     }
 
     /// The instances, now and whenever they change.
@@ -131,6 +157,13 @@ impl Hub {
     #[must_use]
     pub fn notices(&self) -> watch::Sender<Arc<[String]>> {
         self.notices.clone()
+    }
+
+    /// Where it is told anew what it was told at its start. What is as it was goes on undisturbed; an instance whose name or shown
+    /// tools are others begins a new life, and is connected anew.
+    #[must_use]
+    pub fn changes(&self) -> watch::Sender<Arc<HubChange>> {
+        self.changes.clone()
     }
 
     /// Whether it was stopped.

@@ -200,13 +200,13 @@ pub struct SourceOptions {
     pub temporary: Option<PathBuf>,
 }
 
-impl SourceOptions {
+impl SourceChoice {
     /// The sources that are read, when doorbells are looked for in one directory only or not.
     pub(crate) fn enabled(&self, is_apart: bool) -> Vec<SourceKind> {
-        match &self.choice {
-            SourceChoice::Auto if is_apart => vec![SourceKind::Run],
-            SourceChoice::Auto => SourceKind::SWITCHABLE.to_vec(),
-            SourceChoice::Only(kinds) => kinds.clone(),
+        match self {
+            Self::Auto if is_apart => vec![SourceKind::Run],
+            Self::Auto => SourceKind::SWITCHABLE.to_vec(),
+            Self::Only(kinds) => kinds.clone(),
         }
     }
 }

@@ -154,6 +154,18 @@ async fn labels_select_what_is_listed() {
         let ids: Vec<_> = listed["instances"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
         assert_eq!(ids, [&json!(expected.id)], "{label}");
     }
+    // All with a label are connected together, also one that comes later.
+    let connected = hub.call("instances_connect", json!({ "label": "tier" })).await.ok();
+    assert_eq!(connected["structuredContent"]["instances"].as_array().unwrap().len(), 2, "{connected:#}");
+    let connected = hub.call("instances_connect", json!({ "label": "tier=frontend" })).await.ok();
+    assert_json!(connected, "/structuredContent/instance/id", web_id.id);
+    let docs = Fake::start(greeting()).await;
+    home.doorbell("docs", docs.port).with("labels", json!({ "tier": "frontend" })).write(&home.data());
+    hub.tools_until("greet").await;
+    for arguments in [json!({ "label": "staging" }), json!({ "label": "tier", "instance_id": web_id.id })] {
+        let refused = hub.call("instances_connect", arguments).await.ok();
+        assert_json!(refused, "/isError", true);
+    }
     let none = hub.call("instances_list", json!({ "label": "staging" })).await.ok();
     assert_json!(none, "/isError", true);
     let text = none["content"][0]["text"].as_str().unwrap();
@@ -184,7 +196,8 @@ async fn labels_select_what_is_listed() {
         let meant = if label == Some("label=tier=backend") { &api_id } else { &web_id };
         only.active(&meant.id).await;
         if label.is_some() {
-            assert_eq!(only.instances().await.len(), 1);
+            let meant = usize::from(label == Some("label=tier=frontend")) + 1;
+            only.instances_until("those with the label", |all| all.len() == meant).await;
         }
         assert_eq!(servers(&only.hub_tool("instances_list", json!({})).await), expected, "{label:?}");
         only.end_quietly().await;

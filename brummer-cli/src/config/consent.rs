@@ -30,6 +30,11 @@ impl Consents {
         Self(directories.data.join("trusted"))
     }
 
+    /// The directory that changes with each of them.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.0
+    }
+
     /// The file that holds it. Links above the file make no other file of it.
     fn place(&self, file: &Path) -> PathBuf {
         let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());

@@ -47,15 +47,19 @@ pub(crate) fn user_file(directories: &Directories) -> Option<PathBuf> {
     dirs::config_dir().map(|directory| directory.join("brummer").join("config.toml"))
 }
 
+/// The directories whose files count in one, the nearest first.
+pub(crate) fn project_directories(here: Option<&Path>) -> impl Iterator<Item = &Path> {
+    let home = std::env::home_dir();
+    let above = here.into_iter().flat_map(Path::ancestors).take(MAX_LEVELS);
+    // The home directory is no project, and what lies above it is nobody's.
+    above.take_while(move |directory| Some(*directory) != home.as_deref())
+}
+
 /// All files that count in a directory: the user's own first, then those of projects, the nearest last.
 pub(crate) fn all(directories: &Directories, here: Option<&Path>) -> Vec<ConfigFile> {
     let mut files: Vec<ConfigFile> =
         user_file(directories).map(|path| ConfigFile::read(path, false)).into_iter().collect();
-    let home = std::env::home_dir();
-    let above = here.into_iter().flat_map(Path::ancestors).take(MAX_LEVELS);
-    // The home directory is no project, and what lies above it is nobody's.
-    let above = above.take_while(|directory| Some(*directory) != home.as_deref());
-    let mut projects: Vec<ConfigFile> = above
+    let mut projects: Vec<ConfigFile> = project_directories(here)
         .map(|directory| ConfigFile::read(directory.join(PROJECT_FILE), true))
         .filter(|file| file.state != FileState::Absent)
         .collect();

@@ -30,7 +30,7 @@ use crate::{args::Idle, clean};
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
 /// A server that speaks over stdio and is to be there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wanted {
     /// The same for all hubs that want the same.
     pub(crate) id: InstanceId,

@@ -129,7 +129,9 @@ impl Roster {
             // The same instance announced in a second directory, or what is left of a former life there.
             return Answer::Known;
         }
-        if !is_same_life {
+        // What clients see of it is decided when they first look.
+        let is_seen_so = former.filters == found.filters && former.everywhere == found.everywhere;
+        if !is_same_life || !is_seen_so {
             return Answer::Begin;
         }
         if former.doorbell != found.doorbell {
@@ -202,6 +204,16 @@ impl Roster {
         let id = &found.doorbell.id;
         if self.entries.get(id).is_some_and(|entry| entry.instance.found.file == found.file) {
             self.remove(id);
+        }
+    }
+
+    /// Those that are not to be listed any more.
+    pub(super) fn drop_all(&mut self, mut is_unwanted: impl FnMut(&Found) -> bool) {
+        let unwanted = self.entries.values().map(|entry| &entry.instance.found);
+        let unwanted: Vec<_> =
+            unwanted.filter(|found| is_unwanted(found)).map(|found| found.doorbell.id.clone()).collect();
+        for id in unwanted {
+            self.remove(&id);
         }
     }
 

@@ -17,16 +17,19 @@ use tokio::{
     task::{Id, JoinError, JoinSet},
     time::{Instant, sleep_until, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use super::{
-    Snapshot,
+    HubChange, Snapshot,
     event::HubEvent,
     roster::{Answer, Birth, Roster},
 };
 use crate::{
     config::HubConfig,
-    declared::attend,
+    declared::{DeclaredServer, attend},
     discovery::{self, Found, Ring, Watcher},
     doorbell::InstanceId,
     instance::{
@@ -88,6 +91,7 @@ pub(super) struct SupervisorOptions {
     /// Which sources are read, and how directories come to them; none without sources.
     pub(super) scouting: Option<(Vec<SourceKind>, Projects, Orders)>,
     pub(super) notices: watch::Receiver<Arc<[String]>>,
+    pub(super) changes: watch::Receiver<Arc<HubChange>>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) events: broadcast::Sender<HubEvent>,
     pub(super) tasks: TaskTracker,
@@ -102,6 +106,15 @@ pub(super) struct Supervisor {
     hello: Hello,
     gate: Arc<Semaphore>,
     rings: mpsc::Receiver<Ring>,
+    ringer: mpsc::Sender<Ring>,
+    /// What it is to do now.
+    wishes: Arc<HubChange>,
+    /// The sources that are read.
+    kinds: Vec<SourceKind>,
+    /// What was found, as it was found: the policy may change.
+    found: HashMap<(PathBuf, InstanceId), Arc<Found>>,
+    /// What ends the attendance of each declared server.
+    attended: Vec<(DeclaredServer, DropGuard)>,
     /// Where the scout is told of directories, and what the surveyor has found; none without sources.
     projects: Option<Projects>,
     servers: Option<watch::Receiver<Servers>>,
@@ -136,7 +149,7 @@ impl Supervisor {
         let inspector = Inspector::start();
         let scout = options.scouting.take().map(|(kinds, projects, orders)| {
             let (teller, sightings) = mpsc::channel(SIGHTINGS);
-            let asks = kinds.contains(&SourceKind::Tidewave).then(|| ringer.clone());
+            let asks = (ringer.clone(), kinds.contains(&SourceKind::Tidewave));
             let (surveyor, servers) =
                 Surveyor::new(inspector.clone(), sightings, asks, options.stop.child_token());
             options.tasks.spawn(surveyor.run());
@@ -153,13 +166,11 @@ impl Supervisor {
             Some((scout, projects, servers)) => (Some(scout), Some(projects), Some(servers)),
             None => (None, None, None),
         };
-        let declared = options.config.declared.clone();
-        let expected = options.config.expected.iter().chain(declared.iter().map(|server| &server.id));
-        let expected = expected.cloned().collect();
-        for server in declared {
-            options.tasks.spawn(attend(server, ringer.clone(), options.stop.child_token()));
-        }
-        let watcher = Watcher::start(&options.config.directories, files, ringer);
+        let wishes = Arc::clone(&options.changes.borrow_and_update());
+        let kinds = options.config.sources_of(&wishes.sources);
+        let declared = wishes.declared.iter().map(|server| &server.id);
+        let expected = options.config.expected.iter().chain(declared).cloned().collect();
+        let watcher = Watcher::start(&options.config.directories, files, ringer.clone());
         let (reporter, reports) = mpsc::channel(REPORTS);
         let now = Instant::now();
         let own_servers_only = options.config.only.is_some();
@@ -170,6 +181,11 @@ impl Supervisor {
             hello: hello(),
             gate: Arc::new(Semaphore::new(HANDSHAKES)),
             rings,
+            ringer,
+            kinds,
+            wishes,
+            found: HashMap::new(),
+            attended: Vec::new(),
             projects,
             servers,
             reporter,
@@ -189,6 +205,7 @@ impl Supervisor {
             revisiting: JoinSet::new(),
             next_visit: now,
         };
+        supervisor.attend_declared();
         supervisor.roster.notices = Arc::clone(&supervisor.options.notices.borrow_and_update());
         supervisor.supervise().await;
         supervisor.stop(watcher, scout).await;
@@ -208,6 +225,7 @@ impl Supervisor {
                 Some(ring) = self.rings.recv() => self.on_ring(ring),
                 Some(()) = next_servers(&mut self.servers) => self.on_servers(),
                 Ok(()) = self.options.notices.changed() => self.on_notices(),
+                Ok(()) = self.options.changes.changed() => self.on_change(),
                 Some(visited) = self.revisiting.join_next() => self.on_revisited(visited),
                 () = sleep_until(self.next_list), if must_tell => {}
                 () = sleep_until(self.crowded_since.unwrap_or(self.next_list) + CROWDED), if self.must_warn() => {}
@@ -238,13 +256,29 @@ impl Supervisor {
 
     fn on_ring(&mut self, ring: Ring) {
         let ring = match ring {
-            Ring::Appeared(found) => Ring::Appeared(self.options.config.policy.applied(found)),
+            // Said before its source was switched off.
+            Ring::Appeared(found) if !self.is_read(found.source) => return,
+            Ring::Appeared(found) => {
+                let key = (found.file.clone(), found.doorbell.id.clone());
+                let seen = self.wishes.policy.applied(Arc::clone(&found));
+                self.found.insert(key, found);
+                Ring::Appeared(seen)
+            }
+            Ring::Removed { file, id } => {
+                self.found.remove(&(file.clone(), id.clone()));
+                Ring::Removed { file, id }
+            }
             other => other,
         };
+        self.take_in(ring);
+    }
+
+    /// Takes in what was found, as it is to be seen.
+    fn take_in(&mut self, ring: Ring) {
         match ring {
             // It may have had the label before.
             Ring::Appeared(found) if !self.is_meant(&found) => {
-                self.on_ring(Ring::Removed { file: found.file.clone(), id: found.doorbell.id.clone() });
+                self.take_in(Ring::Removed { file: found.file.clone(), id: found.doorbell.id.clone() });
                 self.roster.drop_unmeant(&found);
                 self.expected.remove(&found.doorbell.id);
             }
@@ -274,7 +308,60 @@ impl Supervisor {
 
     /// Whether an instance is one of those that this hub lists.
     fn is_meant(&self, found: &Found) -> bool {
-        self.options.config.only.as_ref().is_none_or(|only| only.fits(&found.doorbell.labels))
+        let only = self.options.config.only.as_ref();
+        only.is_none_or(|only| only.fits(&found.doorbell.labels))
+            && !self.wishes.unwanted.contains(&found.doorbell.id)
+    }
+
+    /// Whether a source counts now.
+    fn is_read(&self, kind: SourceKind) -> bool {
+        matches!(kind, SourceKind::Doorbell | SourceKind::Config) || self.kinds.contains(&kind)
+    }
+
+    /// Looks after the servers that are declared now, and after no others.
+    fn attend_declared(&mut self) {
+        let wanted = &self.wishes.declared;
+        self.attended.retain(|(server, _)| wanted.contains(server));
+        for server in wanted {
+            if self.attended.iter().any(|(known, _)| known == server) {
+                continue;
+            }
+            let stop = self.options.stop.child_token();
+            self.options.tasks.spawn(attend(server.clone(), self.ringer.clone(), stop.clone()));
+            self.attended.push((server.clone(), stop.drop_guard()));
+        }
+    }
+
+    /// It is told anew what it was told at its start.
+    fn on_change(&mut self) {
+        let former =
+            std::mem::replace(&mut self.wishes, Arc::clone(&self.options.changes.borrow_and_update()));
+        if former.sources != self.wishes.sources
+            && let Some(projects) = &self.projects
+        {
+            self.kinds = self.options.config.sources_of(&self.wishes.sources);
+            projects.switch(self.kinds.clone());
+        }
+        // A server that is declared otherwise is another.
+        let is_declared = |id: &InstanceId| {
+            let of = |change: &HubChange| change.declared.iter().find(|server| server.id == *id).cloned();
+            of(&self.wishes).is_some() && of(&self.wishes) == of(&former)
+        };
+        let kinds = self.kinds.clone();
+        let is_read = |found: &Found| match found.source {
+            SourceKind::Doorbell => true,
+            SourceKind::Config => is_declared(&found.doorbell.id),
+            kind => kinds.contains(&kind),
+        };
+        self.found.retain(|_, found| is_read(found));
+        self.waiting.retain(|found| is_read(found));
+        self.leftovers.retain(|_, found| is_read(found));
+        self.roster.drop_all(|found| !is_read(found));
+        self.attend_declared();
+        for found in self.found.values().cloned().collect::<Vec<_>>() {
+            self.take_in(Ring::Appeared(self.wishes.policy.applied(found)));
+        }
+        self.roster.changed = true;
     }
 
     /// The surveyor has found something.

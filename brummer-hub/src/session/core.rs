@@ -935,14 +935,12 @@ impl Core {
             tools::Call::Await(generation) => self.wait_for_instance(ticket, frame.clone(), generation, now),
             tools::Call::Result(result) => self.talk.answer_result(ticket, &result),
             tools::Call::Disconnect => self.disconnect(ticket),
-            tools::Call::Connect { instances, whole } => {
+            tools::Call::Connect { instances, chosen } => {
                 // At once, so that what the client says next finds what it has said before.
                 if caller == Caller::Greeted
                     && let Some(first) = instances.first()
                 {
-                    self.choose(
-                        |target| if whole { target.choose_project(first) } else { target.choose(first) },
-                    );
+                    self.choose(|target| target.choose(first, chosen));
                 }
                 let lists = self.tool_lists(caller, &instances);
                 self.wait_for_lists(ticket, lists, true, Then::Connect(instances), now);

@@ -1,4 +1,4 @@
-//! What the session is connected to: a project, or one instance, by request or by itself, and over restarts.
+//! What the session is connected to: a project, one instance, or all with a label, by request or by itself, and over restarts.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,10 @@ use crate::{
     frame::Frame,
     hub::Snapshot,
     instance::{Instance, InstanceState},
+    labels::LabelSelector,
 };
+
+use super::tools::Chosen;
 
 /// Directories of a client that are looked at.
 const MAX_ROOTS: usize = 64;
@@ -39,6 +42,8 @@ enum Wanted {
     Instance(Instance),
     /// All of the project that this one is of.
     Project(Instance),
+    /// All with this label; one that was there.
+    Label(LabelSelector, Instance),
 }
 
 impl Target {
@@ -64,7 +69,11 @@ impl Target {
     /// The instance that the session would be connected to, were it there.
     pub(super) fn missing(&self) -> Option<&Instance> {
         match &self.wanted {
-            Wanted::Instance(former) | Wanted::Project(former) if self.meant == 0 => Some(former),
+            Wanted::Instance(former) | Wanted::Project(former) | Wanted::Label(_, former)
+                if self.meant == 0 =>
+            {
+                Some(former)
+            }
             _ => None,
         }
     }
@@ -91,11 +100,17 @@ impl Target {
                 let there: Vec<_> = snapshot.project_of(former).into_iter().filter(stays).cloned().collect();
                 if there.is_empty() { successor(former).into_iter().cloned().collect() } else { there }
             }
+            Wanted::Label(label, _) => {
+                let fits = |it: &&Instance| label.fits(&it.found.doorbell.labels);
+                snapshot.instances.iter().filter(fits).filter(stays).cloned().collect()
+            }
         };
         self.meant = self.connected.len();
         if let Some(first) = self.connected.first().cloned() {
             match &mut self.wanted {
-                Wanted::Instance(former) | Wanted::Project(former) => *former = first,
+                Wanted::Instance(former) | Wanted::Project(former) | Wanted::Label(_, former) => {
+                    *former = first;
+                }
                 Wanted::Nothing => {}
             }
         }
@@ -116,16 +131,15 @@ impl Target {
         around.chain(below).find(|found| !found.is_empty()).unwrap_or_default()
     }
 
-    /// The client chose one instance.
-    pub(super) fn choose(&mut self, instance: &Instance) {
+    /// The client chose: this one, or what it is one of.
+    pub(super) fn choose(&mut self, instance: &Instance, chosen: Chosen) {
         self.auto = false;
-        self.wanted = Wanted::Instance(instance.clone());
-    }
-
-    /// The client chose all instances of a directory, of which this is one.
-    pub(super) fn choose_project(&mut self, instance: &Instance) {
-        self.auto = false;
-        self.wanted = Wanted::Project(instance.clone());
+        let instance = instance.clone();
+        self.wanted = match chosen {
+            Chosen::Instance => Wanted::Instance(instance),
+            Chosen::Project => Wanted::Project(instance),
+            Chosen::Label(label) => Wanted::Label(label, instance),
+        };
     }
 
     /// The client wants none. Those that it was connected to, or waited for.
@@ -286,7 +300,7 @@ mod tests {
         let all = snapshot([everywhere(1, "memory"), active(2, "web", "/p"), active(3, "api", "/q")]);
         assert!(target.follow(&all));
         assert_eq!(aliases(&target), ["web", "memory"]);
-        target.choose(&all.instances[2]);
+        target.choose(&all.instances[2], Chosen::Instance);
         target.follow(&all);
         assert_eq!(aliases(&target), ["api", "memory"]);
         assert!(target.follow(&snapshot([everywhere(1, "memory")])));
@@ -296,7 +310,7 @@ mod tests {
         assert_eq!((left, aliases(&target)), (vec!["api".to_owned()], vec!["memory"]));
         assert!(!target.follow(&all));
         // Once it is chosen itself, another of no project does not take its place.
-        target.choose(&all.instances[0]);
+        target.choose(&all.instances[0], Chosen::Instance);
         target.follow(&snapshot([everywhere(4, "docs")]));
         assert_eq!((aliases(&target), target.missing().is_some()), (vec!["docs"], true));
         let mut target = Target::new(false, None);
@@ -304,10 +318,33 @@ mod tests {
     }
 
     #[test]
+    fn all_with_a_label_are_connected_and_followed() {
+        let labelled = |generation, id, path, tier: &str| {
+            let mut instance = active(generation, id, path);
+            let labels = &mut std::sync::Arc::make_mut(&mut instance.found).doorbell.labels;
+            labels.insert("tier".to_owned(), tier.to_owned());
+            instance
+        };
+        let mut target = Target::new(true, Some("/p".into()));
+        let all = snapshot([
+            labelled(1, "web", "/p", "front"),
+            labelled(2, "docs", "/q", "front"),
+            labelled(3, "api", "/p", "back"),
+        ]);
+        target.choose(&all.instances[0], Chosen::Label("tier=front".parse().unwrap()));
+        target.follow(&all);
+        assert_eq!(aliases(&target), ["web", "docs"]);
+        assert!(target.follow(&snapshot([labelled(3, "api", "/p", "back")])));
+        assert_eq!(target.missing().map(|it| &*it.alias), Some("web"));
+        assert!(target.follow(&snapshot([labelled(4, "new", "/r", "front")])));
+        assert_eq!(aliases(&target), ["new"]);
+    }
+
+    #[test]
     fn a_choice_is_kept() {
         let mut target = Target::new(true, Some("/p".into()));
         let all = snapshot([active(1, "run", "/p"), active(2, "x", "/q")]);
-        target.choose(&all.instances[1]);
+        target.choose(&all.instances[1], Chosen::Instance);
         target.follow(&all);
         assert_eq!(aliases(&target), ["x"]);
         assert_eq!(target.leave().len(), 1);

@@ -59,13 +59,24 @@ impl From<&str> for Unmet {
     }
 }
 
+/// What a client connects to, now and over restarts.
+#[derive(Clone, Debug)]
+pub(super) enum Chosen {
+    /// One instance.
+    Instance,
+    /// All of its project.
+    Project,
+    /// All that have a label.
+    Label(LabelSelector),
+}
+
 /// What a call of one of the tools comes to.
 #[derive(Debug)]
 pub(super) enum Call {
     /// This result (JSON text).
     Result(String),
-    /// The client connects to these instances: `whole`, to all of their project.
-    Connect { instances: Vec<Instance>, whole: bool },
+    /// The client connects to these instances, which are what was chosen.
+    Connect { instances: Vec<Instance>, chosen: Chosen },
     /// The client disconnects.
     Disconnect,
     /// The tools of these instances are told that fit the query.
@@ -212,19 +223,8 @@ impl Surroundings<'_> {
     fn list(&self, arguments: &Arguments<'_>) -> Result<String, String> {
         let mut entries = self.entries();
         if let Some(label) = arguments.label.as_deref() {
-            let label: LabelSelector = label.parse()?;
-            let all = std::mem::take(&mut entries);
-            let others: BTreeSet<_> = all.iter().flat_map(|entry| labels_of(&entry.labels)).collect();
-            entries = all.into_iter().filter(|entry| label.fits(&entry.labels)).collect();
-            if entries.is_empty() {
-                let others = others.into_iter().collect::<Vec<_>>().join(", ");
-                let known = if others.is_empty() {
-                    "No instance has labels.".into()
-                } else {
-                    format!("Labels: {others}")
-                };
-                return Err(format!("no instance has the label `{label}`. {known}"));
-            }
+            let label = self.label(label)?;
+            entries.retain(|entry| label.fits(&entry.labels));
         }
         let servers = self.snapshot.dev_server_entries();
         let mut text = listing_text(&entries, self.is_modern);
@@ -239,6 +239,20 @@ impl Surroundings<'_> {
         Ok(tool_result(&text, &structured))
     }
 
+    /// A label that at least one instance has.
+    fn label(&self, text: &str) -> Result<LabelSelector, String> {
+        let label: LabelSelector = text.parse()?;
+        let all = || self.snapshot.instances.iter().map(|it| &it.found.doorbell.labels);
+        if all().any(|labels| label.fits(labels)) {
+            return Ok(label);
+        }
+        let others: BTreeSet<_> = all().flat_map(labels_of).collect();
+        let others = others.into_iter().collect::<Vec<_>>().join(", ");
+        let known =
+            if others.is_empty() { "No instance has labels.".into() } else { format!("Labels: {others}") };
+        Err(format!("no instance has the label `{label}`. {known}"))
+    }
+
     fn entries(&self) -> Vec<InstanceEntry> {
         let entry = |it: &Instance| InstanceEntry::of(it, self.is_connected(it.generation));
         self.snapshot.instances.iter().map(entry).collect()
@@ -249,8 +263,27 @@ impl Surroundings<'_> {
     }
 
     fn connect(&self, arguments: &Arguments<'_>) -> Result<Call, Unmet> {
+        if let Some(label) = arguments.label.as_deref() {
+            if arguments.instance.is_some() {
+                return Err("give either `instance_id` or `label`".to_owned().into());
+            }
+            let label = self.label(label)?;
+            let fits = |it: &&Instance| label.fits(&it.found.doorbell.labels);
+            let instances: Vec<_> = self.snapshot.active().filter(fits).cloned().collect();
+            if instances.is_empty() {
+                self.snapshot
+                    .instances
+                    .iter()
+                    .find(fits)
+                    .map_or(Ok(()), |it| self.active_one(it).map(|_| ()))?;
+            }
+            return Ok(Call::Connect { instances, chosen: Chosen::Label(label) });
+        }
         let wanted = arguments.instance.as_deref().ok_or_else(|| {
-            format!("instances_connect needs `instance_id`. {}", candidates(self.snapshot.instances.iter()))
+            format!(
+                "instances_connect needs `instance_id`, or a `label`. {}",
+                candidates(self.snapshot.instances.iter())
+            )
         })?;
         let here = self.snapshot.project_in(std::path::Path::new(wanted));
         if !here.is_empty() {
@@ -259,10 +292,10 @@ impl Surroundings<'_> {
                 here.first().map_or(Ok(()), |first| self.active_one(first).map(|_| ()))?;
             }
             let instances = active.into_iter().map(|it| (*it).clone()).collect();
-            return Ok(Call::Connect { instances, whole: true });
+            return Ok(Call::Connect { instances, chosen: Chosen::Project });
         }
         let instance = self.active_one(find(self.snapshot, wanted)?)?.clone();
-        Ok(Call::Connect { instances: vec![instance], whole: false })
+        Ok(Call::Connect { instances: vec![instance], chosen: Chosen::Instance })
     }
 
     fn health(&self, arguments: &Arguments<'_>) -> Result<String, String> {

@@ -119,6 +119,8 @@ pub(crate) enum Sighting {
     Gone(PathBuf),
     /// All directories that were known at the start have been looked at.
     Scanned,
+    /// Whether Tidewave is looked for from now on.
+    Asks(bool),
 }
 
 /// A record and where it was read.

@@ -1,4 +1,4 @@
-//! What the scripts of a `run` serve: `servers/<instance>.json` in the data directory, written by `run` itself when a script prints
+//! What the scripts of a `run` serve: `served/<instance>.json` in the data directory, written by `run` itself when a script prints
 //! the URL of a server, and taken back when the script ends.
 
 use std::{
@@ -16,7 +16,7 @@ use super::{
 use crate::{discovery::Directories, doorbell::InstanceId, process, registration::write_whole};
 
 /// The directory within the data directory.
-const DIRECTORY: &str = "servers";
+const DIRECTORY: &str = "served";
 
 /// Servers that are taken of a file: as many as scripts may run.
 const MAX_SERVERS: usize = 64;
@@ -176,12 +176,12 @@ mod tests {
     fn what_is_written_is_read_and_taken_back() {
         let home = tempfile::tempdir().unwrap();
         let directories = Directories::only(home.path());
-        let left = home.path().join("servers/killed.json");
+        let left = home.path().join("served/killed.json");
         fs::create_dir_all(left.parent().unwrap()).unwrap();
         fs::write(&left, r#"{"pid":4000000,"servers":[]}"#).unwrap();
         let mut servers = ScriptServers::new(directories, &InstanceId::parse("run-1").unwrap());
         assert!(!left.exists(), "its run is gone");
-        let file = home.path().join("servers/run-1.json");
+        let file = home.path().join("served/run-1.json");
         servers.set(Vec::new()).unwrap();
         assert!(!file.exists());
         servers.set(vec![server(4711)]).unwrap();

@@ -65,6 +65,8 @@ enum Signal {
     Project(PathBuf),
     /// All projects that were known at the start have been told.
     AllTold,
+    /// These sources are read from now on.
+    Switch(Vec<SourceKind>),
     Rescan,
     Stop,
 }
@@ -80,6 +82,11 @@ impl Projects {
     pub(crate) fn tell(&self, directory: &Path) {
         // Full: a thousand directories at once. Closed: the hub stops.
         let _ = self.signals.try_send(Signal::Project(directory.to_owned()));
+    }
+
+    /// Other sources are read from now on. What does not fit into the queue is lost: a thousand directories are told at once.
+    pub(crate) fn switch(&self, kinds: Vec<SourceKind>) {
+        let _ = self.signals.try_send(Signal::Switch(kinds));
     }
 
     /// All directories of the start have been told: answered by [`Ring::Scouted`].
@@ -119,8 +126,7 @@ impl Scout {
     ) -> Self {
         let stop = CancellationToken::new();
         let (end, ended) = oneshot::channel();
-        let sources: Vec<(SourceKind, &'static dyn Source)> =
-            kinds.iter().filter_map(|kind| Some((*kind, kind.source()?))).collect();
+        let sources = sources_of(kinds);
         let (events, stopped) = (projects.signals.clone(), stop.clone());
         let (servers, apps) = (kinds.contains(&SourceKind::Ports), kinds.contains(&SourceKind::Apps));
         let body = move || {
@@ -128,7 +134,10 @@ impl Scout {
             let home = home.or_else(dirs::home_dir);
             let overflow = Arc::new(AtomicBool::new(false));
             let registries = registries(&sources, &data, home.as_deref(), temporary.as_deref());
-            let names = interesting(&sources, registries.keys());
+            // Of all sources: others may be read later.
+            let all = sources_of(&SourceKind::SWITCHABLE);
+            let everywhere = self::registries(&all, &data, home.as_deref(), temporary.as_deref());
+            let names = interesting(&all, everywhere.keys());
             let scouting = Scouting {
                 native: native(events, Arc::clone(&overflow), move |changed| signal_of(&names, changed))
                     .inspect_err(|error| {
@@ -183,6 +192,11 @@ impl Drop for Scout {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Those of these sources that leave files.
+fn sources_of(kinds: &[SourceKind]) -> Vec<(SourceKind, &'static dyn Source)> {
+    kinds.iter().filter_map(|kind| Some((*kind, kind.source()?))).collect()
 }
 
 /// Where the traces lie that are of no project.
@@ -316,6 +330,7 @@ impl Scouting {
                     self.out.tell(Sighting::Scanned);
                     self.out.ring(Ring::Scouted);
                 }
+                Ok(Signal::Switch(kinds)) => self.switch(&kinds),
                 Ok(Signal::Rescan) => self.overflow.store(true, Ordering::Release),
                 Ok(Signal::Stop) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -336,6 +351,48 @@ impl Scouting {
         }
     }
 
+    /// Forgets what the sources told that are not read any more, and looks at those of the others.
+    fn switch(&mut self, kinds: &[SourceKind]) {
+        self.sources = sources_of(kinds);
+        self.servers = kinds.contains(&SourceKind::Ports);
+        self.apps = if kinds.contains(&SourceKind::Apps) { apps::awaited() } else { Vec::new() };
+        self.must_judge = true;
+        self.out.tell(Sighting::Asks(kinds.contains(&SourceKind::Tidewave)));
+        let off = self.targets.iter().filter(|(_, target)| !kinds.contains(&target.kind));
+        for (path, is_registry) in
+            off.map(|(path, target)| (path.clone(), target.project.is_none())).collect::<Vec<_>>()
+        {
+            self.targets.remove(&path);
+            let files = self
+                .files
+                .keys()
+                .filter(|file| if is_registry { file.parent() == Some(&path) } else { **file == path });
+            for file in files.cloned().collect::<Vec<_>>() {
+                self.forget(&file);
+            }
+        }
+        self.registries.retain(|_, kind| kinds.contains(kind));
+        self.find_registries();
+        let places = std::mem::take(&mut self.places);
+        for place in places {
+            self.add_place(place);
+        }
+        for project in self.projects.clone() {
+            self.look_around(&project);
+        }
+        self.look_at_ports();
+    }
+
+    /// Watches the registries that are new.
+    fn find_registries(&mut self) {
+        let (home, temporary) = (self.home.as_deref(), self.temporary.as_deref());
+        for (directory, kind) in registries(&self.sources, &self.data, home, temporary) {
+            if self.registries.insert(directory.clone(), kind).is_none() {
+                self.register(&directory, kind);
+            }
+        }
+    }
+
     /// Watches a registry, and looks at it.
     fn register(&mut self, directory: &Path, kind: SourceKind) {
         self.targets.insert(directory.to_owned(), Target { kind, project: None, watched: None });
@@ -346,7 +403,8 @@ impl Scouting {
         self.next_ports = Instant::now() + ports::PAUSE;
         let awaited = self.files.values().flat_map(|known| &known.awaited).chain(&self.apps);
         let awaited: Vec<Awaited> = awaited.cloned().collect();
-        if awaited.is_empty() && !self.servers {
+        // What was told before is taken back by a look that finds nothing.
+        if awaited.is_empty() && !self.servers && !self.must_judge {
             return;
         }
         let knowledge = Knowledge {
@@ -379,19 +437,26 @@ impl Scouting {
             return;
         }
         for place in places::of_project(directory, self.home.as_deref()) {
-            if self.places.len() >= MAX_PLACES || !self.places.insert(place.clone()) {
-                continue;
+            if self.places.len() < MAX_PLACES && !self.places.contains(&place) {
+                self.add_place(place);
             }
-            self.must_judge = true;
-            for (kind, source) in self.sources.clone() {
-                for path in source.in_project() {
-                    let file = place.join(path);
+        }
+    }
+
+    /// A directory in which files are looked for.
+    fn add_place(&mut self, place: PathBuf) {
+        self.must_judge = true;
+        for (kind, source) in self.sources.clone() {
+            for path in source.in_project() {
+                let file = place.join(path);
+                if !self.targets.contains_key(&file) {
                     let target = Target { kind, project: Some(place.clone()), watched: None };
                     self.targets.insert(file.clone(), target);
                     self.refresh(&file);
                 }
             }
         }
+        self.places.insert(place);
     }
 
     fn changed(&mut self, path: &Path) {
@@ -634,12 +699,7 @@ impl Scouting {
             return;
         }
         self.next_look = Instant::now() + LOOK_AROUND;
-        let (home, temporary) = (self.home.as_deref(), self.temporary.as_deref());
-        for (directory, kind) in registries(&self.sources, &self.data, home, temporary) {
-            if self.registries.insert(directory.clone(), kind).is_none() {
-                self.register(&directory, kind);
-            }
-        }
+        self.find_registries();
         let next = self.projects.range(self.next_project.clone()..).next().cloned();
         if let Some(project) = next {
             self.look_around(&project);

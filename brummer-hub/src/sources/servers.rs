@@ -128,8 +128,9 @@ struct Entry {
 pub(crate) struct Surveyor {
     inspector: Inspector,
     sightings: mpsc::Receiver<Sighting>,
-    /// Where the hub is told of Tidewave; none when it is not looked for.
-    rings: Option<mpsc::Sender<Ring>>,
+    /// Where the hub is told of Tidewave, and whether it is looked for.
+    rings: mpsc::Sender<Ring>,
+    asks: bool,
     finder: mpsc::Sender<Finding>,
     findings: mpsc::Receiver<Finding>,
     servers: watch::Sender<Servers>,
@@ -144,7 +145,7 @@ impl Surveyor {
     pub(crate) fn new(
         inspector: Inspector,
         sightings: mpsc::Receiver<Sighting>,
-        rings: Option<mpsc::Sender<Ring>>,
+        (rings, asks): (mpsc::Sender<Ring>, bool),
         stop: CancellationToken,
     ) -> (Self, watch::Receiver<Servers>) {
         let (finder, findings) = mpsc::channel(FINDINGS);
@@ -153,6 +154,7 @@ impl Surveyor {
             inspector,
             sightings,
             rings,
+            asks,
             finder,
             findings,
             servers,
@@ -187,6 +189,8 @@ impl Surveyor {
     async fn on_sighting(&mut self, sighting: Sighting) {
         match sighting {
             Sighting::Scanned => self.scanned = true,
+            // What was found is dropped by the hub; what runs is asked when it is seen again.
+            Sighting::Asks(asks) => self.asks = asks,
             Sighting::Gone(place) => self.forget(&place).await,
             Sighting::Seen(seen) => {
                 self.forget(&seen.place).await;
@@ -198,7 +202,7 @@ impl Surveyor {
                 let check = Check {
                     seen,
                     turn,
-                    asks: self.rings.is_some(),
+                    asks: self.asks,
                     inspector: self.inspector.clone(),
                     finder: self.finder.clone(),
                 };
@@ -242,10 +246,8 @@ impl Surveyor {
     }
 
     async fn ring(&self, ring: Ring) {
-        if let Some(rings) = &self.rings {
-            // Whoever listens may be gone; the hub stops then, and this task with it.
-            let _ = self.stop.run_until_cancelled(rings.send(ring)).await;
-        }
+        // Whoever listens may be gone; the hub stops then, and this task with it.
+        let _ = self.stop.run_until_cancelled(self.rings.send(ring)).await;
     }
 
     /// One server for each port of a process, and of a project, whatever many records name it; in an order that stays.

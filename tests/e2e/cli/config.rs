@@ -359,6 +359,52 @@ async fn what_is_wrong_is_told_with_its_line_and_stops_nothing() {
 }
 
 #[tokio::test]
+async fn a_hub_that_runs_follows_its_files_and_leaves_alone_what_they_do_not_change() {
+    let home = Home::new();
+    let one = Fake::start(tools(&["read", "write"])).await;
+    let other = Fake::start(tools(&["stay"])).await;
+    let mut doorbells = Vec::new();
+    for (name, port) in [("one", one.port), ("other", other.port)] {
+        doorbells.push(home.announce(name, port));
+    }
+    let hub = Hub::start(&home, HubOptions::args(&["--tools", "all"])).await;
+    for id in &doorbells {
+        hub.active(id).await;
+    }
+    hub.tools_until("one__write").await;
+    hub.tools_until("other__stay").await;
+    let before = other.seen().iter().filter(|seen| seen.body.contains("initialize")).count();
+    // A tool is hidden, an instance has another name and a label, and a server on a port is there.
+    let declared = Fake::start(tools(&["third"])).await;
+    let rules = "[instances.one]\nname = \"first\"\nlabels = { tier = \"front\" }\nhide = [\"write\"]\n";
+    let server = format!("[servers.third]\nurl = \"http://127.0.0.1:{}/mcp\"\n", declared.port);
+    write(&user_file(&home), &format!("{rules}{server}"));
+    let renamed = |all: &[Value]| {
+        let is_first =
+            |it: &Value| it["name"] == "first" && it["labels"]["tier"] == "front" && it["state"] == "active";
+        all.iter().any(is_first) && all.iter().any(|it| it["name"] == "third" && it["state"] == "active")
+    };
+    let listed = hub.instances_until("the file counts", renamed).await;
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    hub.tools_until("third__third").await;
+    hub.tools_until("first__read").await;
+    assert!(!hub.tool_names().await.iter().any(|name| name.ends_with("__write")));
+    // What it says wrong is told, and costs what it costs at the start.
+    write(&user_file(&home), &format!("{server}surprise = 1\n"));
+    let back = |all: &[Value]| all.iter().any(|it| it["name"] == "one" && it["state"] == "active");
+    hub.instances_until("the rule is gone", back).await;
+    hub.tools_until("one__write").await;
+    expect("the mistake is told", async { while !notices(&hub).await.contains("surprise") {} }).await;
+    fs::remove_file(user_file(&home)).unwrap();
+    hub.instances_until("the server is gone with the file", |all| all.iter().all(|it| it["name"] != "third"))
+        .await;
+    let after = other.seen().iter().filter(|seen| seen.body.contains("initialize")).count();
+    assert_eq!(before, after, "the other instance was left alone");
+    hub.forgive();
+    hub.end().await;
+}
+
+#[tokio::test]
 async fn a_supervisor_is_started_by_hubs_only() {
     let home = Home::new();
     let mut started = Cli::start(command(&home, &["supervise", "x"]));

@@ -90,7 +90,7 @@ async fn what_a_script_serves_is_a_dev_server_until_it_ends() {
     client.run("dev").await;
     servers(1).await;
     // Whatever is killed leaves no server in the list, and its file goes with the next run.
-    let file = home.data().join("servers").read_dir().unwrap().next().unwrap().unwrap().path();
+    let file = home.data().join("served").read_dir().unwrap().next().unwrap().unwrap().path();
     let mut child = run.child;
     child.kill().await.unwrap();
     servers(0).await;

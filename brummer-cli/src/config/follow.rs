@@ -1,0 +1,116 @@
+//! Changes of the files while a hub runs: looked for every now and then, and told to the hub, which goes on with all that is as
+//! it was.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use brummer_hub::{
+    HubConfig,
+    discovery::Directories,
+    hub::{Hub, HubChange},
+};
+use tokio::task::AbortHandle;
+
+use super::{Loaded, Wanted, consent::Consents, files};
+use crate::servers::{self, Keeping, Surroundings};
+
+/// Between two looks: a person who has saved a file hardly waits, and some dozen files cost next to nothing.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// What was asked for on the command line, to which the files add.
+#[derive(Clone, Debug)]
+pub(crate) struct Followed {
+    pub(crate) config: HubConfig,
+    pub(crate) here: Option<PathBuf>,
+}
+
+/// Ends it when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Following(AbortHandle);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What tells one state of a file from another; none for a file that is not there.
+type Stamp = (PathBuf, Option<(SystemTime, u64)>);
+
+/// Keeps a hub to what the files say, and its servers there, for as long as it is held.
+pub(crate) fn follow(hub: &Hub, followed: Followed, wanted: Vec<Wanted>) -> Following {
+    let (changes, surroundings) = (hub.changes(), Surroundings::of(hub));
+    let follower = async move {
+        let mut keeping: Keeping = servers::keep(&surroundings, wanted.clone());
+        let (mut wanted, mut former) = (wanted, followed.clone().stamps().await);
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let now = followed.clone().stamps().await;
+            if std::mem::replace(&mut former, now.clone()) == now {
+                continue;
+            }
+            let read = followed.clone();
+            // It fails only when the runtime shuts down.
+            let Ok((config, new)) = tokio::task::spawn_blocking(move || read.read()).await else { return };
+            tracing::info!("the configuration files have changed");
+            let gone = wanted.iter().map(|server| &server.id);
+            let gone = gone.filter(|id| new.iter().all(|server| server.id != **id)).cloned();
+            let before = changes.borrow().unwanted.clone().into_iter();
+            let unwanted = before.filter(|id| new.iter().all(|server| server.id != *id)).chain(gone);
+            let mut change = HubChange::default();
+            change.unwanted = unwanted.collect();
+            change.policy = config.policy;
+            change.declared = config.declared;
+            change.sources = config.sources.choice;
+            changes.send_if_modified(|known| {
+                let is_news = **known != change;
+                *known = Arc::new(change);
+                is_news
+            });
+            surroundings.notices.send_replace(config.notices.into());
+            // What runs goes on: it is found by the one that is to keep it from now on.
+            drop(keeping);
+            keeping = servers::keep(&surroundings, new.clone());
+            wanted = new;
+        }
+    };
+    Following(tokio::spawn(follower).abort_handle())
+}
+
+impl Followed {
+    /// What counts now. Blocking.
+    fn read(mut self) -> (HubConfig, Vec<Wanted>) {
+        let loaded = Loaded::read(&self.config.directories, self.here.as_deref());
+        for problem in loaded.problems() {
+            tracing::warn!("{problem}");
+        }
+        let wanted = loaded.apply(&mut self.config, true);
+        (self.config, wanted)
+    }
+
+    async fn stamps(self) -> Vec<Stamp> {
+        let looked = tokio::task::spawn_blocking(move || {
+            let places = watched(&self.config.directories, self.here.as_deref());
+            places.into_iter().map(stamp).collect()
+        });
+        looked.await.unwrap_or_default()
+    }
+}
+
+/// All files that may count, and where consents are kept.
+fn watched(directories: &Directories, here: Option<&Path>) -> Vec<PathBuf> {
+    let projects = files::project_directories(here).map(|directory| directory.join(files::PROJECT_FILE));
+    let consents = Consents::of(directories).directory().to_owned();
+    files::user_file(directories).into_iter().chain(projects).chain([consents]).collect()
+}
+
+fn stamp(path: PathBuf) -> Stamp {
+    // A link counts by what it leads to.
+    let metadata = fs::metadata(&path).ok();
+    let stamp = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
+    (path, stamp)
+}
