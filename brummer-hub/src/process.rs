@@ -270,6 +270,37 @@ pub fn table() -> Vec<Entry> {
     other::table()
 }
 
+/// A process that listens on a port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Listener {
+    /// The port.
+    pub port: u16,
+    /// The address, which may be any of this machine, or unspecified.
+    pub address: IpAddr,
+    /// The process; of several that share the socket, the oldest.
+    pub pid: u32,
+    /// What the system calls the process.
+    pub name: String,
+}
+
+impl Listener {
+    /// One that the caller knows of.
+    #[must_use]
+    pub fn new(port: u16, address: IpAddr, pid: u32, name: impl Into<String>) -> Self {
+        Self { port, address, pid, name: name.into() }
+    }
+}
+
+/// All that listen on TCP ports, as far as the system tells: it may name none of other users. Blocking.
+#[must_use]
+pub fn listeners() -> Vec<Listener> {
+    #[cfg(target_os = "linux")]
+    return linux::listeners();
+    #[cfg(not(target_os = "linux"))]
+    other::listeners()
+}
+
 /// The names of the programs above a process, the nearest first, each once in a row. Blocking.
 pub(crate) fn ancestry(pid: u32) -> Vec<String> {
     /// A shell, a package manager and whoever started them.

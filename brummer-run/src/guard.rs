@@ -36,6 +36,5 @@ pub(crate) const ORPHAN_GRACE: std::time::Duration = std::time::Duration::from_s
 pub const TERMINAL: &str = "--terminal";
 
 #[cfg(unix)]
-pub(crate) use descendants::parents;
 #[cfg(unix)]
 pub use watch::{Attachment, serve};

@@ -10,22 +10,12 @@ use std::{
     net::IpAddr,
 };
 
-use listeners::{Protocol, SocketState};
+use brummer_hub::process::{self, Listener};
 
 use crate::script::Process;
 
 /// Ancestors that are followed. A shell, a package manager and a few wrappers are seldom ten.
 const MAX_ANCESTORS: usize = 64;
-
-/// Somebody who listens.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Listener {
-    pub(crate) port: u16,
-    pub(crate) address: IpAddr,
-    pub(crate) pid: u32,
-    /// What the system calls the process.
-    pub(crate) name: String,
-}
 
 /// The system, looked at once.
 #[derive(Debug, Default)]
@@ -55,16 +45,8 @@ impl Ports {
     }
 
     fn read() -> Self {
-        let all = listeners::get_all().unwrap_or_default();
-        let listening =
-            all.into_iter().filter(|it| it.protocol == Protocol::TCP && it.state == SocketState::Listen);
-        let listeners = listening.map(|it| Listener {
-            port: it.socket.port(),
-            address: it.socket.ip().to_canonical(),
-            pid: it.process.pid,
-            name: it.process.name,
-        });
-        Self { listeners: listeners.collect(), parents: parents(), own: std::process::id() }
+        let parents = process::table().iter().map(|entry| (entry.pid, entry.parent)).collect();
+        Self { listeners: process::listeners(), parents, own: std::process::id() }
     }
 
     /// The ports of a script with an address of each, in their order.
@@ -131,26 +113,6 @@ impl Ports {
     }
 }
 
-#[cfg(unix)]
-fn parents() -> HashMap<u32, u32> {
-    crate::guard::parents()
-}
-
-#[cfg(windows)]
-fn parents() -> HashMap<u32, u32> {
-    use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
-
-    let mut system = System::new();
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
-    let entries = system.processes().iter().filter_map(|(pid, process)| {
-        let parent = process.parent()?;
-        // Windows keeps the number of a parent that has ended, and gives it to another process: one that is younger.
-        let is_older = system.process(parent).is_some_and(|it| it.start_time() <= process.start_time());
-        is_older.then_some((pid.as_u32(), parent.as_u32()))
-    });
-    entries.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr};
@@ -175,7 +137,7 @@ mod tests {
     }
 
     fn listener(port: u16, pid: u32, address: IpAddr) -> Listener {
-        Listener { port, address, pid, name: "node".to_owned() }
+        Listener::new(port, address, pid, "node")
     }
 
     #[test]

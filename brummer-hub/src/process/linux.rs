@@ -17,7 +17,7 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Description, Entry, Holder, Listening, Process, User, View};
+use super::{Description, Entry, Holder, Listener, Listening, Process, User, View};
 
 /// A line of `/proc/PID/stat` is a few hundred bytes; the process's name in it has at most 64.
 const MAX_STAT_BYTES: u64 = 4096;
@@ -250,13 +250,26 @@ pub(super) fn table() -> Vec<Entry> {
     processes().filter_map(entry).collect()
 }
 
+/// All that listen, but for those whose sockets are not ours to see.
+pub(super) fn listeners() -> Vec<Listener> {
+    let sockets: Vec<Socket> = every_listening().collect();
+    let holders = holders_of(&sockets.iter().map(|socket| socket.inode).collect());
+    let listeners = sockets.iter().filter_map(|socket| {
+        let pid = *holders.get(&socket.inode)?;
+        let address = socket.address.to_canonical();
+        Some(Listener { port: socket.port, address, pid, name: name(pid).unwrap_or_default() })
+    });
+    listeners.collect()
+}
+
+fn name(pid: u32) -> Option<String> {
+    let mut name = Vec::new();
+    File::open(format!("/proc/{pid}/comm")).ok()?.take(MAX_STAT_BYTES).read_to_end(&mut name).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end().to_owned())
+}
+
 /// The names of the processes that led to one.
 pub(super) fn ancestry(pid: u32) -> Vec<String> {
-    let name = |pid| {
-        let mut name = Vec::new();
-        File::open(format!("/proc/{pid}/comm")).ok()?.take(MAX_STAT_BYTES).read_to_end(&mut name).ok()?;
-        Some(String::from_utf8_lossy(&name).trim_end().to_owned())
-    };
     ancestors(pid).into_iter().filter_map(name).collect()
 }
 
@@ -280,10 +293,13 @@ pub(super) fn own_listening() -> Vec<Listening> {
 
 /// Which processes hold them.
 pub(super) fn holders(listening: &[Listening]) -> HashMap<u64, u32> {
-    let wanted = listening.iter().map(|it| it.mark).collect();
+    holders_of(&listening.iter().map(|it| it.mark).collect())
+}
+
+fn holders_of(wanted: &HashSet<u64>) -> HashMap<u64, u32> {
     let mut holders = HashMap::new();
     for pid in processes() {
-        for inode in sockets(pid, &wanted).into_iter().flatten() {
+        for inode in sockets(pid, wanted).into_iter().flatten() {
             // Whoever shares it inherited it.
             let holder: &mut u32 = holders.entry(inode).or_insert(pid);
             *holder = pid.min(*holder);
@@ -383,16 +399,20 @@ fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<Socket>> {
 
 /// The sockets that listen and can be reached by loopback.
 fn all_listening() -> impl Iterator<Item = Socket> {
-    let sockets = [Family::V4, Family::V6].into_iter().flat_map(|family| {
+    every_listening().filter(|socket| {
+        let address = socket.address.to_canonical();
+        address.is_unspecified() || address.is_loopback()
+    })
+}
+
+/// The sockets that listen.
+fn every_listening() -> impl Iterator<Item = Socket> {
+    [Family::V4, Family::V6].into_iter().flat_map(|family| {
         // The table costs milliseconds, because the kernel goes through all connections for it; but it is always there.
         diag::listening(family).unwrap_or_else(|error| {
             tracing::debug!(%error, "the kernel does not list listening sockets; reading its table");
             table::listening(family)
         })
-    });
-    sockets.filter(|socket| {
-        let address = socket.address.to_canonical();
-        address.is_unspecified() || address.is_loopback()
     })
 }
 

@@ -15,7 +15,7 @@ use std::{
 use listeners::{Protocol, SocketState};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, Uid, UpdateKind};
 
-use super::{Description, Entry, Holder, Listening, Process, User, View};
+use super::{Description, Entry, Holder, Listener, Listening, Process, User, View};
 
 /// Ancestors that are followed. A shell, a package manager and a few wrappers are seldom ten.
 const MAX_ANCESTORS: usize = 64;
@@ -25,14 +25,14 @@ const MAX_ANCESTORS: usize = 64;
 pub(super) struct Look {
     ports: HashSet<u16>,
     /// Processes that listen on the ports in question, and where. Read when first needed.
-    owners: Option<HashMap<u16, Vec<Listening>>>,
+    owners: Option<HashMap<u16, Vec<Bound>>>,
     /// All processes. Read when first needed.
     system: Option<System>,
 }
 
 /// A process that listens on an address that loopback reaches.
 #[derive(Clone, Copy, Debug)]
-struct Listening {
+struct Bound {
     address: IpAddr,
     process: u32,
 }
@@ -58,21 +58,14 @@ impl Look {
         }
     }
 
-    fn owners(&mut self) -> &HashMap<u16, Vec<Listening>> {
+    fn owners(&mut self) -> &HashMap<u16, Vec<Bound>> {
         let ports = &self.ports;
         self.owners.get_or_insert_with(|| {
-            let mut owners: HashMap<u16, Vec<Listening>> = HashMap::new();
-            if is_wine() {
-                return owners;
-            }
-            // An error only says that nothing is known.
-            for listener in listeners::get_all().unwrap_or_default() {
-                let (address, port) = (listener.socket.ip().to_canonical(), listener.socket.port());
+            let mut owners: HashMap<u16, Vec<Bound>> = HashMap::new();
+            for Listener { port, address, pid, .. } in listeners() {
                 let is_local = address.is_unspecified() || address.is_loopback();
-                let listens = listener.protocol == Protocol::TCP && listener.state == SocketState::Listen;
-                if listens && is_local && ports.contains(&port) {
-                    let listening = Listening { address, process: listener.process.pid };
-                    owners.entry(port).or_default().push(listening);
+                if is_local && ports.contains(&port) {
+                    owners.entry(port).or_default().push(Bound { address, process: pid });
                 }
             }
             owners
@@ -177,7 +170,7 @@ fn is_root(user: &Uid) -> bool {
 }
 
 /// Where to try, in this order: the address that was named, or the two that servers choose and then what else there is.
-fn addresses(owners: &[Listening], host: Option<IpAddr>) -> Vec<IpAddr> {
+fn addresses(owners: &[Bound], host: Option<IpAddr>) -> Vec<IpAddr> {
     if let Some(host) = host {
         return vec![host];
     }
@@ -191,8 +184,8 @@ fn addresses(owners: &[Listening], host: Option<IpAddr>) -> Vec<IpAddr> {
 }
 
 /// The processes that a connection to an address may end up with: those bound to it, else those bound to every address.
-fn receivers(owners: &[Listening], address: IpAddr) -> Vec<u32> {
-    let rank = |listening: &Listening| match listening.address {
+fn receivers(owners: &[Bound], address: IpAddr) -> Vec<u32> {
+    let rank = |listening: &Bound| match listening.address {
         bound if bound == address => Some(0),
         IpAddr::V4(bound) if bound.is_unspecified() && address.is_ipv4() => Some(1),
         // It may take IPv4 too.
@@ -216,13 +209,38 @@ fn lives(process: &sysinfo::Process) -> bool {
     !matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead)
 }
 
+/// All that listen, as far as the system tells.
+pub(super) fn listeners() -> Vec<Listener> {
+    if is_wine() {
+        return Vec::new();
+    }
+    // An error only says that nothing is known.
+    let all = listeners::get_all().unwrap_or_default().into_iter();
+    let listening = all.filter(|it| it.protocol == Protocol::TCP && it.state == SocketState::Listen);
+    let listening = listening.map(|it| Listener {
+        port: it.socket.port(),
+        address: it.socket.ip().to_canonical(),
+        pid: it.process.pid,
+        name: it.process.name,
+    });
+    listening.collect()
+}
+
 /// All processes.
 pub(super) fn table() -> Vec<Entry> {
     let mut system = System::new();
     system.refresh_processes_specifics(ProcessesToUpdate::All, true, ProcessRefreshKind::nothing());
+    // Windows keeps the number of a parent that has ended, and gives it to another process: one that is younger.
+    let is_older = |parent: &Pid, child: &sysinfo::Process| {
+        system.process(*parent).is_none_or(|parent| parent.start_time() <= child.start_time())
+    };
     let entries = system.processes().iter().map(|(pid, process)| Entry {
         pid: pid.as_u32(),
-        parent: process.parent().map(Pid::as_u32).unwrap_or_default(),
+        parent: process
+            .parent()
+            .filter(|parent| is_older(parent, process))
+            .map(Pid::as_u32)
+            .unwrap_or_default(),
         group: group(pid.as_u32()),
         began: Some(process.start_time()).filter(|seconds| *seconds > 0),
     });
@@ -251,15 +269,10 @@ pub(super) fn ancestry(pid: u32) -> Vec<String> {
 /// The sockets that listen where loopback reaches them. A process is the mark of what it listens on. Windows tells of those of
 /// other users, too, whose programs and directories it keeps to itself.
 pub(super) fn own_listening() -> Vec<Listening> {
-    if is_wine() {
-        return Vec::new();
-    }
-    let all = listeners::get_all().unwrap_or_default().into_iter();
-    let listening = all.filter(|it| it.protocol == Protocol::TCP && it.state == SocketState::Listen);
-    let listening = listening.map(|it| Listening {
-        port: it.socket.port(),
-        address: it.socket.ip().to_canonical(),
-        mark: it.process.pid.into(),
+    let listening = listeners().into_iter().map(|it| Listening {
+        port: it.port,
+        address: it.address,
+        mark: it.pid.into(),
     });
     listening.filter(|it| it.address.is_unspecified() || it.address.is_loopback()).collect()
 }

@@ -155,6 +155,19 @@ async fn a_descendant_may_hold_the_port() {
     assert_eq!(owner_of_port(None, listener.port), tells.then(|| listener.child.id()));
 }
 
+#[test]
+fn who_listens_is_told_with_address_and_name() {
+    let listener = Listener::start();
+    let found = listeners().into_iter().find(|it| it.port == listener.port);
+    if matches!(confirmed(Ipv4Addr::LOCALHOST), Identity::Plausible { .. }) {
+        assert_eq!(found, None);
+        return;
+    }
+    let found = found.unwrap();
+    assert_eq!((found.pid, found.address), (listener.child.id(), Ipv4Addr::LOCALHOST.into()));
+    assert!(found.name.starts_with("brummer_hub"), "{found:?}");
+}
+
 #[tokio::test]
 async fn a_port_of_another_process_is_seen() {
     let inspector = Inspector::start();

@@ -21,11 +21,6 @@ pub(crate) fn signal_all(ancestor: Pid, leader: Pid, signal: Signal) {
     }
 }
 
-/// The parent of each process.
-pub(crate) fn parents() -> HashMap<u32, u32> {
-    process::table().iter().map(|entry| (entry.pid, entry.parent)).collect()
-}
-
 fn number(pid: Pid) -> u32 {
     pid.as_raw_nonzero().get().cast_unsigned()
 }

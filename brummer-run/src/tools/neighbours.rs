@@ -7,13 +7,14 @@ use brummer_hub::{
     client::{ClientConfig, Request},
     hub::Snapshot,
     instance::Instance,
+    process::Listener,
     sources::SourceChoice,
 };
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::App;
-use crate::ports::{Listener, Ports};
+use crate::ports::Ports;
 
 /// How long other instances are asked. Those that live answer in some milliseconds.
 const ASK: Duration = Duration::from_secs(2);
