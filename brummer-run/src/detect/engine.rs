@@ -904,6 +904,11 @@ mod tests {
             "  3 | try { g() } catch (e) { throw new Error(\"failed: x\") }",
             "Found 0 errors. Watching for file changes.",
             "GET /error.html 200",
+            "An unexpected error occurred while executing \"subscriptions/listen\" JSON-RPC method: McpError: MCP error -32603: no\n    \
+             at McpError (/app/node_modules/tmcp/src/index.js:1:1) {\n  code: -32603\n}",
+            "12:00:00 [WARN] [vite] [console.warn] Error: only a warning",
+            "[browser] careful with errors (app/page.tsx:8:13)",
+            "[browser] [console.warn] TypeError: told as a warning",
             "loaded src/error.ts",
             "warning: unused variable: `error`\n --> src/lib.rs:1:43\n  |\n1 | let error = 1;",
             "INFO:     127.0.0.1:60812 - \"GET / HTTP/1.0\" 500 Internal Server Error",

@@ -97,6 +97,9 @@ const RULES: &[(Role, &str)] = &[
     (Role::Error, r"^\[browser\] (?P<msg>.{0,200}\s(?:[A-Z][A-Za-z]*)?Error: .+)"),
     (Role::Warning, r"^\[browser\] "),
 
+    // What Storybook says when a hub asks to hear of changes, which it offers and cannot do.
+    (Role::Warning, r#"^An unexpected error occurred while executing "subscriptions/listen" JSON-RPC method"#),
+
     // Frames of code.
     (Role::Code, r"^(?:\[error\] |[A-Z] )?\s*(?:[>→×*]\s*)?[0-9]+ {0,2}[|│┃┆]"),
     (Role::Code, r"^(?:\[error\] )?\s*[>→]?\s*[|│┃┆·╎╵╷├╰╯━─┬]"),

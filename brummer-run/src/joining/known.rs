@@ -43,7 +43,7 @@ pub(super) enum Question {
 }
 
 /// Left out are `vite-plugin-mcp` and what is made of it (`nuxt-mcp`): the second client at a time ends the dev server.
-static KNOWN: [Known; 4] = [
+static KNOWN: [Known; 5] = [
     Known {
         name: "next",
         packages: &["next"],
@@ -62,7 +62,15 @@ static KNOWN: [Known; 4] = [
     },
     Known {
         name: "devtools",
-        packages: &["@vitejs/devtools", "@devframes/hub", "devframe"],
+        packages: &["@vitejs/devtools"],
+        files: &[],
+        endpoint: "/__devtools/__mcp",
+        question: Question::Initialize,
+        wants_origin: true,
+    },
+    Known {
+        name: "devtools",
+        packages: &["@devframes/hub", "devframe"],
         files: &[],
         endpoint: "/__mcp",
         question: Question::Initialize,
@@ -173,7 +181,7 @@ mod tests {
     fn an_origin_is_sent_only_where_it_is_wanted() {
         let address = "::1".parse().unwrap();
         let wants: Vec<_> = KNOWN.iter().filter_map(|it| it.origin(address, 5173)).collect();
-        assert_eq!(wants, ["http://[::1]:5173"]);
+        assert_eq!(wants, ["http://[::1]:5173"; 2]);
         assert!(KNOWN.iter().all(|it| it.headers(address, 1).len() == usize::from(it.wants_origin)));
     }
 }

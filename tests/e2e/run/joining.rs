@@ -23,7 +23,8 @@ const server = http.createServer((request, response) => {
     request.on('data', (part) => (body += part));
     request.on('end', () => {
         console.log('asked', request.method, request.url);
-        if (request.url !== '/_next/mcp') return response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>');
+        if (request.url !== (process.env.ENDPOINT || '/_next/mcp')) return response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>');
+        if (process.env.ENDPOINT && !/^http:\/\/(127\.0\.0\.1|localhost):\d+$/.test(request.headers.origin)) return response.writeHead(403).end();
         if (request.method !== 'POST') return response.writeHead(405).end();
         const message = JSON.parse(body);
         if (message.id === undefined) return response.writeHead(202).end();
@@ -128,5 +129,25 @@ async fn nothing_is_sent_where_no_such_server_is_to_be_expected() {
     // Those that were there before it have been looked at by now.
     let others = client.lines(json!({ "processId": "dev" })).await.join("\n") + &*off.stdout.borrow();
     assert!(others.contains("Local:") && !others.contains("asked"), "{others}");
+    client.hub.end_quietly().await;
+}
+
+/// Vite DevTools has its endpoint below a path of its own, and answers only origins of this machine.
+#[tokio::test]
+async fn the_mcp_server_of_vite_devtools_joins_with_its_origin() {
+    let home = Home::new();
+    let directory = project(&home, &[("dev", "node dev.js")], &[("dev.js", DEV)]);
+    depends(&directory, "@vitejs/devtools");
+    let mut command = command(&home, &directory, &["dev"]);
+    command.env("ENDPOINT", "/__devtools/__mcp");
+    let run = Run::start(command);
+    let client = Client::of(&home, &directory).await;
+    let is_own = |entry: &Value| entry["name"] == "devtools" && entry["state"] == "active";
+    let list = client.hub.instances_until("the server has joined", |list| list.iter().any(is_own)).await;
+    let own = list.into_iter().find(is_own).unwrap();
+    let called =
+        client.hub.call("instances_call", json!({ "instance_id": own["id"], "tool": "get_errors" })).await;
+    assert!(called.text().starts_with("pid "), "{}", called.raw);
+    run.says("/__devtools/__mcp, which is announced as `devtools`").await;
     client.hub.end_quietly().await;
 }
