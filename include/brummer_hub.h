@@ -37,8 +37,9 @@
  * - Threads. Every function may be called on any thread, and a handle used on several at the same time; a handle may
  *   also be freed while others use it: what waits on it returns BH_STATUS_CLOSED. Each hub has a thread for its work, one
  *   for callbacks, and some that wait for the system. The library installs no signal handler, no logger and no atexit()
- *   function, and uses the standard streams only in bh_run_stdio(). Its threads take no signals, and none is sent SIGPIPE;
- *   only the thread of callbacks has the signal mask of the thread that started the hub.
+ *   function, and uses the standard streams only in bh_run_stdio(); but where the system tells of the end of a child by
+ *   SIGCHLD only (macOS, old kernels), bh_stdio_instance_start() installs a handler for that. Its threads take no signals,
+ *   and none is sent SIGPIPE; only the thread of callbacks has the signal mask of the thread that started the hub.
  * - Callbacks are called on the hub's thread of callbacks, one after the other, and may call every function. They must not
  *   throw C++ exceptions or longjmp() out of themselves. They may come until the hub, or the subscription, is freed: do
  *   that before the program ends. Log callbacks have rules of their own: bh_set_log_callback().
@@ -77,6 +78,10 @@
 /** Initial values of a bh_register_options. */
 #define BH_REGISTER_OPTIONS_INIT \
     {sizeof(struct bh_register_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, NULL, NULL}
+
+/** Initial values of a bh_stdio_options. */
+#define BH_STDIO_OPTIONS_INIT \
+    {sizeof(struct bh_stdio_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0}
 
 /** Initial values of a bh_session_options. */
 #define BH_SESSION_OPTIONS_INIT {sizeof(struct bh_session_options), NULL, NULL, NULL, NULL, 0, 0, 0, 0}
@@ -383,6 +388,11 @@ typedef struct bh_registration bh_registration;
 typedef struct bh_session bh_session;
 
 /**
+ * A stdio server that is an instance, until bh_stdio_instance_stop().
+ */
+typedef struct bh_stdio_instance bh_stdio_instance;
+
+/**
  * A text that a function gave to the caller, who frees it with bh_string_free() (never with free()).
  */
 typedef struct bh_string bh_string;
@@ -627,6 +637,69 @@ typedef struct bh_session_options {
  * Called with each message: NUL-terminated UTF-8, and its length without the NUL. It is valid only during the call.
  */
 typedef void (*bh_message_callback)(void *user_data, const char *message, size_t length);
+
+/**
+ * A stdio server and how it is announced. Begin with BH_STDIO_OPTIONS_INIT and set the program; the rest may stay 0 or NULL.
+ * Texts are borrowed for the call.
+ */
+typedef struct bh_stdio_options {
+    /**
+     * Set by BH_STDIO_OPTIONS_INIT.
+     */
+    size_t size;
+    /**
+     * The program, looked for in PATH unless it has a path in it. It has the environment of this process. Must be set.
+     */
+    const char *program;
+    /**
+     * What it is given, as a JSON array of texts. NULL: nothing.
+     */
+    const char *arguments_json;
+    /**
+     * Announce in this directory. NULL: the user's, or $BRUMMER_DATA_DIR.
+     */
+    const char *data_dir;
+    /**
+     * What people call it. NULL: the program's name.
+     */
+    const char *name;
+    /**
+     * Where it is started, and the project that it belongs to. NULL: the working directory.
+     */
+    const char *path;
+    /**
+     * Id. NULL: a random UUID.
+     */
+    const char *id;
+    /**
+     * Version. NULL: not told.
+     */
+    const char *version;
+    /**
+     * Labels, as a JSON object of texts. NULL: none.
+     */
+    const char *labels_json;
+    /**
+     * The file in which it is kept what the server offers, so that it is listed before the server runs. NULL: nowhere.
+     */
+    const char *inventory;
+    /**
+     * How long a process is kept that nobody needs. 0: ten minutes; -1: for ever.
+     */
+    int64_t idle_ms;
+    /**
+     * Loopback port. 0: any free one.
+     */
+    uint16_t port;
+    /**
+     * Not 0: each session of a client has a process of its own. 0: all share one.
+     */
+    uint16_t per_session;
+    /**
+     * For later versions: 0.
+     */
+    uint32_t reserved;
+} bh_stdio_options;
 
 /**
  * Called with each log line: its level (one of bh_log_level), the module that logs it, and the text, both UTF-8. They are valid
@@ -1291,6 +1364,78 @@ bh_status bh_run_stdio(const struct bh_hub_options *hub_options,
                        const struct bh_session_options *session_options,
                        const struct bh_cancel *stop,
                        struct bh_error **error);
+
+/**
+ * Makes an instance of an MCP server that speaks only stdio, and announces it: one process that all hubs and clients share,
+ * started when a call needs it, ended when nobody does, started anew after a crash. docs/STDIO.md says what its clients share.
+ * A program that cannot be started is no failure here: bh_stdio_instance_report() and the calls that need it say why.
+ *
+ * @param options   must not be NULL.
+ * @param instance  must not be NULL; receives the instance, which bh_stdio_instance_stop() ends.
+ * @param error     may be NULL; on failure receives an error, which the caller frees.
+ * @return BH_STATUS_OK, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_UTF8, BH_STATUS_INVALID_JSON, BH_STATUS_UNSUPPORTED for
+ *         options that this version does not know, BH_STATUS_IO when the port cannot be listened on or the system gives no
+ *         thread, BH_STATUS_WOULD_DEADLOCK in a log callback.
+ *
+ * Threads: any; waits for a few file operations. It has a thread of its own, which takes no signals.
+ */
+BH_API
+bh_status bh_stdio_instance_start(const struct bh_stdio_options *options,
+                                  struct bh_stdio_instance **instance,
+                                  struct bh_error **error);
+
+/**
+ * The instance's id. It lives as long as the instance. NULL if `instance` is NULL or was ended.
+ *
+ * Threads: any; never waits.
+ */
+BH_API const char *bh_stdio_instance_id(const struct bh_stdio_instance *instance);
+
+/**
+ * The URL of its MCP endpoint. It lives as long as the instance. NULL if `instance` is NULL or was ended.
+ *
+ * Threads: any; never waits.
+ */
+BH_API const char *bh_stdio_instance_url(const struct bh_stdio_instance *instance);
+
+/**
+ * What a client without a hub sends as `Authorization: Bearer`. It lives as long as the instance. NULL if `instance` is NULL or
+ * was ended.
+ *
+ * Threads: any; never waits.
+ */
+BH_API
+const char *bh_stdio_instance_token(const struct bh_stdio_instance *instance);
+
+/**
+ * What is known of the server's processes now, as a JSON object: `sharing`, `processes` (`pid`, `state`), `sessions`, `tools`,
+ * `is_stale`, `starts`, `last_end`, `garbage`, and `stderr`, the end of what it wrote to standard error.
+ *
+ * @param instance  must not be NULL.
+ * @param report    must not be NULL; receives the object, which the caller frees with bh_string_free().
+ * @param error     may be NULL; on failure receives an error, which the caller frees.
+ * @return BH_STATUS_OK, BH_STATUS_INVALID_ARGUMENT, BH_STATUS_INVALID_HANDLE.
+ *
+ * Threads: any; never waits.
+ */
+BH_API
+bh_status bh_stdio_instance_report(const struct bh_stdio_instance *instance,
+                                   struct bh_string **report,
+                                   struct bh_error **error);
+
+/**
+ * Ends an instance and frees it, whatever it returns: takes the announcement back, gives requests in flight two seconds, and ends
+ * the server's processes. NULL is fine. In the child of a fork() it only lets go of the handle.
+ *
+ * @param instance  may be NULL.
+ * @param error     may be NULL; on failure receives an error, which the caller frees.
+ * @return BH_STATUS_OK, BH_STATUS_INVALID_HANDLE.
+ *
+ * Threads: any; waits until the processes have ended, for some seconds at most, but not in a log callback and a `drop_user_data`.
+ */
+BH_API
+bh_status bh_stdio_instance_stop(struct bh_stdio_instance *instance,
+                                 struct bh_error **error);
 
 /**
  * Sets the log callback, for all hubs of the process. A second call replaces the first; NULL as the callback removes it. Unless

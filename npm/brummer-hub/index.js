@@ -5,6 +5,7 @@ const { InstanceServer, serveInstance } = require("./lib/instance.js");
 const { LogListener, onLog } = require("./lib/log.js");
 const { Registration, register } = require("./lib/registration.js");
 const { Session } = require("./lib/session.js");
+const { StdioInstance, serveStdio } = require("./lib/stdio.js");
 const { HubTransport } = require("./lib/transport.js");
 const { version } = require("./package.json");
 
@@ -16,8 +17,10 @@ module.exports = {
   LogListener,
   Registration,
   Session,
+  StdioInstance,
   onLog,
   register,
   serveInstance,
+  serveStdio,
   version,
 };

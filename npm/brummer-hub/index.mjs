@@ -8,8 +8,10 @@ export const {
   LogListener,
   Registration,
   Session,
+  StdioInstance,
   onLog,
   register,
   serveInstance,
+  serveStdio,
   version,
 } = api;

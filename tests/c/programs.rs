@@ -143,6 +143,19 @@ async fn the_thread_sanitizer_finds_no_race() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stdio_server_is_shared_from_c() {
+    if !has("node") {
+        eprintln!("skipped: there is no Node");
+        return;
+    }
+    let program = build(compilers()[0], "sharing", Linkage::Shared, &[]).await;
+    let (home, _shop) = shop().await;
+    let script = repository().join("tests/node/stdio-server.mjs");
+    let said = run(&[], &program, &[home.data().as_os_str(), script.as_os_str()]).await;
+    assert_eq!(said, GOOD);
+}
+
 /// A request that is answered at once.
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"instances_list"}}"#;
 

@@ -32,7 +32,7 @@ const SOURCES: [&str; 14] = [
 ];
 
 /// The rest, which nothing else refers to.
-const LAST_SOURCES: [&str; 3] = ["subscription", "stdio", "log"];
+const LAST_SOURCES: [&str; 4] = ["subscription", "stdio", "stdio_instance", "log"];
 
 /// Writes the header, or, with `--check`, only says whether it is current.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {

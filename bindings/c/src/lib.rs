@@ -30,6 +30,7 @@ pub mod session;
 mod signals;
 pub mod status;
 pub mod stdio;
+pub mod stdio_instance;
 pub mod string;
 pub mod subscription;
 pub mod version;

@@ -26,3 +26,4 @@ mod options;
 mod registration;
 mod runtime;
 mod session;
+mod stdio_instance;

@@ -15,6 +15,8 @@ const KINDS = {
   signal: (value) => value instanceof AbortSignal,
   path: (value) => typeof value === "string" || value instanceof URL,
   labels: (value) => KINDS.object(value) && Object.values(value).every((label) => typeof label === "string"),
+  strings: (value) => Array.isArray(value) && value.every((item) => typeof item === "string"),
+  time: (value) => value === Infinity || (Number.isSafeInteger(value) && value > 0),
   list: (value) => typeof value === "object" && value !== null,
 };
 

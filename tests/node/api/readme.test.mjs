@@ -19,7 +19,7 @@ function project(t) {
     writeFileSync(path.join(folder, name), source);
   }
   const links = { "brummer-hub": path.join(root, "npm/brummer-hub") };
-  for (const name of ["@modelcontextprotocol/sdk"]) links[name] = path.join(modules, name);
+  for (const name of ["@modelcontextprotocol/sdk", "@modelcontextprotocol/server-everything"]) links[name] = path.join(modules, name);
   for (const [name, from] of Object.entries(links)) {
     const to = path.join(folder, "node_modules", name);
     mkdirSync(path.dirname(to), { recursive: true });
@@ -32,18 +32,22 @@ function project(t) {
 
 test("each example runs as it stands, and ends as it should", async (t) => {
   const { dataDir, names, start } = project(t);
-  assert.deepEqual(names, ["clock.mjs", "shop.mjs", "embed.mjs", "watch.mjs", "client.mjs"]);
+  assert.deepEqual(names, ["clock.mjs", "shop.mjs", "everything.mjs", "embed.mjs", "watch.mjs", "client.mjs"]);
 
   const watch = start("watch.mjs");
-  const [clock, shop] = [start("clock.mjs"), start("shop.mjs")];
+  const [clock, shop, everything] = [start("clock.mjs"), start("shop.mjs"), start("everything.mjs")];
   assert.match(await clock.line(), /^clock: http:/);
   assert.match(await shop.line(), /^shop: http:/);
+  assert.match(await everything.line(), /^everything: http:/);
   const hub = await Hub.start({ dataDir });
   t.after(() => hub.close());
-  const all = () => ["clock", "shop"].every((name) => hub.instances().some((it) => it.name === name && it.state === "active"));
-  await until(hub, all, "both are active");
+  const all = () => ["clock", "shop", "everything"].every((name) => hub.instances().some((it) => it.name === name && it.state === "active"));
+  await until(hub, all, "all are active");
   const { content } = await (await hub.connect("clock")).callTool("time");
   assert.ok(Date.parse(content[0].text) > 0);
+
+  const echoed = await (await hub.connect("everything")).callTool("echo", { message: "hi" });
+  assert.match(echoed.content[0].text, /hi/);
 
   const embed = start("embed.mjs");
   const said = (await embed.rest()).join("\n");
@@ -58,15 +62,15 @@ test("each example runs as it stands, and ends as it should", async (t) => {
   assert.ok(tools.includes("clock__time") && tools.includes("shop__order"), tools.join());
   assert.deepEqual(await client.end(), { code: 0, signal: null, stderr: "" });
 
-  // Three programs that go on until they are told to end.
-  for (const program of [watch, clock, shop]) assert.equal(program.child.exitCode, null);
-  assert.match(await watch.line(), /^(appeared|state) (clock|shop)$/);
+  // Programs that go on until they are told to end.
+  for (const program of [watch, clock, shop, everything]) assert.equal(program.child.exitCode, null);
+  assert.match(await watch.line(), /^(appeared|state) (clock|shop|everything)$/);
   if (windows) return;
   watch.child.kill("SIGINT");
   assert.deepEqual(await watch.end(), { code: 0, signal: null, stderr: "" });
-  for (const program of [clock, shop]) {
+  for (const program of [clock, shop, everything]) {
     program.child.kill("SIGINT");
     assert.equal((await program.end()).signal, "SIGINT");
   }
-  await until(hub, () => hub.instances().length === 0, "both are gone");
+  await until(hub, () => hub.instances().length === 0, "all are gone");
 });

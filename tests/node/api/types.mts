@@ -14,9 +14,11 @@ import {
   type LogListener,
   type Registration,
   type Session,
+  type StdioInstance,
   onLog,
   register,
   serveInstance,
+  serveStdio,
   version,
 } from "brummer-hub";
 
@@ -25,6 +27,13 @@ export async function everything(signal: AbortSignal): Promise<void> {
   await registration.close();
   // @ts-expect-error: the port is needed.
   register({});
+
+  const shared: StdioInstance = await serveStdio({ command: "npx", args: ["x"] as const, idle: Infinity, path: new URL("file:///a") });
+  const pid: number | undefined = shared.report().processes[0]?.pid;
+  console.log(pid, shared.report().lastEnd, shared.ref().url);
+  await shared.close();
+  // @ts-expect-error: the command is needed.
+  await serveStdio({});
 
   const server: InstanceServer = await serveInstance({
     name: "shop",
