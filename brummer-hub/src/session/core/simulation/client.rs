@@ -370,7 +370,18 @@ impl Client {
         if matches!(asked.state, State::Open | State::Listening) {
             asked.state = State::Cancelled;
         }
+        // Whether what it cancels has taken place is known to nobody.
+        if asked.method == method::RESOURCES_UNSUBSCRIBE
+            && let Some(taken) = self.takers.get(&asked.mark)
+        {
+            self.subscribed.remove(&taken.resource);
+        }
         let id = asked.message["id"].clone();
+        if moves(asked) {
+            self.subscribed.clear();
+            self.takers.clear();
+            self.all_changed();
+        }
         Some(
             json!({"jsonrpc": "2.0", "method": method::CANCELLED, "params": {"requestId": id, "reason": "changed my mind"}}),
         )
@@ -528,6 +539,11 @@ impl Client {
                 self.subscribed.remove(&taken.resource);
             }
         }
+        // While its instance is away a subscription ends in the hub alone.
+        if ok && asked.method == method::RESOURCES_UNSUBSCRIBE && !self.takers.contains_key(&asked.mark) {
+            let said = asked.message["params"]["uri"].as_str().unwrap_or_default();
+            self.subscribed.retain(|(alias, uri)| uri != said && format!("brummer+{alias}:{uri}") != said);
+        }
         if let Some(kind) = ListKind::of_method(&asked.method).filter(|_| ok) {
             let items = message["result"][kind.member()].as_array();
             let Some(items) = items else { return Err(format!("a list without items: {message}")) };
@@ -550,15 +566,21 @@ impl Client {
             let is_connected = message["result"]["structuredContent"]["tools"].is_array();
             // Of two at a time one waits; in a batch each may be answered before it is seen here.
             if is_connected && asked.batch.is_none() && !self.is_moving() {
-                let waited =
-                    self.is_slow || self.told_of_tools.is_none_or(|told| now - told >= REFRESH_LIMIT);
+                // In a batch it may have come for them and wait for the rest.
+                let has_come =
+                    self.due().iter().any(|it| it.batch.is_some() && it.method == method::TOOLS_LIST);
+                let waited = self.is_slow
+                    || has_come
+                    || self.told_of_tools.is_none_or(|told| now - told >= REFRESH_LIMIT);
                 ensure!(waited, "it is connected before it could come for its tools: {message}");
             }
             // Another that waits has waited since then; what has failed has moved nothing.
             if !self.is_moving() && ok && message["result"]["isError"] != true {
                 self.told_of_tools = None;
             }
+            // What was asked for before it is gone with the connection, whenever it is answered.
             self.subscribed.clear();
+            self.takers.clear();
             self.all_changed();
         }
         Ok(())
