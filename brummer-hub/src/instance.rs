@@ -50,9 +50,9 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
-    /// It has not answered yet, and may at any moment.
+    /// It does not answer yet, or no longer, and may at any moment.
     pub(crate) const fn is_coming(self) -> bool {
-        matches!(self, Self::Discovered | Self::Connecting)
+        matches!(self, Self::Discovered | Self::Connecting | Self::Retrying)
     }
 
     /// The state as it is shown.

@@ -145,7 +145,12 @@ async fn a_stopped_instance_is_retried_and_comes_back() {
     let retrying = |list: &[serde_json::Value]| list.iter().any(|it| it["state"] == "retrying");
     hub.instances_until("a stopped one is retried", retrying).await;
     assert!(home.file(&instance.id).exists(), "a process that lives keeps its file");
+    // What is asked of it meanwhile waits for a moment.
+    let asked =
+        hub.ask("tools/call", json!({ "name": "frozen__echo", "arguments": { "message": "late" } })).await;
+    hub.instances().await;
     instance.signal(Signal::CONT);
+    assert_eq!(hub.answer(&asked).await.text(), "late");
     hub.active(&instance.id).await;
     assert_eq!(hub.call("echo", json!({ "message": "thawed" })).await.text(), "thawed");
 }

@@ -39,8 +39,8 @@ const METHOD_PATIENCE: Duration = Duration::from_secs(5);
 /// How long instances may take to say whether they know a task.
 const TASK_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a request waits for its instance to come up. A handshake takes milliseconds; a server that compiles first may need
-/// some seconds, and a client waits for a minute at least.
+/// How long a request waits for its instance to come up, or back. A handshake takes milliseconds; a server that compiles first
+/// may need some seconds, and a client waits for a minute at least.
 pub(super) const COMING_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a client may take to come for its new list of tools before it is told that it is connected.
@@ -77,7 +77,7 @@ enum Kind {
     Listen { caller: Caller, opening: Box<Opening>, asked: BTreeMap<u64, Watched> },
     /// The client is about to come for its new list of tools.
     Refresh { result: String, has_come: bool },
-    /// The instance that the request needs is about to answer for the first time.
+    /// The instance that the request needs does not answer at the moment.
     Coming { frame: Frame, generation: Generation },
 }
 

@@ -48,7 +48,7 @@ pub(super) enum Destination {
     Level,
     /// A listen; whether lists that are not there have been waited for.
     Listen { waited: bool },
-    /// This instance is about to answer for the first time, and is waited for.
+    /// This instance does not answer yet, or no longer, and is waited for.
     Await(Generation),
     /// The request is wrong.
     Refused { code: i32, text: String, data: Option<String> },

@@ -43,7 +43,7 @@ pub(super) struct Surroundings<'a> {
 enum Unmet {
     /// What the model is told.
     Because(String),
-    /// This instance is about to answer for the first time, and is waited for.
+    /// This instance does not answer yet, or no longer, and is waited for.
     Coming(Generation),
 }
 

@@ -166,7 +166,12 @@ fn tools_are_found_by_each_of_their_names() {
             ("api__odd", WEB, "web: api__odd"),
             ("api__odd", ALONE, "api: odd"),
             // What is not there.
-            ("db__build", ALONE, "no: instance `db` is not active: it is retrying…"),
+            ("db__build", ALONE, "waits for 3"),
+            (
+                "db__build",
+                Known { patient: false, ..ALONE },
+                "no: instance `db` is not active: it is retrying…",
+            ),
             ("old__build", ALONE, "no: instance `old` is not running: it never answered…"),
             ("never__build", ALONE, "no: Unknown tool: never__build. No instance is connected…"),
             ("nothing", ALONE, "no: Unknown tool: nothing. No instance is connected…"),
