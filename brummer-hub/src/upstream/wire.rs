@@ -36,7 +36,7 @@ use crate::{
 };
 
 /// Messages in one batch (2025-03-26, basic § Batching); a longer one is a mistake or an attack.
-const MAX_BATCH: usize = 1024;
+pub(super) const MAX_BATCH: usize = 1024;
 
 /// Redirects in a row that are followed.
 const MAX_REDIRECTS: usize = 3;

@@ -20,7 +20,7 @@ use super::{
         reply::{Opening, Reply, excerpt, open},
         single,
         sse::Name,
-        wire::{Wire, parse},
+        wire::{MAX_BATCH, Wire, apart, means, parse},
     },
     Failure, field,
     meta::{self, Introduction},
@@ -35,6 +35,9 @@ const MAX_ATTEMPTS: usize = 3;
 
 /// How long to wait for the end of the response that held the answer, to use its connection again.
 const LINGER: Duration = Duration::from_millis(5);
+
+/// How long a stream that has brought what is no answer may still bring one.
+const ODD: Duration = Duration::from_secs(1);
 
 /// The id of the question. Owners number their requests from 1.
 const PROBE_ID: u64 = 0;
@@ -212,25 +215,42 @@ enum Heard {
     Endpoint(Box<Reply>, Bytes),
 }
 
-/// Reads up to the response, and the end that mostly comes along with it. What is no message is none.
+/// Reads up to the response, and the end that mostly comes along with it. What is no message is none, and a response to another
+/// request counts if no other comes.
 async fn read_answer(mut reply: Reply) -> Result<Heard, ExchangeError> {
-    let mut answer = None;
-    while answer.is_none()
-        && let Some((name, document)) = reply.next_event().await?
-    {
+    let (mut answer, mut of_another) = (None, None);
+    let mut until = None;
+    while answer.is_none() {
+        let next = reply.next_event();
+        let event = match until {
+            None => next.await?,
+            Some(until) => timeout_at(until, next).await.unwrap_or(Ok(None))?,
+        };
+        let Some((name, document)) = event else { break };
         match name {
             Name::Endpoint => return Ok(Heard::Endpoint(Box::new(reply), document.text)),
             Name::Message if !document.text.trim_ascii_start().is_empty() => {}
             _ => continue,
         }
-        match parse(&document) {
-            Ok(frame) if matches!(frame.kind(), Kind::Response { .. }) => answer = Some(frame),
-            Ok(_) => {}
-            Err(_) => break,
+        let mut is_odd = false;
+        for part in apart(document, MAX_BATCH).unwrap_or_default() {
+            match parse(&part) {
+                Ok(frame) => match frame.kind() {
+                    Kind::Response { id, .. } if id.is_none() || means(frame.id(), PROBE_ID) => {
+                        answer = Some(frame);
+                    }
+                    Kind::Response { .. } => (is_odd, of_another) = (true, Some(frame)),
+                    Kind::Request { .. } | Kind::Notification { .. } => {}
+                },
+                Err(_) => is_odd = true,
+            }
+        }
+        if is_odd {
+            until.get_or_insert_with(|| Instant::now() + ODD);
         }
     }
     let _ = timeout(LINGER, reply.next()).await;
-    Ok(Heard::Answer(answer, reply.into_connection()))
+    Ok(Heard::Answer(answer.or(of_another), reply.into_connection()))
 }
 
 fn read(answer: &Frame) -> Said {

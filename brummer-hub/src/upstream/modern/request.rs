@@ -21,7 +21,7 @@ use super::{
         exchange::{Fate, Finished, Stop, at_another},
         headers::Route,
         reply::{Opening, Reply, open},
-        wire::{Call, Patience, Wire, invalid, means, parse, renumbered},
+        wire::{Call, MAX_BATCH, Patience, Wire, apart, flaw, invalid, means, parse, renumbered},
     },
     Errand, Failure, Kind as ErrandKind, Manner,
     mirror::Tools,
@@ -166,25 +166,44 @@ impl Exchange<'_> {
                 return Ok(connection);
             }
         };
+        // What cannot be read spoils no answer beside it or after it.
+        let mut unusable = None;
         while let Some(text) = self.patience.wait(reply.next()).await?? {
             self.patience.renew();
-            let frame = parse(&text)?;
-            match frame.kind() {
-                Kind::Response { id, ok } => {
-                    if means(frame.id(), self.wire_id) || id.is_none() && !ok {
-                        self.judge(frame, false).await?;
-                        return Ok(linger(reply).await);
+            let mut is_answered = false;
+            for part in apart(text, MAX_BATCH).unwrap_or_else(|error| {
+                unusable = Some(error);
+                Vec::new()
+            }) {
+                let frame = match parse(&part) {
+                    Ok(frame) => frame,
+                    Err(error) => {
+                        unusable = Some(error);
+                        continue;
                     }
-                    tracing::debug!("passed over a response to another request");
+                };
+                match frame.kind() {
+                    Kind::Response { id, ok } => {
+                        if means(frame.id(), self.wire_id) || id.is_none() && !ok {
+                            self.judge(frame, false).await?;
+                            is_answered = true;
+                        } else {
+                            tracing::debug!("passed over a response to another request");
+                        }
+                    }
+                    Kind::Request { method, .. } => {
+                        self.manner.warn_of_request(self.wire.dialer.port(), method);
+                    }
+                    Kind::Notification { .. } => self.carry(frame).await,
                 }
-                Kind::Request { method, .. } => {
-                    self.manner.warn_of_request(self.wire.dialer.port(), method);
-                }
-                Kind::Notification { .. } => self.carry(frame).await,
+            }
+            if is_answered {
+                return Ok(linger(reply).await);
             }
         }
         // Nothing can be resumed in this era; whether it ran is not known.
-        Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Closed }.into())
+        let lost = || ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Closed };
+        Err(unusable.unwrap_or_else(lost).into())
     }
 
     /// Passes on what the instance says while it works.
@@ -212,7 +231,13 @@ impl Exchange<'_> {
     async fn judge(&mut self, answer: Frame, refused: bool) -> Result<(), Stop> {
         let answer = match answer.kind() {
             Kind::Response { ok: true, .. } => self.judge_result(answer)?,
-            _ => self.judge_failure(answer, refused)?,
+            _ => {
+                let answer = self.judge_failure(answer, refused)?;
+                if let Some(why) = flaw(&answer) {
+                    return Err(invalid(why).into());
+                }
+                answer
+            }
         };
         let answer = if answer.numeric_id() == Some(self.call.id) {
             answer

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::script::{Owner, Server, hello, options};
+use super::{
+    modern::{MODERN, connected, discovered, owner},
+    script::{Owner, Server, hello, options},
+};
 use crate::{
     budget::Budget,
     protocol::{Era, LegacyVersion},
@@ -21,6 +24,57 @@ async fn requests_say_who_sends_them_and_what_they_can_read() {
     let ours = concat!("brummer-hub/", env!("CARGO_PKG_VERSION"));
     assert_eq!(request.header("user-agent"), Some(ours));
     assert_eq!(request.header("accept-encoding"), Some("identity"));
+}
+
+/// Servers without a handshake have the same habits as those with one.
+#[tokio::test]
+async fn an_answer_without_a_handshake_may_stand_among_others() {
+    const EVENTS: &str = "Content-Type: text/event-stream\r\n";
+    let (mut server, mut owner, _changes) = connected(MODERN, "{}").await;
+    let notification = r#"{"jsonrpc":"2.0","method":"notifications/odd"}"#;
+    for (number, (headers, before, after)) in (1..).zip([
+        (JSON, "[".to_owned(), "]"),
+        (JSON, format!("[{notification},"), "]"),
+        (EVENTS, "data: dirt\n\ndata: ".to_owned(), "\n\n"),
+        (EVENTS, "data: [\n\ndata: [7, ".to_owned(), "]\n\n"),
+    ]) {
+        owner.request(number, "x/y");
+        let request = server.expect("POST", "x/y").await;
+        let answer = json!({"jsonrpc": "2.0", "id": request.rpc["id"], "result": {"resultType": "complete"}});
+        request.answer("200 OK", headers, &format!("{before}{answer}{after}")).await;
+        if number == 2 {
+            assert_eq!(owner.frame().await.0["method"], "notifications/odd");
+        }
+        assert_eq!(owner.result(number).await, json!({"resultType": "complete"}));
+    }
+    // An error that no client understands says what is wrong with it.
+    for (number, error) in
+        (5..).zip([json!("failed"), json!({"code": -1.5, "message": "m"}), json!({"code": 1})])
+    {
+        owner.request(number, "x/y");
+        let request = server.expect("POST", "x/y").await;
+        let answer = json!({"jsonrpc": "2.0", "id": request.rpc["id"], "error": error});
+        request.answer("200 OK", JSON, &answer.to_string()).await;
+        assert!(owner.ended(number).await.to_string().contains("whole number as `code`"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_instance_is_may_be_told_among_other_things() {
+    let told = |id: u64| json!({"jsonrpc": "2.0", "id": id, "result": discovered()}).to_string();
+    for body in [
+        format!("[{}]", told(0)),
+        format!("data: dirt\n\ndata: {}\n\n", told(0)),
+        format!("data: {{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{{}}}}\n\ndata: {}\n\n", told(0)),
+        // The id of another request, and no answer with its own.
+        told(9),
+    ] {
+        let mut server = Server::start().await;
+        let mut owner = owner(server.port, MODERN, "{}");
+        let headers = if body.starts_with("data") { "Content-Type: text/event-stream\r\n" } else { JSON };
+        server.expect("POST", "server/discover").await.answer("200 OK", headers, &body).await;
+        owner.ready().await;
+    }
 }
 
 #[tokio::test]
