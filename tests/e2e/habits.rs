@@ -55,6 +55,7 @@ impl Cell {
         let names = names.join(" + ");
         match self.transport {
             Transport::Streamable => names,
+            Transport::Modern => format!("{MODERN}{names}"),
             Transport::HttpSse => format!("{HTTP_SSE}{names}"),
         }
     }
@@ -72,6 +73,7 @@ impl Cell {
         };
         let (mut script, path) = match transport {
             Transport::Streamable => (Script::plain(), "/mcp"),
+            Transport::Modern => (Script::modern(), "/mcp"),
             Transport::HttpSse => (Script::http_sse(), "/message"),
         };
         if message.name == "GET" {
@@ -90,12 +92,20 @@ impl Cell {
     }
 }
 
+/// What the names of habits begin with that are tried without a handshake.
+const MODERN: &str = "2026-07-28: ";
+
 /// What the names of habits begin with that are tried on the older transport.
 const HTTP_SSE: &str = "HTTP+SSE: ";
 
+/// The beginning of the name of a habit that says how it is tried.
+fn prefix(habit: &str) -> &'static str {
+    [MODERN, HTTP_SSE].into_iter().find(|prefix| habit.starts_with(prefix)).unwrap_or_default()
+}
+
 fn endpoint(transport: Transport) -> &'static str {
     match transport {
-        Transport::Streamable => "/mcp",
+        Transport::Streamable | Transport::Modern => "/mcp",
         Transport::HttpSse => "/sse",
     }
 }
@@ -116,7 +126,7 @@ fn crossing(table: &[Habit]) -> Vec<Cell> {
             messages.map(move |message| Cell { habits: vec![at], transport, message })
         })
     };
-    of(Transport::Streamable).chain(of(Transport::HttpSse)).collect()
+    [Transport::Streamable, Transport::Modern, Transport::HttpSse].into_iter().flat_map(of).collect()
 }
 
 /// The cells without a habit.
@@ -138,7 +148,11 @@ fn pairs(table: &[Habit], seed: u64, count: usize) -> Vec<Cell> {
     while cells.len() < count {
         let (first, second, message) = (next(table.len()), next(table.len()), next(MESSAGES.len()));
         let message = MESSAGES[message];
-        let transport = if next(8) == 0 { Transport::HttpSse } else { Transport::Streamable };
+        let transport = match next(8) {
+            0 => Transport::HttpSse,
+            1 | 2 => Transport::Modern,
+            _ => Transport::Streamable,
+        };
         if first != second && [first, second].iter().all(|at| table[*at].fits(transport, message)) {
             cells.push(Cell { habits: vec![first, second], transport, message });
         }
@@ -157,7 +171,7 @@ async fn direct(table: &[Habit], cells: &[Cell], node: Node) -> Verdicts {
         async move {
             let server = cell.server().await;
             let id = format!("{number}: {} at {}", key.0, key.1);
-            (key, client.outcomes(&id, &server, endpoint(cell.transport), cell.message).await)
+            (key, client.outcomes(&id, &server, &cell).await)
         }
     };
     let plain = plain(table);
@@ -168,8 +182,7 @@ async fn direct(table: &[Habit], cells: &[Cell], node: Node) -> Verdicts {
 
 /// The cell without a habit that a cell is compared with.
 fn plain_key((habit, message): &Key) -> Key {
-    let prefix = if habit.starts_with(HTTP_SSE) { HTTP_SSE } else { "" };
-    (format!("{prefix}nothing"), message.clone())
+    (format!("{}nothing", prefix(habit)), message.clone())
 }
 
 /// Says of each outcome whether it is the one with a plain server; that itself stays as it is.

@@ -1,7 +1,9 @@
 // A plain client of the official SDK, as `tests/e2e/habits.rs` asks for it: each line of stdin is one server and one message,
-// `{"id", "url", "message"}`; each line of stdout what became of it, `{"id", "outcomes": [opening, step, after]}`.
+// `{"id", "url", "message", "modern"}`; each line of stdout what became of it, `{"id", "outcomes": [opening, step, after]}`.
+// What has no handshake is asked by a client of version 2, which finds that out, everything else by one of version 1.
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Client as ClientV2, ProtocolError, SdkError, StreamableHTTPClientTransport as HttpV2 } from "@modelcontextprotocol/client";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
@@ -14,7 +16,7 @@ const HEARD_MS = 1_500;
 /** Until a call is cancelled: it has reached the server by then. */
 const CANCEL_MS = 200;
 const options = { timeout: LIMIT_MS };
-const echo = (text) => (it) => it.client.callTool({ name: "echo", arguments: { text } }, undefined, options);
+const echo = (text) => (it) => it.call({ name: "echo", arguments: { text } });
 
 const STEPS = {
   "server/discover": echo("step"),
@@ -25,6 +27,7 @@ const STEPS = {
     return { heard: await Promise.race([it.heard, sleep(HEARD_MS, false)]) };
   },
   ping: ({ client }) => client.ping(options),
+  "subscriptions/listen": echo("step"),
   "tools/list": ({ client }) => client.listTools(undefined, options),
   "tools/call": echo("step"),
   "resources/list": ({ client }) => client.listResources(undefined, options),
@@ -52,16 +55,21 @@ const STEPS = {
     cancelling.abort();
     return {};
   },
-  "a response": ({ client }) => client.callTool({ name: "ask", arguments: { text: "step" } }, undefined, options),
+  "a response": ({ call }) => call({ name: "ask", arguments: { text: "step" } }),
   DELETE: async ({ transport }) => {
     await transport.terminateSession?.();
     return {};
   },
 };
 
+/** Failures of version 2 that version 1 has, too. */
+const WORDS = { REQUEST_TIMEOUT: "timeout", CONNECTION_CLOSED: "closed", INVALID_RESULT: "invalid" };
+
 /** What an error is, in words that do not change from run to run. */
 function failure(error) {
   const { code, message = "" } = error;
+  if (error instanceof ProtocolError) return { error: [code, message] };
+  if (error instanceof SdkError) return error.data?.status ? `http ${error.data.status}` : WORDS[code] ?? code;
   if (code === -32001 && /timed out/.test(message)) return "timeout";
   if (code === -32000 && /Connection closed/.test(message)) return "closed";
   if (error.name === "McpError") return { error: [code, message.replace(/^MCP error -?[\d.]+: /, "")] };
@@ -81,15 +89,26 @@ const outcome = (promise) =>
     failure,
   );
 
-async function run({ url, message }) {
-  const client = new Client({ name: "habits", version: "1.0.0" }, { capabilities: { roots: { listChanged: true } } });
+/** The client for a server, not connected yet. */
+function clientOf(url, modern) {
+  const capabilities = { roots: { listChanged: true } };
+  if (modern) {
+    const client = new ClientV2({ name: "habits", version: "1.0.0" }, { capabilities, versionNegotiation: { mode: "auto" } });
+    return { client, transport: new HttpV2(new URL(url)), call: (params) => client.callTool(params, options) };
+  }
+  const client = new Client({ name: "habits", version: "1.0.0" }, { capabilities });
   client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [{ uri: "file:///here" }] }));
-  let hear;
-  const heard = new Promise((resolve) => (hear = resolve));
-  client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => params.data === "on the stream" && hear(true));
+  const heard = new Promise((resolve) =>
+    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => params.data === "on the stream" && resolve(true)),
+  );
   const sse = new URL(url).pathname === "/sse";
   const transport = sse ? new SSEClientTransport(new URL(url)) : new StreamableHTTPClientTransport(new URL(url));
-  const it = { client, transport, heard };
+  return { client, transport, heard, call: (params) => client.callTool(params, undefined, options) };
+}
+
+async function run({ url, message, modern }) {
+  const it = clientOf(url, modern);
+  const { client, transport } = it;
   const late = (what) => Promise.race([what, sleep(LIMIT_MS * 2).then(() => Promise.reject({ code: -32001, message: "timed out" }))]);
   const opened = await outcome(late(client.connect(transport, options).then(() => ({}))));
   if (!opened.result) {

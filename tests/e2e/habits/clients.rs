@@ -10,10 +10,14 @@ use tokio::{
 };
 
 use super::{
+    Cell, endpoint,
     messages::Message,
     verdict::{Outcome, Outcomes},
 };
-use crate::support::{Home, Hub, HubOptions, Line, Node, expect, script::Scripted};
+use crate::support::{
+    Home, Hub, HubOptions, Line, Node, expect,
+    script::{Scripted, Transport},
+};
 
 /// The official SDK's client: one process for all servers.
 pub(crate) struct Direct {
@@ -49,15 +53,10 @@ impl Direct {
     }
 
     /// What a client gets from a server.
-    pub(crate) async fn outcomes(
-        &self,
-        id: &str,
-        server: &Scripted,
-        endpoint: &str,
-        message: Message,
-    ) -> Outcomes {
-        let url = format!("http://127.0.0.1:{}{endpoint}", server.port);
-        let line = json!({ "id": id, "url": url, "message": message.name });
+    pub(crate) async fn outcomes(&self, id: &str, server: &Scripted, cell: &Cell) -> Outcomes {
+        let url = format!("http://127.0.0.1:{}{}", server.port, endpoint(cell.transport));
+        let is_modern = cell.transport == Transport::Modern;
+        let line = json!({ "id": id, "url": url, "message": cell.message.name, "modern": is_modern });
         self.asked.send(format!("{line}\n")).await.unwrap();
         let mut answers = self.answers.clone();
         let answers = expect(id, answers.wait_for(|all| all.iter().any(|(it, _)| it == id))).await;
@@ -127,9 +126,11 @@ async fn step(hub: &Hub, server: &Scripted, message: Message) -> Outcome {
     let uri = json!({ "uri": "plain://one" });
     let request = async |params: Value| outcome(&hub.request(message.name, params).await);
     match message.name {
-        "server/discover" | "initialize" | "notifications/initialized" | "tools/call" => {
-            outcome(&hub.call("echo", json!({ "text": "step" })).await)
-        }
+        "server/discover"
+        | "initialize"
+        | "notifications/initialized"
+        | "tools/call"
+        | "subscriptions/listen" => outcome(&hub.call("echo", json!({ "text": "step" })).await),
         "GET" => {
             let mark = hub.mark();
             let called = outcome(&hub.call("echo", json!({ "text": "step" })).await);

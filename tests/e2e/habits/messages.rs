@@ -1,6 +1,6 @@
 //! The messages of the protocol that habits are crossed with.
 
-use crate::support::script::{Asked, DELETE, GET, POST};
+use crate::support::script::{Asked, DELETE, GET, POST, Transport};
 
 /// A message that a client sends, or a stream that it opens.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -27,7 +27,27 @@ const fn message(name: &'static str, verb: &'static str, kind: Kind) -> Message 
 /// A response of the client to a question of the server.
 const RESPONSE: &str = "a response";
 
-pub(crate) const MESSAGES: [Message; 20] = [
+/// A stream of changes (2026-07-28).
+const LISTEN: &str = "subscriptions/listen";
+
+/// What clients say without a handshake (2026-07-28).
+const MODERN: [&str; 10] = [
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+    LISTEN,
+];
+
+/// What the older transport is crossed with: its stream, and each kind of what is posted.
+const HTTP_SSE: [&str; 5] = ["GET", "initialize", "notifications/initialized", "tools/list", "tools/call"];
+
+pub(crate) const MESSAGES: [Message; 21] = [
     message("server/discover", POST, Kind::Request),
     message("initialize", POST, Kind::Request),
     message("notifications/initialized", POST, Kind::Notice),
@@ -48,9 +68,19 @@ pub(crate) const MESSAGES: [Message; 20] = [
     message("notifications/cancelled", POST, Kind::Notice),
     message(RESPONSE, POST, Kind::Notice),
     message("DELETE", DELETE, Kind::End),
+    message(LISTEN, POST, Kind::Stream),
 ];
 
 impl Message {
+    /// Whether habits on this transport are crossed with it.
+    pub(crate) fn is_of(self, transport: Transport) -> bool {
+        match transport {
+            Transport::Streamable => self.name != LISTEN,
+            Transport::Modern => MODERN.contains(&self.name),
+            Transport::HttpSse => HTTP_SSE.contains(&self.name),
+        }
+    }
+
     /// Whether this is what a client asked. Of calls, only the one that is looked at: whether others still work is
     /// another question.
     pub(crate) fn is(self, asked: &Asked) -> bool {

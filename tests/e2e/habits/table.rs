@@ -15,14 +15,10 @@ pub(crate) struct Habit {
     change: Change,
 }
 
-/// What the older transport is crossed with: its stream, and each kind of what is posted.
-const HTTP_SSE: [&str; 5] = ["GET", "initialize", "notifications/initialized", "tools/list", "tools/call"];
-
 impl Habit {
     /// Whether it makes sense with a message.
     pub(crate) fn fits(&self, transport: Transport, message: Message) -> bool {
-        let is_crossed = transport == Transport::Streamable || HTTP_SSE.contains(&message.name);
-        is_crossed && self.kinds.contains(&message.kind) && self.transports.contains(&transport)
+        message.is_of(transport) && self.kinds.contains(&message.kind) && self.transports.contains(&transport)
     }
 
     pub(crate) fn change(&self, reply: Reply, asked: &Asked) -> Reply {
@@ -38,7 +34,7 @@ const STREAMS: &[Kind] = &[Kind::Request, Kind::Stream];
 const NOTICES: &[Kind] = &[Kind::Notice, Kind::End];
 const GETS: &[Kind] = &[Kind::Stream];
 
-const BOTH: &[Transport] = &[Transport::Streamable, Transport::HttpSse];
+const ANY: &[Transport] = &[Transport::Streamable, Transport::Modern, Transport::HttpSse];
 
 /// All habits, and the transports that those which come next make sense with.
 struct Table(Vec<Habit>, &'static [Transport]);
@@ -56,7 +52,7 @@ impl Table {
 
 /// All habits. Their names are what the recorded verdicts go by.
 pub(crate) fn habits() -> Vec<Habit> {
-    let mut table = Table(Vec::new(), BOTH);
+    let mut table = Table(Vec::new(), ANY);
     table.add(ALL, "nothing", |reply, _| reply);
     framing(&mut table);
     heads(&mut table);
@@ -65,11 +61,12 @@ pub(crate) fn habits() -> Vec<Habit> {
     redirects(&mut table);
     envelopes(&mut table);
     streams(&mut table);
-    table.1 = &[Transport::Streamable];
+    table.1 = &[Transport::Streamable, Transport::Modern];
     content_types(&mut table);
     bodies(&mut table);
     results(&mut table);
     errors(&mut table);
+    table.1 = &[Transport::Streamable];
     sessions(&mut table);
     notices(&mut table);
     gets(&mut table);

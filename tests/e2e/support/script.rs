@@ -74,11 +74,13 @@ impl Asked {
     }
 }
 
-/// Which of the two transports a script speaks.
+/// Which of the transports a script speaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Transport {
     /// At `/mcp`.
     Streamable,
+    /// At `/mcp`, without handshake and sessions (2026-07-28).
+    Modern,
     /// A stream at `/sse`, and messages to `/message`.
     HttpSse,
 }
@@ -106,6 +108,11 @@ impl Script {
     /// A server without quirks: Streamable HTTP, sessions, a standing stream, and answers as JSON.
     pub(crate) fn plain() -> Self {
         Self { transport: Transport::Streamable, rules: Vec::new() }
+    }
+
+    /// The same without handshake, sessions and standing stream: 2026-07-28, and nothing else.
+    pub(crate) fn modern() -> Self {
+        Self { transport: Transport::Modern, rules: Vec::new() }
     }
 
     /// The same on the transport of 2024-11-05.
@@ -189,6 +196,7 @@ impl Server {
     fn reply(&self, asked: &Asked) -> Reply {
         let mut reply = match self.script.transport {
             Transport::Streamable => plain::streamable(asked, &self.sessions),
+            Transport::Modern => plain::modern(asked),
             Transport::HttpSse => plain::http_sse(asked),
         };
         for rule in &self.script.rules {

@@ -44,6 +44,41 @@ pub(super) fn streamable(asked: &Asked, sessions: &watch::Sender<Vec<String>>) -
     }
 }
 
+/// Over Streamable HTTP of 2026-07-28.
+pub(super) fn modern(asked: &Asked) -> Reply {
+    let path = asked.path.split('?').next().unwrap_or_default();
+    if !matches!(path, "/mcp" | "/mcp/") {
+        return Reply::empty("404 Not Found");
+    }
+    match asked.method() {
+        _ if asked.verb != POST => Reply::empty("405 Method Not Allowed"),
+        "initialize" => Reply::json(asked.error(-32601, "Method not found")).status("404 Not Found"),
+        "subscriptions/listen" => {
+            let params = json!({
+                "notifications": asked.message["params"]["notifications"],
+                "_meta": { "io.modelcontextprotocol/subscriptionId": asked.message["id"] },
+            });
+            let message = json!({
+                "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged", "params": params,
+            });
+            let mut reply = Reply::standing();
+            reply.messages.push(message.to_string());
+            reply
+        }
+        "server/discover" => Reply::json(asked.result(&json!({
+            "supportedVersions": ["2026-07-28"],
+            "capabilities": { "tools": { "listChanged": true }, "prompts": {}, "resources": {}, "completions": {} },
+            "_meta": { "io.modelcontextprotocol/serverInfo": { "name": "plain", "version": "1.0.0" } },
+        })))
+        .with_members(COMPLETE),
+        _ if asked.is_request() => answered(asked).with_members(COMPLETE),
+        _ => Reply::empty("202 Accepted"),
+    }
+}
+
+/// What each result says of itself since 2026-07-28.
+const COMPLETE: &str = r#""resultType":"complete","ttlMs":0,"cacheScope":"private""#;
+
 /// Over the transport of 2024-11-05.
 pub(super) fn http_sse(asked: &Asked) -> Reply {
     let path = asked.path.split('?').next().unwrap_or_default();
