@@ -217,6 +217,9 @@ fn with_sessions(seen: &Seen) -> Answer {
         _ if id.is_null() => return Answer::http(202, "text/plain", ""),
         (_, "tools/list") => json!({ "tools": [{ "name": "say", "inputSchema": { "type": "object" } }] }),
         (_, "tools/call") => text("said in a session"),
+        (_, "prompts/list") => json!({ "prompts": [] }),
+        (_, "resources/list") => json!({ "resources": [] }),
+        (_, "resources/templates/list") => json!({ "resourceTemplates": [] }),
         _ => json!({}),
     };
     answer(200, false, json!({ "jsonrpc": "2.0", "id": id, "result": result }))
