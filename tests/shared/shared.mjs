@@ -2,8 +2,9 @@
 // stated outcome, and nothing left behind. `cargo xtask shared` installs what it needs and starts it.
 // Arguments: the number of calls that each hub sends to each server.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -25,6 +26,12 @@ for (const directory of [data, files, repository]) mkdirSync(directory);
 const git = (...words) => execFileSync('git', ['-C', repository, '-c', 'user.name=t', '-c', 'user.email=t@localhost', ...words]);
 git('init', '--quiet');
 git('commit', '--quiet', '--allow-empty', '--message', 'one');
+
+// Where `fetch` goes: each page says what it was asked for.
+const pages = createServer((request, response) => response.end(`<main>page ${request.url.slice(1)}</main>`));
+await new Promise((resolve) => pages.listen(0, '127.0.0.1', resolve));
+const page = `http://127.0.0.1:${pages.address().port}/`;
+const chromium = ['/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => existsSync(path));
 
 const node = (name, ...rest) => ['node', join(here, 'node_modules/.bin', name), ...rest];
 const python = (name, ...rest) => [join(here, '.venv/bin', name), ...rest];
@@ -62,12 +69,35 @@ const servers = {
     call: (of) => ['git_create_branch', { repo_path: repository, branch_name: of }],
     calls: 100, // Each is a process or two.
   },
+  sqlite: {
+    command: node('mcp-server-sqlite-npx', join(work, 'one.db')),
+    call: (of) => ['read_query', { query: `SELECT '${of}'` }],
+  },
+  fetch: {
+    command: python('mcp-server-fetch', '--ignore-robots-txt'),
+    call: (of) => ['fetch', { url: page + of, raw: true }],
+    calls: 100,
+  },
 };
+if (chromium) {
+  servers.devtools = {
+    command: node('chrome-devtools-mcp', '--headless', '--isolated', `--executablePath=${chromium}`, '--chromeArg=--no-sandbox'),
+    call: (of) => ['evaluate_script', { function: `() => '${of}'`, pageId: 1 }],
+    calls: 50, // Each waits for the page to be quiet.
+  };
+  servers.playwright = {
+    command: node('playwright-mcp', '--headless', '--isolated', '--no-sandbox', '--executable-path', chromium),
+    call: (of) => ['browser_evaluate', { function: `() => '${of}'` }],
+    calls: 50,
+  };
+} else {
+  console.log('without Chromium: neither chrome-devtools-mcp nor @playwright/mcp');
+}
 
 const within = (what, promise) => {
   let timer;
   const late = new Promise((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: nothing within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+    timer = setTimeout(() => reject(new Error(`${typeof what === 'function' ? what() : what}: nothing within ${PATIENCE_MS} ms`)), PATIENCE_MS);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 };
@@ -126,11 +156,12 @@ class Hub {
 
   async healthUntil(what, wanted) {
     return within(
-      what,
+      () => `${what}; there are ${this.last}`,
       (async () => {
         for (;;) {
           const health = await this.health();
           if (wanted(health)) return health;
+          this.last = Object.values(health).map((it) => `${it.alias} ${it.state} ${it.last_error ?? ''}`);
           await pause(50);
         }
       })(),
@@ -167,30 +198,41 @@ try {
   console.log(`${names.length} servers, ${HUBS} hubs`);
 
   let calls = 0;
+  const workOff = (most) =>
+    Promise.all(
+      hubs.map(async (hub) => {
+        for (const name of names) {
+          const server = servers[name];
+          const count = Math.min(most, server.calls ?? most);
+          const one = async (n) => {
+            const of = `of-${hub.number}-${most}-${n}-end`;
+            const [tool, args] = server.call(of, hub.number, n);
+            const said = text(await hub.call(`${name}__${tool}`, args));
+            const fits = server.fits ? server.fits(said, of, hub.number, n) : said.includes(of);
+            assert.ok(fits, `${name}: hub ${hub.number}, call ${n}: ${said.slice(0, 300)}`);
+            calls += 1;
+          };
+          let next = 0;
+          const lane = async () => {
+            while (next < count) await one(next++);
+          };
+          await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+        }
+      }),
+    );
+  // What is there from the first calls on, and what there is after all the others.
+  const ours = () => [...registered.map(({ child }) => child.pid), ...hubs.map(({ child }) => child.pid)].map(resident);
+  await workOff(Math.ceil(CALLS / 10));
+  const early = ours();
+  calls = 0;
   const began = performance.now();
-  await Promise.all(
-    hubs.map(async (hub) => {
-      for (const name of names) {
-        const server = servers[name];
-        const count = Math.min(CALLS, server.calls ?? CALLS);
-        const one = async (n) => {
-          const of = `of-${hub.number}-${n}-end`;
-          const [tool, args] = server.call(of, hub.number, n);
-          const said = text(await hub.call(`${name}__${tool}`, args));
-          const fits = server.fits ? server.fits(said, of, hub.number, n) : said.includes(of);
-          assert.ok(fits, `${name}: hub ${hub.number}, call ${n}: ${said.slice(0, 300)}`);
-          calls += 1;
-        };
-        let next = 0;
-        const lane = async () => {
-          while (next < count) await one(next++);
-        };
-        await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
-      }
-    }),
-  );
+  await workOff(CALLS);
   const seconds = (performance.now() - began) / 1000;
   console.log(`${calls} calls in ${seconds.toFixed(1)} s, none mixed up`);
+  const late = ours();
+  const grown = Math.max(...late.map((now, at) => now - early[at]));
+  console.log(`memory of each hub and each \`register\`: at most ${grown.toFixed(1)} MiB more after ten times the calls`);
+  assert.ok(grown < 16, `${early} MiB became ${late} MiB`);
 
   const health = await hubs[0].healthUntil('each is reported', (found) => names.every((name) => found[name].program?.processes?.length === 1));
   const pids = names.map((name) => {
@@ -200,14 +242,36 @@ try {
   const own = registered.map(({ child }) => resident(child.pid));
   console.log(`one process each: ${pids.join(', ')}; \`register\` has ${Math.max(...own).toFixed(1)} MiB at most`);
 
+  // What five agents would have of these servers, with a hub each, and each with its own.
+  const family = (pid) => {
+    const stats = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+    const parents = stats.flatMap((name) => {
+      try {
+        return [[Number(name), Number(readFileSync(`/proc/${name}/stat`, 'utf8').replace(/.*\) /s, '').split(' ')[1])]];
+      } catch {
+        return [];
+      }
+    });
+    const found = [pid];
+    for (const member of found) found.push(...parents.filter(([, parent]) => parent === member).map(([child]) => child));
+    return found.reduce((sum, member) => sum + resident(member), 0);
+  };
+  const once = pids.reduce((sum, pid) => sum + family(pid), 0);
+  const sharing = registered.reduce((sum, { child }) => sum + resident(child.pid), 0);
+  const hub = resident(hubs[0].child.pid);
+  console.log(
+    `resident: the servers once ${once.toFixed(0)} MiB, each of ${registered.length} \`register\` ${(sharing / registered.length).toFixed(1)} MiB, ` +
+      `a hub ${hub.toFixed(1)} MiB; five agents: ${(once + sharing + 5 * hub).toFixed(0)} MiB shared, ${(5 * once).toFixed(0)} MiB if each had its own`,
+  );
+
   // The server, in calls of all hubs.
   const [victim] = names.filter((name) => name === 'everything');
   const slow = hubs.map((hub) => hub.start(victim));
   await Promise.all(slow.map(({ running }) => running));
   process.kill(health[victim].program.processes[0].pid, 'SIGKILL');
   for (const answer of await Promise.all(slow.map((call) => call.answer))) {
-    assert.match(answer.error?.message ?? '', /ended before it answered \(ended by signal 9\)/, JSON.stringify(answer));
-    assert.deepEqual([answer.error.data.reason, answer.error.data.sent], ['ended', true]);
+    assert.match(text(answer), /ended before it answered \(ended by signal 9\)/, JSON.stringify(answer));
+    assert.deepEqual(answer.result._meta['brummer-hub/failure'], { reason: 'ended', sent: 'yes' });
   }
   assert.match(text(await hubs[0].call(`${victim}__echo`, { message: 'again' })), /again/);
   console.log('server killed in a call: each call fails in words, the next one has a new process');

@@ -421,6 +421,31 @@ async fn a_server_comes_and_goes_with_its_file() {
     home.hub.shutdown().await;
 }
 
+#[tokio::test]
+async fn sources_are_switched_while_the_hub_runs() {
+    let home = Home::new();
+    home.hub.settled().await;
+    let (_listener, port) = listener().await;
+    let (_second, other) = listener().await;
+    let own = std::process::id();
+    home.write("web/.astro/dev.json", &astro(port, own));
+    home.write(".storybook/instances/5f0c.json", &storybook(other, own, &home.path("web")));
+    let ports = |snapshot: &Snapshot| snapshot.dev_servers.iter().map(|it| it.source).collect::<Vec<_>>();
+    let is_both = |snapshot: &Snapshot| ports(snapshot).len() == 2;
+    home.until("both", is_both).await;
+    let switch = |choice: &str| {
+        let change = crate::hub::HubChange { sources: choice.parse().unwrap(), ..Default::default() };
+        home.hub.changes().send_replace(std::sync::Arc::new(change));
+    };
+    switch("astro");
+    home.until("one of them", |snapshot| ports(snapshot) == ["astro"]).await;
+    switch("none");
+    home.until("none", |snapshot| snapshot.dev_servers.is_empty()).await;
+    switch("all");
+    home.until("both again", is_both).await;
+    home.hub.shutdown().await;
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn records_that_are_not_true_are_not_listed_and_stay_where_they_are() {
