@@ -24,12 +24,14 @@ fn words(key: &str, value: bool) -> &'static str {
         ("met", true) => "met: ",
         ("met", false) => "not met: ",
         ("resolved", true) => ", resolved",
+        ("browser", true) => ", in the browser",
         ("running", false) => "not running any more",
         ("listening", true) => "listen",
         ("listening", false) => "not listening",
         ("printed", false) => "not printed",
         ("truncated", true) => "(",
-        ("truncated" | "isError" | "resolved", false) | ("running" | "printed" | "local", true) => "",
+        ("truncated" | "isError" | "resolved" | "browser", false)
+        | ("running" | "printed" | "local", true) => "",
         ("local", false) => "another machine",
         other => panic!("{other:?} is new to this test"),
     }
