@@ -11,6 +11,7 @@
 //! - `project` reads `package.json`, `script` starts and ends processes, `log` keeps what they print, `detect` finds URLs and
 //!   errors in it, `tools`, `resources` and `prompts` are what a client sees, `console` what a person sees.
 //! - `ports` asks the system who listens where.
+//! - `terminal` is a pseudo terminal for a script; what is drawn on it is folded into lines by `log`.
 //! - [`piped`] is a server that speaks over stdio, for `brummer_hub::StdioInstance`.
 //! - [`attached`] is a command that has the streams and the terminal of this program.
 //! - [`guard`] is what this program becomes between `run` and a script, so that no script outlives `run`.
