@@ -62,6 +62,7 @@ struct Free {
     void operator()(bh_session *it) const noexcept { bh_session_free(it); }
     void operator()(bh_hub *it) const noexcept { bh_hub_free(it); }
     void operator()(bh_registration *it) const noexcept { (void)bh_unregister(it, nullptr); }
+    void operator()(bh_stdio_instance *it) const noexcept { (void)bh_stdio_instance_stop(it, nullptr); }
 };
 
 template <typename T> using Own = std::unique_ptr<T, Free>;
@@ -308,6 +309,31 @@ class Registration {
 
   private:
     detail::Own<bh_registration> handle_;
+};
+
+/** A server that speaks only stdio, as an instance; it ends when this goes. */
+class StdioInstance {
+  public:
+    explicit StdioInstance(bh_stdio_options const &options) {
+        bh_stdio_instance *instance = nullptr;
+        detail::check(bh_stdio_instance_start, &options, &instance);
+        handle_.reset(instance);
+    }
+    std::string id() const { return detail::or_empty(bh_stdio_instance_id(handle_.get())); }
+    std::string url() const { return detail::or_empty(bh_stdio_instance_url(handle_.get())); }
+    std::string token() const { return detail::or_empty(bh_stdio_instance_token(handle_.get())); }
+    /** What is known of its processes, as JSON. */
+    std::string report() const {
+        bh_string *report = nullptr;
+        detail::check(bh_stdio_instance_report, handle_.get(), &report);
+        detail::Own<bh_string> const owned(report);
+        return bh_string_data(report);
+    }
+    /** Ends it now, and waits for its processes. */
+    void end() { detail::check(bh_stdio_instance_stop, handle_.release()); }
+
+  private:
+    detail::Own<bh_stdio_instance> handle_;
 };
 
 } // namespace brummer

@@ -149,9 +149,23 @@ static void callbacks(char const *data_dir) {
     CHECK(thrown([&] { brummer::Registration const none(options); }) == BH_STATUS_INVALID_ARGUMENT);
 }
 
+static void sharing(char const *data_dir) {
+    bh_stdio_options options = BH_STDIO_OPTIONS_INIT;
+    options.data_dir = data_dir;
+    CHECK(thrown([&] { brummer::StdioInstance const none(options); }) == BH_STATUS_INVALID_ARGUMENT);
+    // One that is missing is told of where it is needed, not here.
+    options.program = "no-such-program-of-anybody";
+    brummer::StdioInstance shared(options);
+    CHECK(!shared.id().empty() && shared.url().rfind("http://127.0.0.1:", 0) == 0 && !shared.token().empty());
+    CHECK(shared.report().find("\"sharing\":\"shared\"") != std::string::npos);
+    shared.end();
+    CHECK(shared.id().empty() && thrown([&] { (void)shared.report(); }) == BH_STATUS_INVALID_ARGUMENT);
+}
+
 int main(int count, char **arguments) {
     CHECK(count == 2);
     calls(arguments[1]);
     callbacks(arguments[1]);
+    sharing(arguments[1]);
     std::cout << "all as it should be" << std::endl;
 }
