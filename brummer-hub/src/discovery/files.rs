@@ -69,7 +69,7 @@ impl Rings {
         match self.sender.try_send(ring) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(ring)) => {
-                let sent = super::thread::block_on(self.stop.run_until_cancelled(self.sender.send(ring)));
+                let sent = pollster::block_on(self.stop.run_until_cancelled(self.sender.send(ring)));
                 if !matches!(sent, Some(Ok(()))) {
                     tracing::debug!("the hub no longer listens for doorbells");
                 }

@@ -3,13 +3,11 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    task::{Context, Poll, Wake},
     thread,
     time::{Duration, Instant},
 };
@@ -306,28 +304,6 @@ impl Watching {
         if let Some(native) = &mut self.native {
             // An error says that it was not watched any more, as when the directory is gone.
             let _ = native.unwatch(path);
-        }
-    }
-}
-
-/// Wakes a thread that waits in [`block_on`].
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Runs a future that needs no runtime on this thread.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Arc::new(Unpark(thread::current())).into();
-    let mut context = Context::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
         }
     }
 }

@@ -27,7 +27,7 @@ use super::{
     ports::{self, Knowledge, News, Ports},
     record::{Awaited, Record, Seen, Unfit},
 };
-use crate::discovery::{Ring, Stamp, block_on, contents, native};
+use crate::discovery::{Ring, Stamp, contents, native};
 
 /// Between two rounds. A round looks again at some files, because events get lost and some file systems have none.
 const ROUND: Duration = Duration::from_secs(2);
@@ -270,11 +270,11 @@ struct Out {
 impl Out {
     fn ring(&self, ring: Ring) {
         // Whoever listens may be gone.
-        let _ = block_on(self.stop.run_until_cancelled(self.rings.send(ring)));
+        let _ = pollster::block_on(self.stop.run_until_cancelled(self.rings.send(ring)));
     }
 
     fn tell(&self, sighting: Sighting) {
-        let _ = block_on(self.stop.run_until_cancelled(self.sightings.send(sighting)));
+        let _ = pollster::block_on(self.stop.run_until_cancelled(self.sightings.send(sighting)));
     }
 
     fn is_over(&self) -> bool {
