@@ -9,6 +9,8 @@ mod errors;
 mod habits;
 mod header;
 mod install;
+#[cfg(test)]
+mod links;
 mod node;
 mod notices;
 #[cfg(unix)]
