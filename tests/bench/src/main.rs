@@ -15,6 +15,7 @@ mod server;
 mod stats;
 mod stdio;
 mod table;
+mod tool;
 mod usage;
 mod world;
 
@@ -81,6 +82,9 @@ enum Role {
         #[arg(long)]
         report: PathBuf,
     },
+    /// The server that speaks only stdio.
+    #[command(hide = true)]
+    Tool,
     /// The bare proxy.
     #[command(hide = true)]
     Floor {
@@ -95,6 +99,7 @@ fn main() -> Result<()> {
         Some(Role::Server { ports, modern }) => server::run(ports, modern),
         Some(Role::Embedder { data_dir }) => embedder::run(&data_dir),
         Some(Role::Lines { count, each, report }) => lines::run(count, each, &report),
+        Some(Role::Tool) => tool::run(),
         Some(Role::Floor { port }) => floor::run(port),
         None => bench(options),
     }

@@ -8,6 +8,7 @@ mod fleet;
 mod life;
 mod output;
 mod results;
+mod shared;
 mod start;
 
 use std::{path::PathBuf, time::Duration};
@@ -99,6 +100,8 @@ pub(crate) enum Part {
     Eras,
     /// Small calls of programs that embed the hub, in Rust and in C.
     Embedded,
+    /// Small calls of a stdio server that is shared, and the memory that sharing takes.
+    Shared,
     /// Large results, and memory after them.
     Results,
     /// Doorbell to active, kill to gone.
@@ -111,11 +114,12 @@ pub(crate) enum Part {
 
 impl Part {
     /// All of them, in the order of the table.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Start,
         Self::Calls,
         Self::Eras,
         Self::Embedded,
+        Self::Shared,
         Self::Results,
         Self::Life,
         Self::Fleet,
@@ -130,6 +134,7 @@ pub(crate) fn run(part: Part, plan: &Plan) -> Result<Vec<Row>> {
         Part::Calls => calls::measure(plan),
         Part::Eras => eras::measure(plan),
         Part::Embedded => embedded::measure(plan),
+        Part::Shared => shared::measure(plan),
         Part::Results => results::measure(plan),
         Part::Life => life::measure(plan),
         Part::Fleet => fleet::measure(plan),

@@ -41,8 +41,14 @@ pub(crate) fn own(arguments: &[&str]) -> Result<Command> {
 
 /// The hub, told to look only into `data`.
 pub(crate) fn hub(binary: &Path, data: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary);
+    let mut command = isolated(binary, data);
     command.arg("--mcp").arg("--no-auto-connect").arg("--data-dir").arg(data).args(arguments);
+    command
+}
+
+/// The hub's program, which finds nothing of the machine but `data`.
+pub(crate) fn isolated(binary: &Path, data: &Path) -> Command {
+    let mut command = Command::new(binary);
     // Nothing else of the machine may be found: the hub also looks at these places.
     for variable in ["HOME", "USERPROFILE", "APPDATA", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "TMPDIR"] {
         command.env(variable, data);
@@ -67,8 +73,11 @@ pub(crate) fn start(mut command: Command) -> Result<Started> {
 
 /// Starts a command that is only watched.
 pub(crate) fn watch(mut command: Command) -> Result<Guard> {
-    let child =
-        command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let child = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let pid = child.id();
     let (orders, received) = sync_channel(8);
     let thread = std::thread::spawn(move || guard(child, &received));

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::ChildStdin,
+    process::{ChildStdin, Stdio as Pipe},
     time::{Duration, Instant},
 };
 
@@ -63,6 +63,16 @@ impl World {
 
     pub(crate) fn announce(&self, id: &str, pid: u32, port: u16) -> Result<()> {
         self.prepare(id, pid, port)?.rename()
+    }
+
+    /// Shares the stdio server of this benchmark, under this name and id, until the guard is dropped.
+    pub(crate) fn share(&self, binary: &Path, name: &str) -> Result<Guard> {
+        let program = std::env::current_exe().context("cannot find this program")?;
+        let mut command = process::isolated(binary, self.path());
+        command.args(["register", "--stdio", "--id", name, "--name", name, "--data-dir"]).arg(self.path());
+        command.arg("--path").arg(self.path()).arg("--").arg(program).arg("tool");
+        command.stdin(Pipe::null()).stderr(Pipe::null());
+        process::watch(command)
     }
 
     /// A hub that looks into this directory, initialized, and how long its start took.
