@@ -1,7 +1,7 @@
 //! What the user's own programs listen on: dev servers in known projects that leave no trace, and servers that are known by
 //! their port and program only. Nothing is sent to any of them.
 //!
-//! No system tells when a port is opened, so it is asked again and again, for a list that costs some microseconds; who holds
+//! No system tells when a port is opened, so it is asked again and again, for a list that costs a fraction of a millisecond; who holds
 //! a socket is asked once, when it is new.
 
 use std::{

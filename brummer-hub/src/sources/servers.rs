@@ -42,7 +42,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LAST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Tools write their records some moments before they listen: for so long it grows to this only. That nobody listens on a
-/// port costs the system some microseconds to say.
+/// port costs the system a fraction of a millisecond to say.
 const SOON: Duration = Duration::from_secs(60);
 const SOON_PAUSE: Duration = Duration::from_millis(80);
 
