@@ -253,7 +253,7 @@ pub(super) struct Mux {
     numbers: u64,
     /// Lists that are being asked for, and whether they changed again meanwhile.
     learning: BTreeMap<List, bool>,
-    /// What it offers is to be found out although nobody asks.
+    /// What it offers is to be found out although nobody asks, by one start.
     is_curious: bool,
     unwritten: usize,
     waiting_bytes: usize,
@@ -1016,6 +1016,8 @@ impl Mux {
             _ => is_asked_for,
         };
         self.failures = if was_stable { 0 } else { self.failures + 1 };
+        // Curiosity is worth one start: the next is for somebody who waits.
+        self.is_curious = false;
         if is_asked_for {
             return;
         }
@@ -1026,7 +1028,6 @@ impl Mux {
             return;
         }
         let text = format!("`{name}` cannot be started: {why}{last_words}");
-        self.is_curious = false;
         self.waiting_bytes = 0;
         let greeting = std::mem::take(&mut self.greeting);
         let waiting = std::mem::take(&mut self.waiting);

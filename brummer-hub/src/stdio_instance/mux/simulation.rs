@@ -56,6 +56,8 @@ struct World {
     subscribed: BTreeSet<String>,
     lists: u64,
     trace: Vec<String>,
+    /// It was told to learn what the server offers, and has not started it for that.
+    learns: bool,
 }
 
 fn frame(value: &Value) -> Frame {
@@ -91,6 +93,7 @@ impl World {
             subscribed: BTreeSet::new(),
             lists: 0,
             trace: Vec::new(),
+            learns: false,
         }
     }
 
@@ -110,6 +113,10 @@ impl World {
         match effect {
             Effect::Start(life) => {
                 assert_eq!(self.alive, None, "one process at a time");
+                let waits = self.asked.values().any(|it| !it.answered && !it.dropped);
+                let subscribes = self.mux.clients.values().any(|client| !client.subscribed.is_empty());
+                let learns = std::mem::take(&mut self.learns);
+                assert!(waits || subscribes || learns, "it is started for somebody, or once to learn");
                 self.alive = Some(life);
                 self.stopping = false;
                 self.subscribed.clear();
@@ -392,6 +399,14 @@ impl World {
         self.on(Event::Tick);
     }
 
+    /// Nothing is known of the server, so it is started before anybody asks; or somebody asks first.
+    fn learn(&mut self) {
+        if self.rng.bool() {
+            self.learns = self.mux.inventory().is_none();
+            self.on(Event::Learn);
+        }
+    }
+
     fn step(&mut self) {
         if self.stopping && self.rng.bool() {
             return self.die();
@@ -487,6 +502,7 @@ fn nothing_is_mixed_up_whatever_happens() {
     for seed in first..first + number("BRUMMER_SCHEDULES", SCHEDULES) {
         let mut world = World::new(seed);
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            world.learn();
             for _ in 0..STEPS {
                 world.step();
             }

@@ -109,6 +109,27 @@ fn without_anything_kept_the_first_client_starts_it_and_waits() {
 }
 
 #[test]
+fn without_a_client_it_is_started_once_to_learn_what_it_offers() {
+    for is_mute in [false, true] {
+        let mut stage = Stage::new(None);
+        assert!(starts(&stage.mux.on(Event::Learn, stage.now)));
+        // The client that it was started for goes before it has answered.
+        stage.open(A);
+        stage.mux.on(Event::Closed(A), stage.now);
+        if is_mute {
+            stage.now = stage.mux.deadline().unwrap();
+            let effects = stage.mux.on(Event::Tick, stage.now);
+            assert!(effects.iter().any(|effect| matches!(effect, Effect::Stop(_))), "{effects:?}");
+        }
+        assert!(!starts(&stage.end(false)));
+        assert_eq!(stage.mux.deadline(), None, "nobody waits");
+        stage.now += Duration::from_secs(600);
+        assert!(!starts(&stage.mux.on(Event::Tick, stage.now)));
+        assert!(starts(&stage.open(B)), "the next client starts it");
+    }
+}
+
+#[test]
 fn a_crash_fails_what_ran_and_what_waits_goes_to_the_next_life() {
     let mut stage = Stage::known();
     stage.open(A);
