@@ -12,7 +12,7 @@ use super::{
     Source, SourceKind, Trace, User,
     record::{self, Door, Reading, Record, Unfit},
 };
-use crate::doorbell::{MAX_PATH_BYTES, Secret};
+use crate::doorbell::{MAX_PATH_BYTES, Secret, fits_headers};
 
 /// Which client asks. Its own command makes one up, too.
 const SESSION: &str = "x-copilot-session-id";
@@ -52,6 +52,9 @@ impl Source for Copilot {
             file.headers.iter().map(|(name, value)| Ok((name.to_ascii_lowercase(), secret(value)?)));
         let mut headers = headers.collect::<Result<BTreeMap<_, _>, Unfit>>()?;
         headers.insert(SESSION.to_owned(), secret(session)?);
+        if !fits_headers(None, &headers) {
+            return Err(Unfit::Invalid("headers"));
+        }
         let workspace = file.workspace_folders.first().map(|it| record::directory(it, "workspaceFolders"));
         let record = Record {
             socket: Some(socket(&file.socket_path)?),

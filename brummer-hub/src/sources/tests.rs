@@ -126,6 +126,11 @@ fn a_socket_is_a_file_of_this_machine() {
         ),
         ("pid", vec![json!(0), json!(1), json!(-1), json!("4711"), Value::Null]),
         ("headers", vec![json!({"a": "two\r\nlines"}), json!({"a": ""}), json!([]), Value::Null]),
+        // One that cannot be sent is not left out in silence, nor are the others with it.
+        (
+            "headers",
+            vec![json!({"Authorization": "n", "Host": "x"}), json!({"Authorization": "n", "a b": "x"})],
+        ),
         ("workspaceFolders", vec![json!(["relative"]), json!("x"), json!([1])]),
     ] {
         for value in values {
