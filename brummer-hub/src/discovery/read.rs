@@ -163,6 +163,28 @@ fn open(file: &Path) -> io::Result<File> {
     File::open(file)
 }
 
+/// Opens a file of a project, which may be a link, but is neither a pipe, whose writer would be waited for, nor a device. What is
+/// read of it is for the caller to bound.
+pub(crate) fn regular(file: &Path) -> io::Result<File> {
+    let check = |metadata: &Metadata| {
+        let refused = || io::Error::new(io::ErrorKind::InvalidInput, Refusal::NotRegular);
+        metadata.is_file().then_some(()).ok_or_else(refused)
+    };
+    check(&fs::metadata(file)?)?;
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags.bits().cast_signed());
+    }
+    let opened = options.open(file)?;
+    // Again, because another file may have taken the name in between.
+    check(&opened.metadata()?)?;
+    Ok(opened)
+}
+
 /// Deletes a doorbell file if it still is the one that is meant, and says whether it did. A file that is gone, is no
 /// doorbell or says something else is left alone.
 pub(crate) fn remove_if(file: &PathBuf, is_meant: impl FnOnce(&Doorbell) -> bool) -> io::Result<bool> {

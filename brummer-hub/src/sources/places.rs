@@ -3,8 +3,11 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
+
+use crate::discovery::regular;
 
 /// Directories above one in which the root of its repository is looked for.
 const MAX_DEPTH: usize = 32;
@@ -116,11 +119,8 @@ pub(super) fn branch(directory: &Path) -> Option<String> {
 
 /// The first line of a small file that git wrote.
 fn first_line(file: &Path) -> Option<String> {
-    let metadata = fs::metadata(file).ok()?;
-    if !metadata.is_file() || metadata.len() > 4096 {
-        return None;
-    }
-    let text = fs::read_to_string(file).ok()?;
+    let mut text = String::new();
+    regular(file).ok()?.take(4096).read_to_string(&mut text).ok()?;
     text.lines().next().map(|line| line.trim_end().to_owned())
 }
 

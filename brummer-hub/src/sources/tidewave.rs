@@ -3,7 +3,6 @@
 //! found. No `Origin` is sent, there and later: it refuses any.
 
 use std::{
-    fs::File,
     io::Read as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::{Path, PathBuf},
@@ -24,7 +23,7 @@ use super::{
     SourceKind, places,
     record::{Door, Record, Seen},
 };
-use crate::discovery::Found;
+use crate::discovery::{Found, regular};
 
 /// The page by which it is found, and where it speaks MCP.
 const PAGE: &str = "/tidewave/config";
@@ -87,7 +86,7 @@ fn uses(project: &Path) -> bool {
 
 fn read(file: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    File::open(file).ok()?.take(MAX_MANIFEST).read_to_end(&mut bytes).ok()?;
+    regular(file).ok()?.take(MAX_MANIFEST).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -130,5 +129,28 @@ async fn page(stream: TcpStream, port: u16) -> Result<bool, Box<dyn std::error::
             closed?;
             asking.await
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_a_file_and_no_pipe_that_keeps_a_thread() {
+        let project = tempfile::tempdir().unwrap();
+        let place = project.path();
+        for pipe in ["mix.exs", "Gemfile"] {
+            assert!(std::process::Command::new("mkfifo").arg(place.join(pipe)).status().unwrap().success());
+        }
+        std::os::unix::fs::symlink("/dev/zero", place.join("package.json")).unwrap();
+        std::fs::create_dir(place.join("uv.lock")).unwrap();
+        // A `.git` that is one makes it no repository whose files count besides.
+        assert!(std::process::Command::new("mkfifo").arg(place.join(".git")).status().unwrap().success());
+        assert!(!uses(place));
+        assert_eq!(places::branch(place), None);
+        std::fs::write(place.join("kept.txt"), "tidewave==0.1\n").unwrap();
+        std::os::unix::fs::symlink("kept.txt", place.join("requirements.txt")).unwrap();
+        assert!(uses(place), "a link to a file is one");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs,
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::Sharing;
 use crate::{
-    discovery::{create_private, create_private_file},
+    discovery::{create_private, create_private_file, regular},
     frame::Object,
     protocol::{method, program},
 };
@@ -200,7 +200,7 @@ impl Inventory {
     /// What was kept in a file; nothing when it is not there or not ours. Blocking.
     pub(super) fn load(file: &Path) -> Option<Self> {
         let mut text = String::new();
-        File::open(file).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+        regular(file).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
         Self::from_json(&text)
     }
 
