@@ -39,7 +39,16 @@ impl Drop for Following {
 }
 
 /// What tells one state of a file from another; none for a file that is not there.
-type Stamp = (PathBuf, Option<(SystemTime, u64)>);
+type Stamp = (PathBuf, Option<State>);
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct State {
+    modified: SystemTime,
+    bytes: u64,
+    /// Which file it is, and when it was last renamed, written or given another mode, which may have it refused.
+    #[cfg(unix)]
+    change: (u64, i64, i64, u32),
+}
 
 /// Keeps a hub to what the files say, and its servers there, for as long as it is held.
 pub(crate) fn follow(hub: &Hub, followed: Followed, wanted: Vec<Wanted>) -> Following {
@@ -111,6 +120,42 @@ fn watched(directories: &Directories, here: Option<&Path>) -> Vec<PathBuf> {
 fn stamp(path: PathBuf) -> Stamp {
     // A link counts by what it leads to.
     let metadata = fs::metadata(&path).ok();
-    let stamp = metadata.and_then(|metadata| Some((metadata.modified().ok()?, metadata.len())));
-    (path, stamp)
+    let state = metadata.and_then(|metadata| {
+        #[cfg(unix)]
+        use std::os::unix::fs::MetadataExt as _;
+        Some(State {
+            modified: metadata.modified().ok()?,
+            bytes: metadata.len(),
+            #[cfg(unix)]
+            change: (metadata.ino(), metadata.ctime(), metadata.ctime_nsec(), metadata.mode()),
+        })
+    });
+    (path, state)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn another_file_of_the_same_size_and_time_is_noticed_and_so_is_its_mode() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, other) = (home.path().join("config.toml"), home.path().join("other"));
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+        for (file, text) in [(&path, "a"), (&other, "b")] {
+            fs::write(file, text).unwrap();
+            fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+        }
+        let first = stamp(path.clone());
+        assert_eq!(first, stamp(path.clone()));
+        fs::rename(&other, &path).unwrap();
+        let second = stamp(path.clone());
+        assert_ne!(first, second);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        assert_ne!(second, stamp(path.clone()));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(stamp(path).1, None);
+    }
 }
