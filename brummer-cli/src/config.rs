@@ -16,11 +16,10 @@ mod parse;
 mod settings;
 mod show;
 
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
 use brummer_hub::discovery::Directories;
 
-use self::consent::Consents;
 pub(crate) use self::{
     consent::Consent,
     effective::{Effective, Origin, ServerState},
@@ -29,6 +28,20 @@ pub(crate) use self::{
     settings::Wanted,
     show::{ConfigRequest, config},
 };
+use self::{consent::Consents, parse::ServerKind, settings::program_of};
+
+/// Whether a project's file declares this command, and somebody has agreed to it as it is now. Blocking.
+pub(crate) fn is_agreed(
+    directories: &Directories,
+    file: &Path,
+    (name, program, arguments): (&str, &OsStr, &[String]),
+) -> bool {
+    let file = ConfigFile::read(file.to_owned(), true);
+    let declared = file.contents.servers.get(name).and_then(|server| server.kind.as_ref());
+    let is_this = matches!(declared, Some(ServerKind::Stdio(stdio))
+        if stdio.args == arguments && program_of(&stdio.command, file.directory()) == program);
+    is_this && Consents::of(directories).given_to(&file) == Consent::Given
+}
 
 /// Everything that the files say.
 #[derive(Debug)]

@@ -18,7 +18,13 @@ mod supervisor;
 
 use std::{collections::BTreeMap, io, process::Stdio, sync::Arc, time::Duration};
 
-use brummer_hub::{Hub, doorbell::Doorbell, hub::Snapshot, instance::InstanceState, process};
+use brummer_hub::{
+    Hub,
+    doorbell::{Doorbell, InstanceId},
+    hub::Snapshot,
+    instance::InstanceState,
+    process,
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::Command,
@@ -209,6 +215,18 @@ impl Keeper {
             self.notices.send_replace(all.into());
         }
     }
+}
+
+/// Where the lock of a server's supervisor is.
+fn lock_of(data: &std::path::Path, id: &InstanceId) -> std::path::PathBuf {
+    data.join("servers").join(format!("{id}.lock"))
+}
+
+/// Whether an instance is a supervisor of this program, and the process that its doorbell names is that one: it has the lock of
+/// its server, and listens on the port of the doorbell. Blocking.
+pub(crate) fn is_supervisor(data: &std::path::Path, doorbell: &Doorbell) -> bool {
+    lock::is_held(&lock_of(data, &doorbell.id))
+        && process::owner_of_port(doorbell.host, doorbell.port) == Some(doorbell.pid)
 }
 
 /// Whether the doorbell of a server names a process that lives. A wrong yes costs a moment only.

@@ -39,6 +39,8 @@ pub(crate) struct Wanted {
     pub(crate) arguments: Vec<String>,
     /// What it gets of this process's environment, beside what every program needs.
     pub(crate) environment: BTreeMap<String, OsString>,
+    /// The project's file that declares it, whose consent it needs.
+    pub(crate) project_file: Option<PathBuf>,
     /// Where it is started.
     pub(crate) directory: PathBuf,
     /// The project that it belongs to.
@@ -135,6 +137,12 @@ impl Loaded {
     }
 }
 
+/// A program that is written as a path begins where the file is; others are looked for in `PATH`.
+pub(super) fn program_of(command: &str, base: &Path) -> OsString {
+    let is_path = command.contains(std::path::is_separator) || command.starts_with('~');
+    if is_path { written_path(command, base).into() } else { OsString::from(command) }
+}
+
 fn stdio_server(declared: &DeclaredAt, stdio: &Stdio, directories: &Directories) -> Result<Wanted, String> {
     let base = declared.origin.file.parent().unwrap_or(Path::new("/"));
     let mut environment = BTreeMap::new();
@@ -152,10 +160,7 @@ fn stdio_server(declared: &DeclaredAt, stdio: &Stdio, directories: &Directories)
     if !directory.is_dir() {
         return Err(format!("there is no directory {}", clean::line(&directory.to_string_lossy())));
     }
-    // A program that is written as a path begins where the file is; others are looked for in `PATH`.
-    let is_path = stdio.command.contains(std::path::is_separator) || stdio.command.starts_with('~');
-    let program =
-        if is_path { written_path(&stdio.command, base).into() } else { OsString::from(&stdio.command) };
+    let program = program_of(&stdio.command, base);
     // What belongs to no project lies in no directory in which somebody works.
     let path = match (&stdio.cwd, declared.is_project) {
         (_, true) => base.to_owned(),
@@ -187,6 +192,7 @@ fn stdio_server(declared: &DeclaredAt, stdio: &Stdio, directories: &Directories)
         program,
         arguments,
         environment,
+        project_file: declared.is_project.then(|| declared.origin.file.to_path_buf()),
         directory,
         path,
         sharing: stdio.sharing,

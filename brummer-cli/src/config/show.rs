@@ -105,7 +105,10 @@ fn untrust(directories: &Directories, directory: &Path) -> Result<ExitStatus, Fa
         .take_back(&file.path)
         .map_err(|error| Failure::new(format!("cannot remove the consent: {error}")))?;
     output::data(&if was {
-        format!("{path} is not trusted any more; hubs that run go on as they were started\n")
+        format!(
+            "{path} is not trusted any more. Hubs let go of its servers, and none is started anew.\n\
+             One that runs ends when nobody has used it for its idle time; `brummer-hub stop NAME` ends it now.\n"
+        )
     } else {
         format!("{path} was not trusted\n")
     })?;

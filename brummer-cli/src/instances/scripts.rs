@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use brummer_hub::instance::InstanceState;
+use brummer_hub::{instance::InstanceState, process};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -10,7 +10,7 @@ use super::{Remote, Setting, logs::of_run};
 use crate::{
     clean,
     exit::{ExitStatus, Failure},
-    output,
+    output, servers,
 };
 
 /// A process that was told to end has closed its server by then.
@@ -33,7 +33,16 @@ pub(crate) struct ScriptsRequest {
 }
 
 /// Does it, and says what became of each script.
-pub(crate) async fn scripts(setting: Setting, request: ScriptsRequest) -> Result<ExitStatus, Failure> {
+pub(crate) async fn scripts(
+    (mut config, mut servers): Setting,
+    request: ScriptsRequest,
+) -> Result<ExitStatus, Failure> {
+    if (request.action, request.scripts.is_empty()) == (Action::Stop, true) {
+        // What is to end is not to be started anew by this command.
+        servers.clear();
+        config.expected.clear();
+    }
+    let setting = (config, servers);
     Remote::with(setting, &json!({}), |remote, _| async move {
         match (request.action, request.scripts.is_empty()) {
             (Action::Stop, true) => end(&remote, &request.instance).await,
@@ -77,8 +86,13 @@ async fn end(remote: &Remote, wanted: &str) -> Result<ExitStatus, Failure> {
     let instance = snapshot.instances.iter().find(|instance| instance.id().as_str() == id);
     let Some(instance) = instance else { return Err(Failure::new(format!("{wanted} has ended"))) };
     let doorbell = &instance.found.doorbell;
-    // Only while it answers is it sure that the process is the one that was announced.
-    if instance.state != InstanceState::Active {
+    let (data, announced) = (remote.hub().config().directories.data.clone(), doorbell.clone());
+    let looked = tokio::task::spawn_blocking(move || servers::is_supervisor(&data, &announced));
+    // It fails only when the runtime shuts down. What is dead was found to be no process, or another one.
+    let is_ours = instance.state != InstanceState::Dead && looked.await.unwrap_or(false);
+    // Only while it answers is it sure that the process is the one that was announced. A supervisor is known by other things:
+    // it answers only as its server does.
+    if instance.state != InstanceState::Active && !is_ours {
         return Err(Failure::new(format!("{} does not answer", clean::line(&instance.alias)))
             .hint(format!("end its process {} yourself, if it is the right one", doorbell.pid)));
     }
@@ -86,8 +100,16 @@ async fn end(remote: &Remote, wanted: &str) -> Result<ExitStatus, Failure> {
     let mut snapshots = remote.hub().instances();
     let gone =
         snapshots.wait_for(|snapshot| snapshot.instances.iter().all(|instance| instance.id().as_str() != id));
+    let gone = async {
+        // It fails when the hub has ended, and with it all that is known.
+        let _ = gone.await;
+        if is_ours {
+            // Its server ends after it has taken back its doorbell, and before itself.
+            process::wait_for_exit(doorbell.pid).await;
+        }
+    };
     match timeout(GOODBYE, gone).await {
-        Ok(_) => {
+        Ok(()) => {
             output::data(&format!("{} has ended\n", clean::line(&instance.alias)))?;
             Ok(ExitStatus::Success)
         }

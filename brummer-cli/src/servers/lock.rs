@@ -36,6 +36,12 @@ impl Lock {
     }
 }
 
+/// Whether another process has it.
+pub(super) fn is_held(path: &Path) -> bool {
+    let file = File::options().write(true).open(path);
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // While it is held. On Windows an open file stays, which does no harm.
@@ -66,6 +72,7 @@ mod tests {
         let path = home.path().join("a.lock");
         let first = Lock::take(&path).unwrap().unwrap();
         assert!(Lock::take(&path).unwrap().is_none());
+        assert!(is_held(&path) && !is_held(&home.path().join("b.lock")));
         drop(first);
         let second = Lock::take(&path).unwrap().unwrap();
         // Somebody tidies up: the lock is another file's then, and the next one notices nothing of the old.

@@ -17,6 +17,9 @@ pub(super) struct Spec {
     pub(super) name: String,
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<String>,
+    /// The project's file that declares it; another version does not say.
+    #[serde(default)]
+    pub(super) project_file: Option<PathBuf>,
     /// Where the server is started.
     pub(super) directory: PathBuf,
     /// The project that it belongs to.
@@ -36,6 +39,7 @@ impl Spec {
             name: wanted.name.clone(),
             program: wanted.program.clone().into(),
             arguments: wanted.arguments.clone(),
+            project_file: wanted.project_file.clone(),
             directory: wanted.directory.clone(),
             path: wanted.path.clone(),
             per_session: wanted.sharing == brummer_hub::stdio_instance::Sharing::PerSession,

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     io::Read as _,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -11,13 +12,14 @@ use brummer_hub::{
     InstanceServer, StdioInstance,
     discovery::Directories,
     doorbell::InstanceId,
-    stdio_instance::{Sharing, StdioOptions},
+    stdio_instance::{Launch, Launching, NotLaunched, Sharing, StdioOptions},
 };
 use brummer_run::piped::PipedCommand;
 
 use super::{lock::Lock, spec::Spec};
 use crate::{
     args, clean,
+    config::is_agreed,
     exit::{ExitStatus, Failure},
     output,
     register::inventory_file,
@@ -52,7 +54,7 @@ async fn serve() -> Result<ExitStatus, Failure> {
             .with_status(ExitStatus::Usage)
     })?;
     let id = InstanceId::parse(&spec.id)?;
-    let Some(_lock) = Lock::take(&spec.data.join("servers").join(format!("{id}.lock")))? else {
+    let Some(_lock) = Lock::take(&super::lock_of(&spec.data, &id))? else {
         output::data("running\n")?;
         return Ok(ExitStatus::Success);
     };
@@ -107,13 +109,49 @@ async fn start(id: InstanceId, spec: &Spec) -> Result<StdioInstance, Failure> {
         environment: Vec::new(),
         guard: vec![OsString::from(args::GUARD)],
     };
+    let agreed = Agreed {
+        command,
+        name: spec.name.clone(),
+        file: spec.project_file.clone(),
+        directories: directories.clone(),
+    };
     let announced = InstanceServer::builder()
         .name(&spec.name)
         .id(id)
         .path(&spec.path)
         .labels(BTreeMap::from([("transport".to_owned(), "stdio".to_owned())]))
         .directories(directories);
-    Ok(StdioInstance::start(command, options, announced).await?)
+    Ok(StdioInstance::start(agreed, options, announced).await?)
+}
+
+/// A command that is started only while it is agreed to: the consent may be taken back while this serves.
+struct Agreed {
+    command: PipedCommand,
+    name: String,
+    /// The project's file that declares it. None: the user's own, which needs no consent.
+    file: Option<PathBuf>,
+    directories: Directories,
+}
+
+impl Launch for Agreed {
+    fn launch(&self) -> Launching {
+        let Some(file) = self.file.clone() else { return self.command.launch() };
+        let (command, name, directories) =
+            (self.command.clone(), self.name.clone(), self.directories.clone());
+        Box::pin(async move {
+            let (program, words) = (command.program.clone(), command.arguments.clone());
+            let looking = tokio::task::spawn_blocking(move || {
+                let words: Vec<String> =
+                    words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+                is_agreed(&directories, &file, (&name, &program, &words))
+            });
+            // It fails only when the runtime shuts down.
+            if looking.await.unwrap_or(false) {
+                return command.launch().await;
+            }
+            Err(NotLaunched::new(true, "its project declares it no more, or is not trusted any more"))
+        })
+    }
 }
 
 /// Leaves the session and the process group of the client that ends its hub: what it sends to them is not meant for this.

@@ -200,6 +200,63 @@ async fn a_projects_file_starts_nothing_without_consent_to_what_it_says() {
     assert_eq!(none.code, Some(2), "{none:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_supervisor_starts_nothing_anew_without_consent_and_can_be_stopped_though_its_server_is_mute() {
+    use rustix::process::Signal;
+
+    use crate::support::signal;
+
+    let home = Home::new();
+    let project = home.project("here");
+    let file = project.join(".brummer.toml");
+    let here = || HubOptions::default().cwd(project.clone());
+    let config = async |words: &[&str]| {
+        let done = run(&home, &[&["config"], words, &[project.to_str().unwrap()]].concat()).await;
+        assert_eq!(done.code, Some(0), "{done:?}");
+        done.stdout
+    };
+    write(&file, &scripted("proj").replace("idle = \"1s\"\n", ""));
+    config(&["trust"]).await;
+    let hub = Hub::start(&home, here()).await;
+    hub.tools_until("pid").await;
+    let (server, serving) = (pid(&hub, "pid").await, supervisor(&hub, "proj").await);
+    hub.end_quietly().await;
+    let said = config(&["untrust"]).await;
+    assert!(said.contains("none is started anew"), "{said}");
+    signal(server, Signal::KILL);
+    expect("the server ends", wait_for_exit(server)).await;
+    let hub = Hub::start(&home, here()).await;
+    assert_eq!(supervisor(&hub, "proj").await, serving, "the doorbell is still there");
+    hub.tools_until("pid").await;
+    expect("a call starts nothing", async {
+        loop {
+            // The first may meet the end of the server that was killed.
+            let failure = hub.call("pid", json!({})).await.failure().message;
+            if failure.contains("is not trusted any more") {
+                break;
+            }
+            assert!(failure.contains("ended"), "{failure}");
+        }
+    })
+    .await;
+    hub.end_quietly().await;
+    let stopped = run(&home, &["stop", "proj"]).await;
+    assert!(stopped.code == Some(0) && stopped.stdout.contains("proj has ended"), "{stopped:?}");
+    expect("its supervisor ends", wait_for_exit(serving)).await;
+
+    // A server that says nothing.
+    write(&file, "[servers.mute]\ncommand = \"sleep\"\nargs = [\"1000\"]\n");
+    config(&["trust"]).await;
+    let hub = Hub::start(&home, here()).await;
+    let serving = supervisor(&hub, "mute").await;
+    hub.end_quietly().await;
+    let stopped = run(&home, &["stop", "mute"]).await;
+    assert!(stopped.code == Some(0) && stopped.stdout.contains("mute has ended"), "{stopped:?}");
+    expect("its supervisor ends", wait_for_exit(serving)).await;
+    assert!(super::doorbells(&home).is_empty(), "no announcement stays");
+}
+
 fn tools(names: &'static [&'static str]) -> Behaviour {
     names.iter().fold(Behaviour::default(), |behaviour, name| {
         behaviour.tool(name, |call: Call| async move {
