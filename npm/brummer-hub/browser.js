@@ -11,12 +11,21 @@ const MAX_MESSAGES = 51;
 const KINDS = new Set(["console.error", "console.warn", "Unhandled error", "Unhandled rejection"]);
 const CLIENT = path.join(__dirname, "lib/page.js");
 
-/** Whether a page of this very server asks: those of others must not write into the log. */
+/** Names of this machine that nobody else can give an address. */
+const LOOPBACK = /^(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]+)?$/i;
+
+/**
+ * Whether a page of this very server asks: those of others must not write into the log. A page at a name of its own that was
+ * made to lead here is of the same origin as far as the browser knows; only the name tells.
+ */
 function isOwn({ headers }) {
+  // HTTP/2 has a word of its own for it.
+  const host = headers.host ?? headers[":authority"];
+  if (!LOOPBACK.test(host)) return false;
   const site = headers["sec-fetch-site"];
   if (site !== undefined) return site === "same-origin";
   try {
-    return new URL(headers.origin).host === headers.host;
+    return new URL(headers.origin).host === host;
   } catch {
     return false;
   }
@@ -32,20 +41,23 @@ function printed({ kind, text }) {
 
 function middleware({ print = (line) => process.stderr.write(`${line}\n`) } = {}) {
   return (request, response, next) => {
-    // Below a router that has taken the place off, what is left is `/`.
-    const { pathname } = new URL(request.originalUrl ?? request.url, "http://localhost");
-    if (pathname !== PLACE) return next ? next() : response.writeHead(404).end();
+    // Below a router that has taken the place off, what is left is `/`. Not everything that is asked for is a URL.
+    const [asked] = String(request.originalUrl ?? request.url).split("?", 1);
+    if (asked !== PLACE) return next ? next() : response.writeHead(404).end();
     const isJson = /^application\/json\b/.test(request.headers["content-type"] ?? "");
     if (request.method !== "POST" || !isJson || !isOwn(request)) return response.writeHead(403).end();
     const chunks = [];
     let size = 0;
     request.on("data", (chunk) => {
+      // What is read already still comes after it was refused.
+      if (size > MAX_BYTES) return;
       size += chunk.length;
       if (size <= MAX_BYTES) return chunks.push(chunk);
       response.writeHead(413).end();
       request.destroy();
     });
     request.on("end", () => {
+      if (size > MAX_BYTES) return;
       let messages;
       try {
         messages = JSON.parse(Buffer.concat(chunks).toString("utf8"));

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 import { once } from "node:events";
+import net from "node:net";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import vm from "node:vm";
@@ -25,6 +26,15 @@ async function served(t) {
       body: typeof body === "string" ? body : JSON.stringify(body),
     });
   return { origin, post, printed };
+}
+
+/** The status of a request as no client of Node would send it. */
+async function asked(port, target, lines, body = "") {
+  const socket = net.connect(port, "127.0.0.1");
+  socket.write([`${target} HTTP/1.1`, ...lines, "Connection: close", "", body].join("\r\n"));
+  let text = "";
+  for await (const chunk of socket) text += chunk;
+  return Number(text.split(" ")[1]);
 }
 
 /** Runs the client in a page that is none, and returns what it sends. */
@@ -113,6 +123,51 @@ test("pages of others, and what is no message, are refused", async (t) => {
   const large = await post(JSON.stringify("x".repeat(2 ** 21))).then(({ status }) => status, () => 413);
   assert.equal(large, 413);
   assert.deepEqual(printed, []);
+});
+
+test("whatever is asked for, nothing is thrown", async (t) => {
+  const targets = ["//", "http://[", "//:99999999/", "*", "/%", "/?/__brummer/console", "/__brummer/console/"];
+  const { origin, post, printed } = await served(t);
+  for (const target of targets) {
+    assert.equal(await asked(new URL(origin).port, `GET ${target}`, ["Host: localhost"]), 200, target);
+  }
+  const alone = http.createServer(middleware()).listen(0, "127.0.0.1");
+  await once(alone, "listening");
+  t.after(() => alone.close());
+  for (const target of targets) {
+    assert.equal(await asked(alone.address().port, `GET ${target}`, ["Host: localhost"]), 404, target);
+  }
+  for (const lines of [["Host:"], ["Host: ["], ["Host: localhost", "Origin: //"], ["Host: localhost", "Origin: null"]]) {
+    const all = [...lines, "Content-Type: application/json", "Content-Length: 0"];
+    assert.equal(await asked(alone.address().port, "POST /__brummer/console", all), 403, `${lines}`);
+  }
+  // A server that has failed would not take another one.
+  assert.equal((await post([null, 1, { kind: {} }, { kind: "console.warn", text: 1 }])).status, 204);
+  assert.deepEqual(printed, []);
+});
+
+test("a page at a name that was made to lead here is refused", async (t) => {
+  const { origin, post, printed } = await served(t);
+  const { port } = new URL(origin);
+  const send = (host, lines) => {
+    const body = '[{"kind":"console.warn","text":"x"}]';
+    const all = [`Host: ${host}`, "Content-Type: application/json", `Content-Length: ${body.length}`, ...lines];
+    return asked(port, "POST /__brummer/console", all, body);
+  };
+  const own = [`localhost:${port}`, `app.localhost:${port}`, `127.0.0.1:${port}`, `127.1.2.3:${port}`, `[::1]:${port}`, "localhost"];
+  for (const host of own) {
+    assert.equal(await send(host, [`Origin: http://${host}`]), 204, host);
+    assert.equal(await send(host, ["Sec-Fetch-Site: same-origin"]), 204, host);
+    assert.equal(await send(host, [`Origin: http://evil.example:${port}`]), 403, host);
+  }
+  const foreign = ["evil.example", "localhost.evil.example", "evil-localhost", "127.0.0.1.evil.example", "192.168.1.2", "[::2]"];
+  for (const name of foreign) {
+    const host = `${name}:${port}`;
+    assert.equal(await send(host, [`Origin: http://${host}`]), 403, host);
+    assert.equal(await send(host, ["Sec-Fetch-Site: same-origin"]), 403, host);
+  }
+  assert.equal(printed.length, 2 * own.length);
+  assert.equal((await post([])).status, 204);
 });
 
 test("Vite has the client loaded by every page, unless it does so itself", () => {
