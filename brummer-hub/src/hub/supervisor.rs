@@ -256,8 +256,8 @@ impl Supervisor {
 
     fn on_ring(&mut self, ring: Ring) {
         let ring = match ring {
-            // Said before its source was switched off.
-            Ring::Appeared(found) if !self.is_read(found.source) => return,
+            // Said before its source was switched off, or its declaration went.
+            Ring::Appeared(found) if !self.is_read(&found) => return,
             Ring::Appeared(found) => {
                 let key = (found.file.clone(), found.doorbell.id.clone());
                 let seen = self.wishes.policy.applied(Arc::clone(&found));
@@ -313,9 +313,13 @@ impl Supervisor {
             && !self.wishes.unwanted.contains(&found.doorbell.id)
     }
 
-    /// Whether a source counts now.
-    fn is_read(&self, kind: SourceKind) -> bool {
-        matches!(kind, SourceKind::Doorbell | SourceKind::Config) || self.kinds.contains(&kind)
+    /// Whether that which says this counts now.
+    fn is_read(&self, found: &Found) -> bool {
+        match found.source {
+            SourceKind::Doorbell => true,
+            SourceKind::Config => self.wishes.declared.iter().any(|server| server.id == found.doorbell.id),
+            kind => self.kinds.contains(&kind),
+        }
     }
 
     /// Looks after the servers that are declared now, and after no others.
