@@ -20,6 +20,7 @@ use std::{collections::BTreeMap, io, process::Stdio, sync::Arc, time::Duration};
 
 use brummer_hub::{
     Hub,
+    discovery::read_trusted,
     doorbell::{Doorbell, InstanceId},
     hub::Snapshot,
     instance::InstanceState,
@@ -232,7 +233,7 @@ pub(crate) fn is_supervisor(data: &std::path::Path, doorbell: &Doorbell) -> bool
 /// Whether the doorbell of a server names a process that lives. A wrong yes costs a moment only.
 fn seems_to_run(data: &std::path::Path, wanted: &Wanted) -> bool {
     let name = format!("{}.json", wanted.id);
-    let bytes = std::fs::read(data.join("instances").join(&name));
+    let bytes = read_trusted(&data.join("instances").join(&name));
     let doorbell = bytes.ok().and_then(|bytes| Doorbell::parse(&name, &bytes).ok());
     doorbell.is_some_and(|doorbell| process::entry(doorbell.pid).is_some())
 }
