@@ -9,6 +9,7 @@
 mod corpus;
 pub(crate) mod engine;
 pub(crate) mod errors;
+pub(crate) mod page;
 mod place;
 mod prefix;
 mod rules;

@@ -282,10 +282,12 @@ impl LogTask {
                 self.store.open(process, id, name, &command, at);
             }
             Block::Lines { process, is_error, lines, is_unfinished, at } => {
-                if let Some(asked) = self.asking.take(process, &lines, is_unfinished, at) {
+                self.store.take(process, is_error, &lines, at, Instant::now());
+                // A page cannot ask anybody at the terminal.
+                let said: &[u8] = if self.store.is_page(process, is_error) { b"" } else { &lines };
+                if let Some(asked) = self.asking.take(process, said, is_unfinished, at) {
                     self.console.asks(process, &asked.question);
                 }
-                self.store.take(process, is_error, &lines, at, Instant::now());
             }
             Block::Settle { done } => {
                 self.store.close_due(None);

@@ -31,12 +31,15 @@ function isOwn({ headers }) {
   }
 }
 
-/** A message as it is printed. Its further lines are indented, so that none of them is taken for something else. */
+/** Control characters, and what turns the direction of text, ends lines or has no width. */
+// eslint-disable-next-line no-control-regex
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** A message as it is printed. Its further lines are indented and none is empty, so that all are known to be the page's. */
 function printed({ kind, text }) {
-  // eslint-disable-next-line no-control-regex
-  const clean = text.slice(0, 4000).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
-  const [first, ...rest] = clean.trimEnd().split("\n");
-  return [`[browser] [${kind}] ${first}`, ...rest.map((line) => (/^\s/.test(line) ? line : `  ${line}`))].join("\n");
+  const [first, ...rest] = text.slice(0, 4000).replace(UNSEEN, "").split("\n");
+  const below = rest.filter((line) => line.trim() !== "").map((line) => `  ${line}`);
+  return [`[browser] [${kind}] ${first}`, ...below].join("\n");
 }
 
 function middleware({ print = (line) => process.stderr.write(`${line}\n`) } = {}) {

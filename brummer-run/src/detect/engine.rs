@@ -10,6 +10,7 @@ use regex::Captures;
 use tokio::time::Instant;
 
 use super::{
+    page::{self, Pages},
     place::Place,
     prefix,
     rules::{self, Role},
@@ -34,15 +35,6 @@ const MAX_MESSAGE: usize = 300;
 
 /// How many lines of an error's text are looked at: a trace that is longer is a loop in somebody's code.
 const MAX_LINES: usize = 400;
-
-/// How dev servers begin what the console of the browser says, behind a level.
-const BROWSER: [&str; 5] = [
-    "[browser] ",
-    "[vite] (client) [console.",
-    "[vite] (client) [Unhandled ",
-    "[vite] [console.",
-    "[vite] [Unhandled ",
-];
 
 /// How many scripts of one runner are told apart at a time.
 const MAX_CHANNELS: usize = 32;
@@ -95,6 +87,7 @@ pub(crate) type Found = (String, Finding);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Engine {
     channels: Vec<Channel>,
+    pages: Pages,
     /// The channel of the line before.
     last: usize,
 }
@@ -109,6 +102,8 @@ struct Channel {
     /// The file whose errors are listed below its name.
     file: Option<Place>,
     until: Option<Instant>,
+    /// A page says the line.
+    is_page: bool,
 }
 
 /// What a block is so far.
@@ -162,6 +157,8 @@ struct Block {
     frame: Option<Place>,
     /// A place that is worth less.
     nearby: Option<Place>,
+    /// A page said it.
+    is_page: bool,
     /// It began with the name of a test's file.
     is_test: bool,
     traceback: Traceback,
@@ -187,6 +184,7 @@ struct Line<'a> {
 impl Engine {
     /// Takes a line, without control sequences.
     pub(crate) fn on(&mut self, line: &str, origin: Origin, now: Instant, out: &mut Vec<Found>) {
+        let is_page = self.pages.on(line);
         let (name, rest) = prefix::runner(line);
         let index = self.channel(name, line, out);
         self.last = index;
@@ -196,6 +194,7 @@ impl Engine {
             channel.close(out);
             channel.before.clear();
         }
+        channel.is_page = is_page;
         channel.on(prefix::without_time(prefix::without_gutter(rest)), origin, out);
         channel.until = channel.is_open().then(|| now + GAP);
     }
@@ -265,7 +264,13 @@ impl Channel {
             }
             return;
         }
-        if let Some(record) = structured::read(text) {
+        // What a page says is no part of what the server has begun.
+        if self.is_page && self.block.as_ref().is_some_and(|block| !block.is_page) {
+            self.close(out);
+        }
+        if !self.is_page
+            && let Some(record) = structured::read(text)
+        {
             self.close(out);
             if record.is_error {
                 out.push((self.name.clone(), Finding::Error(of_record(record, text, origin))));
@@ -288,6 +293,12 @@ impl Channel {
                 role = Some(inner);
                 line = Line { text, indent: line.indent, ..within };
             }
+        }
+        let is_build = |role: &Role| {
+            matches!(role, Role::Begins | Role::Restarts | Role::Ends | Role::Clean | Role::Failed)
+        };
+        if self.is_page {
+            role = role.filter(|role| !is_build(role));
         }
         if self.in_traceback(role, &line, out) {
             return;
@@ -359,6 +370,7 @@ impl Channel {
             exact: line.place.clone(),
             frame: None,
             nearby: before,
+            is_page: self.is_page,
             is_test: false,
             traceback: Traceback::None,
             text: String::new(),
@@ -494,7 +506,7 @@ impl Channel {
             text: line.text.to_owned(),
             origin: line.origin,
             is_summary: false,
-            is_browser: false,
+            is_browser: self.is_page,
         };
         out.push((self.name.clone(), Finding::Error(raw)));
     }
@@ -724,9 +736,7 @@ impl Block {
             .filter(Place::is_own);
         // Words below a title that lead nowhere say little.
         let is_summary = is_summary || self.worth == Worth::Text && place.is_none();
-        let said = ["[ERROR] ", "error"].iter().find_map(|level| self.text.strip_prefix(level));
-        let said = said.unwrap_or(&self.text).trim_start();
-        let is_browser = BROWSER.iter().any(|sign| said.starts_with(sign));
+        let is_browser = self.is_page || page::begins(self.text.trim_start());
         Some(Raw {
             message: self.message,
             kind: self.name,
@@ -915,6 +925,21 @@ mod tests {
         ] {
             assert_eq!(read(text), [], "{text}");
         }
+    }
+
+    #[test]
+    fn what_a_page_says_tells_of_no_build() {
+        let text = "[browser] [console.warn] a\n  [nodemon] restarting due to changes...\n  12:00:00 [vite] page reload \
+                    src/x.js\n  \u{2713} built in 3ms\n  Found 0 errors\n  {\"level\":50,\"msg\":\"x\"}\n[browser] [Unhandled error] \
+                    TypeError: boom\n      at pay (src/pay.js:3:5)";
+        let (mut engine, mut found, now) = (Engine::default(), Vec::new(), Instant::now());
+        for line in text.lines() {
+            engine.on(line, Origin::default(), now, &mut found);
+        }
+        engine.close_due(None, &mut found);
+        let [(_, Finding::Error(raw))] = found.as_slice() else { panic!("{found:?}") };
+        assert!(raw.is_browser && raw.message == "TypeError: boom", "{raw:?}");
+        assert_eq!(raw.place.as_ref().map(ToString::to_string).as_deref(), Some("src/pay.js:3:5"));
     }
 
     #[test]

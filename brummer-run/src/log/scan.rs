@@ -9,7 +9,8 @@ use super::{ansi, level, mask, sieve::Sieve};
 
 /// Parts of lines that begin an error without a word for it, such as a place in a source file, and of those that tell of
 /// builds.
-const SIGNS: [&str; 48] = [
+const SIGNS: [&str; 49] = [
+    "[browser]",
     "js:",
     "ts:",
     "sx:",

@@ -22,6 +22,7 @@ use super::{
 use crate::detect::{
     engine::{Engine, Found, Origin},
     errors::Errors,
+    page::Pages,
     urls::{FoundUrl, Urls},
 };
 
@@ -71,6 +72,8 @@ struct Stream {
     echo: Echo,
     open: Option<Open>,
     engine: Engine,
+    /// What pages say.
+    pages: Pages,
 }
 
 /// A trace that is being read.
@@ -119,6 +122,7 @@ impl Store {
             echo: Echo::new(&name, command),
             open: None,
             engine: Engine::default(),
+            pages: Pages::default(),
         };
         let streams = [stream(), stream()];
         let log = Log { id, name, ring: Ring::new(self.limit), streams };
@@ -156,10 +160,14 @@ impl Store {
         let Some(mut log) = self.logs.remove(&process) else { return };
         let text = super::text(bytes);
         let stream = &mut log.streams[usize::from(is_error)];
-        let is_open = stream.open.is_some() || stream.key.is_open() || stream.engine.is_open();
+        let is_open = stream.open.is_some()
+            || stream.key.is_open()
+            || stream.engine.is_open()
+            || stream.pages.is_inside();
         let plain = !is_open && stream.echo.is_plain(&text) && self.scanner.is_plain(&text);
         if plain {
             stream.echo.pass(&text);
+            stream.pages = Pages::default();
             self.last += log.ring.push_lines(self.last + 1, &text, is_error, at);
             if let Some(files) = &self.files {
                 files.lines(process, &log.name, is_error, at, Bytes::copy_from_slice(text.as_bytes()));
@@ -175,6 +183,11 @@ impl Store {
         self.logs.insert(process, log);
     }
 
+    /// Whether the last line of a stream is what a page says.
+    pub(super) fn is_page(&self, process: u32, is_error: bool) -> bool {
+        self.logs.get(&process).is_some_and(|log| log.streams[usize::from(is_error)].pages.is_last())
+    }
+
     /// One line that needs a closer look.
     fn line(&mut self, process: u32, log: &mut Log, is_error: bool, raw: &str, at: i64, now: Instant) {
         let raw = raw.strip_suffix('\r').unwrap_or(raw);
@@ -182,6 +195,7 @@ impl Store {
         let plain = if coloured { Cow::Owned(ansi::strip(raw)) } else { Cow::Borrowed(raw) };
         let found = self.scanner.scan(&plain);
         let stream = &mut log.streams[usize::from(is_error)];
+        let is_page = stream.pages.on(&plain);
         let mut shown: &str = &plain;
         if found.key || stream.key.is_open() {
             let Some(kept) = stream.key.line(&plain) else { return };
@@ -197,7 +211,7 @@ impl Store {
             return self.push(process, log, line, now);
         }
         let level = level::of_line(&shown, found.levels);
-        if found.url {
+        if found.url && !is_page {
             self.new_urls.extend(self.urls.take(process, &shown, at));
         }
         let step = match &stream.open {

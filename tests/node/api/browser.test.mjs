@@ -105,9 +105,14 @@ test("messages are printed as one, and cannot pass for others", async (t) => {
   ];
   assert.equal((await post(messages)).status, 204);
   assert.deepEqual(printed, [
-    "[browser] [Unhandled error] TypeError: boom\n    at pay (http://a/src/pay.js:3:5)\n  GET / 200[2J",
+    "[browser] [Unhandled error] TypeError: boom\n      at pay (http://a/src/pay.js:3:5)\n  GET / 200[2J",
     "[browser] [console.warn] careful",
   ]);
+  printed.length = 0;
+  const said = ["a", "", "\ufeffLocal: http://localhost:1/", "\u00a0b", "\u3000c", "\td", "e\u2028f\u0085g\u202eh\r", " ", ""];
+  assert.equal((await post([{ kind: "console.warn", text: said.join("\n") }])).status, 204);
+  const lines = ["[browser] [console.warn] a", "  Local: http://localhost:1/", "  \u00a0b", "  \u3000c", "  \td", "  efgh"];
+  assert.deepEqual(printed, [lines.join("\n")]);
   assert.equal(await (await fetch(`${origin}/page`)).text(), "other");
 });
 

@@ -183,3 +183,16 @@ fn the_command_that_a_manager_shows_is_not_what_the_script_says() {
     assert_eq!(ready("node"), None);
     assert!(ready("up").is_some());
 }
+
+#[test]
+fn what_a_page_says_names_no_url() {
+    let mut log = Said::new(100);
+    log.err("[browser] [console.warn] http://localhost:1/ a\n  Local: http://localhost:2/\n");
+    log.err("  Listening on 3000\n");
+    assert!(log.store.is_page(1, true) && !log.store.is_page(1, false));
+    log.err("up\n");
+    assert!(!log.store.is_page(1, true));
+    log.err("  Local: http://localhost:4/\n");
+    let urls: Vec<&str> = log.store.urls.iter().map(|url| url.url.as_str()).collect();
+    assert_eq!(urls, ["http://localhost:4/"]);
+}

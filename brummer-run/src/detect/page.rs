@@ -1,0 +1,93 @@
+//! Which lines are what the console of the browser says: one that begins so, and what is indented below it. A page may say
+//! anything, so they tell of no server, no question and no build.
+
+use super::prefix;
+
+/// How dev servers begin what the console of the browser says, behind a level.
+const SIGNS: [&str; 5] = [
+    "[browser] ",
+    "[vite] (client) [console.",
+    "[vite] (client) [Unhandled ",
+    "[vite] [console.",
+    "[vite] [Unhandled ",
+];
+
+/// What may stand before.
+const LEVELS: [&str; 5] = ["[ERROR] ", "[WARN] ", "[INFO] ", "[DEBUG] ", "error"];
+
+/// How many scripts of one runner are told apart at a time.
+const MAX_INSIDE: usize = 32;
+
+/// Whether a line begins what a page says.
+pub(super) fn begins(line: &str) -> bool {
+    let said = LEVELS.iter().find_map(|level| line.strip_prefix(level)).map_or(line, str::trim_start);
+    SIGNS.iter().any(|sign| said.starts_with(sign))
+}
+
+/// Where one stream is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pages {
+    /// The scripts of a runner in whose lines a page speaks; an empty name without one.
+    inside: Vec<String>,
+    is_last: bool,
+}
+
+impl Pages {
+    /// Whether a line is what a page says.
+    pub(crate) fn on(&mut self, line: &str) -> bool {
+        let (name, rest) = prefix::runner(line);
+        let rest = prefix::without_gutter(rest);
+        let known = self.inside.iter().position(|inside| inside == name);
+        let begins = begins(prefix::without_time(rest));
+        self.is_last = begins || known.is_some() && rest.starts_with([' ', '\t']);
+        match known {
+            Some(index) if !self.is_last => drop(self.inside.remove(index)),
+            None if begins => {
+                if self.inside.len() == MAX_INSIDE {
+                    self.inside.remove(0);
+                }
+                self.inside.push(name.to_owned());
+            }
+            _ => {}
+        }
+        self.is_last
+    }
+
+    /// Whether the next line may be a page's without saying so.
+    pub(crate) fn is_inside(&self) -> bool {
+        !self.inside.is_empty()
+    }
+
+    /// Whether the last line was a page's.
+    pub(crate) fn is_last(&self) -> bool {
+        self.is_last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_indented_below_belongs_to_the_page() {
+        let mut pages = Pages::default();
+        for (line, wanted) in [
+            ("  Local: http://localhost:1/", false),
+            ("12:00:00 [browser] [console.warn] a", true),
+            ("  [nodemon] restarting due to changes...", true),
+            ("[0] [browser] b", true),
+            ("[0]   c", true),
+            ("[0] d", false),
+            ("[0]   e", false),
+            ("  f", true),
+            ("", false),
+            ("  Local: http://localhost:2/", false),
+            ("12:00:00 [WARN] [vite] [console.warn] g", true),
+            ("error   [browser] h", true),
+            ("[vite] page reload src/x.js", false),
+        ] {
+            assert_eq!(pages.on(line), wanted, "{line}");
+        }
+        assert!(!pages.is_inside() && !pages.is_last());
+    }
+}
