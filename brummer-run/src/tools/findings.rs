@@ -65,7 +65,8 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         Effect::Reads,
         "The URLs that scripts have printed, and ports on which they listen without a word.",
         |app, wanted: UrlsArguments, _| async move {
-            let structured = urls::urls(&app, wanted.all, fit::place(wanted.cursor.as_deref())?).await;
+            let structured =
+                urls::urls(&app, wanted.all, fit::List::Urls.place(wanted.cursor.as_deref())?).await;
             let lines = structured.urls.iter().map(UrlInfo::line);
             let note = structured.note.iter().map(|note| format!("({note})"));
             let text = lines.chain(note).collect::<Vec<_>>().join("\n");

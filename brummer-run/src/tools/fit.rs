@@ -96,8 +96,8 @@ impl<T: Serialize> Part<T> {
     }
 
     /// What leads to the rest, and how to say so.
-    pub(super) fn cursor(&self) -> (Option<String>, Option<String>) {
-        let cursor = self.next.map(|next| next.to_string());
+    pub(super) fn cursor(&self, list: List) -> (Option<String>, Option<String>) {
+        let cursor = self.next.map(|next| list.cursor(next));
         let note = cursor.as_ref().map(|cursor| format!("there are more: pass `cursor` {cursor}"));
         (cursor, note)
     }
@@ -108,10 +108,34 @@ pub(super) fn size(item: &impl Serialize) -> usize {
     serde_json::to_string(item).map_or(0, |text| text.len() + 1)
 }
 
-/// The place to which the cursor of such a part leads.
-pub(super) fn place(cursor: Option<&str>) -> Result<usize, CallError> {
-    let place = cursor.map_or(Ok(0), str::parse);
-    place.map_err(|_| CallError::new("`cursor` is not one of this tool; leave it out to begin anew"))
+/// The lists that are told in parts. None takes the cursor of another one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum List {
+    Scripts,
+    Processes,
+    Urls,
+}
+
+impl List {
+    /// What leads to a place in it.
+    pub(super) fn cursor(self, place: usize) -> String {
+        let sign = match self {
+            Self::Scripts => 's',
+            Self::Processes => 'p',
+            Self::Urls => 'u',
+        };
+        format!("{sign}{place}")
+    }
+
+    /// The place to which a cursor leads.
+    pub(super) fn place(self, cursor: Option<&str>) -> Result<usize, CallError> {
+        let Some(text) = cursor else { return Ok(0) };
+        // No list is longer than a number of this size, and none is written in two ways.
+        let place = text.get(1..).and_then(|number| number.parse::<u16>().ok()).map(usize::from);
+        place.filter(|place| *place > 0 && self.cursor(*place) == text).ok_or_else(|| {
+            CallError::new(format!("`{text}` is not a cursor of this tool; leave `cursor` out to begin anew"))
+        })
+    }
 }
 
 /// Cuts a text; says whether it did.
@@ -192,8 +216,20 @@ mod tests {
         }
         assert_eq!((seen.len(), parts), (100, 4));
         assert!(Part::of(["x".repeat(2 * MAX_TOTAL)], 0).next.is_none());
-        assert_eq!((place(None).unwrap(), place(Some("7")).unwrap()), (0, 7));
-        assert!(place(Some("-7")).is_err());
+    }
+
+    #[test]
+    fn cursors_are_those_of_their_list() {
+        for (list, own) in [(List::Scripts, "s7"), (List::Processes, "p7"), (List::Urls, "u7")] {
+            assert_eq!(list.cursor(7), own);
+            assert_eq!((list.place(None).unwrap(), list.place(Some(own)).unwrap()), (0, 7));
+            let others = ["s7", "p7", "u7"].into_iter().filter(|cursor| *cursor != own).map(str::to_owned);
+            let wrong = ["+1", "-7", "0", "07", "x", "", "18446744073709551615"];
+            let wrong = wrong.iter().map(|number| format!("{}{number}", &own[..1]));
+            for cursor in others.chain(wrong).chain(["7".to_owned(), "\u{e9}7".to_owned(), String::new()]) {
+                assert!(list.place(Some(&cursor)).is_err(), "{cursor}");
+            }
+        }
     }
 
     #[test]
