@@ -9,6 +9,7 @@ mod errors;
 mod habits;
 mod header;
 mod install;
+mod instructions;
 #[cfg(test)]
 mod links;
 mod node;
@@ -34,6 +35,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
   demo [--release]            the hub's main job, with real servers, from beginning to end
   version [VERSION]           checks that crates and packages have one version, or sets it
   bench [--quick] [--write]   measures the release binary (--profile NAME: another)
+  instructions [--update]     how many instructions the hub takes, compared with what is written down
   deny [--no-advisories]      licences, sources and advisories of dependencies
   dist ARTIFACTS OUT          the archives, bundles and package managers' files of a release
   shared [--calls N]          real stdio servers from npm and PyPI, each shared by three hubs
@@ -68,6 +70,7 @@ fn main() -> Result<ExitCode> {
         Some((chore, rest)) if chore == "habits" => habits::run(rest),
         Some((chore, rest)) if chore == "header" => header::run(rest),
         Some((chore, rest)) if chore == "notices" => notices::run(rest),
+        Some((chore, rest)) if chore == "instructions" => instructions::run(rest),
         Some((chore, rest)) if chore == "install" => install::run(rest),
         _ => bail!(USAGE),
     }

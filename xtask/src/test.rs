@@ -32,13 +32,14 @@ const STEPS: [Step; 7] = [
 ];
 
 /// What `--all` does after them.
-const MORE: [Step; 4] = [
+const MORE: [Step; 5] = [
     (
         "release build",
         &["build", "--quiet", "--release", "--locked", "-p", "brummer-cli", "-p", "brummer-bench"],
         None,
     ),
     ("benchmark of the release build, short form", &["xtask", "bench", "--quick"], None),
+    ("instructions", &["xtask", "instructions"], None),
     (
         "many schedules of the session, and of its core alone",
         &["test", "--release", "--locked", "-p", "brummer-hub", "--lib", "simulation"],
