@@ -49,6 +49,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tools;
+mod watched;
 
 pub use clients::{ClientDefaults, KNOWN_CLIENTS, KnownClient};
 pub use tools::InstanceEntry;

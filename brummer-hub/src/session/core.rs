@@ -4,8 +4,7 @@
 //!  Event ──▶ on ──▶ ┌ routing      where a request goes                                pure
 //!                   ├ operations   work that takes several requests
 //!                   ├ catalog      what each instance listed
-//!                   ├ feeds        what the client wants to hear of
-//!                   ├ restored     subscriptions that could not be asked for anew
+//!                   ├ feeds        what the client wants to hear of, and what instances are asked for it
 //!                   ├ asking       what instances ask
 //!                   ├ target       what the session is connected to
 //!                   └ talk         the client's end, the links, the one table of requests ──▶ Effect
@@ -33,32 +32,30 @@ use serde_json::{Map, Value, json};
 use super::{
     ClientDefaults, DRAIN, Input, KnownClient, SessionConfig, ToolsMode,
     asking::{self, Answered, Asking, Resumed},
-    catalog::{Failure, ListKey, Naming, Standing, Step, split, views_in},
-    feeds::{Feeds, Filter, Listen, MAX_LISTENS, MAX_URIS, Watched, instances_updated},
+    catalog::{ListKey, Naming, Standing, Step, views_in},
+    feeds::{Feeds, MAX_LISTENS, MAX_URIS},
     links::{Link, Manners},
     list_kind::ListKind,
-    lists::{self, Lists, speaks_modern},
-    message::{
-        self, Cancelled, Level, Progress, Updated, error_code, error_of, progress_token, quoted, without,
-    },
+    lists::{self, Lists, speaks_modern, tool_lists},
+    message::{self, Cancelled, Level, Progress, progress_token, without},
     operations::{self, Answer, Leftover, Opening, Operation, Operations, Outcome, Then},
     own::{INSTANCES_URI, Tool},
     owners::{self, Owners},
-    peer::{Accepted, Caller, Peer, ReplyTo, SERVER_INFO},
+    peer::{Accepted, Caller, Peer, ReplyTo},
     quirks,
     requests::{Forwarded, Shape, Ticket, Waiter, Work},
-    restored::Restored,
     routing::{self, Departed, Destination, Situation},
     stage::Stage,
-    talk::{Effect, Talk, failure_text, gone},
+    talk::{Effect, Talk, gone},
     target::{Target, roots_in},
     tools::{self, Surroundings},
+    watched::{Filter, Watched},
 };
 use crate::{
     frame::{Edit, Frame, FrameError, Kind, Parts, split_batch},
     hub::Snapshot,
     instance::{Generation, Instance, InstanceState},
-    protocol::{code, meta, method},
+    protocol::{code, method},
     upstream::{ExchangeError, ExchangeReason, LinkId, Sent, UpstreamEvent, UpstreamEventKind, Welcome},
 };
 
@@ -100,7 +97,6 @@ pub(super) struct Core {
     operations: Operations,
     feeds: Feeds,
     asking: Asking,
-    restored: Restored,
     target: Target,
     owners: Owners,
     departed: Departed,
@@ -143,7 +139,6 @@ impl Core {
             operations: Operations::default(),
             feeds: Feeds::default(),
             asking: Asking::default(),
-            restored: Restored::default(),
             owners: Owners::default(),
             departed: Departed::default(),
             snapshot: Arc::default(),
@@ -161,7 +156,7 @@ impl Core {
             Event::Client(input) => self.on_client(input, now),
             Event::InputEnded => {
                 self.ending = Some(now + DRAIN);
-                self.end_listens();
+                self.feeds.end_listens(&mut self.talk);
             }
             Event::Link(event) => self.on_link(event, now),
             Event::Snapshot(snapshot) => self.on_snapshot(snapshot, now),
@@ -190,7 +185,7 @@ impl Core {
             self.asking.suspended.deadline(),
             self.lists.catalog.deadline(|key| self.wants(key)),
             self.talk.links.deadline(),
-            self.restored.deadline(),
+            self.feeds.deadline(),
         ];
         parts.into_iter().flatten().min()
     }
@@ -209,7 +204,7 @@ impl Core {
         for (key, instance) in self.lists.catalog.due(now, |key| self.wants(key)) {
             self.lists.want(&mut self.talk, key, &instance, now);
         }
-        self.restore_what_failed(now);
+        self.feeds.on_time(&mut self.talk, &self.operations, now);
         self.restless |= self.talk.links.wake(now);
     }
 
@@ -218,7 +213,7 @@ impl Core {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        self.end_listens();
+        self.feeds.end_listens(&mut self.talk);
         self.asking.stop(&mut self.talk);
         let mut numbers: Vec<u64> = self.talk.requests.all_sent().map(|(number, _)| number).collect();
         numbers.sort_unstable();
@@ -446,7 +441,10 @@ impl Core {
                 let leftover = self.operations.drop(ticket);
                 self.clear(leftover);
             }
-            Work::Listening => self.stop_listening(request.get()),
+            Work::Listening => {
+                let around = (&*self.snapshot, &self.operations);
+                self.feeds.stop_listening(&mut self.talk, around, request.get());
+            }
             Work::Deferred(_) | Work::Routing => {}
         }
         if let Some(parts) = dropped.batch {
@@ -468,7 +466,7 @@ impl Core {
         }
         if let Some((caller, watched)) = leftover.accepted {
             for it in &watched {
-                self.unsubscribe(it, caller);
+                self.feeds.give_up(&mut self.talk, (&self.snapshot, &self.operations), it, caller);
             }
         }
     }
@@ -921,7 +919,13 @@ impl Core {
                 open.level = Some(open.level.map_or(level, |set| set.min(level)));
                 self.forward(ticket, &instance, (&frame, Vec::new()), &said, shape, now);
             }
-            Outcome::Listening(opening) => self.acknowledge(ticket, *opening),
+            Outcome::Listening(opening) => {
+                let caller = self.feeds.acknowledge(&mut self.talk, &self.snapshot, ticket, *opening);
+                if let Some(caller) = caller {
+                    self.lists.begin_to_tell(stage!(self), caller);
+                    self.restless = true;
+                }
+            }
         }
     }
 
@@ -942,15 +946,15 @@ impl Core {
                 {
                     self.choose(|target| target.choose(first, chosen));
                 }
-                let lists = self.tool_lists(caller, &instances);
+                let lists = tool_lists(caller, &instances);
                 self.wait_for_lists(ticket, lists, true, Then::Connect(instances), now);
             }
             tools::Call::Tools { instances, query } => {
-                let lists = self.tool_lists(caller, &instances);
+                let lists = tool_lists(caller, &instances);
                 self.wait_for_lists(ticket, lists, true, Then::Tools { instances, query }, now);
             }
             tools::Call::Forward { instance, call } => {
-                let edits = self.own_name(caller, &instance, &call);
+                let edits = self.lists.own_name(caller, &instance, &call);
                 let named = edits.first().map(|(_, name)| Cow::Borrowed(&**name));
                 let name = named
                     .and_then(|name| crate::frame::string(&name).map(Cow::into_owned))
@@ -964,21 +968,6 @@ impl Core {
         }
     }
 
-    /// The edit that gives a tool its own name, where the call names it with the alias of its instance in front.
-    fn own_name(&self, caller: Caller, instance: &Instance, call: &Frame) -> Vec<Edit> {
-        let raw = message::Key::of(call).name;
-        let (Some(raw), Some(name)) = (raw, message::text_of(raw)) else { return Vec::new() };
-        let key = ListKey { generation: instance.generation, caller, kind: ListKind::Tools };
-        let Some((alias, rest)) = split(&name).filter(|(alias, _)| **alias == *instance.alias) else {
-            return Vec::new();
-        };
-        if self.lists.catalog.has(key, &name) {
-            return Vec::new();
-        }
-        let original = self.lists.catalog.original(key, alias, rest, self.config.name_budget);
-        vec![(call.span_of(raw.get()), quoted(original.as_deref().unwrap_or(rest)))]
-    }
-
     fn surroundings(&self, caller: Caller) -> Surroundings<'_> {
         Surroundings {
             snapshot: &self.snapshot,
@@ -989,36 +978,11 @@ impl Core {
         }
     }
 
-    fn tool_lists(&self, caller: Caller, instances: &[Instance]) -> Vec<(ListKey, Instance)> {
-        let key = |it: &Instance| ListKey { generation: it.generation, caller, kind: ListKind::Tools };
-        instances.iter().map(|it| (key(it), it.clone())).collect()
-    }
-
-    /// Why the tools of these instances could not be had, of those of which they could not.
-    fn tool_failures(&self, caller: Caller, instances: &[Instance]) -> Vec<String> {
-        let mut failures = Vec::new();
-        for (key, instance) in self.tool_lists(caller, instances) {
-            match self.lists.catalog.failure(key) {
-                _ if self.lists.catalog.items(key).next().is_some() => {}
-                Some(Failure::Exchange(error)) => failures.push(failure_text(&instance, error)),
-                Some(Failure::Answer(frame)) => {
-                    let said = error_of(frame).and_then(|error| error.message).unwrap_or_default();
-                    failures.push(format!("instance `{}`: {said}", instance.alias));
-                }
-                None if self.lists.catalog.is_asking(key) => {
-                    failures.push(format!("instance `{}` has not told its tools yet", instance.alias));
-                }
-                None => {}
-            }
-        }
-        failures
-    }
-
     /// The client has connected, and the lists of tools are there or have been waited for.
     fn tell_connected(&mut self, ticket: Ticket, mut instances: Vec<Instance>, now: Instant) {
         let caller = self.talk.caller(ticket);
         let is_modern = caller != Caller::Greeted;
-        let failures = self.tool_failures(caller, &instances);
+        let failures = self.lists.tool_failures(caller, &instances);
         let asked_for = instances.clone();
         instances.retain(|it| stage!(self).instance(it.generation).is_some());
         if instances.is_empty() {
@@ -1055,8 +1019,8 @@ impl Core {
 
     fn tell_tools(&mut self, ticket: Ticket, instances: &[Instance], query: &str) {
         let caller = self.talk.caller(ticket);
-        let failures = self.tool_failures(caller, instances);
-        let lists = self.tool_lists(caller, instances);
+        let failures = self.lists.tool_failures(caller, instances);
+        let lists = tool_lists(caller, instances);
         let found: Vec<_> = lists
             .into_iter()
             .map(|(key, instance)| (instance, self.lists.catalog.items(key).collect()))
@@ -1097,11 +1061,7 @@ impl Core {
             if self.target.connected().iter().any(|it| it.alias == former.alias) {
                 continue;
             }
-            for uri in self.feeds.leave(&former.alias) {
-                let watched =
-                    Watched { listed: uri.to_string(), alias: (*former.alias).into(), original: uri };
-                self.unsubscribe(&watched, Caller::Greeted);
-            }
+            self.feeds.leave(&mut self.talk, (&self.snapshot, &self.operations), &former.alias);
         }
     }
 
@@ -1119,7 +1079,7 @@ impl Core {
         self.lists.catalog.view_changed();
         self.restless = true;
         if generations(before) != generations(self.target.connected()) {
-            self.connection_changed();
+            self.feeds.on_connection(&mut self.talk);
         }
     }
 
@@ -1155,7 +1115,7 @@ impl Core {
             listing(&old) != listing(&self.snapshot) || old.dev_servers != self.snapshot.dev_servers;
         self.restless = true;
         if is_other {
-            self.instances_changed();
+            self.feeds.on_instances(&mut self.talk);
         } else if moved {
             self.after_move(&before);
         }
@@ -1170,23 +1130,6 @@ impl Core {
             self.settled = true;
             for (ticket, frame) in self.talk.requests.take_deferred() {
                 self.route(ticket, frame, false, now);
-            }
-        }
-    }
-
-    /// Another instance is connected, or none. Only a client with a handshake has such a thing.
-    fn connection_changed(&mut self) {
-        if self.feeds.instances && self.talk.peer.is_ready() {
-            self.talk.emit(instances_updated());
-        }
-    }
-
-    /// The list of instances is another.
-    fn instances_changed(&mut self) {
-        self.connection_changed();
-        if let Ok(told) = Frame::parse(instances_updated().join()) {
-            for message in self.feeds.instances_changed(&told) {
-                self.talk.emit(message);
             }
         }
     }
@@ -1241,58 +1184,11 @@ impl Core {
         {
             self.talk.ask(&instance, caller, method::LOGGING_SET_LEVEL, params.to_string(), Waiter::Nobody);
         }
-        self.restored.forget(link);
-        for uri in self.watched_at(&instance, caller) {
-            self.restore(&instance, caller, uri);
-        }
+        self.feeds.on_welcome(&mut self.talk, &self.operations, link, (&instance, caller));
         if again {
             self.doubt_lists(instance.generation, caller, now);
         }
         self.restless = true;
-    }
-
-    /// The resources of an instance that a caller is subscribed to, or is about to be.
-    fn watched_at(&self, instance: &Instance, caller: Caller) -> BTreeSet<Box<str>> {
-        let wanted = self.feeds.wanted(caller, &instance.alias);
-        let opening = self.operations.opening(caller).filter(|it| *it.alias == *instance.alias);
-        wanted.into_iter().chain(opening.map(|it| &*it.original)).map(Into::into).collect()
-    }
-
-    /// Subscribes anew to what the client was subscribed to before.
-    fn restore(&mut self, instance: &Instance, caller: Caller, uri: Box<str>) {
-        let params = json!({ "uri": &*uri }).to_string();
-        self.talk.ask(instance, caller, method::RESOURCES_SUBSCRIBE, params, Waiter::Subscribed(uri));
-    }
-
-    /// What came of that. An instance that has the resource again only later is asked again, one that knows no
-    /// subscriptions is not.
-    fn on_restored(
-        &mut self,
-        link: LinkId,
-        uri: Box<str>,
-        answer: Result<&Frame, &ExchangeError>,
-        now: Instant,
-    ) {
-        let is_open = self.talk.links.get(link).is_some();
-        let is_over = answer
-            .is_ok_and(|frame| frame.result().is_some() || error_code(frame) == Some(code::METHOD_NOT_FOUND));
-        if is_open && !is_over {
-            self.restored.failed(link, uri, now);
-        } else {
-            self.restored.settled(link, &uri);
-        }
-    }
-
-    fn restore_what_failed(&mut self, now: Instant) {
-        for (link, uri) in self.restored.due(now) {
-            let Some(open) = self.talk.links.get(link) else { continue };
-            let (instance, caller) = (open.instance.clone(), open.caller);
-            if self.watched_at(&instance, caller).contains(&uri) {
-                self.restore(&instance, caller, uri);
-            } else {
-                self.restored.settled(link, &uri);
-            }
-        }
     }
 
     /// The lists of an instance may have changed unnoticed.
@@ -1308,7 +1204,7 @@ impl Core {
             self.talk.emit(message::cancelled(&id, "the instance that asked is gone"));
         }
         let Some((closed, orphans)) = self.talk.close(link) else { return };
-        self.restored.forget(link);
+        self.feeds.on_closed(link);
         // What changes while there is no link is not heard of.
         self.doubt_lists(closed.instance.generation, closed.caller, now);
         for (number, waiter) in orphans {
@@ -1337,7 +1233,7 @@ impl Core {
             }
             Waiter::Operation(ticket) => self.on_operation(ticket, number, (link, Err(error.clone())), now),
             Waiter::List(key) => self.on_list(key, number, Err(error.clone()), now),
-            Waiter::Subscribed(uri) => self.on_restored(link, uri, Err(error), now),
+            Waiter::Subscribed(uri) => self.feeds.on_restored(&self.talk, link, uri, Err(error), now),
             Waiter::Nobody => {}
         }
     }
@@ -1368,7 +1264,7 @@ impl Core {
                         self.on_operation(ticket, number, (link, Ok(frame.clone())), now);
                     }
                     Waiter::List(key) => self.on_list(key, number, Ok(frame.clone()), now),
-                    Waiter::Subscribed(uri) => self.on_restored(link, uri, Ok(frame), now),
+                    Waiter::Subscribed(uri) => self.feeds.on_restored(&self.talk, link, uri, Ok(frame), now),
                     Waiter::Nobody => {}
                 }
             }
@@ -1499,16 +1395,20 @@ impl Core {
                     self.lists.on_said_changed(ListKey { generation, caller, kind: *kind }, now);
                 }
                 if name == method::RESOURCES_LIST_CHANGED {
-                    self.restored.changed(link, now);
+                    self.feeds.on_resources_changed(link, now);
                 }
                 self.restless = true;
             }
-            method::RESOURCES_UPDATED => self.on_updated(caller, &instance, frame),
+            method::RESOURCES_UPDATED => {
+                let view = stage!(self).instances(caller);
+                let catalog = &mut self.lists.catalog;
+                self.feeds.on_updated(&mut self.talk, (catalog, &view), (&instance, caller), frame);
+            }
             _ if caller == Caller::Greeted => self.talk.emit(Parts::whole(frame.bytes().clone())),
             // A client without a handshake may only be told what belongs to a request in flight (2026-07-28, transports,
             // stdio § Receiving Messages).
             method::MESSAGE => {
-                if self.is_wanted(link, carrier, frame) {
+                if self.talk.requests.want_log(link, carrier, frame) {
                     self.talk.emit(Parts::whole(frame.bytes().clone()));
                 }
             }
@@ -1518,63 +1418,6 @@ impl Core {
                 self.talk.emit(Parts::whole(frame.bytes().clone()));
             }
             _ => tracing::debug!(%alias, "a notification is dropped that belongs to no request: {name}"),
-        }
-    }
-
-    /// Whether a log message is wanted: by the request on whose stream it came, or, on the standing stream, where some
-    /// servers write all of theirs, by any that is in flight there.
-    fn is_wanted(&self, link: LinkId, carrier: Option<u64>, frame: &Frame) -> bool {
-        #[derive(Deserialize)]
-        struct Said {
-            level: Level,
-        }
-        let said = frame.peek::<Said>().map(|said| said.level);
-        let wants = |to: &ReplyTo| {
-            let wanted = to.claim.as_ref().and_then(|claim| claim.log_level);
-            // A level that nobody knows is the instance's business.
-            wanted.is_some_and(|wanted| said.is_none_or(|said| said >= wanted))
-        };
-        let requests = &self.talk.requests;
-        match carrier {
-            Some(number) => requests.forwarded(number).is_some_and(|(_, to)| wants(to)),
-            None => requests.any_sent(|sent| {
-                let ticket = match &sent.waiter {
-                    Waiter::Client(forwarded) if sent.link == link => forwarded.ticket,
-                    _ => return false,
-                };
-                requests.to(ticket).is_some_and(wants)
-            }),
-        }
-    }
-
-    /// A resource of an instance has changed.
-    fn on_updated(&mut self, caller: Caller, instance: &Instance, frame: &Frame) {
-        let alias = &*instance.alias;
-        let Some(Updated { uri }) = frame.peek() else { return };
-        let Some(original) = message::text_of(Some(uri)) else { return };
-        let view = stage!(self).instances(caller);
-        let listed = match caller {
-            Caller::Greeted => match self.feeds.subscribed(alias, &original) {
-                Some(listed) => Some(listed.to_owned()),
-                // It says something of what is below a resource that the client is subscribed to.
-                None if self.feeds.has_subscriptions(alias) => None,
-                None => return,
-            },
-            Caller::Claimed(_) => None,
-        };
-        let listed = listed.or_else(|| self.lists.catalog.spelled(&view, caller, instance, &original));
-        self.lists.catalog.note_mention(&original, instance.generation);
-        let told = match listed.filter(|listed| **listed != *original) {
-            Some(listed) => frame.edited(vec![(frame.span_of(uri.get()), quoted(&listed))]),
-            None => Parts::whole(frame.bytes().clone()),
-        };
-        if caller == Caller::Greeted {
-            return self.talk.emit(told);
-        }
-        if let Ok(told) = Frame::parse(told.join()) {
-            for message in self.feeds.updated(caller, alias, &original, &told) {
-                self.talk.emit(message);
-            }
         }
     }
 
@@ -1643,78 +1486,6 @@ impl Core {
         self.begin(ticket, operation);
         if is_idle {
             self.finish(ticket, now);
-        }
-    }
-
-    /// The listen stands: what is honoured is told first (2026-07-28, subscriptions § Acknowledgment).
-    fn acknowledge(&mut self, ticket: Ticket, opening: Opening) {
-        let Opening { mut filter, mut watched, shared } = opening;
-        let Some(to) = self.talk.requests.to(ticket).cloned() else { return };
-        let caller = to.caller();
-        for it in &shared {
-            // The other listen may have ended in the meantime.
-            if !self.feeds.wanted(caller, &it.alias).contains(&*it.original) {
-                self.tell_subscription(method::RESOURCES_SUBSCRIBE, it, caller);
-            }
-        }
-        watched.extend(shared);
-        if let Some(uris) = &mut filter.resource_subscriptions {
-            uris.retain(|uri| uri == INSTANCES_URI || watched.iter().any(|it| it.listed == *uri));
-        }
-        let params = json!({
-            "_meta": {meta::SUBSCRIPTION_ID: serde_json::from_str::<Value>(&to.id).unwrap_or_default()},
-            "notifications": filter,
-        });
-        self.talk.emit(message::notification(method::LISTEN_ACKNOWLEDGED, Some(&params.to_string())));
-        self.talk.requests.set_work(ticket, Work::Listening);
-        self.feeds.add(Listen { id: to.id, caller, filter, watched });
-        self.lists.begin_to_tell(stage!(self), caller);
-        self.restless = true;
-    }
-
-    /// The client has cancelled a listen, which needs no answer.
-    fn stop_listening(&mut self, id: &str) {
-        let Some((caller, orphans)) = self.feeds.remove(id) else { return };
-        for orphan in &orphans {
-            self.unsubscribe(orphan, caller);
-        }
-    }
-
-    /// The caller does not want to hear of a resource any more, unless for another reason.
-    fn unsubscribe(&mut self, watched: &Watched, caller: Caller) {
-        let is_same = |it: &Watched| it.alias == watched.alias && it.original == watched.original;
-        if self.feeds.wanted(caller, &watched.alias).contains(&*watched.original)
-            || self.operations.opening(caller).any(is_same)
-        {
-            return;
-        }
-        self.tell_subscription(method::RESOURCES_UNSUBSCRIBE, watched, caller);
-    }
-
-    /// Subscribes or unsubscribes at an instance that is connected; whatever it answers.
-    fn tell_subscription(&mut self, method: &str, watched: &Watched, caller: Caller) {
-        let instance = self.snapshot.instances.iter().find(|it| *it.alias == *watched.alias).cloned();
-        let Some(instance) = instance else { return };
-        if self.talk.links.id_of(instance.generation, caller).is_some() {
-            let params = json!({ "uri": &*watched.original }).to_string();
-            self.talk.ask(&instance, caller, method, params, Waiter::Nobody);
-        }
-    }
-
-    /// The session ends: every listen is closed with a result (2026-07-28, subscriptions § Graceful Closure) and, as
-    /// standard output demands, a cancellation.
-    fn end_listens(&mut self) {
-        for id in self.feeds.drain() {
-            let result = format!(
-                r#"{{"resultType":"complete","_meta":{{"{}":{id},"{}":{SERVER_INFO}}}}}"#,
-                meta::SUBSCRIPTION_ID,
-                meta::SERVER_INFO,
-            );
-            if let Some((_, dropped)) = self.talk.requests.cancel(&id) {
-                debug_assert!(matches!(dropped.work, Work::Listening));
-                self.talk.emit(message::result(&id, &result));
-                self.talk.emit(message::cancelled(&id, "the hub ends"));
-            }
         }
     }
 }

@@ -4,19 +4,19 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use super::{
-    catalog::{Catalog, Entry, Failure, ListKey, Naming, Standing, views_in},
+    catalog::{Catalog, Entry, Failure, ListKey, Naming, Standing, split, views_in},
     feeds::Feeds,
     list_kind::ListKind,
-    message::{self, without},
+    message::{self, error_of, quoted, without},
     own::{self, Tool},
     peer::Caller,
     requests::{Shape, Ticket, Waiter},
     shown::Shown,
     stage::Stage,
-    talk::Talk,
+    talk::{Talk, failure_text},
 };
 use crate::{
-    frame::Frame,
+    frame::{Edit, Frame},
     instance::{Generation, Instance},
     protocol::{Era, code, extension},
 };
@@ -248,6 +248,41 @@ impl Lists {
         }
     }
 
+    /// The edit that gives a tool its own name, where the call names it with the alias of its instance in front.
+    pub(super) fn own_name(&self, caller: Caller, instance: &Instance, call: &Frame) -> Vec<Edit> {
+        let raw = message::Key::of(call).name;
+        let (Some(raw), Some(name)) = (raw, message::text_of(raw)) else { return Vec::new() };
+        let key = ListKey { generation: instance.generation, caller, kind: ListKind::Tools };
+        let Some((alias, rest)) = split(&name).filter(|(alias, _)| **alias == *instance.alias) else {
+            return Vec::new();
+        };
+        if self.catalog.has(key, &name) {
+            return Vec::new();
+        }
+        let original = self.catalog.original(key, alias, rest, self.catalog.name_budget);
+        vec![(call.span_of(raw.get()), quoted(original.as_deref().unwrap_or(rest)))]
+    }
+
+    /// Why the tools of these instances could not be had, of those of which they could not.
+    pub(super) fn tool_failures(&self, caller: Caller, instances: &[Instance]) -> Vec<String> {
+        let mut failures = Vec::new();
+        for (key, instance) in tool_lists(caller, instances) {
+            match self.catalog.failure(key) {
+                _ if self.catalog.items(key).next().is_some() => {}
+                Some(Failure::Exchange(error)) => failures.push(failure_text(&instance, error)),
+                Some(Failure::Answer(frame)) => {
+                    let said = error_of(frame).and_then(|error| error.message).unwrap_or_default();
+                    failures.push(format!("instance `{}`: {said}", instance.alias));
+                }
+                None if self.catalog.is_asking(key) => {
+                    failures.push(format!("instance `{}` has not told its tools yet", instance.alias));
+                }
+                None => {}
+            }
+        }
+        failures
+    }
+
     /// The lists are forgotten for which `keep` does not hold.
     pub(super) fn retain(&mut self, keep: impl Fn(&ListKey) -> bool) {
         self.said_changed.retain(&keep);
@@ -260,6 +295,12 @@ impl Lists {
         self.catalog.forget(caller);
         self.shown.forget(caller);
     }
+}
+
+/// The lists of tools of these instances.
+pub(super) fn tool_lists(caller: Caller, instances: &[Instance]) -> Vec<(ListKey, Instance)> {
+    let key = |it: &Instance| ListKey { generation: it.generation, caller, kind: ListKind::Tools };
+    instances.iter().map(|it| (key(it), it.clone())).collect()
 }
 
 /// Whether an instance is known to have no skills.

@@ -11,11 +11,11 @@ use std::{
 
 use super::{
     catalog::ListKey,
-    feeds::{Filter, Watched},
     list_kind::ListKind,
     message::{Level, error_code},
     peer::Caller,
     requests::{Shape, Ticket},
+    watched::{Filter, Watched},
 };
 use crate::{
     frame::Frame,

@@ -7,10 +7,11 @@
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use super::{
     catalog::ListKey,
-    message::canonical,
+    message::{Level, canonical},
     peer::{Caller, ReplyTo},
 };
 use crate::{
@@ -397,6 +398,31 @@ impl Requests {
         match &self.sent.get(&number)?.waiter {
             Waiter::Client(forwarded) => Some((forwarded, self.to(forwarded.ticket)?)),
             _ => None,
+        }
+    }
+
+    /// Whether a log message is wanted: by the request on whose stream it came, or, on the standing stream, where some
+    /// servers write all of theirs, by any that is in flight there.
+    pub(super) fn want_log(&self, link: LinkId, carrier: Option<u64>, frame: &Frame) -> bool {
+        #[derive(Deserialize)]
+        struct Said {
+            level: Level,
+        }
+        let said = frame.peek::<Said>().map(|said| said.level);
+        let wants = |to: &ReplyTo| {
+            let wanted = to.claim.as_ref().and_then(|claim| claim.log_level);
+            // A level that nobody knows is the instance's business.
+            wanted.is_some_and(|wanted| said.is_none_or(|said| said >= wanted))
+        };
+        match carrier {
+            Some(number) => self.forwarded(number).is_some_and(|(_, to)| wants(to)),
+            None => self.any_sent(|sent| {
+                let ticket = match &sent.waiter {
+                    Waiter::Client(forwarded) if sent.link == link => forwarded.ticket,
+                    _ => return false,
+                };
+                self.to(ticket).is_some_and(wants)
+            }),
         }
     }
 
