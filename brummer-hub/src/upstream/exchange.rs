@@ -430,7 +430,7 @@ pub(super) async fn message(
             }
             Opening::Messages(mut reply) => {
                 while let Some(text) = reply.next().await? {
-                    let _ = wire.deliver_standing(text).await?;
+                    wire.deliver_standing(&text).await;
                 }
                 Ok(Ok(reply.into_connection()))
             }

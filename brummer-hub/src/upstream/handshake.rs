@@ -18,7 +18,7 @@ use super::{
     reply::{Opening, Refusal, Reply, excerpt, open as open_reply},
     single,
     sse::Name,
-    wire::{Wire, apart, invalid, means, parse},
+    wire::{Wire, invalid, means, messages},
 };
 use crate::{
     frame::{Frame, Kind},
@@ -481,16 +481,9 @@ pub(super) async fn read_answer(reply: &mut Reply) -> Result<First, ExchangeErro
             Name::Message if !document.text.trim_ascii_start().is_empty() => {}
             _ => continue,
         }
-        let parts = match apart(document, MAX_EARLY) {
-            Ok(parts) => parts,
-            Err(error) => {
-                unusable = Some(error);
-                continue;
-            }
-        };
         let mut answer = None;
-        for part in parts {
-            let frame = match parse(&part) {
+        for message in messages(&document, MAX_EARLY) {
+            let frame = match message {
                 Ok(frame) => frame,
                 Err(error) => {
                     unusable = Some(error);

@@ -102,12 +102,7 @@ impl Listener {
                 State::Open(reply) => match reply.next().await {
                     Ok(Some(text)) => {
                         self.failures = 0;
-                        match wire.deliver_standing(text).await {
-                            Ok(responses) => self.responses.extend(responses),
-                            Err(error) => {
-                                tracing::debug!(%error, "passed over a message on the standing stream");
-                            }
-                        }
+                        self.responses.extend(wire.deliver_standing(&text).await);
                     }
                     Err(ExchangeError { reason: error @ ExchangeReason::TooLarge { .. }, .. }) => {
                         tracing::warn!(%error, "passed over a message on the standing stream");

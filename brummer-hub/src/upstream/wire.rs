@@ -196,16 +196,11 @@ impl Wire {
         }
     }
 
-    /// Passes on what came for `call`: one message or a batch. Whether the answer to the call was in it.
+    /// Passes on what came for `call`. Whether the answer to the call was in it.
     pub(super) async fn deliver(&self, document: &Document, call: &Call) -> Result<bool, ExchangeError> {
-        if document.text.trim_ascii_start().first() != Some(&b'[') {
-            return Ok(self.deliver_frame(parse(document)?, call, false).await);
-        }
-        let mut answered = false;
-        // What cannot be read spoils no answer beside it.
-        let mut unusable = None;
-        for part in split_batch(&document.text, MAX_BATCH).map_err(|error| invalid(error.to_string()))? {
-            match parse(&part.into()) {
+        let (mut answered, mut unusable) = (false, None);
+        for message in messages(document, MAX_BATCH) {
+            match message {
                 Ok(frame) => answered |= self.deliver_frame(frame, call, false).await,
                 Err(error) => unusable = Some(error),
             }
@@ -267,20 +262,25 @@ impl Wire {
         }
     }
 
-    /// Takes apart what came on a standing stream, passes on all but the responses, and gives those back.
-    pub(super) async fn deliver_standing(&self, document: Document) -> Result<Vec<Frame>, ExchangeError> {
+    /// Passes on what came on a standing stream, but for the responses, and gives those back.
+    pub(super) async fn deliver_standing(&self, document: &Document) -> Vec<Frame> {
         self.note_heard();
-        let parts = apart(document, MAX_BATCH)?;
         let mut responses = Vec::new();
-        for part in parts {
-            let frame = parse(&part)?;
+        for message in messages(document, MAX_BATCH) {
+            let frame = match message {
+                Ok(frame) => frame,
+                Err(error) => {
+                    tracing::debug!(%error, "passed over a message that no call waits for");
+                    continue;
+                }
+            };
             match frame.kind() {
                 Kind::Request { method, .. } if **method == *method::PING => self.answer_ping(&frame),
                 Kind::Response { .. } => responses.push(frame),
                 _ => self.tell(UpstreamEventKind::Frame { frame, carrier: None }).await,
             }
         }
-        Ok(responses)
+        responses
     }
 
     /// Answers a `ping` of the instance (2025-11-25, ping: the receiver must respond promptly).
@@ -299,13 +299,21 @@ impl Wire {
     }
 }
 
-/// The messages of a batch, or the one that it is.
-pub(super) fn apart(document: Document, limit: usize) -> Result<Vec<Document>, ExchangeError> {
-    if document.text.trim_ascii_start().first() != Some(&b'[') {
-        return Ok(vec![document]);
-    }
-    let parts = split_batch(&document.text, limit).map_err(|error| invalid(error.to_string()))?;
-    Ok(parts.into_iter().map(Into::into).collect())
+/// What came: one message, or those of a batch. What cannot be read spoils nothing beside it.
+pub(super) fn messages(
+    document: &Document,
+    limit: usize,
+) -> impl Iterator<Item = Result<Frame, ExchangeError>> + use<> {
+    let is_batch = document.text.trim_ascii_start().first() == Some(&b'[');
+    let (one, parts) = if is_batch {
+        match split_batch(&document.text, limit) {
+            Ok(parts) => (None, parts),
+            Err(error) => (Some(Err(invalid(error.to_string()))), Vec::new()),
+        }
+    } else {
+        (Some(parse(document)), Vec::new())
+    };
+    one.into_iter().chain(parts.into_iter().map(|part| parse(&part.into())))
 }
 
 /// Reads a message. One that is not UTF-8 arrives with U+FFFD in place of what is not: one bad name spoils no list.

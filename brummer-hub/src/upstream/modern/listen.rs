@@ -19,7 +19,7 @@ use super::{
         headers::Route,
         listen::LISTEN_FIRST,
         reply::{Opening as Answer, Reply, open as open_reply},
-        wire::{Call, Wire, means},
+        wire::{Call, MAX_BATCH, Wire, means, messages},
     },
     Manner, error,
     meta::unsubscribed,
@@ -321,34 +321,41 @@ pub(in crate::upstream) async fn hear(
                 return (None, News::Ended);
             }
         };
-        let Ok(frame) = Frame::read(&text) else {
-            tracing::debug!("passed over what is no message on the stream of changes");
-            continue;
-        };
-        match frame.kind() {
-            Kind::Notification { method } => match &**method {
-                method::LISTEN_ACKNOWLEDGED => {
-                    if stream.until.take().is_some() {
-                        let honoured = honoured(&frame);
-                        return (Some(stream), News::Acknowledged(honoured));
+        let mut acknowledged = None;
+        for message in messages(&text, MAX_BATCH) {
+            let Ok(frame) = message else {
+                tracing::debug!("passed over what is no message on the stream of changes");
+                continue;
+            };
+            match frame.kind() {
+                Kind::Notification { method } => match &**method {
+                    method::LISTEN_ACKNOWLEDGED => {
+                        if stream.until.take().is_some() {
+                            acknowledged = Some(honoured(&frame));
+                        }
                     }
-                }
-                // The graceful end, in the words of the other transport (cancellation).
-                method::CANCELLED if names(&frame, stream.id) => return (None, News::Ended),
-                name => {
-                    if name == method::TOOLS_LIST_CHANGED {
-                        manner.tools.send_modify(Tools::doubt);
+                    // The graceful end, in the words of the other transport (cancellation).
+                    method::CANCELLED if names(&frame, stream.id) => return (None, News::Ended),
+                    name => {
+                        if name == method::TOOLS_LIST_CHANGED {
+                            manner.tools.send_modify(Tools::doubt);
+                        }
+                        let frame = unsubscribed(&frame);
+                        wire.tell(UpstreamEventKind::Frame { frame, carrier: None }).await;
                     }
-                    let frame = unsubscribed(&frame);
-                    wire.tell(UpstreamEventKind::Frame { frame, carrier: None }).await;
+                },
+                Kind::Request { method, .. } => manner.warn_of_request(wire.dialer.port(), method),
+                Kind::Response { ok: true, .. } if means(frame.id(), stream.id) => {
+                    return (None, News::Ended);
                 }
-            },
-            Kind::Request { method, .. } => manner.warn_of_request(wire.dialer.port(), method),
-            Kind::Response { ok: true, .. } if means(frame.id(), stream.id) => return (None, News::Ended),
-            Kind::Response { ok: false, id } if id.is_none() || means(frame.id(), stream.id) => {
-                return (None, refused(Some(&frame), false));
+                Kind::Response { ok: false, id } if id.is_none() || means(frame.id(), stream.id) => {
+                    return (None, refused(Some(&frame), false));
+                }
+                Kind::Response { .. } => {}
             }
-            Kind::Response { .. } => {}
+        }
+        if let Some(honoured) = acknowledged {
+            return (Some(stream), News::Acknowledged(honoured));
         }
     }
 }

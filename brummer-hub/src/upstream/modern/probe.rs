@@ -20,7 +20,7 @@ use super::{
         reply::{Opening, Reply, excerpt, open},
         single,
         sse::Name,
-        wire::{MAX_BATCH, Wire, apart, means, parse},
+        wire::{MAX_BATCH, Wire, means, messages},
     },
     Failure, field,
     meta::{self, Introduction},
@@ -233,8 +233,8 @@ async fn read_answer(mut reply: Reply) -> Result<Heard, ExchangeError> {
             _ => continue,
         }
         let mut is_odd = false;
-        for part in apart(document, MAX_BATCH).unwrap_or_default() {
-            match parse(&part) {
+        for message in messages(&document, MAX_BATCH) {
+            match message {
                 Ok(frame) => match frame.kind() {
                     Kind::Response { id, .. } if id.is_none() || means(frame.id(), PROBE_ID) => {
                         answer = Some(frame);

@@ -21,7 +21,7 @@ use super::{
         exchange::{Fate, Finished, Stop, at_another},
         headers::Route,
         reply::{Opening, Reply, open},
-        wire::{Call, MAX_BATCH, Patience, Wire, apart, flaw, invalid, means, parse, renumbered},
+        wire::{Call, MAX_BATCH, Patience, Wire, flaw, invalid, means, messages, renumbered},
     },
     Errand, Failure, Kind as ErrandKind, Manner,
     mirror::Tools,
@@ -171,11 +171,8 @@ impl Exchange<'_> {
         while let Some(text) = self.patience.wait(reply.next()).await?? {
             self.patience.renew();
             let mut is_answered = false;
-            for part in apart(text, MAX_BATCH).unwrap_or_else(|error| {
-                unusable = Some(error);
-                Vec::new()
-            }) {
-                let frame = match parse(&part) {
+            for message in messages(&text, MAX_BATCH) {
+                let frame = match message {
                     Ok(frame) => frame,
                     Err(error) => {
                         unusable = Some(error);

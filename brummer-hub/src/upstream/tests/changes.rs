@@ -181,6 +181,33 @@ async fn the_first_stream_may_fail_for_a_moment() {
     server.assert_nothing_else();
 }
 
+/// Batches belong to another revision, and servers write them all the same.
+#[tokio::test]
+async fn changes_may_be_told_together_and_beside_what_is_no_message() {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    discover(&mut server, LEGACY).await;
+    owner.ready().await;
+    let (request, _) = listen(&mut server).await;
+    let id = request.rpc["id"].clone();
+    let acknowledged = json!({
+        "jsonrpc": "2.0", "method": "notifications/subscriptions/acknowledged",
+        "params": {"notifications": {}, "_meta": {"io.modelcontextprotocol/subscriptionId": id}},
+    });
+    let changed = |list: &str| change(&id, &format!("notifications/{list}/list_changed"), json!({}));
+    let mut stream = request.stream().await;
+    stream.event(json!([7, acknowledged, changed("prompts")])).await;
+    assert_eq!(owner.frame().await.0["method"], "notifications/prompts/list_changed");
+    stream.event(json!([changed("tools"), {"no": "message"}, changed("resources")])).await;
+    for list in ["tools", "resources"] {
+        assert_eq!(owner.frame().await.0["method"], format!("notifications/{list}/list_changed"));
+    }
+    owner.request(1, "x/y");
+    server.expect("POST", "x/y").await.result(json!({})).await;
+    owner.result(1).await;
+    server.assert_nothing_else();
+}
+
 #[tokio::test]
 async fn a_graceful_end_is_no_sign_of_death() {
     for by_result in [true, false] {

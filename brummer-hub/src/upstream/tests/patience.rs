@@ -42,7 +42,7 @@ async fn the_shared_stream_is_a_sign_of_life_where_it_carries_the_answers() {
         let heard = async {
             sleep(Duration::from_secs(40)).await;
             let _ = wire
-                .deliver_standing(bytes::Bytes::from(r#"{"jsonrpc":"2.0","id":1,"result":1}"#).into())
+                .deliver_standing(&bytes::Bytes::from(r#"{"jsonrpc":"2.0","id":1,"result":1}"#).into())
                 .await;
         };
         let (end, ()) = tokio::join!(patience.wait_elsewhere(), heard);
