@@ -35,6 +35,7 @@ test("each example runs as it stands, and ends as it should", async (t) => {
   assert.deepEqual(names, ["clock.mjs", "shop.mjs", "everything.mjs", "embed.mjs", "watch.mjs", "client.mjs"]);
 
   const watch = start("watch.mjs");
+  assert.equal(await watch.line(), "there are 0");
   const [clock, shop, everything] = [start("clock.mjs"), start("shop.mjs"), start("everything.mjs")];
   assert.match(await clock.line(), /^clock: http:/);
   assert.match(await shop.line(), /^shop: http:/);
