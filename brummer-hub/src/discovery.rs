@@ -37,7 +37,8 @@ use crate::{
 
 pub use directories::{DATA_DIRECTORY_VARIABLE, DataDirectoryError, Directories};
 pub(crate) use directories::{create_private, create_private_file};
-pub(crate) use read::{Stamp, contents, regular, remove_if};
+pub use read::open_regular;
+pub(crate) use read::{Stamp, contents, remove_if};
 pub(crate) use thread::native;
 
 /// A valid doorbell, or what another tool says of an instance, and where it was found.

@@ -21,7 +21,7 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    discovery::{Directories, create_private, create_private_file, regular, remove_if},
+    discovery::{Directories, create_private, create_private_file, open_regular, remove_if},
     doorbell::{DEFAULT_ENDPOINT, Doorbell, DoorbellError, InstanceId, MAX_NAME_BYTES, Secret},
     process::own_namespace,
 };
@@ -286,7 +286,7 @@ fn package_name(package: &Path) -> Option<String> {
         name: String,
     }
     let mut contents = Vec::new();
-    regular(package).ok()?.take(MAX_PACKAGE_BYTES).read_to_end(&mut contents).ok()?;
+    open_regular(package).ok()?.take(MAX_PACKAGE_BYTES).read_to_end(&mut contents).ok()?;
     let package: Package = serde_json::from_slice(&contents).ok()?;
     Some(package.name).filter(|name| !name.trim().is_empty() && name.len() <= MAX_NAME_BYTES)
 }

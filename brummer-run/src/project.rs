@@ -10,11 +10,12 @@ mod workspaces;
 mod worktree;
 
 use std::{
-    io,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use brummer_hub::discovery::open_regular;
 use serde_json::{Map, Value};
 
 pub(crate) use self::{declared::Declared, package_manager::PackageManager};
@@ -235,6 +236,13 @@ pub(crate) async fn read_aside(
         // The runtime is ending.
         Err(error) => Err(ProjectError::Read { path: directory.to_owned(), source: io::Error::other(error) }),
     }
+}
+
+/// What a file of a project says, up to so many bytes. Blocking.
+pub(crate) fn text(file: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    open_regular(file)?.take(most).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// `scripts` of a `package.json`, in their order.

@@ -6,7 +6,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use brummer_hub::{discovery::Directories, doorbell::Doorbell, hub::Snapshot, process::owner_of_port};
+use brummer_hub::{
+    discovery::{Directories, read_trusted},
+    doorbell::Doorbell,
+    hub::Snapshot,
+    process::owner_of_port,
+};
 
 use super::report::Report;
 use crate::env;
@@ -69,13 +74,13 @@ pub(super) fn look_at_files(places: &Directories, snapshot: &Snapshot, report: &
 
 fn look_at(path: &Path, snapshot: &Snapshot, report: &mut Report) {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let parsed = match fs::read(path) {
+    let parsed = match read_trusted(path) {
         Ok(bytes) => Doorbell::parse(&name, &bytes),
         // Gone since the directory was listed: its instance has ended.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) if error.is_absent() => return,
         Err(error) => {
-            let advice = "give this user access to it, or remove it";
-            return report.problem(FILES, format!("{} cannot be read: {error}", path.display()), advice);
+            let advice = "only a file of this user that others may not write is taken; mend or remove it";
+            return report.problem(FILES, format!("{} is not taken: {error}", path.display()), advice);
         }
     };
     match parsed {

@@ -164,8 +164,11 @@ fn open(file: &Path) -> io::Result<File> {
 }
 
 /// Opens a file of a project, which may be a link, but is neither a pipe, whose writer would be waited for, nor a device. What is
-/// read of it is for the caller to bound.
-pub(crate) fn regular(file: &Path) -> io::Result<File> {
+/// read of it is for the caller to bound. Blocking.
+///
+/// # Errors
+/// When it cannot be opened, or is no file.
+pub fn open_regular(file: &Path) -> io::Result<File> {
     let check = |metadata: &Metadata| {
         let refused = || io::Error::new(io::ErrorKind::InvalidInput, Refusal::NotRegular);
         metadata.is_file().then_some(()).ok_or_else(refused)

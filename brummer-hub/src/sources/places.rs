@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::discovery::regular;
+use crate::discovery::open_regular;
 
 /// Directories above one in which the root of its repository is looked for.
 const MAX_DEPTH: usize = 32;
@@ -120,7 +120,7 @@ pub(super) fn branch(directory: &Path) -> Option<String> {
 /// The first line of a small file that git wrote.
 fn first_line(file: &Path) -> Option<String> {
     let mut text = String::new();
-    regular(file).ok()?.take(4096).read_to_string(&mut text).ok()?;
+    open_regular(file).ok()?.take(4096).read_to_string(&mut text).ok()?;
     text.lines().next().map(|line| line.trim_end().to_owned())
 }
 

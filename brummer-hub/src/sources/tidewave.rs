@@ -23,7 +23,7 @@ use super::{
     SourceKind, places,
     record::{Door, Record, Seen},
 };
-use crate::discovery::{Found, regular};
+use crate::discovery::{Found, open_regular};
 
 /// The page by which it is found, and where it speaks MCP.
 const PAGE: &str = "/tidewave/config";
@@ -86,7 +86,7 @@ fn uses(project: &Path) -> bool {
 
 fn read(file: &Path) -> Option<String> {
     let mut bytes = Vec::new();
-    regular(file).ok()?.take(MAX_MANIFEST).read_to_end(&mut bytes).ok()?;
+    open_regular(file).ok()?.take(MAX_MANIFEST).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::Sharing;
 use crate::{
-    discovery::{create_private, create_private_file, regular},
+    discovery::{create_private, create_private_file, open_regular},
     frame::Object,
     protocol::{method, program},
 };
@@ -200,7 +200,7 @@ impl Inventory {
     /// What was kept in a file; nothing when it is not there or not ours. Blocking.
     pub(super) fn load(file: &Path) -> Option<Self> {
         let mut text = String::new();
-        regular(file).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+        open_regular(file).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
         Self::from_json(&text)
     }
 

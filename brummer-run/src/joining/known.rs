@@ -2,14 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::File,
-    io::Read as _,
     net::IpAddr,
     path::Path,
 };
 
 use brummer_hub::doorbell::Secret;
 use serde_json::Value;
+
+use crate::project;
 
 /// A file that is larger declares no dependencies.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -132,9 +132,7 @@ fn packages(directory: &Path) -> Vec<String> {
 }
 
 fn read(file: &Path) -> Option<String> {
-    let mut text = String::new();
-    File::open(file).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-    Some(text)
+    project::text(file, MAX_BYTES).ok()
 }
 
 #[cfg(test)]

@@ -18,8 +18,6 @@ mod python;
 
 use std::{
     ffi::OsString,
-    fs::File,
-    io::Read as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -129,9 +127,8 @@ fn text(directory: &Path, names: &[&'static str]) -> Result<Option<(&'static str
         if !path.is_file() {
             continue;
         }
-        let mut text = String::new();
-        let read = File::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text));
-        read.map_err(|error| format!("cannot read {name}: {error}"))?;
+        let text = super::text(&path, MAX_BYTES + 1);
+        let text = text.map_err(|error| format!("cannot read {name}: {error}"))?;
         if text.len() as u64 > MAX_BYTES {
             return Err(format!("{name} is larger than {MAX_BYTES} bytes"));
         }

@@ -1,6 +1,6 @@
 //! Reads `package.json`.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 
@@ -9,15 +9,13 @@ use super::{MAX_PACKAGE_BYTES, ProjectError};
 /// The `package.json` of a directory. Blocking.
 pub(super) fn read(directory: &Path) -> Result<Map<String, Value>, ProjectError> {
     let path = directory.join("package.json");
-    let mut text = String::new();
-    let read = File::open(&path).and_then(|file| file.take(MAX_PACKAGE_BYTES + 1).read_to_string(&mut text));
-    match read {
-        Ok(_) if text.len() as u64 > MAX_PACKAGE_BYTES => {
+    match super::text(&path, MAX_PACKAGE_BYTES + 1) {
+        Ok(text) if text.len() as u64 > MAX_PACKAGE_BYTES => {
             let why = format!("it is larger than {} MiB", MAX_PACKAGE_BYTES / (1024 * 1024));
             Err(ProjectError::Invalid { path, why })
         }
         // Some editors on Windows write a byte order mark.
-        Ok(_) => match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
+        Ok(text) => match serde_json::from_str(text.trim_start_matches('\u{feff}')) {
             Ok(Value::Object(package)) => Ok(package),
             Ok(_) => Err(ProjectError::Invalid { path, why: "it is not a JSON object".to_owned() }),
             Err(error) => Err(ProjectError::Invalid { path, why: error.to_string() }),

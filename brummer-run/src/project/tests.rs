@@ -189,3 +189,19 @@ fn what_is_wrong_is_named() {
     assert!(message("missing").contains("does not exist"));
     assert!(matches!(Project::read(&directory.0.path().join("x"), None), Err(ProjectError::Gone(_))));
 }
+
+/// A pipe would keep whoever opens it until somebody writes.
+#[cfg(unix)]
+#[test]
+fn files_of_a_project_are_no_pipes() {
+    let files = ["pipe/package.json", "workspaces/pnpm-workspace.yaml", "workspaces/lerna.json", "tree/.git"];
+    let directory = Directory::with(&[("workspaces/package.json", "{}"), ("tree/package.json", "{}")]);
+    let place = |path: &str| directory.0.path().join(path);
+    std::fs::create_dir(place("pipe")).unwrap();
+    for file in files {
+        assert!(std::process::Command::new("mkfifo").arg(place(file)).status().unwrap().success());
+    }
+    assert!(matches!(Project::read(&place("pipe"), None), Err(ProjectError::Read { .. })));
+    assert!(Project::read(&place("workspaces"), None).unwrap().workspaces.is_empty());
+    assert!(!super::worktree::is_linked(&place("tree")));
+}

@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use saphyr::{LoadableYamlNode as _, Yaml};
 use serde_json::{Map, Value};
 
-use super::{Workspace, package, scripts};
+use super::{MAX_PACKAGE_BYTES, Workspace, package, scripts, text};
 
 /// How many are read. Each costs a file; a monorepo with more is asked for by name within its own directory.
 const MAX_WORKSPACES: usize = 200;
@@ -61,13 +61,14 @@ impl Globs {
             let items = value.and_then(Value::as_array).into_iter().flatten();
             items.filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        let yaml = fs::read_to_string(directory.join("pnpm-workspace.yaml")).ok();
+        let read = |name: &str| text(&directory.join(name), MAX_PACKAGE_BYTES).ok();
+        let yaml = read("pnpm-workspace.yaml");
         let texts = if let Some(yaml) = &yaml {
             packages_of(yaml)
         } else if let Some(declared) = package.get("workspaces") {
             texts(Some(declared.get("packages").unwrap_or(declared)))
         } else {
-            let lerna = fs::read_to_string(directory.join("lerna.json")).ok();
+            let lerna = read("lerna.json");
             let lerna: Option<Value> = lerna.and_then(|text| serde_json::from_str(&text).ok());
             texts(lerna.as_ref().and_then(|lerna| lerna.get("packages")))
         };

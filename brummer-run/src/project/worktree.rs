@@ -1,7 +1,6 @@
 //! Git worktrees beside the main one.
 
 use std::{
-    fs,
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     path::Path,
 };
@@ -11,11 +10,14 @@ use std::{
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 10_000;
 
+/// What is read of a `.git` that leads elsewhere: a path.
+const MAX_LINK: u64 = 4096;
+
 /// Whether a directory is in a worktree that was added to a repository. Blocking.
 pub(super) fn is_linked(directory: &Path) -> bool {
     let Some(root) = directory.ancestors().find(|level| level.join(".git").exists()) else { return false };
     // In the main one it is a directory, in a submodule it leads to `modules`.
-    let link = fs::read_to_string(root.join(".git")).unwrap_or_default();
+    let link = super::text(&root.join(".git"), MAX_LINK).unwrap_or_default();
     let place = link.strip_prefix("gitdir:").map(|place| place.trim().replace('\\', "/"));
     place.is_some_and(|place| place.rsplit('/').nth(1) == Some("worktrees"))
 }
@@ -28,6 +30,8 @@ pub(super) fn port(directory: &Path, script: &str) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

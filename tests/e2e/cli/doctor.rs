@@ -70,6 +70,10 @@ async fn what_is_wrong_is_named_and_repaired() {
     fs::write(&refused, "{").unwrap();
     let an_hour_ago = SystemTime::now() - Duration::from_secs(3600);
     fs::File::options().write(true).open(&refused).unwrap().set_modified(an_hour_ago).unwrap();
+    #[cfg(unix)]
+    let pipe = instances.join("pipe.json");
+    #[cfg(unix)]
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let old = home.path().join("old/brummer-hub");
     configure(&home, &json!({ "command": old, "args": ["--mcp"], "env": { "API_KEY": "s3cret" } }));
     #[cfg(unix)]
@@ -86,6 +90,9 @@ async fn what_is_wrong_is_named_and_repaired() {
         assert!(ended.stdout.contains(wanted), "{wanted:?}: {ended:?}");
     }
     assert!(cfg!(windows) || ended.stdout.contains("PROBLEM  others may write into "), "{ended:?}");
+    assert!(cfg!(windows) || ended.stdout.contains("pipe.json is not taken: "), "{ended:?}");
+    #[cfg(unix)]
+    fs::remove_file(pipe).unwrap();
     assert!(!ended.stdout.contains("s3cret"), "{ended:?}");
     assert!(
         refused.exists() && fs::read_to_string(cursor(&home)).unwrap().contains("old"),
