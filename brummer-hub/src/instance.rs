@@ -230,7 +230,7 @@ impl InstanceHandle {
 pub(crate) struct Standing {
     /// The file was removed.
     pub(crate) withdrawn: bool,
-    /// A later instance with the same path and name announced itself.
+    /// A later instance with the same path and name answers.
     pub(crate) superseded: bool,
     /// Somebody was seen to listen on its port.
     pub(crate) listening: bool,

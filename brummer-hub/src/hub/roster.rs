@@ -142,28 +142,12 @@ impl Roster {
         Answer::Known
     }
 
-    /// A life begins. What had the same id ends; what had the same path and name has to prove that it lives.
+    /// A life begins. What had the same id ends.
     pub(super) fn begin(&mut self, birth: Birth) {
         let Birth { generation, found, reins, task, stop } = birth;
         self.remove(&found.doorbell.id.clone());
         let project = Project::of(&found.doorbell);
-        let mut standing = Standing::default();
-        let is_new = !self.aliases.is_living(&project);
-        for entry in self.entries.values().filter(|entry| !is_new && entry.is_listed()) {
-            let other = &entry.instance.found;
-            if Project::of(&other.doorbell) != project {
-                continue;
-            }
-            // Files are found in any order at the start.
-            if other.modified <= found.modified {
-                entry
-                    .standing
-                    .send_if_modified(|standing| !std::mem::replace(&mut standing.superseded, true));
-            } else {
-                standing.superseded = true;
-            }
-        }
-        reins.standing.send_if_modified(|told| std::mem::replace(told, standing) != standing);
+        let has_others = self.aliases.is_living(&project);
         let instance = Instance {
             generation,
             alias: self.aliases.give(project, generation),
@@ -175,7 +159,27 @@ impl Roster {
         };
         self.tell(HubEvent::InstanceAppeared(instance.clone()));
         let entry = Entry { standing: reins.standing, task, _stop: stop, instance };
-        self.entries.insert(entry.instance.id().clone(), entry);
+        let id = entry.instance.id().clone();
+        self.entries.insert(id.clone(), entry);
+        if has_others {
+            self.supersede(&id);
+        }
+    }
+
+    /// Of one path and name, those that were announced before one that answers have to prove that they live. A later one that
+    /// does not answer takes nobody's place.
+    fn supersede(&self, id: &InstanceId) {
+        let Some(project) = self.entries.get(id).map(|entry| &entry.instance.found.doorbell) else { return };
+        let is_same = |other: &Doorbell| (&other.path, &other.name) == (&project.path, &project.name);
+        let listed = self.entries.values().filter(|entry| entry.is_listed());
+        let all = listed.filter(|entry| is_same(&entry.instance.found.doorbell));
+        let age = |entry: &&Entry| (entry.instance.found.modified, entry.instance.generation);
+        let answers = |entry: &&Entry| entry.instance.state == InstanceState::Active;
+        let Some(newest) = all.clone().filter(answers).map(|entry| age(&entry)).max() else { return };
+        // Files are found in any order at the start.
+        for former in all.filter(|entry| age(entry) < newest) {
+            former.standing.send_if_modified(|standing| !std::mem::replace(&mut standing.superseded, true));
+        }
     }
 
     /// Dev servers were looked at: whose port is listened on now need not wait for its next attempt.
@@ -237,6 +241,7 @@ impl Roster {
         }
         if report.state == InstanceState::Active {
             self.unite(&report.id);
+            self.supersede(&report.id);
         }
     }
 

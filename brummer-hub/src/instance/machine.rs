@@ -137,7 +137,7 @@ pub(super) enum Event {
     Identified(Identity),
     /// Its doorbell was removed (or, `false`, is back).
     Withdrawn(bool),
-    /// A later instance of the same project announced itself.
+    /// A later instance of the same project answers.
     Superseded,
     /// Somebody has begun to listen on its port.
     Listening,

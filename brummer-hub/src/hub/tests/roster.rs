@@ -127,6 +127,9 @@ async fn a_successor_takes_over() {
     let new = later(found("new", "/p", "web"));
     let former = world.begin(&old);
     let successor = world.begin(&new);
+    world.report(&new, &successor, InstanceState::Retrying);
+    assert!(!former.standing.borrow().superseded, "what does not answer takes nobody's place");
+    world.report(&new, &successor, InstanceState::Active);
     assert!(former.standing.borrow().superseded);
     assert!(!successor.standing.borrow().superseded);
     assert_eq!(
@@ -143,7 +146,9 @@ async fn a_successor_takes_over() {
 #[tokio::test]
 async fn the_order_of_finding_does_not_matter() {
     let mut world = World::new();
-    let successor = world.begin(&later(found("new", "/p", "web")));
+    let new = later(found("new", "/p", "web"));
+    let successor = world.begin(&new);
+    world.report(&new, &successor, InstanceState::Active);
     let former = world.begin(&Arc::new(found("old", "/p", "web")));
     let other = world.begin(&Arc::new(found("other", "/q", "web")));
     assert!(former.standing.borrow().superseded);
