@@ -1,15 +1,8 @@
 //! Every environment variable that the command itself reads, but for those that say where clients keep their
-//! configurations (`install/clients.rs`). The directories of doorbell files, `BRUMMER_DATA_DIR` among them, are the
-//! library's matter (`brummer_hub::discovery::Directories`).
+//! configurations (`install/clients.rs`), and whether colours are wanted (`output.rs`). The directories of doorbell files,
+//! `BRUMMER_DATA_DIR` among them, are the library's matter (`brummer_hub::discovery::Directories`).
 
 use std::ffi::OsString;
-
-/// Set and not empty: no colour (<https://no-color.org>).
-pub(crate) const NO_COLOR: &str = "NO_COLOR";
-/// `dumb` means a terminal without colour; on Windows, any other value means one that has it.
-pub(crate) const TERM: &str = "TERM";
-/// Set by Windows Terminal, which understands colour sequences as the old console does not.
-pub(crate) const WT_SESSION: &str = "WT_SESSION";
 
 /// The directory of doorbell files; here only to be written into the configurations of clients.
 pub(crate) const DATA_DIR: &str = "BRUMMER_DATA_DIR";

@@ -80,7 +80,7 @@ pub(crate) fn start(options: &LogOptions) -> anyhow::Result<()> {
         }
         None => {
             let colour = output::colour(&io::stderr());
-            install(builder.with_ansi(colour).with_writer(|| Lines(io::stderr())).finish());
+            install(builder.with_ansi(colour).with_writer(|| Lines(output::stderr())).finish());
         }
     }
     Ok(())

@@ -1,19 +1,27 @@
 //! The only place that prints. Data goes to standard output, everything said to a person to standard error.
 
 use std::{
-    ffi::OsStr,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
 };
 
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use brummer_hub::terminal;
-use colorchoice::ColorChoice;
 
-use crate::env;
+/// Standard output, where colours may be written: a console of Windows is told of them first, or gets them in its own way.
+/// Nothing is taken out.
+pub(crate) fn stdout() -> AutoStream<io::Stdout> {
+    AutoStream::always(io::stdout())
+}
+
+/// Standard error, in the same way.
+pub(crate) fn stderr() -> AutoStream<io::Stderr> {
+    AutoStream::always(io::stderr())
+}
 
 /// Writes data as it is: what comes from elsewhere has been cleaned where it was put together. A reader that has gone away (`brummer-hub list | head -1`) has what it wanted: that is no error.
 pub(crate) fn data(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
@@ -22,7 +30,7 @@ pub(crate) fn data(text: &str) -> io::Result<()> {
 
 /// The same for what never ends: whether somebody still reads.
 pub(crate) fn stream(text: &str) -> io::Result<bool> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         done => done.map(|()| true),
@@ -60,31 +68,15 @@ pub(crate) fn prompt(text: &str) {
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }
 
-/// Whether this stream is a terminal that shows colour, and the user does not mind; `--color` has the last word.
-pub(crate) fn colour(stream: &impl IsTerminal) -> bool {
-    match ColorChoice::global() {
-        ColorChoice::Never => false,
-        ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
-        ColorChoice::Auto => stream.is_terminal() && colour_wanted(env::get, cfg!(windows)),
-    }
-}
-
-fn colour_wanted<V: AsRef<OsStr>>(get: impl Fn(&str) -> Option<V>, windows: bool) -> bool {
-    let dumb = get(env::TERM).map(|term| term.as_ref() == "dumb");
-    match (get(env::NO_COLOR), dumb) {
-        (Some(_), _) | (None, Some(true)) => false,
-        (None, Some(false)) => true,
-        (None, None) => !windows || get(env::WT_SESSION).is_some(),
-    }
+/// Whether colours are wanted there: `--color` has the last word, then `NO_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`, then what
+/// is known of the terminal.
+pub(crate) fn colour(stream: &impl RawStream) -> bool {
+    AutoStream::choice(stream) != ColorChoice::Never
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn wanted(set: &[(&str, &'static str)], windows: bool) -> bool {
-        colour_wanted(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| *value), windows)
-    }
 
     #[test]
     fn a_line_of_the_log_is_one_line_and_moves_no_terminal() {
@@ -94,18 +86,5 @@ mod tests {
         lines.write_all("two\n".as_bytes()).unwrap();
         let expected = "\x1b[33m WARN\x1b[0m one forged\u{fffd}]0;x\u{fffd} \u{fffd}\ntwo\n";
         assert_eq!(String::from_utf8(written).unwrap(), expected);
-    }
-
-    #[test]
-    fn no_color_and_dumb_terminals_are_honoured() {
-        assert!(wanted(&[("TERM", "xterm")], false));
-        assert!(!wanted(&[("TERM", "xterm"), ("NO_COLOR", "1")], false));
-        assert!(!wanted(&[("TERM", "dumb")], false));
-    }
-
-    #[test]
-    fn the_old_windows_console_gets_none() {
-        assert!(!wanted(&[], true));
-        assert!(wanted(&[("WT_SESSION", "x")], true));
     }
 }

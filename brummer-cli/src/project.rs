@@ -22,8 +22,8 @@ use crate::{
 pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     let mut signals = Signals::listen()?;
     let console = ConsoleOptions {
-        output: Box::new(io::stdout()),
-        notes: Box::new(io::stderr()),
+        output: Box::new(output::stdout()),
+        notes: Box::new(output::stderr()),
         colour: output::colour(&io::stdout()),
     };
     let guard = vec![OsString::from(args::GUARD)];

@@ -9,8 +9,7 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
-    env,
-    fs::{self, File},
+    env, fs,
     io::{self, Read, Write},
     net::IpAddr,
     path::{self, Path, PathBuf},
@@ -341,7 +340,7 @@ fn write_new(draft: &Path, contents: &[u8]) -> io::Result<()> {
 
 #[cfg(unix)]
 fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    fs::File::open(directory)?.sync_all()
 }
 
 /// Windows has no way to do this, and writes its directories in order.

@@ -48,6 +48,10 @@ fn command(home: &Home, arguments: &[&str]) -> Command {
             command.env(key, value);
         }
     }
+    // Where these are set, what is printed has colours, or none.
+    for variable in ["CI", "CLICOLOR", "CLICOLOR_FORCE", "NO_COLOR"] {
+        command.env_remove(variable);
+    }
     command.args(arguments).arg("--data-dir").arg(home.data()).current_dir(home.project("here"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     #[cfg(unix)]

@@ -51,6 +51,39 @@ async fn the_list_shows_what_the_hub_lists() {
     assert!(!ended.stdout.contains('\x1b'), "no colour where there is no terminal: {ended:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn colours_are_for_terminals_that_show_them_and_people_who_want_them() {
+    use crate::support::Pty;
+
+    let home = Home::new();
+    let fake = Fake::start(Behaviour::default()).await;
+    home.announce("web", fake.port);
+    let list = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = command(&home, &[&["list"], arguments].concat());
+        command.envs(variables.iter().copied());
+        command
+    };
+    for (is_coloured, arguments, variables) in [
+        (true, &[][..], &[][..]),
+        (false, &[], &[("NO_COLOR", "1")]),
+        (true, &[], &[("NO_COLOR", "")]),
+        (true, &["--color", "always"], &[("NO_COLOR", "1")]),
+        (false, &["--color", "never"], &[("CLICOLOR_FORCE", "1")]),
+        (false, &[], &[("CLICOLOR", "0")]),
+        (false, &[], &[("TERM", "dumb")]),
+    ] {
+        let (code, shown) = Pty::start(list(arguments, variables), 100, 20).end().await;
+        assert_eq!(code, Some(0), "{shown}");
+        assert_eq!(shown.contains("\x1b["), is_coloured, "{arguments:?} {variables:?}: {shown:?}");
+    }
+    for (is_coloured, variables) in [(false, &[][..]), (true, &[("CLICOLOR_FORCE", "1")])] {
+        let output = list(&[], variables).output().await.unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(shown.contains("\x1b["), is_coloured, "without a terminal, {variables:?}: {shown:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_reader_that_goes_away_is_no_error() {
     let home = Home::new();

@@ -36,7 +36,10 @@ impl Pty {
         let end = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         tcsetwinsize(&end, Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
         let stdio = || Stdio::from(OwnedFd::from(end.try_clone().unwrap()));
-        command.stdin(stdio()).stdout(stdio()).stderr(stdio()).env("TERM", "xterm-256color");
+        command.stdin(stdio()).stdout(stdio()).stderr(stdio());
+        if command.as_std().get_envs().all(|(name, _)| name != "TERM") {
+            command.env("TERM", "xterm-256color");
+        }
         let child = command.kill_on_drop(true).spawn().unwrap();
         // The command's own copies are the last ones, so that its end is the terminal's.
         drop((command, end));
