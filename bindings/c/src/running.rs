@@ -5,6 +5,7 @@
 //! threads and waits for them.
 
 use std::{
+    io,
     pin::pin,
     process,
     sync::Arc,
@@ -15,7 +16,7 @@ use std::{
 
 use engine::{Hub, HubConfig, StatusCode};
 use tokio::{
-    runtime::{Builder, Handle},
+    runtime::{Builder, Handle, Runtime},
     sync::{mpsc, oneshot},
     time::timeout,
 };
@@ -32,7 +33,16 @@ use crate::{
 const JOBS: usize = 64;
 
 /// How long the end of the runtime waits for files that are being read or written.
-const LAST_FILES: Duration = Duration::from_secs(1);
+pub(crate) const LAST_FILES: Duration = Duration::from_secs(1);
+
+/// What tasks run on: one thread, and those that files are read and written on.
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .thread_name("brummer-files")
+        .on_thread_start(signals::leave_to_program)
+        .build()
+}
 
 /// Whether this thread may wait for the hub.
 pub(crate) fn may_wait() -> Result<(), Failure> {
@@ -62,11 +72,7 @@ impl Running {
     /// Starts the threads and the hub.
     pub(crate) fn start(config: HubConfig) -> Result<Arc<Self>, Failure> {
         may_wait()?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .thread_name("brummer-files")
-            .on_thread_start(signals::leave_to_program)
-            .build()?;
+        let runtime = runtime()?;
         let (handle, end) = (runtime.handle().clone(), CancellationToken::new());
         // Until everything has started.
         let undo = end.clone().drop_guard();

@@ -18,10 +18,7 @@ use engine::{
     stdio_instance::{PlainCommand, ProgramReport, Sharing, StdioOptions},
 };
 use serde::de::DeserializeOwned;
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::watch,
-};
+use tokio::{runtime::Runtime, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -31,7 +28,7 @@ use crate::{
         text,
     },
     hub::directories,
-    running::may_wait,
+    running::{LAST_FILES, may_wait, runtime},
     signals,
     status::bh_status,
     string::{bh_string, give_string},
@@ -39,9 +36,6 @@ use crate::{
 
 /// As `idle_ms`: a process is kept for ever.
 const FOR_EVER: i64 = -1;
-
-/// How long the end of the runtime waits for files that are being read or written.
-const LAST_FILES: Duration = Duration::from_secs(1);
 
 /// A stdio server that is an instance, until bh_stdio_instance_stop().
 #[derive(Debug)]
@@ -181,11 +175,7 @@ impl Shared {
         announced: InstanceServerBuilder,
     ) -> Result<Self, Failure> {
         may_wait()?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .thread_name("brummer-files")
-            .on_thread_start(signals::leave_to_program)
-            .build()?;
+        let runtime = runtime()?;
         let instance = runtime.block_on(StdioInstance::start(command, options, announced));
         let instance = instance.map_err(|error| told(&error))?;
         let (server, end) = (instance.server(), CancellationToken::new());

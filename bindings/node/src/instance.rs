@@ -3,13 +3,10 @@
 //! Which of them answers is decided in JavaScript: each request crosses as a [`NativeCall`](crate::instance_call) with
 //! what it asks for.
 
-use std::time::Duration;
-
 use brummer_hub::{
     InstanceServer,
-    doorbell::Secret,
     serve::{
-        Announcement, Offer, ServeError, ServerHandle,
+        Offer, ServerHandle,
         sdk::rmcp::model::{
             CallToolResult, GetPromptResult, Prompt, ReadResourceResult, Resource, ResourceTemplate, Tool,
         },
@@ -17,27 +14,15 @@ use brummer_hub::{
 };
 use napi_derive::napi;
 use serde::Deserialize;
-use serde_json::json;
-use tokio::sync::{
-    mpsc::{self, error::TrySendError},
-    watch,
-};
 
 use crate::{
-    emit::{Callback, code, failure, thrown},
-    hub::emitter,
+    emit::{Callback, code, thrown},
     instance_call::{CallCallback, Calls, Request},
     options::{self, Announced, LimitOptions},
-    runtime::runtime,
+    serving::Serving,
 };
 
 type Result<T> = std::result::Result<T, napi::Error<String>>;
-
-/// What may be done with a running server. More than one at a time is never waited for.
-const ORDERS: usize = 1;
-
-/// How long a process that ends waits for its announcement to be taken back: a few file operations.
-const END: Duration = Duration::from_secs(1);
 
 /// What is offered.
 #[derive(Deserialize)]
@@ -74,25 +59,7 @@ const fn yes() -> bool {
 #[napi]
 pub struct NativeInstance {
     calls: Calls,
-    /// Without it the server ends at once.
-    orders: Option<mpsc::Sender<Order>>,
-    running: watch::Receiver<Option<Running>>,
-    /// Closed when the server has ended.
-    ended: std::sync::mpsc::Receiver<()>,
-}
-
-#[derive(Clone)]
-struct Running {
-    id: String,
-    port: u16,
-    url: String,
-    token: Option<Secret>,
-    handle: ServerHandle,
-    announcement: watch::Receiver<Announcement>,
-}
-
-enum Order {
-    Close(crate::emit::Emitter),
+    serving: Serving<ServerHandle>,
 }
 
 #[napi]
@@ -105,71 +72,23 @@ impl NativeInstance {
     pub fn start(options: String, calls: CallCallback<'_>, callback: Callback<'_>) -> Result<Self> {
         let options: InstanceOptions = options::read(&options)?;
         let calls = Calls::new(&calls).map_err(|error| thrown(code::INVALID_ARGUMENT, error))?;
-        let emitter = emitter(&callback)?;
-        let announced = options.announced;
-        let mut builder = InstanceServer::builder().port(announced.port).limits(options.limits.into());
+        let mut builder = options::announcing(options.announced.into_options()?)
+            .limits(options.limits.into())
+            .offer(offer(options.offered, &calls));
         if let Some(instructions) = options.instructions {
             builder = builder.instructions(instructions);
         }
         if !options.token {
             builder = builder.without_token();
         }
-        let announced = announced.into_options()?;
-        if let Some(id) = announced.id {
-            builder = builder.id(id);
-        }
-        if let Some(path) = announced.path {
-            builder = builder.path(path);
-        }
-        if let Some(name) = announced.name {
-            builder = builder.name(name);
-        }
-        if let Some(version) = announced.version {
-            builder = builder.version(version);
-        }
-        builder = builder
-            .labels(announced.labels)
-            .directories(announced.directories)
-            .offer(offer(options.offered, &calls));
-        let (orders, mut inbox) = mpsc::channel(ORDERS);
-        let (started, running) = watch::channel(None);
-        let (ends, ended) = std::sync::mpsc::sync_channel(0);
-        runtime().spawn(async move {
-            // Dropped after the server.
-            let _ends = ends;
-            let server = match builder.start().await {
-                Ok(server) => server,
-                Err(error) => return emitter.call("error", told(&error)),
-            };
-            started.send_replace(Some(Running {
-                id: server.id().to_string(),
-                port: server.port(),
-                url: server.url(),
-                token: server.token().cloned(),
-                handle: server.handle(),
-                announcement: server.announcement(),
-            }));
-            emitter.call("done", "");
-            // Without an order the server is dropped, which ends it at once.
-            if let Some(Order::Close(emitter)) = inbox.recv().await {
-                server.shutdown().await;
-                emitter.call("done", "");
-            }
-        });
-        Ok(Self { calls, orders: Some(orders), running, ended })
+        let serving = Serving::start(builder.start(), InstanceServer::handle, &callback)?;
+        Ok(Self { calls, serving })
     }
 
     /// What is known of the running server, as JSON.
     #[napi(catch_unwind)]
     pub fn state(&self) -> String {
-        let Some(running) = self.running.borrow().clone() else { return "null".to_owned() };
-        let file = match &*running.announcement.borrow() {
-            Announcement::Announced(file) => Some(file.display().to_string()),
-            _ => None,
-        };
-        let token = running.token.as_ref().map(Secret::expose);
-        json!({ "id": running.id, "port": running.port, "url": running.url, "token": token, "file": file })
-            .to_string()
+        self.serving.state()
     }
 
     /// Replaces what is offered, and tells the clients which lists have changed.
@@ -179,8 +98,8 @@ impl NativeInstance {
     #[napi(catch_unwind)]
     pub fn update(&self, offered: String) -> Result<()> {
         let new = offer(options::read(&offered)?, &self.calls);
-        if let Some(running) = self.running.borrow().as_ref() {
-            running.handle.update(|offer| *offer = new);
+        if let Some(handle) = self.serving.own() {
+            handle.update(|offer| *offer = new);
         }
         Ok(())
     }
@@ -188,8 +107,8 @@ impl NativeInstance {
     /// Tells those who subscribed to a resource that it has changed.
     #[napi(catch_unwind)]
     pub fn resource_updated(&self, uri: String) {
-        if let Some(running) = self.running.borrow().as_ref() {
-            running.handle.resource_updated(uri);
+        if let Some(handle) = self.serving.own() {
+            handle.resource_updated(uri);
         }
     }
 
@@ -198,32 +117,14 @@ impl NativeInstance {
     /// # Errors
     /// When the callback cannot be called.
     #[napi(catch_unwind)]
-    pub fn close(&self, callback: Callback<'_>) -> Result<()> {
-        let emitter = emitter(&callback)?;
-        let sent = match &self.orders {
-            Some(orders) => orders.try_send(Order::Close(emitter)).map_err(TrySendError::into_inner),
-            None => Err(Order::Close(emitter)),
-        };
-        if let Err(Order::Close(emitter)) = sent {
-            // It is closing, or has ended.
-            emitter.call("done", "");
-        }
-        Ok(())
+    pub fn close(&mut self, callback: Callback<'_>) -> Result<()> {
+        self.serving.close(&callback)
     }
 
     /// Ends it at once, and waits until its announcement is taken back: for a process that is about to end.
     #[napi(catch_unwind)]
     pub fn end(&mut self) {
-        self.orders = None;
-        // Nothing is ever sent: an error says that it has ended, or has not in time.
-        let _ = self.ended.recv_timeout(END);
-    }
-}
-
-fn told(error: &ServeError) -> String {
-    match error {
-        ServeError::Announce(_) => failure(code::INVALID_ARGUMENT, error),
-        _ => failure(code::IO, error),
+        self.serving.end();
     }
 }
 

@@ -25,5 +25,6 @@ mod log;
 mod options;
 mod registration;
 mod runtime;
+mod serving;
 mod session;
 mod stdio_instance;

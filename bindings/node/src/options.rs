@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use brummer_hub::{
-    HubConfig,
+    HubConfig, InstanceServer,
     discovery::Directories,
     doorbell::{InstanceId, Secret},
     registration::RegistrationOptions,
-    serve::ServerLimits,
+    serve::{InstanceServerBuilder, ServerLimits},
     session::{SessionConfig, ToolsMode},
 };
 use serde::Deserialize;
@@ -129,13 +129,13 @@ fn secret(option: &str, text: &str) -> Result<Secret> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Announced {
     /// 0 for a server that has yet to choose one.
-    pub(crate) port: u16,
+    port: u16,
     id: Option<String>,
     pid: Option<u32>,
     path: Option<PathBuf>,
-    pub(crate) name: Option<String>,
+    name: Option<String>,
     endpoint: Option<String>,
-    pub(crate) version: Option<String>,
+    version: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     token: Option<String>,
@@ -163,4 +163,25 @@ impl Announced {
         options.directories = directories(self.data_dir);
         Ok(options)
     }
+}
+
+/// An instance that is announced so.
+pub(crate) fn announcing(announced: RegistrationOptions) -> InstanceServerBuilder {
+    let mut builder = InstanceServer::builder()
+        .port(announced.port)
+        .labels(announced.labels)
+        .directories(announced.directories);
+    if let Some(id) = announced.id {
+        builder = builder.id(id);
+    }
+    if let Some(path) = announced.path {
+        builder = builder.path(path);
+    }
+    if let Some(name) = announced.name {
+        builder = builder.name(name);
+    }
+    if let Some(version) = announced.version {
+        builder = builder.version(version);
+    }
+    builder
 }
