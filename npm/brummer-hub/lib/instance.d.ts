@@ -1,3 +1,5 @@
+import { Served, type ServedOptions } from "./served.js";
+
 /** What a handler gets beside its arguments. */
 export interface HandlerContext {
   /** Aborted when the client cancels the request or goes away, or the server ends. */
@@ -101,19 +103,11 @@ export interface Offer {
 }
 
 /** An instance to serve. */
-export interface ServeInstanceOptions extends Offer {
-  /** The port on 127.0.0.1; any free one unless given. */
-  port?: number;
+export interface ServeInstanceOptions extends Offer, ServedOptions {
   /** What people call it; `name` of `package.json`, or the directory's name, unless given. */
   name?: string;
   /** The project directory; the working directory unless given. */
   path?: string | URL;
-  /** Id; a random UUID unless given. */
-  id?: string;
-  /** Version of the program. */
-  version?: string;
-  /** Labels, for people. */
-  labels?: Record<string, string>;
   /**
    * Whether requests must carry a token, which hubs read from the announcement; `true` unless given. With `false`, every
    * program of every user of this machine can call what is offered.
@@ -121,8 +115,6 @@ export interface ServeInstanceOptions extends Offer {
   token?: boolean;
   /** What a model should know of the tools as a whole. */
   instructions?: string;
-  /** Where to announce; where this user's hubs look unless given. */
-  dataDir?: string | URL;
   /** The largest message that is taken from a client, in bytes; 16 MiB. */
   maxBodyBytes?: number;
   /** Requests that are served at a time, open streams included; 256. More are answered with HTTP status 503. */
@@ -136,32 +128,12 @@ export interface ServeInstanceOptions extends Offer {
 }
 
 /** A running instance. */
-export declare class InstanceServer {
+export declare class InstanceServer extends Served {
   private constructor();
-  /** Its id. */
-  readonly id: string;
-  /** The port on 127.0.0.1. */
-  readonly port: number;
-  /** URL of its MCP endpoint. */
-  readonly url: string;
-  /** What a client without a hub sends as `Authorization: Bearer`; `null` for a server without a token. */
-  readonly token: string | null;
-  /** The file that hubs read; `null` when it could not be written, and after `close()`. */
-  readonly file: string | null;
-  /** Whether it was closed. */
-  readonly closed: boolean;
   /** Replaces all that it offers. Clients are told which lists have changed. */
   update(offer: Offer): void;
   /** Tells the clients that subscribed to it that a resource has changed. */
   resourceUpdated(uri: string): void;
-  /** Keeps the event loop alive until the server is closed, or `unref()`. */
-  ref(): this;
-  /** Undoes `ref()`. */
-  unref(): this;
-  /** Takes the announcement back, lets requests finish within `grace`, and ends. Any number of times. */
-  close(): Promise<void>;
-  /** The same as {@link InstanceServer.close}, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**

@@ -2,20 +2,11 @@
 // An instance whose tools, resources and prompts are functions of the program.
 const alive = require("./alive.js");
 const check = require("./check.js");
-const ending = require("./ending.js");
-const { fromText, invalid, json, translated } = require("./errors.js");
+const { invalid, json, translated } = require("./errors.js");
 const { native } = require("./native.js");
 const results = require("./results.js");
+const { ANNOUNCED, Served, started } = require("./served.js");
 
-const ANNOUNCED = {
-  port: "port or 0",
-  name: "string",
-  path: "path",
-  id: "string",
-  version: "string",
-  labels: "labels",
-  dataDir: "path",
-};
 const OFFERED = {
   tools: "list",
   resources: "list",
@@ -143,43 +134,15 @@ function contextOf(call, signal) {
   };
 }
 
-class InstanceServer {
+class InstanceServer extends Served {
   #native;
   #calls;
-  #state;
-  #closing;
-  #reference = new alive.Reference(this);
 
   /** Use `serveInstance`. */
-  constructor(started, calls) {
-    this.#native = started;
+  constructor(native, calls) {
+    super(native);
+    this.#native = native;
     this.#calls = calls;
-    this.#state = JSON.parse(started.state());
-    ending.add(this, () => started.end());
-  }
-
-  get id() {
-    return this.#state.id;
-  }
-
-  get port() {
-    return this.#state.port;
-  }
-
-  get url() {
-    return this.#state.url;
-  }
-
-  get token() {
-    return this.#state.token;
-  }
-
-  get file() {
-    return this.closed ? null : JSON.parse(this.#native.state()).file;
-  }
-
-  get closed() {
-    return this.#closing !== undefined;
   }
 
   update(offered) {
@@ -192,31 +155,6 @@ class InstanceServer {
   resourceUpdated(uri) {
     this.#native.resourceUpdated(check.string(uri, "uri"));
   }
-
-  ref() {
-    if (!this.#closing) this.#reference.set(true);
-    return this;
-  }
-
-  unref() {
-    this.#reference.set(false);
-    return this;
-  }
-
-  close() {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close() {
-    await alive.once(this, (callback) => this.#native.close(callback));
-    ending.remove(this);
-    this.#reference.set(false);
-  }
-
-  [Symbol.asyncDispose ?? Symbol.for("Symbol.asyncDispose")]() {
-    return this.close();
-  }
 }
 
 async function serveInstance(options) {
@@ -228,13 +166,9 @@ async function serveInstance(options) {
   const { instructions, token } = checked;
   const crossing = { announced, token, instructions, limits, offered: offer.definitions };
   const text = json(crossing, "the offer");
-  let started;
-  const [kind, answer] = await alive.once(calls, (callback) => {
-    const hear = (number, call) => calls.hear(number, call);
-    started = translated(() => native().NativeInstance.start(text, hear, callback));
-  });
-  if (kind === "error") throw fromText(answer);
-  return new InstanceServer(started, calls);
+  const hear = (number, call) => calls.hear(number, call);
+  const server = await started(calls, (callback) => native().NativeInstance.start(text, hear, callback));
+  return new InstanceServer(server, calls);
 }
 
 module.exports = { InstanceServer, serveInstance };

@@ -1,5 +1,7 @@
+import { Served, type ServedOptions } from "./served.js";
+
 /** A server that speaks only stdio, and how it is announced. */
-export interface ServeStdioOptions {
+export interface ServeStdioOptions extends ServedOptions {
   /** The program: looked for in `PATH` unless it has a path in it. It has the environment of this process. */
   command: string;
   /** What it is given. */
@@ -10,20 +12,10 @@ export interface ServeStdioOptions {
   idle?: number;
   /** The file in which it is kept what the server offers, so that it is listed before the server runs; nowhere unless given. */
   inventory?: string | URL;
-  /** The port on 127.0.0.1; any free one unless given. */
-  port?: number;
   /** What people call it; the program's name unless given. */
   name?: string;
   /** Where it is started, and the project that it belongs to; the working directory unless given. */
   path?: string | URL;
-  /** Id; a random UUID unless given. */
-  id?: string;
-  /** Version of the program. */
-  version?: string;
-  /** Labels, for people. */
-  labels?: Record<string, string>;
-  /** Where to announce; where this user's hubs look unless given. */
-  dataDir?: string | URL;
 }
 
 /** What is known of the processes of a stdio server. */
@@ -49,30 +41,10 @@ export interface StdioReport {
 }
 
 /** A stdio server that is an instance. */
-export declare class StdioInstance {
+export declare class StdioInstance extends Served {
   private constructor();
-  /** Its id. */
-  readonly id: string;
-  /** The port on 127.0.0.1. */
-  readonly port: number;
-  /** URL of its MCP endpoint. */
-  readonly url: string;
-  /** What a client without a hub sends as `Authorization: Bearer`. */
-  readonly token: string | null;
-  /** The file that hubs read; `null` when it could not be written, and after `close()`. */
-  readonly file: string | null;
-  /** Whether it was closed. */
-  readonly closed: boolean;
   /** What is known of its processes now. */
   report(): StdioReport;
-  /** Keeps the event loop alive until it is closed, or `unref()`. */
-  ref(): this;
-  /** Undoes `ref()`. */
-  unref(): this;
-  /** Takes the announcement back, lets requests finish, and ends its processes. Any number of times. */
-  close(): Promise<void>;
-  /** The same as {@link StdioInstance.close}, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
