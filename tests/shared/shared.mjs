@@ -1,22 +1,22 @@
 // Real stdio servers, each shared by three hubs at once: many calls, no answer mixed up, one process each; then kills, each with its
 // stated outcome, and nothing left behind. `cargo xtask shared` installs what it needs and starts it.
 // Arguments: the number of calls that each hub sends to each server.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { execFileSync } from 'node:child_process';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
+import { within } from '../node/api/support.mjs';
+import { Hub } from '../node/hub.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const binary = process.env.BRUMMER_HUB_BINARY;
 const CALLS = Number(process.argv[2] ?? 500);
 const HUBS = 3;
 const IN_FLIGHT = 16;
-const PATIENCE_MS = 120_000;
 
 const work = mkdtempSync(join(tmpdir(), 'brummer-shared-'));
 const data = join(work, 'data');
@@ -94,59 +94,23 @@ if (chromium) {
   console.log('without Chromium: neither chrome-devtools-mcp nor @playwright/mcp');
 }
 
-const within = (what, promise) => {
-  let timer;
-  const late = new Promise((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${typeof what === 'function' ? what() : what}: nothing within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-};
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const environment = { ...process.env, BRUMMER_DATA_DIR: data, MEMORY_FILE_PATH: join(work, 'memory.jsonl') };
 
-class Hub {
+class SharingHub extends Hub {
   constructor(number) {
+    super(`hub ${number}`, ['--tools', 'all'], { env: environment, cwd: work });
     this.number = number;
-    this.waiting = new Map();
-    this.next = 0;
-    this.child = spawn(binary, ['--mcp', '--tools', 'all'], { env: environment, cwd: work, stdio: ['pipe', 'pipe', 'inherit'] });
-    this.ended = new Promise((resolve) => this.child.once('exit', resolve));
-    createInterface({ input: this.child.stdout }).on('line', (line) => {
-      const message = JSON.parse(line);
-      if (message.method === 'notifications/progress') this.progress?.();
-      if (message.method !== undefined) return;
-      const resolve = this.waiting.get(message.id);
-      assert.ok(resolve, `hub ${this.number} got an answer that it did not ask for: ${line.slice(0, 200)}`);
-      this.waiting.delete(message.id);
-      resolve(message);
-    });
   }
 
-  send(message) {
-    this.child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
-  }
-
-  ask(method, params) {
-    const id = (this.next += 1);
-    const answer = new Promise((resolve) => this.waiting.set(id, resolve));
-    this.send({ id, method, params });
-    return within(`${method} of hub ${this.number}`, answer);
-  }
-
-  call(name, args) {
-    return this.ask('tools/call', { name, arguments: args });
+  hear({ method }) {
+    if (method === 'notifications/progress') this.progress?.();
   }
 
   /** A call that takes longer than the test; `running` is when the server has told of progress. */
   start(name) {
-    const running = within(`progress at hub ${this.number}`, new Promise((resolve) => (this.progress = resolve)));
+    const running = within(new Promise((resolve) => (this.progress = resolve)), `progress at ${this.name}`);
     const params = { name: `${name}__trigger-long-running-operation`, arguments: { duration: 600, steps: 6000 } };
     return { running, answer: this.ask('tools/call', { ...params, _meta: { progressToken: 'same' } }) };
-  }
-
-  async open() {
-    await this.ask('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'shared', version: '1' } });
-    this.send({ method: 'notifications/initialized' });
   }
 
   async health() {
@@ -155,29 +119,26 @@ class Hub {
   }
 
   async healthUntil(what, wanted) {
-    return within(
-      () => `${what}; there are ${this.last}`,
-      (async () => {
-        for (;;) {
-          const health = await this.health();
-          if (wanted(health)) return health;
-          this.last = Object.values(health).map((it) => `${it.alias} ${it.state} ${it.last_error ?? ''}`);
-          await pause(50);
-        }
-      })(),
-    );
+    const look = async () => {
+      for (;;) {
+        const health = await this.health();
+        if (wanted(health)) return health;
+        this.last = Object.values(health).map((it) => `${it.alias} ${it.state} ${it.last_error ?? ''}`);
+        await pause(50);
+      }
+    };
+    return within(look(), () => `${what}; there are ${this.last}`);
   }
 }
 
 const text = (message) => message.result?.content?.map((part) => part.text).join('\n') ?? JSON.stringify(message);
 const isAlive = (pid) => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-const gone = (pid) =>
-  within(
-    `process ${pid} ends`,
-    (async () => {
-      while (isAlive(pid)) await pause(20);
-    })(),
-  );
+const gone = (pid) => {
+  const look = async () => {
+    while (isAlive(pid)) await pause(20);
+  };
+  return within(look(), `the end of process ${pid}`);
+};
 const resident = (pid) => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 
 const registered = Object.entries(servers).map(([name, { command }]) => {
@@ -188,7 +149,7 @@ const registered = Object.entries(servers).map(([name, { command }]) => {
 process.on('exit', () => {
   for (const { child } of registered) child.kill('SIGKILL');
 });
-const hubs = Array.from({ length: HUBS }, (_unused, number) => new Hub(number));
+const hubs = Array.from({ length: HUBS }, (_unused, number) => new SharingHub(number));
 const names = Object.keys(servers);
 try {
   await Promise.all(hubs.map((hub) => hub.open()));
@@ -265,7 +226,7 @@ try {
   );
 
   // The server, in calls of all hubs.
-  const [victim] = names.filter((name) => name === 'everything');
+  const victim = 'everything';
   const slow = hubs.map((hub) => hub.start(victim));
   await Promise.all(slow.map(({ running }) => running));
   process.kill(health[victim].program.processes[0].pid, 'SIGKILL');
@@ -297,10 +258,10 @@ try {
   console.log('register killed: the server ends, and leaves the list');
 
   for (const { child } of registered) child.kill('SIGTERM');
-  for (const { name, ended } of registered) await within(`${name} ends`, ended);
+  for (const { name, ended } of registered) await within(ended, `the end of ${name}`);
   for (const pid of pids) await gone(pid);
   for (const hub of hubs.slice(0, 2)) hub.child.stdin.end();
-  for (const hub of hubs) await within('the hub ends', hub.ended);
+  for (const hub of hubs) await within(hub.ended, `the end of ${hub.name}`);
   console.log('told to end: nothing is left');
 } finally {
   for (const { child } of registered) child.kill('SIGKILL');

@@ -4,14 +4,13 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import assert from 'node:assert/strict';
+import { within } from '../node/api/support.mjs';
+import { Hub } from '../node/hub.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const binary = process.env.BRUMMER_HUB_BINARY;
-const PATIENCE_MS = 180_000;
 const bin = (name) => join(here, 'node_modules/.bin', name);
 const page = '<!doctype html><title>it</title><script type="module">console.log(1)</script>';
 
@@ -93,62 +92,29 @@ const tools = {
   },
 };
 
-const within = (what, promise) => {
-  const stop = new AbortController();
-  const late = pause(PATIENCE_MS, undefined, { signal: stop.signal }).then(() => {
-    throw new Error(`${what}: nothing within ${PATIENCE_MS} ms`);
-  });
-  late.catch(() => {});
-  return Promise.race([promise, late]).finally(() => stop.abort());
-};
-
-class Hub {
-  constructor(project, environment) {
-    this.waiting = new Map();
-    this.next = 0;
-    this.child = spawn(binary, ['--mcp', '--no-auto-connect', '--sources', 'all'], { env: environment, cwd: project, stdio: ['pipe', 'pipe', 'inherit'] });
-    this.ended = new Promise((resolve) => this.child.once('exit', resolve));
-    createInterface({ input: this.child.stdout }).on('line', (line) => {
-      const message = JSON.parse(line);
-      if (message.method === 'notifications/resources/updated') this.changed?.();
-      if (message.method !== undefined) return;
-      this.waiting.get(message.id)(message);
-      this.waiting.delete(message.id);
-    });
-  }
-
-  send(message) {
-    this.child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
-  }
-
-  ask(method, params) {
-    const id = (this.next += 1);
-    const answer = new Promise((resolve) => this.waiting.set(id, resolve));
-    this.send({ id, method, params });
-    return within(method, answer);
+class ListeningHub extends Hub {
+  hear({ method }) {
+    if (method === 'notifications/resources/updated') this.changed?.();
   }
 
   async open() {
-    await this.ask('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'sources', version: '1' } });
-    this.send({ method: 'notifications/initialized' });
+    await super.open();
     await this.ask('resources/subscribe', { uri: 'brummer://instances' });
   }
 
   /** Waits until the list is as wanted; the moment of the announcement that led to it. */
   until(what, wanted) {
-    return within(
-      what,
-      (async () => {
-        for (;;) {
-          const told = new Promise((resolve) => (this.changed = () => resolve(performance.now())));
-          const { result } = await this.ask('resources/read', { uri: 'brummer://instances' });
-          const list = JSON.parse(result.contents[0].text);
-          const found = wanted(list);
-          if (found) return { found, at: this.at ?? performance.now() };
-          this.at = await told;
-        }
-      })(),
-    );
+    const look = async () => {
+      for (;;) {
+        const told = new Promise((resolve) => (this.changed = () => resolve(performance.now())));
+        const { result } = await this.ask('resources/read', { uri: 'brummer://instances' });
+        const list = JSON.parse(result.contents[0].text);
+        const found = wanted(list);
+        if (found) return { found, at: this.at ?? performance.now() };
+        this.at = await told;
+      }
+    };
+    return within(look(), what);
   }
 }
 
@@ -205,7 +171,7 @@ async function run(name) {
   }
   symlinkSync(join(here, 'node_modules'), join(project, 'node_modules'));
   const environment = { PATH: `${here}node_modules/node/bin:${process.env.PATH}`, HOME: home, TMPDIR: work, CI: '1' };
-  const hub = new Hub(project, environment);
+  const hub = new ListeningHub('the hub', ['--no-auto-connect', '--sources', 'all'], { env: environment, cwd: project });
   await hub.open();
   const before = listening();
   const output = [];
@@ -226,11 +192,11 @@ async function run(name) {
       const active = await hub.until('its MCP server is active', ({ instances }) => instances.find((it) => it.port === port && it.state === 'active'));
       row.active = active.at - since;
       const of = { instance_id: active.found.id };
-      const listed = await hub.ask('tools/call', { name: 'instances_tools', arguments: of });
+      const listed = await hub.call('instances_tools', of);
       const all = listed.result.structuredContent.instances?.[0]?.tools ?? listed.result.structuredContent.tools;
       row.tools = all.length;
       const plain = all.find((it) => !(it.inputSchema?.required?.length > 0)) ?? all[0];
-      const called = await hub.ask('tools/call', { name: 'instances_call', arguments: { ...of, tool: plain.name, arguments: {} } });
+      const called = await hub.call('instances_call', { ...of, tool: plain.name, arguments: {} });
       // Whoever misses an argument has been called all the same.
       assert.ok(called.result || called.error.code === -32602, `${plain.name}: ${JSON.stringify(called)}`);
       row.called = `${plain.name}${called.error || called.result.isError ? ', which wants arguments' : ''}`;

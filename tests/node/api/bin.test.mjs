@@ -35,7 +35,7 @@ for (const [name, node, args] of ways) {
   });
 
   test(`${name}: a client's session, and its end with stdin`, async (t) => {
-    const dataDir = directory(t);
+    const dataDir = directory();
     const server = await serveInstance({ name: "shop", dataDir, tools: { echo: (values) => values } });
     t.after(() => server.close());
     const transport = new StdioClientTransport({
@@ -60,8 +60,8 @@ for (const [name, node, args] of ways) {
 
   test(`${name}: a signal ends all of it`, { skip: windows }, async (t) => {
     for (const signal of ["SIGTERM", "SIGINT"]) {
-      const direct = run(t, candidates("executable")[0], ["--mcp"], await quiet(t));
-      const through = run(t, node, [...args, "--mcp"], await quiet(t));
+      const direct = run(t, candidates("executable")[0], ["--mcp"], await quiet());
+      const through = run(t, node, [...args, "--mcp"], await quiet());
       const outcomes = [];
       for (const { child, line, end } of [direct, through]) {
         child.stdin.write('{"jsonrpc":"2.0","id":1,"method":"ping"}\n');
@@ -92,13 +92,13 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 for (const [name, node, args] of ways) {
   test(`${name}: one Ctrl-C in a terminal ends a run with its grace`, { skip: windows }, async (t) => {
-    const project = directory(t);
+    const project = directory();
     const tidy = `process.on("SIGTERM", () => setTimeout(() => { console.log("tidied", "up"); process.exit(); }, 700));
       console.log("the script is", "up"); setInterval(() => {}, 1e6);`;
     writeFileSync(path.join(project, "tidy.js"), tidy);
     writeFileSync(path.join(project, "package.json"), JSON.stringify({ scripts: { dev: "node tidy.js" } }));
     const command = [node, ...args, "run", "dev", "--dir", project, "--port", "0"];
-    const running = run(t, "python3", ["-c", PTY, ...command], await quiet(t));
+    const running = run(t, "python3", ["-c", PTY, ...command], await quiet());
     const said = (await running.rest()).join("\n");
     const { code, stderr } = await running.end();
     assert.match(said, /tidied up/, stderr);
@@ -107,7 +107,7 @@ for (const [name, node, args] of ways) {
 }
 
 test("an executable that cannot be run is an error, not an abort", { skip: windows }, async (t) => {
-  const broken = path.join(directory(t), "brummer-hub");
+  const broken = path.join(directory(), "brummer-hub");
   for (const contents of ["", "no program", "#!/no/such/interpreter\n", Buffer.from("7f454c46020101000000000000000000ff", "hex")]) {
     writeFileSync(broken, contents);
     chmodSync(broken, 0o755);
@@ -121,12 +121,12 @@ test("an executable that cannot be run is an error, not an abort", { skip: windo
   }
 });
 
-async function quiet(t) {
-  return { ...process.env, BRUMMER_DATA_DIR: directory(t) };
+async function quiet() {
+  return { ...process.env, BRUMMER_DATA_DIR: directory() };
 }
 
 test("a missing executable is explained", async (t) => {
-  const missing = path.join(directory(t), "nothing");
+  const missing = path.join(directory(), "nothing");
   const running = run(t, process.execPath, [bin], { ...process.env, BRUMMER_HUB_BINARY: missing });
   const { code, stderr } = await running.end();
   assert.equal(code, 1);

@@ -11,7 +11,7 @@ const modules = path.join(root, "tests/node/node_modules");
 
 /** A project with the examples and what they import. */
 function project(t) {
-  const folder = directory(t);
+  const folder = directory();
   for (const file of readdirSync(examples)) copyFileSync(path.join(examples, file), path.join(folder, file));
   const links = { "brummer-hub": path.join(root, "npm/brummer-hub") };
   for (const name of ["@modelcontextprotocol/sdk", "express", "vite", "zod"]) links[name] = path.join(modules, name);

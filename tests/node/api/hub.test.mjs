@@ -38,12 +38,12 @@ test("options that make no sense are refused", async () => {
 });
 
 test("nothing runs: an empty list", async (t) => {
-  const hub = await started(t, directory(t));
+  const hub = await started(t, directory());
   assert.deepEqual(hub.instances(), []);
 });
 
 test("events come in order, by iterator and by listener", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const hub = await started(t, dataDir);
   const heard = [];
   for (const type of ["appeared", "state", "gone"]) hub.on(type, (event) => heard.push(event));
@@ -70,7 +70,7 @@ test("events come in order, by iterator and by listener", async (t) => {
 });
 
 test("a watch ends with its signal, and with the hub", async (t) => {
-  const hub = await started(t, directory(t));
+  const hub = await started(t, directory());
   const controller = new AbortController();
   const aborted = hub.watch({ signal: controller.signal }).next();
   const reason = new Error("enough");
@@ -86,7 +86,7 @@ test("a watch ends with its signal, and with the hub", async (t) => {
 });
 
 test("a reader that is too slow is told what it missed", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const hub = await started(t, dataDir);
   const slow = hub.watch();
   let count = 0;
@@ -111,7 +111,7 @@ test("a reader that is too slow is told what it missed", async (t) => {
 });
 
 test("two hubs of one process do not know of each other", async (t) => {
-  const [one, other] = [directory(t), directory(t)];
+  const [one, other] = [directory(), directory()];
   await serving(t, { name: "one", dataDir: one });
   await serving(t, { name: "other", dataDir: other, tools: { text: () => "other" } });
   const [first, second, both] = [await started(t, one), await started(t, other), await started(t, one)];
@@ -126,7 +126,7 @@ test("two hubs of one process do not know of each other", async (t) => {
 });
 
 test("nothing keeps the process alive but what is asked for", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   await serving(t, { name: "shop", dataDir });
   const all = `
     const hub = await api.Hub.start({ dataDir });
@@ -153,7 +153,7 @@ test("nothing keeps the process alive but what is asked for", async (t) => {
 });
 
 test("worker threads have hubs and sessions of their own", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   await serving(t, { name: "shop", dataDir });
   const source = `
     const { parentPort } = require("node:worker_threads");
@@ -178,7 +178,7 @@ test("worker threads have hubs and sessions of their own", async (t) => {
 });
 
 test("ten thousand calls leave nothing behind", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const source = `
     import { readdirSync } from "node:fs";
     await api.serveInstance({ name: "shop", dataDir, tools: { echo: (args) => args } });
@@ -209,7 +209,7 @@ test("ten thousand calls leave nothing behind", async (t) => {
 });
 
 test("hubs, sessions and transports that nobody uses are collected, and stop", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const source = `
     import { readdirSync } from "node:fs";
     import { setTimeout as pause } from "node:timers/promises";
@@ -240,7 +240,7 @@ test("hubs, sessions and transports that nobody uses are collected, and stop", a
 });
 
 test("a session in use is not collected while it waits", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const source = `
     import { setTimeout as pause } from "node:timers/promises";
     await api.serveInstance({ name: "shop", dataDir, tools: { later: async () => { await pause(300); return "late"; } } });
@@ -254,7 +254,7 @@ test("a session in use is not collected while it waits", async (t) => {
 });
 
 test("an idle hub leaves the event loop alone", async (t) => {
-  const hub = await started(t, directory(t));
+  const hub = await started(t, directory());
   await turn();
   const resources = process.getActiveResourcesInfo().filter((name) => name === "Timeout");
   hub.ref();

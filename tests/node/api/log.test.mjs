@@ -7,8 +7,8 @@ import { Hub, onLog, serveInstance } from "../../../npm/brummer-hub/index.mjs";
 import { deferred, directory, program, root, within } from "./support.mjs";
 
 /** A place with a file that announces nonsense. */
-function nonsense(t) {
-  const dataDir = directory(t);
+function nonsense() {
+  const dataDir = directory();
   mkdirSync(path.join(dataDir, "instances"), { mode: 0o700 });
   writeFileSync(path.join(dataDir, "instances", "odd.json"), "nonsense", { mode: 0o600 });
   return dataDir;
@@ -29,7 +29,7 @@ function line(t, pattern, options) {
 test("what the hub has to refuse is told, to all who listen, up to their level", async (t) => {
   const [warned, informed] = [line(t, /odd\.json/), line(t, /odd\.json/, { level: "info" })];
   const instance = line(t, /shop/, { level: "debug" });
-  const dataDir = nonsense(t);
+  const dataDir = nonsense();
   const server = await serveInstance({ name: "shop", dataDir, tools: {} });
   t.after(() => server.close());
   const hub = await Hub.start({ dataDir });
@@ -48,7 +48,7 @@ test("who has closed hears nothing more", async (t) => {
   const [gone, stays] = [line(t, /./), line(t, /odd\.json/)];
   gone.listener.close();
   gone.listener.close();
-  const hub = await Hub.start({ dataDir: nonsense(t) });
+  const hub = await Hub.start({ dataDir: nonsense() });
   t.after(() => hub.close());
   await stays.heard();
   assert.deepEqual(gone.all, []);
@@ -62,7 +62,7 @@ test("nobody listens by mistake", () => {
 });
 
 test("listening keeps no program alive, and a worker hears as well", async (t) => {
-  const dataDir = nonsense(t);
+  const dataDir = nonsense();
   const source = `
     import { Worker } from "node:worker_threads";
     api.onLog(({ message }) => console.log("main", /odd/.test(message)));

@@ -11,7 +11,7 @@ const modules = path.join(root, "tests/node/node_modules");
 
 /** A project with each example under the name that it gives itself. */
 function project(t) {
-  const folder = directory(t);
+  const folder = directory();
   const names = [];
   for (const [, source] of readme.matchAll(/^```js\n([^]*?)^```$/gm)) {
     const [, name] = /^\/\/ (\w+\.mjs);/.exec(source) ?? assert.fail(`an example has no name: ${source}`);

@@ -8,8 +8,8 @@ import { Worker } from "node:worker_threads";
 import { Hub, HubError, register } from "../../../npm/brummer-hub/index.mjs";
 import { directory, packageUrl, program, readJson, removed, until, windows, within } from "./support.mjs";
 
-test("an announcement says what was given, and is taken back once", async (t) => {
-  const dataDir = directory(t);
+test("an announcement says what was given, and is taken back once", async () => {
+  const dataDir = directory();
   const registration = register({
     port: 4711,
     name: "shop",
@@ -39,8 +39,8 @@ test("an announcement says what was given, and is taken back once", async (t) =>
   await registration.close();
 });
 
-test("what cannot be meant is refused with its name", (t) => {
-  const dataDir = directory(t);
+test("what cannot be meant is refused with its name", () => {
+  const dataDir = directory();
   const cases = [
     [undefined, /`port` is missing/],
     [{}, /`port` is missing/],
@@ -67,7 +67,7 @@ test("what cannot be meant is refused with its name", (t) => {
 });
 
 test("a place that cannot be written to is an error with a code", (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const blocked = register({ port: 80, dataDir });
   t.after(() => blocked.close());
   assert.throws(
@@ -84,7 +84,7 @@ test("it does not keep the process alive, and is gone at the normal end", async 
     ["", 0],
     ["process.exit(7);", 7],
   ]) {
-    const dataDir = directory(t);
+    const dataDir = directory();
     const running = program(t, `${REGISTER} ${ending}`, { dataDir });
     await running.line();
     assert.deepEqual({ ...(await running.end()), stderr: "" }, { code, signal: null, stderr: "" });
@@ -93,7 +93,7 @@ test("it does not keep the process alive, and is gone at the normal end", async 
 });
 
 test("an error that nobody catches takes it back as well", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const running = program(t, `${REGISTER} setTimeout(() => { throw new Error("oops"); });`, { dataDir });
   const { code, stderr } = await running.end();
   assert.equal(code, 1);
@@ -103,7 +103,7 @@ test("an error that nobody catches takes it back as well", async (t) => {
 
 test("a signal that nobody handles ends the process as ever, without the file", { skip: windows }, async (t) => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    const dataDir = directory(t);
+    const dataDir = directory();
     const running = program(t, `${REGISTER} setInterval(() => {}, 1000);`, { dataDir });
     assert.ok(existsSync(await running.line()));
     running.child.kill(signal);
@@ -113,7 +113,7 @@ test("a signal that nobody handles ends the process as ever, without the file", 
 });
 
 test("a signal that the program handles is the program's", { skip: windows }, async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const source = `${REGISTER}
     import { existsSync } from "node:fs";
     let count = 0;
@@ -137,7 +137,7 @@ test("a signal that the program handles is the program's", { skip: windows }, as
 test("the package signal-exit and this one do not wait for each other", { skip: windows }, async (t) => {
   const signalExit = import.meta.resolve("signal-exit");
   for (const theirsFirst of [true, false]) {
-    const dataDir = directory(t);
+    const dataDir = directory();
     const theirs = `onExit((code, signal) => console.log("theirs", signal));`;
     const source = `
       import { onExit } from ${JSON.stringify(signalExit)};
@@ -156,8 +156,8 @@ test("the package signal-exit and this one do not wait for each other", { skip: 
   }
 });
 
-test("no listener stays behind when nothing is announced", async (t) => {
-  const dataDir = directory(t);
+test("no listener stays behind when nothing is announced", async () => {
+  const dataDir = directory();
   const counts = () => ["exit", "SIGINT", "SIGTERM", "SIGHUP"].map((event) => process.listenerCount(event));
   const before = counts();
   const some = [1, 2, 3].map((port) => register({ port, dataDir }));
@@ -167,7 +167,7 @@ test("no listener stays behind when nothing is announced", async (t) => {
 });
 
 test("a process that crashes is seen to be gone, and its file removed", { skip: windows }, async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const hub = await Hub.start({ dataDir });
   t.after(() => hub.close());
   const source = `
@@ -191,9 +191,9 @@ test("a process that crashes is seen to be gone, and its file removed", { skip: 
   await removed(file);
 });
 
-test("a worker's announcement ends with the worker", async (t) => {
+test("a worker's announcement ends with the worker", async () => {
   for (const ending of ["", "process.exit(0);", "setInterval(() => {}, 1000);"]) {
-    const dataDir = directory(t);
+    const dataDir = directory();
     const source = `
       import(${JSON.stringify(packageUrl)}).then(({ register }) => {
         const { parentPort } = require("node:worker_threads");
@@ -210,7 +210,7 @@ test("a worker's announcement ends with the worker", async (t) => {
 });
 
 test("a server that announces itself is found within the process", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const server = http.createServer((_request, response) => response.writeHead(404).end());
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
@@ -223,7 +223,7 @@ test("a server that announces itself is found within the process", async (t) => 
 
 test("several copies of the package in one process end with a signal as one does", { skip: windows }, async (t) => {
   for (const signal of ["SIGINT", "SIGTERM"]) {
-    const dataDir = directory(t);
+    const dataDir = directory();
     const source = `import { createRequire } from "node:module";
       const require = createRequire(${JSON.stringify(packageUrl)});
       const files = [];
@@ -244,7 +244,7 @@ test("several copies of the package in one process end with a signal as one does
 });
 
 test("secrets stand in the announcement, and nowhere else", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const registration = register({ port: 4711, token: "hunter2", headers: { "X-Api-Key": "swordfish" }, dataDir });
   t.after(() => registration.close());
   const said = readJson(registration.file);

@@ -68,8 +68,8 @@ test("server.json is what its schema says", async (t) => {
   assert.equal(mistakes(await response.json(), server), "");
 });
 
-test("the bundle's manifest is what its schema says, and its command runs", async (t) => {
-  const folder = path.join(directory(t), "bundle");
+test("the bundle's manifest is what its schema says, and its command runs", async () => {
+  const folder = path.join(directory(), "bundle");
   const binary = `brummer-hub${windows ? ".exe" : ""}`;
   mkdirSync(path.join(folder, "bin"), { recursive: true });
   copyFileSync(path.join(root, "npm/mcpb/manifest.json"), path.join(folder, "manifest.json"));

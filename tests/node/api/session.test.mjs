@@ -10,7 +10,7 @@ import { deferred, directory, program, until, windows, within } from "./support.
 
 /** An instance with a tool of each kind, and a hub that has found it. */
 async function instanceAndHub(t) {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const seen = { cancelled: deferred(), started: deferred(), steps: [] };
   const server = await serveInstance({
     name: "shop",
@@ -187,7 +187,7 @@ test("what is pending is rejected when the session or the hub is closed", async 
 });
 
 test("a lost instance rejects what was pending", { skip: windows }, async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const source = `
     await api.serveInstance({
       name: "lost", dataDir,
@@ -243,7 +243,7 @@ test("a session connects, switches and disconnects, and calls tools of others me
 });
 
 test("what is no JSON is refused before it is sent, and answered when a handler returns it", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const cycle = {};
   cycle.self = cycle;
   const server = await serveInstance({
@@ -316,7 +316,7 @@ test("notifications come as events and by an iterator", async (t) => {
 });
 
 test("questions of the instance are answered by the program", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const sessions = new Map();
   const server = http.createServer(async (request, response) => {
     const id = request.headers["mcp-session-id"];
@@ -381,7 +381,7 @@ test("a resource that is subscribed to says when it changes, until it is not any
 });
 
 test("a tool that no client could call is refused at once", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const tool = () => "hello";
   for (const name of ["", "two words", "a/b", "größe", "x".repeat(129)]) {
     await assert.rejects(serveInstance({ dataDir, tools: { [name]: tool } }), ({ code, message }) => {

@@ -10,7 +10,7 @@ const script = path.join(root, "tests/node/stdio-server.mjs");
 const textOf = (result) => JSON.parse(result.content[0].text);
 
 test("a stdio server is one process for all who use it, and ends with its instance", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const inventory = path.join(dataDir, "offers.json");
   const options = { command: process.execPath, args: [script], name: "scripted", dataDir, inventory, idle: Infinity };
   const shared = await serveStdio({ ...options, labels: { tier: "tools" } });
@@ -39,7 +39,7 @@ test("a stdio server is one process for all who use it, and ends with its instan
 });
 
 test("each session may have a process of its own", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const own = await serveStdio({ command: process.execPath, args: [script], name: "own", dataDir, perSession: true });
   t.after(() => own.close());
   const hub = await Hub.start({ dataDir });
@@ -50,11 +50,14 @@ test("each session may have a process of its own", async (t) => {
 });
 
 test("what makes no sense is refused, and a program that is missing is told of", async (t) => {
-  const dataDir = directory(t);
+  const dataDir = directory();
   for (const options of [{}, { command: "" }, { command: "x", args: "y" }, { command: "x", idle: -1 }, { command: "x", idle: "1s" }, { command: "x", surprise: 1 }]) {
     await assert.rejects(serveStdio({ dataDir, ...options }), { code: "ERR_BH_INVALID_ARGUMENT" });
   }
   const missing = await serveStdio({ command: "no-such-program-of-anybody", name: "missing", dataDir });
   t.after(() => missing.close());
-  assert.equal(missing.report().tools, 0);
+  const hub = await Hub.start({ dataDir });
+  t.after(() => hub.close());
+  while (missing.report().lastEnd === null) await new Promise(setImmediate);
+  assert.match(missing.report().lastEnd, /cannot start `no-such-program-of-anybody`/);
 });

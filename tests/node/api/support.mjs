@@ -14,18 +14,22 @@ export const packageUrl = new URL("../../../npm/brummer-hub/index.mjs", import.m
 /** After this a test has failed; nothing waits for it otherwise. */
 const PATIENCE_MS = 180_000;
 
-/** A directory that is removed at the end of the test. */
-export function directory(t) {
-  const made = mkdtempSync(path.join(tmpdir(), "brummer-node-"));
-  t.after(() => rmSync(made, { recursive: true, force: true, maxRetries: 5 }));
-  return made;
+/** What is removed when the process ends. The hooks of a test run in their order: its first directory would go before what uses it. */
+const made = [];
+process.on("exit", () => made.forEach((it) => rmSync(it, { recursive: true, force: true, maxRetries: 5 })));
+
+/** A new directory. */
+export function directory() {
+  made.push(mkdtempSync(path.join(tmpdir(), "brummer-node-")));
+  return made.at(-1);
 }
 
-/** Waits, but not for ever. */
+/** Waits, but not for ever. `what` may be a function: what is to be said only then. */
 export function within(promise, what) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`it takes too long: ${what}`)), PATIENCE_MS);
+    const said = () => (typeof what === "function" ? what() : what);
+    timer = setTimeout(() => reject(new Error(`it takes too long: ${said()}`)), PATIENCE_MS);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
@@ -60,7 +64,7 @@ export async function removed(file) {
 
 /** A program of a few lines, with the package at hand as `api`, in a process of its own. */
 export function program(t, source, { dataDir, args = [], node = process.execPath, flags = [] } = {}) {
-  const file = path.join(directory(t), "program.mjs");
+  const file = path.join(directory(), "program.mjs");
   writeFileSync(file, `import * as api from ${JSON.stringify(packageUrl)};\nconst dataDir = process.env.DATA;\n${source}\n`);
   return run(t, node, [...flags, file, ...args], { ...process.env, DATA: dataDir });
 }

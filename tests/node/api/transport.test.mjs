@@ -7,7 +7,7 @@ import { Hub, HubTransport, serveInstance } from "../../../npm/brummer-hub/index
 import { deferred, directory, within } from "./support.mjs";
 
 async function shop(t) {
-  const dataDir = directory(t);
+  const dataDir = directory();
   const waiting = deferred();
   const cancelled = deferred();
   const server = await serveInstance({

@@ -126,7 +126,7 @@ function differs({ status = "OK", code, message, value = {} } = {}, found) {
 }
 
 async function run(t, { servers = [], announced = [], steps }) {
-  const world = new World(directory(t));
+  const world = new World(directory());
   for (const server of servers) world.ports[server] = await stage(t);
   for (const server of announced) world.announce(server);
   const surface = await Surface.start(world);
