@@ -17,7 +17,7 @@ use crate::{
 
 /// Serves until the client goes away or a signal comes. A second signal does not wait for anything.
 pub(crate) async fn serve(
-    config: HubConfig,
+    mut config: HubConfig,
     session: SessionConfig,
     (followed, servers): (Followed, Vec<Wanted>),
 ) -> Result<ExitStatus, Failure> {
@@ -25,6 +25,7 @@ pub(crate) async fn serve(
     if io::stdin().is_terminal() {
         output::note(introduction(std::env::current_exe().ok().as_deref()));
     }
+    config.followed = followed.files();
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     // A task of its own: what `block_on` runs itself costs one more look at the system for each of its wake-ups, and

@@ -1,6 +1,6 @@
 //! What a hub can be told, with a documented reason behind every default.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{
     declared::DeclaredServer,
@@ -29,6 +29,8 @@ pub struct HubConfig {
     pub expected: Vec<InstanceId>,
     /// What went wrong in setting this up, for `instances_health`.
     pub notices: Vec<String>,
+    /// Files and directories of whose changes [`Hub::followed`](crate::Hub::followed) tells; none unless given.
+    pub followed: Vec<PathBuf>,
     /// Limits and time-outs of the connections to instances.
     pub limits: Limits,
     /// How the health of instances is watched.
@@ -94,6 +96,7 @@ impl Default for HubConfig {
             declared: Vec::new(),
             expected: Vec::new(),
             notices: Vec::new(),
+            followed: Vec::new(),
             limits: Limits::default(),
             health: HealthConfig::default(),
             max_instances: 1024,

@@ -7,13 +7,14 @@
 //! The watching thread owns everything that is known of files and directories, and is the only one that reads them: no file
 //! is touched on a runtime thread. The hub hears of a doorbell by a [`Ring`] over a bounded channel; when that channel is
 //! full the thread waits, and what happens meanwhile is found by a scan. [`Watcher::stop`] ends the thread and waits for it,
-//! dropping the [`Watcher`] only ends it.
+//! dropping the [`Watcher`] only ends it. What else a program wants to hear of, as its configuration, the same thread watches.
 
 #[cfg(any(windows, test))]
 mod access;
 mod directories;
 mod directory;
 mod files;
+mod followed;
 mod read;
 mod thread;
 
@@ -37,6 +38,7 @@ use crate::{
 
 pub use directories::{DATA_DIRECTORY_VARIABLE, DataDirectoryError, Directories};
 pub(crate) use directories::{create_private, create_private_file};
+pub(crate) use followed::Followed;
 pub use read::open_regular;
 pub(crate) use read::{Stamp, contents, remove_if};
 pub(crate) use thread::native;
@@ -115,9 +117,14 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// Starts watching on a thread of its own: no file is ever touched on a runtime thread. Never fails: what cannot be
     /// watched is polled, what cannot be read is reported once.
-    pub(crate) fn start(directories: &Directories, max_files: usize, rings: mpsc::Sender<Ring>) -> Self {
+    pub(crate) fn start(
+        directories: &Directories,
+        followed: Followed,
+        max_files: usize,
+        rings: mpsc::Sender<Ring>,
+    ) -> Self {
         let stop = CancellationToken::new();
-        let (signals, ended) = thread::spawn(directories, max_files, rings, stop.clone());
+        let (signals, ended) = thread::spawn(directories, followed, max_files, rings, stop.clone());
         Self { stop, signals, ended }
     }
 

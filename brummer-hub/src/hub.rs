@@ -82,6 +82,7 @@ pub struct Hub {
     projects: Option<Projects>,
     notices: watch::Sender<Arc<[String]>>,
     changes: watch::Sender<Arc<HubChange>>,
+    followed: watch::Receiver<u64>,
 }
 
 impl Hub {
@@ -107,7 +108,9 @@ impl Hub {
             unwanted: Vec::new(),
         };
         let (changes, changed) = watch::channel(Arc::new(begun));
+        let (teller, followed) = watch::channel(0);
         let options = SupervisorOptions {
+            followed: teller,
             notices: told,
             changes: changed,
             scouting: projects.clone().map(|projects| (kinds, projects, orders)),
@@ -118,7 +121,7 @@ impl Hub {
             stop: stop.clone(),
         };
         tasks.spawn(Supervisor::run(options));
-        Self { config, snapshots: watched, events: weak, tasks, stop, projects, notices, changes }
+        Self { config, snapshots: watched, events: weak, tasks, stop, projects, notices, changes, followed }
     }
 
     /// The instances, now and whenever they change.
@@ -164,6 +167,13 @@ impl Hub {
     #[must_use]
     pub fn changes(&self) -> watch::Sender<Arc<HubChange>> {
         self.changes.clone()
+    }
+
+    /// Counts the changes of [`HubConfig::followed`]: who has read settings from these files can tell the hub anew
+    /// ([`Hub::changes`]). A file that is written in several steps may be told of several times.
+    #[must_use]
+    pub fn followed(&self) -> watch::Receiver<u64> {
+        self.followed.clone()
     }
 
     /// Whether it was stopped.

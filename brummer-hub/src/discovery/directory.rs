@@ -83,6 +83,10 @@ pub(super) fn place_of_creation(missing: &Path) -> Option<&Path> {
         return None;
     }
     let place = missing.ancestors().skip(1).take(2).find(|ancestor| ancestor.is_dir())?;
-    let is_busy = place == Path::new("/tmp") || place == env::temp_dir() || place.parent().is_none();
-    (!is_busy).then_some(place)
+    (!is_busy(place)).then_some(place)
+}
+
+/// Whether so much comes and goes in a directory that nobody wants to hear of it.
+pub(super) fn is_busy(directory: &Path) -> bool {
+    directory == Path::new("/tmp") || directory == env::temp_dir() || directory.parent().is_none()
 }

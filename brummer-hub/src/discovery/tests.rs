@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tracing::{Level, Metadata, span};
 
 use super::{
@@ -31,7 +32,8 @@ impl Bench {
         let mut directories = Directories::only(root.path().join("brummer"));
         directories.watched.extend(further.iter().map(|directory| root.path().join(directory)));
         let (sender, rings) = mpsc::channel(16);
-        let watcher = Watcher::start(&directories, max_files, sender);
+        let followed = Followed::new(&[], watch::channel(0).0);
+        let watcher = Watcher::start(&directories, followed, max_files, sender);
         Self { watcher, rings, root }
     }
 
@@ -343,4 +345,55 @@ fn a_pipe_does_not_hold_the_thread_up() {
     files.scan(root.path());
     assert!(rings.try_recv().is_err());
     assert!(matches!(read::read(&pipe), Err((read::Refusal::NotRegular, None))));
+}
+
+/// The rounds look at files of which events tell only after these tests have lost patience.
+#[tokio::test]
+async fn followed_files_are_told_of_wherever_they_come_to_be() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |name: &str| root.path().join(name);
+    let (file, trusted, draft) =
+        (place("config/brummer/config.toml"), place("brummer/trusted"), place("draft"));
+    let (told, mut changes) = watch::channel(0);
+    let followed = Followed::new(&[file.clone(), trusted.clone()], told);
+    let (sender, mut rings) = mpsc::channel(16);
+    let watcher = Watcher::start(&Directories::only(place("brummer")), followed, 8, sender);
+    assert!(matches!(rings.recv().await, Some(Ring::Scanned)));
+    let mut count = 0;
+    let mut told = async || {
+        count += 1;
+        let changed = tokio::time::timeout(PATIENCE, changes.wait_for(|now| *now >= count)).await;
+        assert_eq!(*changed.expect("told in time").unwrap(), count, "once each");
+    };
+    let replace = |text: &str| {
+        fs::write(&draft, text).unwrap();
+        fs::rename(&draft, &file).unwrap();
+    };
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    replace("one");
+    told().await;
+    replace("two");
+    told().await;
+    fs::rename(place("config/brummer"), place("away")).unwrap();
+    told().await;
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    replace("three");
+    told().await;
+    fs::remove_dir_all(place("config")).unwrap();
+    told().await;
+    fs::create_dir(&trusted).unwrap();
+    told().await;
+    fs::create_dir(trusted.join("consent")).unwrap();
+    told().await;
+    #[cfg(unix)]
+    {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(place("elsewhere"), "four").unwrap();
+        std::os::unix::fs::symlink(place("elsewhere"), &file).unwrap();
+        told().await;
+        fs::write(&draft, "four and more").unwrap();
+        fs::rename(&draft, place("elsewhere")).unwrap();
+        told().await;
+    }
+    watcher.stop().await;
 }

@@ -20,10 +20,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Directories, Ring,
+    Directories, Followed, Ring,
     directories::create_private,
     directory::{self, Directory, State},
     files::{Files, Rings, is_candidate},
+    followed::{Shared, concerns},
 };
 
 /// Between two rounds. A round costs one `stat` per directory that is watched or missing; it finds directories that came,
@@ -47,6 +48,7 @@ pub(super) enum Signal {
 /// Starts the thread. The receiver closes when it has ended.
 pub(super) fn spawn(
     directories: &Directories,
+    followed: Followed,
     max_files: usize,
     rings: mpsc::Sender<Ring>,
     stop: CancellationToken,
@@ -59,7 +61,8 @@ pub(super) fn spawn(
     let body = move || {
         let overflow = Arc::new(AtomicBool::new(false));
         let paths: Vec<PathBuf> = directories.iter().map(|directory| directory.path.clone()).collect();
-        let native = native(events, Arc::clone(&overflow), move |changed| signal_of(&paths, changed));
+        let files = followed.paths();
+        let native = native(events, Arc::clone(&overflow), move |changed| signal_of(&paths, &files, changed));
         let native = native
             .inspect_err(|error| {
                 tracing::warn!(%error, "the system cannot watch directories; looking for instances every {ROUND:?}");
@@ -68,7 +71,7 @@ pub(super) fn spawn(
         let files = Files::new(max_files, Rings { sender: rings, stop });
         let warned = native.is_none();
         let places = BTreeSet::new();
-        Watching { directories, files, native, places, signals: received, overflow, warned }.run();
+        Watching { directories, files, followed, native, places, signals: received, overflow, warned }.run();
         drop(end);
     };
     if let Err(error) = thread::Builder::new().name("brummer-doorbells".into()).spawn(body) {
@@ -105,9 +108,11 @@ pub(crate) fn native<S: Send + 'static>(
 }
 
 /// What matters of what changes.
-fn signal_of(directories: &[PathBuf], changed: Option<PathBuf>) -> Option<Signal> {
+fn signal_of(directories: &[PathBuf], followed: &[PathBuf], changed: Option<PathBuf>) -> Option<Signal> {
     let Some(path) = changed else { return Some(Signal::Rescan) };
-    let matters = is_candidate(&path) || directories.iter().any(|directory| directory.starts_with(&path));
+    let matters = is_candidate(&path)
+        || directories.iter().any(|directory| directory.starts_with(&path))
+        || concerns(followed.iter(), &path);
     matters.then_some(Signal::Changed(path))
 }
 
@@ -124,6 +129,7 @@ fn is_change(kind: EventKind) -> bool {
 struct Watching {
     directories: Vec<Directory>,
     files: Files,
+    followed: Followed,
     native: Option<RecommendedWatcher>,
     /// Directories that are watched because one of ours may be created in them.
     places: BTreeSet<PathBuf>,
@@ -138,6 +144,7 @@ impl Watching {
     fn run(mut self) {
         self.create_first();
         self.settle_all();
+        self.follow(Followed::begin);
         self.files.tell_scanned();
         let mut next_round = Instant::now() + ROUND;
         while !self.files.are_over() {
@@ -156,12 +163,16 @@ impl Watching {
                 self.create_first();
                 self.settle_all();
                 self.files.finish();
+                self.follow(Followed::round);
                 next_round = Instant::now() + ROUND;
             }
         }
     }
 
     fn changed(&mut self, path: &Path) {
+        if self.followed.concerns(path) {
+            self.follow(|followed, shared| followed.changed(Some(path), shared));
+        }
         let parent = path.parent().unwrap_or(path);
         if is_candidate(path) && self.directories.iter().any(|directory| directory.path == parent) {
             // kqueue tells of one new file when there are several: there the event only says where to look.
@@ -186,11 +197,17 @@ impl Watching {
 
     fn rescan(&mut self) {
         self.settle_all();
+        self.follow(|followed, shared| followed.changed(None, shared));
         for directory in &self.directories {
             if directory.state.identity().is_some() {
                 self.files.scan(&directory.path);
             }
         }
+    }
+
+    fn follow(&mut self, look: impl FnOnce(&mut Followed, Shared<'_>)) {
+        let Self { followed, native, directories, places, .. } = self;
+        look(followed, Shared { native: native.as_mut(), directories, places });
     }
 
     /// The directory in which registrations are written: being there, it is watched before the first of them. Not created
@@ -264,7 +281,9 @@ impl Watching {
             .filter_map(|directory| directory::place_of_creation(&directory.path))
             .map(Path::to_owned)
             .collect();
-        let is_ours = |path: &Path| self.directories.iter().any(|directory| directory.path == path);
+        let is_ours = |path: &Path| {
+            self.directories.iter().any(|directory| directory.path == path) || self.followed.is_watched(path)
+        };
         let former: Vec<PathBuf> =
             self.places.difference(&wanted).filter(|path| !is_ours(path)).cloned().collect();
         let new: Vec<PathBuf> = wanted.difference(&self.places).cloned().collect();

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     config::HubConfig,
     declared::{DeclaredServer, attend},
-    discovery::{self, Found, Ring, Watcher},
+    discovery::{self, Followed, Found, Ring, Watcher},
     doorbell::InstanceId,
     instance::{
         Generation,
@@ -92,6 +92,7 @@ pub(super) struct SupervisorOptions {
     pub(super) scouting: Option<(Vec<SourceKind>, Projects, Orders)>,
     pub(super) notices: watch::Receiver<Arc<[String]>>,
     pub(super) changes: watch::Receiver<Arc<HubChange>>,
+    pub(super) followed: watch::Sender<u64>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) events: broadcast::Sender<HubEvent>,
     pub(super) tasks: TaskTracker,
@@ -170,7 +171,8 @@ impl Supervisor {
         let kinds = options.config.sources_of(&wishes.sources);
         let declared = wishes.declared.iter().map(|server| &server.id);
         let expected = options.config.expected.iter().chain(declared).cloned().collect();
-        let watcher = Watcher::start(&options.config.directories, files, ringer.clone());
+        let followed = Followed::new(&options.config.followed, options.followed.clone());
+        let watcher = Watcher::start(&options.config.directories, followed, files, ringer.clone());
         let (reporter, reports) = mpsc::channel(REPORTS);
         let now = Instant::now();
         let own_servers_only = options.config.only.is_some();
