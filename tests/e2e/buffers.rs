@@ -59,13 +59,26 @@ impl Client {
         client.send(&json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params })).await;
         expect("the handshake", client.answer()).await;
         client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
+        let params = json!({ "uri": "brummer://instances" });
+        let subscribe =
+            json!({ "jsonrpc": "2.0", "id": 0, "method": "resources/subscribe", "params": params });
+        client.send(&subscribe).await;
+        expect("the subscription", client.answer()).await;
         loop {
             client.call(0, "instances_connect", json!({ "instance_id": instance })).await;
-            let answer = expect("the instance is connected", client.answer()).await;
-            if answer.pointer("/result/isError") != Some(&json!(true)) {
+            let (mut has_news, mut answer) = (false, None);
+            while answer.is_none() {
+                let message = expect("the instance is connected", client.message()).await;
+                has_news |= message["method"] == "notifications/resources/updated";
+                answer = Some(message).filter(|message| message.get("id").is_some());
+            }
+            if answer.is_some_and(|answer| answer.pointer("/result/isError") != Some(&json!(true))) {
                 return client;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            while !has_news {
+                let message = expect("news of the instances", client.message()).await;
+                has_news = message["method"] == "notifications/resources/updated";
+            }
         }
     }
 
@@ -78,13 +91,16 @@ impl Client {
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })).await;
     }
 
+    async fn message(&mut self) -> Value {
+        let mut line = String::new();
+        assert!(self.output.read_line(&mut line).await.unwrap() > 0, "the hub has ended");
+        serde_json::from_str(&line).unwrap()
+    }
+
     /// The next answer; notifications are passed over.
     async fn answer(&mut self) -> Value {
-        let mut line = String::new();
         loop {
-            line.clear();
-            assert!(self.output.read_line(&mut line).await.unwrap() > 0, "the hub has ended");
-            let message: Value = serde_json::from_str(&line).unwrap();
+            let message = self.message().await;
             if message.get("id").is_some() {
                 return message;
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Home, PATIENCE, Stage, repository};
 
-/// Between two looks at a list that is not yet as expected.
+/// Between two looks at a list that is not yet as expected. Surfaces have no event in common that says so: some look once, as `list`.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Deserialize)]

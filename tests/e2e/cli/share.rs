@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::{Cli, command};
-use crate::support::{Home, Hub, HubOptions, Line, expect, is_wine, repository, unique_id, with_meta};
+use crate::support::{Home, Hub, HubOptions, Line, expect, is_wine, repository, unique_id};
 
 /// `register --stdio` around `tests/node/stdio-server.mjs`.
 fn sharing(home: &Home, id: &str, options: &[&str], arguments: &[&str]) -> Command {
@@ -256,17 +256,8 @@ async fn a_client_without_a_handshake_is_served_and_asked_too() {
     let _register = Cli::start(sharing(&home, &id, &[], &[]));
     let other = connected(&home, &id).await;
     let hub = Hub::spawn(&home, &HubOptions::default());
-    let params = with_meta(json!({ "name": "ask", "arguments": { "question": "who?" } }));
-    let result = expect("the instance is active", async {
-        loop {
-            let line = hub.request("tools/call", params.clone()).await;
-            if line.is_done() {
-                return line.ok();
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    hub.modern_active(&id).await;
+    let result = hub.modern_call("ask", json!({ "question": "who?" })).await.ok();
     assert_eq!(result["resultType"], "input_required", "{result:#}");
     assert!(result["inputRequests"].to_string().contains("who?"), "{result:#}");
     assert!(other.since(0).iter().all(|line| !line.requests("elicitation/create")));
