@@ -18,9 +18,11 @@ mod notices;
 mod real;
 #[cfg(test)]
 mod requirements;
+mod sbom;
 mod shared;
 mod sources;
 mod test;
+mod tool;
 mod version;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -38,6 +40,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
   instructions [--update]     how many instructions the hub takes, compared with what is written down
   deny [--no-advisories]      licences, sources and advisories of dependencies
   dist ARTIFACTS OUT          the archives, bundles and package managers' files of a release
+  sbom OUT                    what is in each thing that is handed out, on any platform (CycloneDX)
   shared [--calls N]          real stdio servers from npm and PyPI, each shared by three hubs
   sources [TOOL]...           real dev servers from npm: found, used through the hub, and killed
   errors [--misses]           how well `run` reads the errors of real tools
@@ -62,6 +65,7 @@ fn main() -> Result<ExitCode> {
         #[cfg(unix)]
         Some((chore, rest)) if chore == "agents" || chore == "zoo" => real::run(chore, rest),
         Some((chore, rest)) if chore == "node" => node::run(rest),
+        Some((chore, rest)) if chore == "sbom" => sbom::run(rest),
         Some((chore, rest)) if chore == "shared" => shared::run(rest),
         Some((chore, rest)) if chore == "sources" => sources::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),

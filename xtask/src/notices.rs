@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 }
 
 /// What cargo knows of all packages, for every system.
-fn metadata() -> Result<Value> {
+pub(crate) fn metadata() -> Result<Value> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root()).args(["metadata", "--format-version", "1", "--locked"]);
@@ -85,7 +85,7 @@ fn metadata() -> Result<Value> {
 
 /// The text: a list of crates, and each licence once, with those that have it in these words.
 fn notices(metadata: &Value) -> Result<String> {
-    let linked = linked(metadata);
+    let linked = linked(metadata, &SHIPPED);
     let mut list = String::new();
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let packages = metadata["packages"].as_array().context("no packages")?;
@@ -117,13 +117,13 @@ fn notices(metadata: &Value) -> Result<String> {
     Ok(made)
 }
 
-/// The ids of what is linked into what is shipped, on any system: tests and what only builds are not.
-fn linked(metadata: &Value) -> BTreeSet<&str> {
+/// The ids of what is linked into these packages, on any system: tests and what only builds are not.
+pub(crate) fn linked<'a>(metadata: &'a Value, packages: &[&str]) -> BTreeSet<&'a str> {
     let nodes: BTreeMap<&str, &Value> =
         array(&metadata["resolve"]["nodes"]).map(|node| (text(node, "id"), node)).collect();
-    let is_shipped = |package: &&Value| SHIPPED.contains(&text(package, "name"));
+    let is_one = |package: &&Value| packages.contains(&text(package, "name"));
     let mut next: Vec<&str> =
-        array(&metadata["packages"]).filter(is_shipped).map(|package| text(package, "id")).collect();
+        array(&metadata["packages"]).filter(is_one).map(|package| text(package, "id")).collect();
     let mut linked = BTreeSet::new();
     while let Some(id) = next.pop() {
         if !linked.insert(id) {
@@ -162,11 +162,11 @@ fn licences(manifest: &Path) -> Vec<String> {
     files.iter().filter_map(read).map(trimmed).collect()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-fn array(value: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn array(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
