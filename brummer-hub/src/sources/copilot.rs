@@ -68,7 +68,37 @@ impl Source for Copilot {
 }
 
 fn socket(path: &str) -> Result<PathBuf, Unfit> {
-    let is_here = if cfg!(windows) { path.starts_with(PIPES) } else { Path::new(path).is_absolute() };
+    let is_here = if cfg!(windows) { is_pipe(path) } else { Path::new(path).is_absolute() };
     let fits = is_here && path.len() <= MAX_PATH_BYTES && !path.contains(char::is_control);
     if fits { Ok(PathBuf::from(path)) } else { Err(Unfit::Invalid("socketPath")) }
+}
+
+/// A name that leads out of where pipes are may be that of a file or a device.
+fn is_pipe(path: &str) -> bool {
+    let name = path.strip_prefix(PIPES);
+    name.is_some_and(|name| !name.is_empty() && name.split(['\\', '/']).all(|part| part != ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_one_of_this_machine_and_nothing_else() {
+        for pipe in [r"\\.\pipe\mcp-5f0c", r"\\.\pipe\editor\mcp..5f0c"] {
+            assert!(is_pipe(pipe), "{pipe}");
+            assert_eq!(socket(pipe).is_ok(), cfg!(windows), "{pipe}");
+        }
+        for other in [
+            "",
+            r"\\.\pipe\",
+            r"\\host\pipe\mcp",
+            r"\\.\C:\file",
+            r"\\.\pipe\..\C:\file",
+            r"\\.\pipe\x/../../C:/file",
+            r"C:\file",
+        ] {
+            assert!(!is_pipe(other), "{other}");
+        }
+    }
 }

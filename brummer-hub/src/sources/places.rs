@@ -27,7 +27,10 @@ const MAX_PACKAGES: usize = 128;
 
 /// The directories in which lock files are looked for, when a project is known. Blocking.
 pub(super) fn of_project(directory: &Path, home: Option<&Path>) -> BTreeSet<PathBuf> {
-    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    // By one name each: a home may be a link, and Windows has several ways to write each path.
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (directory, home) = (real(directory), home.map(real));
+    let home = home.as_deref();
     let mut found = BTreeSet::from([directory.clone()]);
     // Everything of a user is no project.
     let is_whole = directory.parent().is_none() || home.is_some_and(|home| home.starts_with(&directory));
@@ -65,10 +68,11 @@ fn worktrees(root: &Path) -> BTreeSet<PathBuf> {
         None => own,
     };
     let mut found = BTreeSet::new();
-    found.extend(shared.parent().filter(|_| shared.ends_with(".git")).map(Path::to_owned));
+    let real = |tree: &Path| tree.canonicalize().ok().filter(|tree| tree.is_dir());
+    found.extend(shared.parent().filter(|_| shared.ends_with(".git")).and_then(real));
     for entry in fs::read_dir(shared.join("worktrees")).into_iter().flatten().take(MAX_WORKTREES).flatten() {
         let tree = first_line(&entry.path().join("gitdir")).map(PathBuf::from);
-        found.extend(tree.as_deref().and_then(Path::parent).filter(|tree| tree.is_dir()).map(Path::to_owned));
+        found.extend(tree.as_deref().and_then(Path::parent).and_then(real));
     }
     found
 }
@@ -135,19 +139,31 @@ mod tests {
 
     #[test]
     fn a_repository_has_worktrees_and_packages() {
-        let home = tempfile::tempdir().unwrap();
-        let home = home.path().canonicalize().unwrap();
-        let main = home.join("main");
-        let tree = home.join("trees/fix");
+        let place = tempfile::tempdir().unwrap();
+        let real = place.path().canonicalize().unwrap();
+        // A person's home may be a link.
+        #[cfg(unix)]
+        let home = {
+            fs::create_dir(real.join("disk")).unwrap();
+            std::os::unix::fs::symlink("disk", real.join("home")).unwrap();
+            place.path().join("home")
+        };
+        #[cfg(unix)]
+        let real = real.join("disk");
+        #[cfg(not(unix))]
+        let home = place.path().to_owned();
+        // As git writes it, on Windows too.
+        let git = |path: &Path| path.display().to_string().replace('\\', "/");
+        let (main, tree) = (home.join("main"), home.join("trees/fix"));
         write(main.join(".git/HEAD"), "ref: refs/heads/main\n");
-        write(main.join(".git/worktrees/fix/gitdir"), &format!("{}/.git\n", tree.display()));
+        write(main.join(".git/worktrees/fix/gitdir"), &format!("{}/.git\n", git(&tree)));
         write(main.join(".git/worktrees/fix/HEAD"), "ref: refs/heads/fix/it\n");
-        write(tree.join(".git"), &format!("gitdir: {}/.git/worktrees/fix\n", main.display()));
+        write(tree.join(".git"), &format!("gitdir: {}/.git/worktrees/fix\n", git(&main)));
         write(main.join("apps/web/package.json"), "{}");
         write(main.join("apps/web/node_modules/x/package.json"), "{}");
         write(tree.join("apps/web/package.json"), "{}");
-        let expected =
-            BTreeSet::from([main.clone(), main.join("apps/web"), tree.clone(), tree.join("apps/web")]);
+        let expected = ["main", "main/apps/web", "trees/fix", "trees/fix/apps/web"].map(|it| real.join(it));
+        let expected = BTreeSet::from(expected);
         for from in [&main, &tree] {
             assert_eq!(of_project(from, Some(&home)), expected, "from {}", from.display());
         }
@@ -155,6 +171,6 @@ mod tests {
         assert_eq!(of_project(&deep, Some(&home)), expected);
         assert_eq!(branch(&deep).as_deref(), Some("main"));
         assert_eq!(branch(&tree.join("apps/web")).as_deref(), Some("fix/it"));
-        assert_eq!(of_project(&home, Some(&home)), BTreeSet::from([home.clone()]), "a home is no project");
+        assert_eq!(of_project(&home, Some(&home)), BTreeSet::from([real]), "a home is no project");
     }
 }

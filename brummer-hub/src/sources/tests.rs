@@ -35,12 +35,15 @@ pub(crate) fn dev_server() -> DevServer {
     }
 }
 
+/// A directory that is absolute on this system.
+const PROJECT: &str = if cfg!(windows) { "C:/p/web" } else { "/p/web" };
+
 /// The name of a file by the process and the port that it must have.
 const FILE: &str = "gemini-ide-server-4711-41234.json";
 
 fn reading(kind: SourceKind, contents: &[u8]) -> Result<Reading, Unfit> {
     let beside = |name: &str| (name == "proxy.port").then(|| b"1355".to_vec());
-    let (project, working) = (Some(Path::new("/p/web")), Some(Path::new("/p/web")));
+    let (project, working) = (Some(Path::new(PROJECT)), Some(Path::new(PROJECT)));
     kind.source().unwrap().read(&Trace { project, name: FILE, contents, beside: &beside, working })
 }
 
@@ -56,14 +59,14 @@ fn recorded() -> [(SourceKind, Value); 6] {
         (
             SourceKind::Devframe,
             json!({"pid": 4711, "port": 5173, "origin": "http://localhost:5173", "basePath": "/__devtools/",
-                "id": "vite-devtools", "name": "Vite DevTools", "rootDir": "/p/web",
+                "id": "vite-devtools", "name": "Vite DevTools", "rootDir": PROJECT,
                 "mcp": {"path": "/__devtools/__mcp"}, "startedAt": 1_795_000_000_000_i64}),
         ),
         // Storybook 10.6.7 with addon-mcp 10.6.2; `agent` is there when it finds one.
         (
             SourceKind::Storybook,
-            json!({"schemaVersion": 1, "instanceId": "5f0c", "pid": 4711, "cwd": "/p/web",
-                "configDir": "/p/web/.storybook", "url": "http://localhost:6006", "port": 6006, "agent": "claude",
+            json!({"schemaVersion": 1, "instanceId": "5f0c", "pid": 4711, "cwd": PROJECT,
+                "configDir": format!("{PROJECT}/.storybook"), "url": "http://localhost:6006", "port": 6006, "agent": "claude",
                 "token": "65de8338", "storybookVersion": "10.6.7", "startedAt": "2026-11-29T00:06:49.603Z",
                 "updatedAt": "2026-11-28T10:00:00.000Z", "mcp": {"status": "ready", "endpoint": "/mcp"}}),
         ),
@@ -76,7 +79,7 @@ fn recorded() -> [(SourceKind, Value); 6] {
         // Nuxt CLI 3.37.0, started with `--host 127.0.0.1`.
         (
             SourceKind::Nuxt,
-            json!({"pid": 4711, "startedAt": 1_795_000_000_000_i64, "command": "dev", "cwd": "/p/web", "port": 3001,
+            json!({"pid": 4711, "startedAt": 1_795_000_000_000_i64, "command": "dev", "cwd": PROJECT, "port": 3001,
                 "hostname": "127.0.0.1", "url": "http://127.0.0.1:3001/"}),
         ),
         // Astro 7, after its source: it needs a later Node than the others.
@@ -89,7 +92,7 @@ fn recorded() -> [(SourceKind, Value); 6] {
         // The companion of Gemini CLI 0.40, after its specification.
         (
             SourceKind::Gemini,
-            json!({"port": 41234, "workspacePath": "/p/web:/p/other", "authToken": "0f0f-secret",
+            json!({"port": 41234, "workspacePath": std::env::join_paths([PROJECT, "other"]).unwrap().to_str(), "authToken": "0f0f-secret",
                 "ideInfo": {"name": "vscode", "displayName": "VS Code"}}),
         ),
     ]
@@ -99,7 +102,7 @@ fn recorded() -> [(SourceKind, Value); 6] {
 #[cfg(unix)]
 fn copilot() -> Value {
     json!({"socketPath": "/tmp/mcp-5f0c.sock", "scheme": "unix", "headers": {"Authorization": "Nonce 0f0f"}, "pid": 4711,
-        "ideName": "VS Code", "timestamp": 1_795_000_000_000_i64, "workspaceFolders": ["/p/web"], "isTrusted": true})
+        "ideName": "VS Code", "timestamp": 1_795_000_000_000_i64, "workspaceFolders": [PROJECT], "isTrusted": true})
 }
 
 #[cfg(unix)]
@@ -109,7 +112,7 @@ fn a_socket_is_a_file_of_this_machine() {
     let record = read(&copilot()).unwrap();
     assert_eq!((record.pid, record.port), (4711, 0));
     assert_eq!(record.socket.as_deref(), Some(Path::new("/tmp/mcp-5f0c.sock")));
-    assert_eq!(record.project.as_deref(), Some(Path::new("/p/web")));
+    assert_eq!(record.project.as_deref(), Some(Path::new(PROJECT)));
     assert_eq!(record.mcp.as_ref().unwrap().headers["authorization"].expose(), "Nonce 0f0f");
     assert!(!format!("{record:?}").contains("0f0f\""), "{record:?}");
     assert!(record.framework.is_none(), "an editor is no dev server");
@@ -180,7 +183,7 @@ fn recorded_traces_are_read() {
     assert!(records[1..].iter().flat_map(|it| &it.mcp).all(|door| door.headers.is_empty()));
     let tokens: Vec<_> = records.iter().filter_map(|it| it.mcp.as_ref()?.token.as_ref()).collect();
     assert_eq!(tokens.iter().map(|it| it.expose()).collect::<Vec<_>>(), ["0f0f-secret"]);
-    assert!(records.iter().all(|it| it.pid == 4711 && it.project.as_deref() == Some(Path::new("/p/web"))));
+    assert!(records.iter().all(|it| it.pid == 4711 && it.project.as_deref() == Some(Path::new(PROJECT))));
     assert!(records[..5].iter().all(|it| it.started.is_some()));
     assert_eq!(records[1].started_by.as_deref(), Some("claude"));
     assert_eq!(records[3].host, Some("127.0.0.1".parse::<IpAddr>().unwrap()));
@@ -222,7 +225,7 @@ fn an_ide_is_awaited_where_its_settings_say() {
     };
     let ide = awaited(JETBRAINS).unwrap();
     assert_eq!((ide.ports, &*ide.door.endpoint), (64_400..=64_410, "/stream"));
-    assert_eq!(ide.door.headers["IJ_MCP_SERVER_PROJECT_PATH"].expose(), "/p/web");
+    assert_eq!(ide.door.headers["IJ_MCP_SERVER_PROJECT_PATH"].expose(), PROJECT);
     let usual = JETBRAINS.lines().filter(|line| !line.contains("mcpServerPort")).collect::<String>();
     assert_eq!(awaited(&usual).unwrap().ports, 64_342..=64_352);
     for (text, unfit) in [
@@ -267,7 +270,9 @@ fn hostile_traces_are_not_taken() {
             assert!(with("port", port.clone()).unwrap().is_err(), "{kind}: port {port}");
         }
         for member in ["cwd", "rootDir", "workspacePath"] {
-            for path in ["relative", "/p/\u{1b}[31m", &format!("/{}", "x".repeat(5000))] {
+            for path in
+                ["relative", &format!("{PROJECT}/\u{1b}[31m"), &format!("{PROJECT}/{}", "x".repeat(5000))]
+            {
                 assert!(with(member, path.into()).is_none_or(|taken| taken.is_err()), "{kind}: {member}");
             }
         }
@@ -291,7 +296,7 @@ fn hostile_traces_are_not_taken() {
         assert_eq!(read(kind, file.to_string().as_bytes()), Err(Unfit::Invalid("mcp")));
     }
     // The port of another file, as if this one had been copied.
-    let other = json!({"port": 41_235, "workspacePath": "/p/web", "authToken": "0f0f"});
+    let other = json!({"port": 41_235, "workspacePath": PROJECT, "authToken": "0f0f"});
     assert_eq!(read(SourceKind::Gemini, other.to_string().as_bytes()), Err(Unfit::Invalid("port")));
 }
 

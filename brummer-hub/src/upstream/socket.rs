@@ -164,3 +164,32 @@ pub(crate) mod memory {
         })
     }
 }
+
+#[cfg(all(test, windows))]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::windows::named_pipe::ServerOptions,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pipe_is_spoken_to_and_one_that_is_not_there_refuses() {
+        let name = format!(r"\\.\pipe\brummer-hub-{}", std::process::id());
+        let refused = connect_local(Path::new(&name)).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        let mut server = ServerOptions::new().first_pipe_instance(true).create(&name).unwrap();
+        let mut socket = connect_local(Path::new(&name)).await.unwrap();
+        server.connect().await.unwrap();
+        let mut heard = [0; 4];
+        socket.write_all(b"ping").await.unwrap();
+        server.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"ping");
+        server.write_all(b"pong").await.unwrap();
+        socket.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"pong");
+        let busy = connect_local(Path::new(&name)).await.unwrap_err();
+        assert_eq!(busy.kind(), io::ErrorKind::ConnectionRefused, "it has no room");
+    }
+}
