@@ -2,11 +2,16 @@
 
 use brummer_hub::terminal::is_harmful;
 
+/// Bytes that are looked at together.
+const PIECE: usize = 128;
+
 /// Whether there is something in a line that may not reach a terminal as it is.
 pub(crate) fn needs_cleaning(line: &str) -> bool {
-    // Most lines are plain ASCII, and there may be a million.
-    let is_plain = |byte: u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
-    !line.bytes().all(is_plain) && line.contains(|c| is_harmful(c) && !matches!(c, '\n' | '\t'))
+    // Most lines are plain ASCII, and there may be a million: pieces of them are looked at without stopping at each byte.
+    let is_plain = |byte: &u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
+    let are_plain = |piece: &[u8]| piece.iter().fold(true, |plain, byte| plain & is_plain(byte));
+    !line.as_bytes().chunks(PIECE).all(are_plain)
+        && line.contains(|c| is_harmful(c) && !matches!(c, '\n' | '\t'))
 }
 
 /// Bytes that make a line need [`strip`]: escape, carriage return, backspace.
@@ -147,6 +152,19 @@ mod tests {
             ("cut \x1b[3", "cut "),
         ] {
             assert_eq!(strip(line), read, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_reach_a_terminal_is_found_wherever_it_is() {
+        let plain = "a\tline, ~\n".repeat(PIECE);
+        assert!(!needs_cleaning("") && !needs_cleaning(&plain) && !needs_cleaning("é → ✓\n"));
+        for at in [0, 1, PIECE - 1, PIECE, PIECE + 1, plain.len()] {
+            for harmful in ["\x1b", "\r", "\x7f", "\u{9b}", "\u{202e}"] {
+                let mut line = plain.clone();
+                line.insert_str(at, harmful);
+                assert!(needs_cleaning(&line), "{harmful:?} at {at}");
+            }
         }
     }
 
