@@ -30,6 +30,13 @@ struct Segment {
     text: String,
 }
 
+/// Where the last segment ends, and how much fits behind that.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    offset: u64,
+    room: usize,
+}
+
 /// One entry, with its text elsewhere.
 #[derive(Clone, Copy, Debug)]
 struct Record {
@@ -119,67 +126,43 @@ impl Ring {
         true
     }
 
-    /// Stores whole lines without anything in them but text, from this number on. Returns how many of them were new.
+    /// Stores whole lines without anything in them but text, from this number on, with one copy for as many as fit into a
+    /// segment. Returns how many of them were new.
     pub(super) fn push_lines(&mut self, first: u64, lines: &str, is_error: bool, at: i64) -> u64 {
+        let bytes = lines.as_bytes();
         let mut number = first;
-        // The lines from here on are not stored yet; none of them repeats the one before it.
+        // From here on nothing is copied yet, and this is where it goes.
         let mut run = 0;
+        let mut place = self.place();
         let mut start = 0;
-        let mut before: Option<&str> = None;
-        for end in memchr::memchr_iter(b'\n', lines.as_bytes()) {
-            let line = &lines[start..end];
+        let mut before: Option<&[u8]> = None;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let line = &bytes[start..end];
             let repeats = match before {
                 Some(before) => before == line,
                 None => self.repeats(line, is_error),
             };
             if repeats {
-                number += self.store_lines(number, &lines[run..start], is_error, at);
+                self.append(&lines[run..start], "");
                 if let Some(record) = self.records.back_mut() {
                     record.repeats = record.repeats.saturating_add(1);
                     record.last = at;
                 }
-                run = end + 1;
-            }
-            before = Some(line);
-            start = end + 1;
-        }
-        number += self.store_lines(number, &lines[run..start], is_error, at);
-        number - first
-    }
-
-    /// Whether the last entry says the same.
-    fn repeats(&self, line: &str, is_error: bool) -> bool {
-        self.records.back().is_some_and(|last| {
-            last.plain as usize == line.len()
-                && last.is_error == is_error
-                && !last.is_echo
-                && self.text(last.offset, last.plain) == line
-        })
-    }
-
-    /// Stores lines as they stand, with one copy for as many as fit into a segment. Returns their number.
-    fn store_lines(&mut self, first: u64, mut lines: &str, is_error: bool, at: i64) -> u64 {
-        let mut number = first;
-        while !lines.is_empty() {
-            let room = self.segments.back().map_or(0, |it| it.text.capacity() - it.text.len());
-            let fits = memchr::memrchr(b'\n', &lines.as_bytes()[..room.min(lines.len())]);
-            let (part, rest) = match fits {
-                Some(end) => lines.split_at(end + 1),
-                None => {
-                    let longest = memchr::memchr(b'\n', lines.as_bytes()).map_or(lines.len(), |end| end + 1);
-                    self.next_segment(longest);
-                    continue;
+                (run, place) = (end + 1, self.place());
+            } else {
+                if end + 1 - run > place.room {
+                    self.append(&lines[run..start], "");
+                    if self.place().room < end + 1 - start {
+                        self.next_segment(end + 1 - start);
+                    }
+                    (run, place) = (start, self.place());
                 }
-            };
-            let offset = self.append(part, "");
-            let mut start = 0;
-            for end in memchr::memchr_iter(b'\n', part.as_bytes()) {
                 self.records.push_back(Record {
                     number,
                     at,
                     last: at,
-                    offset: offset + start as u64,
-                    plain: u32::try_from(end - start).unwrap_or(u32::MAX),
+                    offset: place.offset + (start - run) as u64,
+                    plain: u32::try_from(line.len()).unwrap_or(u32::MAX),
                     raw: 0,
                     repeats: 1,
                     level: Level::Info,
@@ -187,12 +170,23 @@ impl Ring {
                     is_echo: false,
                 });
                 number += 1;
-                start = end + 1;
             }
-            lines = rest;
-            self.make_room();
+            before = Some(line);
+            start = end + 1;
         }
+        self.append(&lines[run..start], "");
+        self.make_room();
         number - first
+    }
+
+    /// Whether the last entry says the same.
+    fn repeats(&self, line: &[u8], is_error: bool) -> bool {
+        self.records.back().is_some_and(|last| {
+            last.plain as usize == line.len()
+                && last.is_error == is_error
+                && !last.is_echo
+                && self.text(last.offset, last.plain).as_bytes() == line
+        })
     }
 
     /// The highest number that was let go of; 0 if none was.
@@ -248,10 +242,18 @@ impl Ring {
 
     fn store(&mut self, plain: &str, raw: &str) -> u64 {
         let needed = plain.len() + raw.len();
-        if self.segments.back().is_none_or(|segment| segment.text.capacity() - segment.text.len() < needed) {
+        if self.segments.is_empty() || self.place().room < needed {
             self.next_segment(needed);
         }
         self.append(plain, raw)
+    }
+
+    /// Where the next text goes.
+    fn place(&self) -> Place {
+        self.segments.back().map_or(Place { offset: 0, room: 0 }, |segment| Place {
+            offset: segment.end(),
+            room: segment.text.capacity() - segment.text.len(),
+        })
     }
 
     /// Begins a segment that has room for this much.
@@ -290,8 +292,9 @@ impl Ring {
     }
 
     fn evict(&mut self, count: usize) {
-        let evicted = self.records.drain(..count).map(|record| record.number).max();
-        self.evicted = self.evicted.max(evicted.unwrap_or_default());
+        // Numbers grow.
+        let last = self.records.drain(..count).next_back();
+        self.evicted = last.map_or(self.evicted, |record| record.number);
         let needed = self.records.front().map_or(u64::MAX, |record| record.offset);
         while self.segments.len() > 1 && self.segments.front().is_some_and(|segment| segment.end() <= needed)
         {
