@@ -320,7 +320,10 @@ impl LogTask {
             Question::Builds { processes, answer } => {
                 let now = jiff::Timestamp::now().as_millisecond();
                 let errors = self.store.errors_so_far();
-                let builds = processes.into_iter().map(|process| errors.builds(process, now));
+                let builds = processes.into_iter().map(|process| Builds {
+                    heard: self.store.heard(process),
+                    ..errors.builds(process, now)
+                });
                 let _ = answer.send(builds.collect());
             }
             Question::Asking { answer } => drop(answer.send(self.asking.iter().cloned().collect())),

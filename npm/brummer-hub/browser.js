@@ -104,13 +104,16 @@ class WebpackConsole {
     if (compiler.options.mode === "production") return;
     // An entry without a name goes before all others.
     new compiler.webpack.EntryPlugin(compiler.context, CLIENT, { name: undefined }).apply(compiler);
-    const devServer = (compiler.options.devServer ??= {});
-    const theirs = devServer.setupMiddlewares;
-    devServer.setupMiddlewares = (middlewares, server) => {
-      const all = theirs ? theirs(middlewares, server) : middlewares;
-      all.unshift({ name: "brummer-hub", middleware: middleware() });
-      return all;
-    };
+    // From version 6 on, webpack-dev-server is a plugin itself, and has copied its options already.
+    const servers = (compiler.options.plugins ?? []).filter((it) => it?.options && typeof it.setupMiddlewares === "function");
+    for (const options of [(compiler.options.devServer ??= {}), ...servers.map((server) => server.options)]) {
+      const theirs = options.setupMiddlewares;
+      options.setupMiddlewares = (middlewares, server) => {
+        const all = theirs ? theirs(middlewares, server) : middlewares;
+        all.unshift({ name: "brummer-hub", middleware: middleware() });
+        return all;
+      };
+    }
   }
 }
 

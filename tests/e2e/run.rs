@@ -11,6 +11,8 @@ mod launches;
 mod logs;
 mod offers;
 mod ports;
+#[cfg(unix)]
+mod projects;
 mod scripts;
 mod streams;
 #[cfg(unix)]

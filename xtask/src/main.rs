@@ -48,6 +48,8 @@ const USAGE: &str = "usage: cargo xtask CHORE
   agents [--update] [--record] [--keep] [AGENT…]
                               what the models of real agents see through the hub; see docs/AGENTS.md
   zoo [--update] [TITLE…]     whether real servers work through the hub as they do directly; see docs/SERVERS.md
+  projects [--write] [--show] [PROJECT[:WAY]…]
+                              whether errors in real projects are told, and gone when they are mended; see docs/RUN.md
   habits [--update] [--show] [--seed N] [--pairs N] [CELL]
                               what servers do otherwise, with each message, through the hub as directly; see docs/SERVERS.md
   header [--check]            makes include/brummer_hub.h
@@ -63,7 +65,9 @@ fn main() -> Result<ExitCode> {
         Some((chore, rest)) if chore == "deny" => deny::run(rest),
         Some((chore, rest)) if chore == "dist" => dist::run(rest),
         #[cfg(unix)]
-        Some((chore, rest)) if chore == "agents" || chore == "zoo" => real::run(chore, rest),
+        Some((chore, rest)) if ["agents", "zoo", "projects"].contains(&chore.as_str()) => {
+            real::run(chore, rest)
+        }
         Some((chore, rest)) if chore == "node" => node::run(rest),
         Some((chore, rest)) if chore == "sbom" => sbom::run(rest),
         Some((chore, rest)) if chore == "shared" => shared::run(rest),

@@ -1,5 +1,5 @@
-//! `cargo xtask agents` and `cargo xtask zoo`: the hub among the real things, installed from npm and PyPI. The programs in
-//! `tests/node` do it; versions move and it takes long, so no test needs it.
+//! `cargo xtask agents`, `cargo xtask zoo` and `cargo xtask projects`: the hub among the real things, installed from npm and PyPI.
+//! The programs in `tests/node` do it; versions move and it takes long, so no test needs it.
 
 use std::{
     env::{self, consts},
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::root;
 
-/// Builds the hub, installs what the programs need themselves, and runs one of them: `agents` or `zoo`.
+/// Builds the hub, installs what the programs need themselves, and runs one of them: `agents`, `zoo` or `projects`.
 pub(crate) fn run(chore: &str, arguments: &[String]) -> Result<ExitCode> {
     let root = root();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -31,8 +31,11 @@ const STEPS: [Step; 7] = [
     ("benchmark, short form", &["xtask", "bench", "--profile", "dev", "--quick"], None),
 ];
 
+/// What is done on Unix only, where what a program has started can be ended with it.
+const PROJECTS: &str = "errors in real projects";
+
 /// What `--all` does after them.
-const MORE: [Step; 5] = [
+const MORE: [Step; 6] = [
     (
         "release build",
         &["build", "--quiet", "--release", "--locked", "-p", "brummer-cli", "-p", "brummer-bench"],
@@ -46,6 +49,7 @@ const MORE: [Step; 5] = [
         Some(("BRUMMER_SCHEDULES", "100000")),
     ),
     ("every habit of servers with every message", &["xtask", "habits"], None),
+    (PROJECTS, &["xtask", "projects"], None),
 ];
 
 /// Tells tests that they may take long.
@@ -89,7 +93,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     name_missing_tools();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let more: &[Step] = if all { &MORE } else { &[] };
-    for (name, arguments, variable) in STEPS.iter().chain(more) {
+    let steps = STEPS.iter().chain(more).filter(|(name, ..)| cfg!(unix) || *name != PROJECTS);
+    for (name, arguments, variable) in steps {
         eprintln!("== {name}: cargo {}", arguments.join(" "));
         let start = Instant::now();
         let status = Command::new(&cargo)

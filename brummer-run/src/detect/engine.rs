@@ -884,6 +884,12 @@ mod tests {
             frame("/usr/lib/python3.11/json/decoder.py")
         );
         one(&text, "ZeroDivisionError: division by zero", "/app/fl.py:6");
+        // A module that webpack has made a text of has lines of its own.
+        one(
+            "TypeError: x\n      at price (webpack://shop/./src/price.mjs?:7:19)\n      at eval (webpack://shop/./src/main.js?:7:81)",
+            "TypeError: x",
+            "src/price.mjs",
+        );
         one(
             "TypeError: x\n    at g (/p/node_modules/a/i.js:1:1)\n    at f (C:\\p\\src\\b.js:2:3)",
             "TypeError: x",
@@ -919,6 +925,8 @@ mod tests {
             "12:00:00 [WARN] [vite] [console.warn] Error: only a warning",
             "[browser] careful with errors (app/page.tsx:8:13)",
             "[browser] [console.warn] TypeError: told as a warning",
+            "<e> [webpack-dev-middleware] Stream error: Error [ERR_STREAM_PREMATURE_CLOSE]: Premature close\n<e>     at \
+             onclose (node:internal/streams/end-of-stream:260:19)\n<e>   code: 'ERR_STREAM_PREMATURE_CLOSE'\n<e> }",
             "loaded src/error.ts",
             "warning: unused variable: `error`\n --> src/lib.rs:1:43\n  |\n1 | let error = 1;",
             "INFO:     127.0.0.1:60812 - \"GET / HTTP/1.0\" 500 Internal Server Error",

@@ -70,6 +70,8 @@ pub(crate) struct Builds {
     pub(crate) errors: usize,
     /// The entry of the log that says so; 0 if none does.
     pub(crate) entry: u64,
+    /// The last entry of the process, or the next one when it began: when it has ended, that says so.
+    pub(crate) heard: u64,
     /// When a building program will be taken for clean if it says nothing, in milliseconds of Unix time.
     pub(crate) settles: Option<i64>,
 }
@@ -119,7 +121,13 @@ impl Errors {
         } else {
             self.found.retain(|known| !(known.is_summary && of_process(known)));
         }
-        let build = self.of(process, &channel).number;
+        // An error is known when all of its lines have come. What standard output says of a build may have come meanwhile.
+        let Build { number, state, since, .. } = *self.of(process, &channel);
+        let is_before = raw.origin.at < since.at;
+        // A page runs what was built last.
+        let build = if is_before || raw.is_browser { number.saturating_sub(1) } else { number };
+        let is_over = state == State::Restarted || raw.is_browser && state == State::Clean;
+        let resolved = (is_before && is_over).then_some(since.at);
         let place = raw.place.as_ref().map(ToString::to_string);
         let fingerprint = VARIABLE.replace_all(&raw.message, "#").into_owned();
         let known = self.found.iter().position(|known| {
@@ -134,7 +142,7 @@ impl Errors {
             known.last = raw.origin.at;
             known.entry = raw.origin.entry;
             known.text = raw.text;
-            known.resolved = None;
+            known.resolved = resolved;
             known.build = build;
             self.found.push_back(known);
             return;
@@ -153,7 +161,7 @@ impl Errors {
             first: raw.origin.at,
             last: raw.origin.at,
             entry: raw.origin.entry,
-            resolved: None,
+            resolved,
             channel,
             build,
             is_summary: raw.is_summary,
@@ -249,7 +257,7 @@ impl Errors {
         };
         let said = builds().map(|build| build.since.entry).max().unwrap_or_default();
         let entry = said.max(current().map(|known| known.entry).max().unwrap_or_default());
-        Builds { verdict, errors, entry, settles: settles.filter(|settles| *settles > now) }
+        Builds { verdict, errors, entry, heard: entry, settles: settles.filter(|settles| *settles > now) }
     }
 
     /// Forgets those of a process.
@@ -304,7 +312,7 @@ mod tests {
         assert_eq!(current(&errors), [""; 0]);
         assert_eq!(
             errors.builds(1, 8),
-            Builds { verdict: Verdict::Clean, errors: 0, entry: 8, settles: None }
+            Builds { verdict: Verdict::Clean, errors: 0, entry: 8, heard: 8, settles: None }
         );
         errors.take(1, error("a", 9));
         assert_eq!(current(&errors), ["a"]);
@@ -330,6 +338,45 @@ mod tests {
         errors.take(1, error("a", 5));
         assert_eq!(errors.builds(1, 2 + SETTLED).verdict, Verdict::Failing);
         errors.superseded(&[1], 6);
+        assert_eq!(current(&errors), [""; 0]);
+    }
+
+    #[test]
+    fn what_came_before_a_restart_and_is_known_only_after_it_is_over() {
+        let mut errors = Errors::default();
+        errors.take(1, build(Change::Restarts, 5));
+        errors.take(1, error("a", 4));
+        assert_eq!(current(&errors), [""; 0]);
+        assert_eq!(errors.builds(1, 5 + SETTLED).verdict, Verdict::Clean);
+        errors.take(1, error("a", 6));
+        assert_eq!(current(&errors), ["a"]);
+        // Of a build that is over and clean it is not known whether it was said of it.
+        errors.take(1, build(Change::Ends(Some(true)), 8));
+        errors.take(1, error("b", 7));
+        assert_eq!(current(&errors), ["a", "b"]);
+        errors.take(1, build(Change::Begins, 9));
+        errors.take(1, error("c", 8));
+        errors.take(1, build(Change::Ends(Some(true)), 10));
+        assert_eq!(current(&errors), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_page_says_is_over_when_the_next_build_is_clean() {
+        let of_page = |at| {
+            let (channel, finding) = error("boom", at);
+            let Finding::Error(raw) = finding else { unreachable!() };
+            (channel, Finding::Error(Raw { is_browser: true, ..raw }))
+        };
+        let mut errors = Errors::default();
+        errors.take(1, build(Change::Ends(Some(true)), 1));
+        errors.take(1, of_page(2));
+        assert_eq!(errors.builds(1, 2).verdict, Verdict::Failing);
+        errors.take(1, build(Change::Ends(Some(true)), 3));
+        assert_eq!(current(&errors), [""; 0]);
+        errors.take(1, of_page(4));
+        assert_eq!(current(&errors), ["boom"]);
+        errors.take(1, build(Change::Ends(Some(true)), 6));
+        errors.take(1, of_page(5));
         assert_eq!(current(&errors), [""; 0]);
     }
 

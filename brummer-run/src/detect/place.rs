@@ -75,6 +75,10 @@ fn path(file: &str) -> &str {
             if let Some((_, inside)) = path.strip_prefix('(').and_then(|rest| rest.split_once(")/")) {
                 path = inside;
             }
+            // `webpack://shop/./src/page.js`
+            if let Some((_, inside)) = path.split_once("/./").filter(|(name, _)| !name.contains('/')) {
+                path = inside;
+            }
         }
     }
     let path = path.strip_prefix("[project]/").unwrap_or(path);
@@ -90,6 +94,7 @@ mod tests {
         for (file, wanted) in [
             ("file:///app/a.mjs", "/app/a.mjs"),
             ("webpack-internal:///(rsc)/./app/page.tsx", "./app/page.tsx"),
+            ("webpack://shop/./src/page.js", "src/page.js"),
             ("/app/src/a.vue?vue&type=script", "/app/src/a.vue"),
             ("C:\\p\\src\\b.js", "C:\\p\\src\\b.js"),
         ] {

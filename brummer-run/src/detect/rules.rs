@@ -100,6 +100,9 @@ const RULES: &[(Role, &str)] = &[
     // What Storybook says when a hub asks to hear of changes, which it offers and cannot do.
     (Role::Warning, r#"^An unexpected error occurred while executing "subscriptions/listen" JSON-RPC method"#),
 
+    // A browser has gone while it was being answered.
+    (Role::Warning, r"^<e> \[webpack-dev-(?:middleware|server)\] Stream error: .*ERR_STREAM_PREMATURE_CLOSE"),
+
     // Frames of code.
     (Role::Code, r"^(?:\[error\] |[A-Z] )?\s*(?:[>→×*]\s*)?[0-9]+ {0,2}[|│┃┆]"),
     (Role::Code, r"^(?:\[error\] )?\s*[>→]?\s*[|│┃┆·╎╵╷├╰╯━─┬]"),
@@ -212,6 +215,8 @@ const RULES: &[(Role, &str)] = &[
     // Places.
     // In what a dev server serves, lines are not those of the source.
     (Role::Frame, r"^\s*at (?:.*[ (])?\(?https?://(?:localhost|[0-9.]+|\[[0-9a-f:]+\])(?::[0-9]+)?/(?:_nuxt/|@fs/)?{FILE}:[0-9]+:[0-9]+\)?$"),
+    // Nor those of a module that webpack has made a text to be evaluated.
+    (Role::Frame, r"^\s*at (?:.*[ (])?\(?webpack://[^/\s()]*/(?:\./)?{FILE}\?:[0-9]+:[0-9]+\)?$"),
     (Role::Frame, r"^\s*(?:⁃ )?at (?:.*[ (])?\(?{FILE}:{LINE}:{COLUMN}\)?"),
     (Role::Frame, r"^\s*(?:❯|›|➤) (?:.* )?{FILE}:{LINE}:{COLUMN}$"),
     (Role::Frame, r"^\s+\S.* \({FILE}:{LINE}:{COLUMN}\)$"),

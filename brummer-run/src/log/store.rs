@@ -61,6 +61,8 @@ pub(super) struct Store {
 struct Log {
     id: Arc<str>,
     name: Arc<str>,
+    /// The number that the next entry of any process had when this one began.
+    begun: u64,
     ring: Ring,
     /// Standard output and standard error.
     streams: [Stream; 2],
@@ -125,7 +127,7 @@ impl Store {
             pages: Pages::default(),
         };
         let streams = [stream(), stream()];
-        let log = Log { id, name, ring: Ring::new(self.limit), streams };
+        let log = Log { id, name, begun: self.last + 1, ring: Ring::new(self.limit), streams };
         self.logs.insert(process, log);
     }
 
@@ -142,6 +144,13 @@ impl Store {
     /// The number of the entry that came last.
     pub(super) fn last(&self) -> u64 {
         self.last
+    }
+
+    /// The number of the last entry of a process, or of the next one of all when it began.
+    pub(super) fn heard(&self, process: u32) -> u64 {
+        self.logs
+            .get(&process)
+            .map_or(0, |log| log.ring.iter().next_back().map_or(0, |it| it.number).max(log.begun))
     }
 
     /// Id and name of a process.

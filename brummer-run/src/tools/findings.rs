@@ -171,7 +171,9 @@ pub(super) async fn build(app: &App, process: u32) -> Option<(Process, Builds)> 
     let builds = app.logs.builds(vec![process]).await.first().copied()?;
     let process = app.scripts.list().iter().find(|known| known.number == process).cloned()?;
     let verdict = verdict(&process, builds);
-    Some((process, Builds { verdict, ..builds }))
+    // A script that has said nothing of builds says by its end whether all is well.
+    let entry = if process.state.is_alive() { builds.entry } else { builds.entry.max(builds.heard) };
+    Some((process, Builds { verdict, entry, ..builds }))
 }
 
 /// What a process that has ended says by that.

@@ -107,6 +107,12 @@ async fn the_end_of_a_script_says_whether_it_is_clean() {
     let client = Client::of(&home, &directory).await;
     client.run("ok").await;
     client.wait(json!({ "clean": "ok" })).await;
+    // Its end is what it says of a build, also for whoever means none of before; later nothing more is said.
+    let before = client.tool("logs_tail", json!({})).await["cursor"].clone();
+    let later = json!({ "clean": "ok", "cursor": before });
+    assert_json!(client.tool("wait_until", later.clone()).await, "/met", false);
+    client.run("ok").await;
+    client.wait(later).await;
     client.run("bad").await;
     let waited = client.tool("wait_until", json!({ "clean": "bad" })).await;
     assert_json!(waited, "/met", false);

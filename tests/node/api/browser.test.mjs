@@ -205,4 +205,10 @@ test("webpack gets an entry and a middleware, but not for production", () => {
   assert.match(entries[0][1], /page\.js$/);
   const all = development.options.devServer.setupMiddlewares(["first"], {});
   assert.deepEqual(all.map((it) => it.name ?? it), ["brummer-hub", "first", "theirs"]);
+  // webpack-dev-server 6 is a plugin with a copy of its options.
+  const server = { options: { port: 1 }, setupMiddlewares() {} };
+  const plugged = compiler("development", undefined);
+  plugged.options.plugins = [null, { apply() {} }, server];
+  new WebpackConsole().apply(plugged);
+  assert.deepEqual(server.options.setupMiddlewares(["first"], {}).map((it) => it.name ?? it), ["brummer-hub", "first"]);
 });

@@ -1,0 +1,121 @@
+// The projects, as data. Each is a directory in `templates`, with its packages and their versions in its `package.json`; those
+// that are `light` need nothing but what is installed for the tests anyhow. An error is made by replacing `from` in `file` by
+// `to`, and mended by putting it back. `get` is what a browser asks for: most dev servers compile nothing before. Without
+// `by`, the dev server tells of it, in a line that `says` so; else the script of this name, with the words of `tool`. `place` is where it must be said to
+// be, after the name of the file unless it is another one.
+
+export const FRAMEWORKS = [
+  {
+    name: "vite",
+    title: "Vite 8",
+    package: "vite",
+    light: true,
+    ways: [
+      {
+        way: "syntax",
+        file: "src/price.ts",
+        from: "toFixed(2)}",
+        to: "toFixed(2}",
+        get: ["/", "/src/main.ts", "/src/price.ts"],
+        says: "[PARSE_ERROR]",
+        tells: { message: /^Expected/, kind: "PARSE_ERROR", place: "6:41" },
+      },
+      {
+        way: "type",
+        by: "check",
+        tool: "typescript",
+        file: "src/main.ts",
+        from: "cents: 1250",
+        to: 'cents: "1250"',
+        tells: { message: /^TS2345: Argument of type/, kind: "TS2345", place: "4:55" },
+      },
+      {
+        way: "import",
+        file: "src/main.ts",
+        from: "./price",
+        to: "./prices",
+        get: ["/", "/src/main.ts"],
+        says: "Failed to resolve import",
+        tells: { message: /^Failed to resolve import "\.\/prices" from "src\/main\.ts"/, place: "1:22" },
+      },
+      {
+        way: "runtime",
+        file: "src/api.ts",
+        from: "return price({ cents: 1250 });",
+        to: "return price(undefined!);",
+        get: ["/api/price"],
+        says: "Cannot read properties",
+        tells: { message: /^Cannot read properties of undefined \(reading 'cents'\)/, place: "src/price.ts:6:19" },
+      },
+      {
+        way: "test",
+        by: "test",
+        tool: "vitest",
+        file: "src/price.ts",
+        from: "toFixed(2)",
+        to: "toFixed(1)",
+        tells: { message: /expected '12\.5 EUR' to be '12\.50 EUR'/, kind: "AssertionError", place: "src/price.test.ts:5:34" },
+      },
+      {
+        way: "browser",
+        file: "src/main.ts",
+        from: "price(item)",
+        to: "price(undefined!)",
+        open: "/",
+        says: "TypeError",
+        tells: { message: /^TypeError: Cannot read properties of undefined/, kind: "TypeError", place: "src/price.ts:6:18", browser: true },
+      },
+    ],
+  },
+  {
+    name: "webpack",
+    title: "webpack 5",
+    package: "webpack",
+    links: { "brummer-hub": "npm/brummer-hub" },
+    ways: [
+      {
+        way: "syntax",
+        file: "src/price.mjs",
+        from: "toFixed(2)}",
+        to: "toFixed(2}",
+        says: "ERROR in",
+        tells: { message: /^Module parse failed: Unexpected token \(3:40\)/, place: "3:40" },
+      },
+      {
+        way: "type",
+        by: "check",
+        tool: "typescript",
+        file: "src/main.js",
+        from: "cents: 1250",
+        to: 'cents: "1250"',
+        tells: { message: /^TS2345: Argument of type/, kind: "TS2345", place: "5:38" },
+      },
+      {
+        way: "import",
+        file: "src/main.js",
+        from: "./price.mjs",
+        to: "./prices.mjs",
+        says: "ERROR in",
+        tells: { message: /^Module not found: Error: Can't resolve '\.\/prices\.mjs'/, place: "1:0" },
+      },
+      {
+        way: "test",
+        by: "test",
+        tool: "node",
+        file: "src/price.mjs",
+        from: "toFixed(2)",
+        to: "toFixed(1)",
+        tells: { message: /^AssertionError \[ERR_ASSERTION\]: Expected values to be strictly equal/, kind: "AssertionError", place: "src/price.test.mjs:6:10" },
+      },
+      {
+        way: "browser",
+        file: "src/main.js",
+        from: "price(item)",
+        to: "price(/** @type {any} */ (undefined))",
+        open: "/",
+        says: "TypeError",
+        tells: { message: /^TypeError: Cannot read properties of undefined/, kind: "TypeError", place: "src/price.mjs", browser: true },
+      },
+    ],
+  },
+];
