@@ -19,6 +19,7 @@ mod real;
 #[cfg(test)]
 mod requirements;
 mod sbom;
+mod semver;
 mod shared;
 mod sources;
 mod test;
@@ -41,6 +42,7 @@ const USAGE: &str = "usage: cargo xtask CHORE
   deny [--no-advisories]      licences, sources and advisories of dependencies
   dist ARTIFACTS OUT          the archives, bundles and package managers' files of a release
   sbom OUT                    what is in each thing that is handed out, on any platform (CycloneDX)
+  semver [REVISION]           whether the version is high enough for what the libraries break of the last release
   shared [--calls N]          real stdio servers from npm and PyPI, each shared by three hubs
   sources [TOOL]...           real dev servers from npm: found, used through the hub, and killed
   errors [--misses]           how well `run` reads the errors of real tools
@@ -70,6 +72,7 @@ fn main() -> Result<ExitCode> {
         }
         Some((chore, rest)) if chore == "node" => node::run(rest),
         Some((chore, rest)) if chore == "sbom" => sbom::run(rest),
+        Some((chore, rest)) if chore == "semver" => semver::run(rest),
         Some((chore, rest)) if chore == "shared" => shared::run(rest),
         Some((chore, rest)) if chore == "sources" => sources::run(rest),
         Some((chore, rest)) if chore == "test" => test::run(rest),
