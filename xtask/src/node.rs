@@ -6,6 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    thread,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -26,11 +27,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         Command::new("node")
             .current_dir(root)
             .arg("--test")
+            .arg(format!("--test-concurrency={}", at_once()))
             .args(suites(&tests.join("api"))?)
             .env("BRUMMER_HUB_ADDON", addon)
             .env("BRUMMER_HUB_BINARY", executable),
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many suites run at a time: most wait for other processes, so that there may be more than processors.
+fn at_once() -> usize {
+    2 * thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The addon and the command, beside this program. Named, so that no older release build is taken.
