@@ -493,4 +493,21 @@ mod tests {
         requests.hand_over(two, Waiter::Nobody);
         assert!(requests.token(LinkId(2), "7").is_none() && requests.sent_on(LinkId(2)) == [two]);
     }
+
+    #[test]
+    fn the_token_of_a_task_lives_on_its_link_until_there_are_too_many() {
+        let mut requests = Requests::default();
+        requests.keep_token(LinkId(1), "7".into());
+        assert_eq!(requests.token(LinkId(1), "7.0"), Some("7"), "as the client wrote it");
+        assert_eq!((requests.token(LinkId(2), "7"), requests.token(LinkId(1), "8")), (None, None));
+        for token in 8..8 + MAX_TASK_TOKENS {
+            assert_eq!(requests.token(LinkId(1), "7"), Some("7"));
+            requests.keep_token(LinkId(1), token.to_string().into());
+        }
+        assert_eq!((requests.token(LinkId(1), "7"), requests.token(LinkId(1), "8")), (None, Some("8")));
+        requests.forget_link(LinkId(2));
+        assert_eq!(requests.token(LinkId(1), "8"), Some("8"));
+        requests.forget_link(LinkId(1));
+        assert_eq!(requests.token(LinkId(1), "8"), None);
+    }
 }
