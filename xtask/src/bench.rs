@@ -13,6 +13,9 @@ use crate::{install, root};
 /// The document that `--write` puts the table into.
 const DOCUMENT: &str = "docs/PERFORMANCE.md";
 
+/// A stdio server that people use, as the tests install it.
+const NODE_SERVER: &str = "tests/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js";
+
 /// Runs it. `--profile` comes first; `--write` puts the table into the document; every other argument is the benchmark's own
 /// (`--help` lists them).
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
@@ -59,6 +62,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     }
     if let Some(embedder) = embedder(&target, profile)? {
         bench.arg("--embedder").arg(embedder);
+    }
+    let node_server = root.join(NODE_SERVER);
+    if node_server.is_file() {
+        bench.arg("--node-server").arg(node_server);
+    } else {
+        eprintln!("`node tests/node/install.mjs` was not run: the rows of the server for Node are left out");
     }
     for argument in arguments {
         bench.arg(argument);

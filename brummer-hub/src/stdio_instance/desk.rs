@@ -585,9 +585,9 @@ impl Desk {
             && Frame::parse(parts.clone().join())
                 .is_ok_and(|frame| matches!(frame.kind(), Kind::Response { ok: false, .. }));
         let Some(session) = self.clients.get(&asked.client) else { return };
-        let id = Frame::parse(parts.clone().join()).ok().filter(|_| parts.len() > COUNTED);
-        let parts = counted(parts, &session.waiting, &self.waiting).unwrap_or_else(|| {
-            let id = id.as_ref().and_then(Frame::id);
+        let parts = counted(parts.clone(), &session.waiting, &self.waiting).unwrap_or_else(|| {
+            let answer = Frame::parse(parts.join()).ok();
+            let id = answer.as_ref().and_then(Frame::id);
             message::error(id, code::INTERNAL_ERROR, "the client does not read its answers", None)
         });
         let _ = asked.stream.try_send(Said::Answer(parts));

@@ -46,9 +46,10 @@ impl Request {
         Self { line, id_at: start.len() }
     }
 
-    /// A call of a tool with an argument of a few bytes.
+    /// A call of a tool with an argument of a few bytes, by the name that either server knows.
     pub(crate) fn tool(name: &str) -> Self {
-        Self::new("tools/call", &format!(r#"{{"name":"{name}","arguments":{{"text":"hello"}}}}"#))
+        let arguments = r#"{"text":"hello","message":"hello"}"#;
+        Self::new("tools/call", &format!(r#"{{"name":"{name}","arguments":{arguments}}}"#))
     }
 
     /// Overwrites the id.
@@ -69,12 +70,17 @@ impl Request {
     }
 }
 
-/// Makes sure that an answer is a result and belongs to the request. Looks at its start only: large results are not
-/// searched.
+/// What is looked at of each end of an answer.
+const ENDS: usize = 160;
+
+/// Makes sure that an answer is a result and belongs to the request. Large results are not searched: some servers write the id
+/// first, others last.
 pub(crate) fn check(answer: &[u8], id: [u8; ID_DIGITS]) -> Result<()> {
-    let start = answer.get(..answer.len().min(160)).unwrap_or_default();
+    let start = answer.get(..answer.len().min(ENDS)).unwrap_or_default();
+    let end = answer.get(answer.len().saturating_sub(ENDS)..).unwrap_or_default();
     ensure!(
-        memmem::find(start, &id).is_some() && memmem::find(start, b"\"result\"").is_some(),
+        [start, end].iter().any(|part| memmem::find(part, &id).is_some())
+            && memmem::find(start, b"\"result\"").is_some(),
         "not the result of call {}: {}",
         String::from_utf8_lossy(&id),
         String::from_utf8_lossy(start)
@@ -95,6 +101,8 @@ mod tests {
     #[test]
     fn an_error_is_no_result() {
         check(br#"{"id":12345678,"jsonrpc":"2.0","result":{}}"#, *b"12345678").unwrap();
+        let long = format!(r#"{{"result":"{}","jsonrpc":"2.0","id":12345678}}"#, "x".repeat(1000));
+        check(long.as_bytes(), *b"12345678").unwrap();
         check(br#"{"id":12345678,"jsonrpc":"2.0","error":{}}"#, *b"12345678").unwrap_err();
         check(br#"{"id":12345679,"jsonrpc":"2.0","result":{}}"#, *b"12345678").unwrap_err();
     }

@@ -40,6 +40,9 @@ struct Options {
     /// The program that makes calls through the C interface (`c/call.c`).
     #[arg(long, value_name = "FILE")]
     embedder: Option<PathBuf>,
+    /// A stdio server for Node with a tool `echo`, as people have them.
+    #[arg(long, value_name = "FILE")]
+    node_server: Option<PathBuf>,
     /// Everything once with small counts, only to see that it works.
     #[arg(long)]
     quick: bool,
@@ -110,6 +113,7 @@ fn bench(options: Options) -> Result<()> {
     plan.core = options.core;
     plan.hub = options.hub;
     plan.embedder = options.embedder;
+    plan.node_server = options.node_server;
     if let Some(binary) = &plan.hub
         && let Err(error) = World::new()?.hub(binary, &[]).context("the hub does not answer `initialize`")
     {

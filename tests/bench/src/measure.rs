@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) hub: Option<PathBuf>,
     /// The program that calls through the C interface; without it its rows stay empty.
     pub(crate) embedder: Option<PathBuf>,
+    /// A stdio server for Node; without it its rows stay away.
+    pub(crate) node_server: Option<PathBuf>,
     /// The core that pinned measurements run on; the last one unless given.
     pub(crate) core: Option<usize>,
     pub(crate) starts: usize,
@@ -53,6 +55,7 @@ impl Plan {
         Self {
             hub: None,
             embedder: None,
+            node_server: None,
             core: None,
             starts: 41,
             latency_rounds: 21,

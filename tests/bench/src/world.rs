@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{ChildStdin, Stdio as Pipe},
+    process::{ChildStdin, Command, Stdio as Pipe},
     time::{Duration, Instant},
 };
 
@@ -65,12 +65,12 @@ impl World {
         self.prepare(id, pid, port)?.rename()
     }
 
-    /// Shares the stdio server of this benchmark, under this name and id, until the guard is dropped.
-    pub(crate) fn share(&self, binary: &Path, name: &str) -> Result<Guard> {
-        let program = std::env::current_exe().context("cannot find this program")?;
+    /// Shares a stdio server, under this name and id, until the guard is dropped.
+    pub(crate) fn share(&self, binary: &Path, name: &str, server: &Command) -> Result<Guard> {
         let mut command = process::isolated(binary, self.path());
         command.args(["register", "--stdio", "--id", name, "--name", name, "--data-dir"]).arg(self.path());
-        command.arg("--path").arg(self.path()).arg("--").arg(program).arg("tool");
+        command.arg("--path").arg(self.path()).arg("--");
+        command.arg(server.get_program()).args(server.get_args());
         command.stdin(Pipe::null()).stderr(Pipe::null());
         process::watch(command)
     }

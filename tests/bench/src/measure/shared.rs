@@ -1,7 +1,11 @@
 //! Small calls of a server that speaks only stdio: shared by `register --stdio` and reached through a hub, beside the same
 //! server started by the client itself. Also what five agents with ten servers need of memory, shared and not.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio as Pipe},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 
@@ -21,22 +25,36 @@ const SERVERS: usize = 10;
 
 pub(super) fn measure(plan: &Plan) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
+    let least = || process::own(&["tool"]);
+    let node = |file: &PathBuf| {
+        let mut command = Command::new("node");
+        command.arg(file).stderr(Pipe::null());
+        command
+    };
+    let mut both = |place: &str| -> Result<()> {
+        rows.push(latency(plan, "that does nothing", place, &least)?);
+        if let Some(file) = &plan.node_server {
+            rows.push(latency(plan, "for Node", place, &|| Ok(node(file)))?);
+        }
+        Ok(())
+    };
     if let Some(_pinned) = pin::to_core(plan.core) {
-        rows.push(latency(plan, "all on one core")?);
+        both("all on one core")?;
     }
-    rows.push(latency(plan, "any core")?);
+    both("any core")?;
     rows.extend(memory(plan)?);
     Ok(rows)
 }
 
-fn latency(plan: &Plan, place: &str) -> Result<Row> {
-    let (mut direct, _) = Stdio::start(process::own(&["tool"])?)?;
+/// Calls of one server, which the client starts itself, and which is shared.
+fn latency(plan: &Plan, what: &str, place: &str, server: &dyn Fn() -> Result<Command>) -> Result<Row> {
+    let (mut direct, _) = Stdio::start(server()?)?;
     let world = World::new()?;
     let mut hub = None;
     let _sharing = match &plan.hub {
         None => None,
         Some(binary) => {
-            let sharing = world.share(binary, "tool")?;
+            let sharing = world.share(binary, "tool", &server()?)?;
             let (mut started, _) = world.hub(binary, &[])?;
             world::connect(&mut started, "tool")?;
             hub = Some(started);
@@ -64,7 +82,8 @@ fn latency(plan: &Plan, place: &str) -> Result<Row> {
     let [mut direct, mut through] = medians;
     let direct = stats::median(&mut direct);
     let through = (!through.is_empty()).then(|| stats::median(&mut through));
-    let mut row = Row::new(format!("small call of a shared stdio server, {place}: median"), "≤ 2.5 × direct");
+    let mut row =
+        Row::new(format!("small call of a shared stdio server {what}, {place}: median"), "≤ 2.5 × direct");
     row.direct = Some(format!("{} over stdio", time(direct)));
     let times = |value: Duration| format!("{} ({:.1} ×)", time(value), ratio(value, direct));
     Ok(row.hub(through, times, |value| value <= direct.mul_f64(2.5)))
@@ -81,7 +100,10 @@ fn memory(plan: &Plan) -> Result<Option<Row>> {
     drop(alone);
     let world = World::new()?;
     let names: Vec<String> = (0..SERVERS).map(|number| format!("tool-{number}")).collect();
-    let sharing = names.iter().map(|name| world.share(binary, name)).collect::<Result<Vec<_>>>()?;
+    let sharing = names
+        .iter()
+        .map(|name| world.share(binary, name, &process::own(&["tool"])?))
+        .collect::<Result<Vec<_>>>()?;
     let mut hubs = Vec::new();
     for _ in 0..AGENTS {
         let (mut hub, _) = world.hub(binary, &[])?;
