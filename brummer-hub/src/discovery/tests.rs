@@ -374,7 +374,12 @@ async fn followed_files_are_told_of_wherever_they_come_to_be() {
     told().await;
     replace("two");
     told().await;
-    fs::rename(place("config/brummer"), place("away")).unwrap();
+    if cfg!(windows) {
+        // Whoever watches a directory is not told there that it was renamed: that is seen at the next look.
+        fs::remove_dir_all(place("config/brummer")).unwrap();
+    } else {
+        fs::rename(place("config/brummer"), place("away")).unwrap();
+    }
     told().await;
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     replace("three");
