@@ -403,6 +403,7 @@ impl Channel {
             }
             Some(block) if block.worth == Worth::Weak && !block.has_place() && block.blanks == 0 => {
                 block.push(line.text);
+                block.exact = line.place.clone().or(block.exact.take());
             }
             _ => self.open(Kind::Awaiting, Worth::Text, line, out),
         }
@@ -894,6 +895,67 @@ mod tests {
             "TypeError: x\n    at g (/p/node_modules/a/i.js:1:1)\n    at f (C:\\p\\src\\b.js:2:3)",
             "TypeError: x",
             "C:\\p\\src\\b.js:2:3",
+        );
+    }
+
+    #[test]
+    fn what_imports_a_module_that_is_not_there_is_its_place() {
+        let stack =
+            "\n      at fetchModule (file:///app/node_modules/vite/dist/node/chunks/node.js:36860:32)";
+        let said = "Cannot find module '$lib/prices' imported from '/app/src/routes/+page.server.ts'";
+        one(
+            &format!(
+                "12:00:00 PM [vite] (ssr) Error when evaluating SSR module /src/routes/+page.server.ts: {said}{stack}"
+            ),
+            said,
+            "/app/src/routes/+page.server.ts",
+        );
+        one(&format!("Error: {said}{stack}"), &format!("Error: {said}"), "/app/src/routes/+page.server.ts");
+        one(
+            "Error [ERR_MODULE_NOT_FOUND]: Cannot find module '/app/b.mjs' imported from /app/a.mjs\n    at finalizeResolution \
+             (node:internal/modules/esm/resolve:275:11)",
+            "Error [ERR_MODULE_NOT_FOUND]: Cannot find module '/app/b.mjs' imported from /app/a.mjs",
+            "/app/a.mjs",
+        );
+    }
+
+    #[test]
+    fn what_nuxt_tells_of_a_page_and_of_its_own_files_is_read() {
+        one(
+            " ERROR  [Unhandled error] TypeError: Cannot read properties of undefined\n > price ../../../_nuxt/utils/price.ts:2:18\n > \
+             ../../../_nuxt/app.vue:12:37",
+            "TypeError: Cannot read properties of undefined",
+            "utils/price.ts",
+        );
+        one("ℹ Error: /app.vue — Element is missing end tag.", "Element is missing end tag.", "/app.vue");
+    }
+
+    #[test]
+    fn what_astro_check_finds_has_a_place() {
+        one(
+            "src/pages/index.astro:13:16 - error ts(2345): Argument of type 'A' is not assignable to parameter of type 'B'.\n  \
+             Types of property 'cents' are incompatible.\n\n13     <h1>{price(item)}</h1>\n                  ~~~~\n\nResult (4 \
+             files): \n- 1 error",
+            "ts(2345): Argument of type 'A' is not assignable to parameter of type 'B'.",
+            "src/pages/index.astro:13:16",
+        );
+    }
+
+    #[test]
+    fn what_storybook_draws_is_read() {
+        one(
+            "│\n■  Vite [console.error] Error rendering story 'price--plain':\n│\n■  Vite [console.error] TypeError: Cannot read \
+             properties of undefined\n│  (reading 'cents')\n│  at price (http://127.0.0.1:6006/src/price.ts?t=1795:2:18)\n│  Vite hmr \
+             update virtual:app.js",
+            "TypeError: Cannot read properties of undefined",
+            "src/price.ts",
+        );
+        one(
+            "│\n■  Vite Internal server error: Failed to resolve import \"./prices\" from\n│  \"src/price.stories.ts\". Does the file \
+             exist?\n│  Plugin: vite:import-analysis\n│  File: ./src/price.stories.ts:2:33\n│  1  |  import { price } from \
+             \"./prices\";\n│  |                         ^",
+            "Failed to resolve import \"./prices\" from",
+            "./src/price.stories.ts:2:33",
         );
     }
 

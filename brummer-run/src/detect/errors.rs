@@ -18,6 +18,9 @@ const MAX_BUILDS: usize = 32;
 /// interpreter to start and read its sources.
 const SETTLED: i64 = 1000;
 
+/// What is told of one error in several ways comes within so many milliseconds.
+const AT_ONCE: i64 = 1000;
+
 /// What changes from one time to the next: numbers, hashes.
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b|[0-9]+").expect("part of the program, and tested")
@@ -129,19 +132,37 @@ impl Errors {
         let is_over = state == State::Restarted || raw.is_browser && state == State::Clean;
         let resolved = (is_before && is_over).then_some(since.at);
         let place = raw.place.as_ref().map(ToString::to_string);
-        let fingerprint = VARIABLE.replace_all(&raw.message, "#").into_owned();
-        let known = self.found.iter().position(|known| {
+        let fingerprint = fingerprint(&raw);
+        let is_same = |known: &FoundError| {
             known.process == process
                 && known.fingerprint == fingerprint
-                && known.place == place
-                && known.kind == raw.kind
                 && known.channel == channel
-        });
+                && known.is_browser == raw.is_browser
+        };
+        let exact = |known: &FoundError| is_same(known) && known.place == place && known.kind == raw.kind;
+        // A dev server and what runs in it tell the same error, the one with its place, say, and the other with its kind.
+        let told = |known: &FoundError| {
+            is_same(known)
+                && known.resolved.is_none()
+                && known.build == build
+                && raw.origin.at - known.last <= AT_ONCE
+                && (known.place == place || known.place.is_none() || place.is_none())
+                && (known.kind == raw.kind || known.kind.is_none() || raw.kind.is_none())
+        };
+        let known = self.found.iter().position(exact).or_else(|| self.found.iter().position(told));
         if let Some(mut known) = known.and_then(|index| self.found.remove(index)) {
             known.count += 1;
             known.last = raw.origin.at;
             known.entry = raw.origin.entry;
-            known.text = raw.text;
+            if known.place.is_some() || place.is_none() {
+                // What leads to the place says more.
+                known.text = if known.place == place { raw.text } else { known.text };
+            } else {
+                (known.place, known.text) = (place, raw.text);
+            }
+            if known.kind.is_none() && raw.kind.is_some() {
+                (known.kind, known.message) = (raw.kind, raw.message);
+            }
             known.resolved = resolved;
             known.build = build;
             self.found.push_back(known);
@@ -267,6 +288,12 @@ impl Errors {
     }
 }
 
+/// What an error says, without its kind and what changes.
+fn fingerprint(raw: &Raw) -> String {
+    let said = raw.kind.as_ref().and_then(|kind| raw.message.strip_prefix(kind.as_str())?.strip_prefix(": "));
+    VARIABLE.replace_all(said.unwrap_or(&raw.message), "#").into_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,6 +320,38 @@ mod tests {
         errors.take(2, error("request 18 failed after 31 ms", 4));
         let counts: Vec<_> = errors.iter().map(|it| (it.process, it.count, it.last, it.entry)).collect();
         assert_eq!(counts, [(1, 1, 2, 2), (1, 2, 3, 3), (2, 1, 4, 4)]);
+    }
+
+    #[test]
+    fn what_two_tell_at_once_is_one_error() {
+        let told = |message: &str, kind: Option<&str>, place: Option<&str>, at: i64| {
+            let (channel, finding) = error(message, at);
+            let Finding::Error(raw) = finding else { unreachable!() };
+            let place = place.map(|file| super::super::place::Place::new(file, Some("3"), None));
+            (channel, Finding::Error(Raw { kind: kind.map(str::to_owned), place, ..raw }))
+        };
+        let mut errors = Errors::default();
+        errors.take(1, told("no such item", None, Some("a.ts"), 1));
+        errors.take(1, told("TypeError: no such item", Some("TypeError"), None, 2));
+        let one: Vec<_> =
+            errors.iter().map(|it| (it.message.as_str(), it.place.as_deref(), it.count)).collect();
+        assert_eq!(one, [("TypeError: no such item", Some("a.ts:3"), 2)]);
+        // Elsewhere, of another kind, or later it is another one.
+        errors.take(1, told("TypeError: no such item", Some("TypeError"), Some("b.ts"), 3));
+        errors.take(1, told("RangeError: no such item", Some("RangeError"), None, 4));
+        errors.take(1, told("no such item", None, None, 2 * AT_ONCE + 4));
+        assert_eq!(errors.iter().count(), 4);
+        let of_page = (
+            String::new(),
+            Finding::Error(Raw { is_browser: true, ..raw_of(told("no such item", None, None, 9)) }),
+        );
+        errors.take(1, of_page);
+        assert_eq!(errors.iter().count(), 5);
+    }
+
+    fn raw_of((_, finding): Found) -> Raw {
+        let Finding::Error(raw) = finding else { unreachable!() };
+        raw
     }
 
     #[test]

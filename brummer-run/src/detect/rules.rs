@@ -74,7 +74,8 @@ const COLUMN: &str = "(?P<column>[0-9]+)";
 const KIND: &str = r"(?P<kind>(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:Error|Exception|Exit|Interrupt|Fault|Rejection|DoesNotExist|ImproperlyConfigured)|DOMException|Error|Exception)";
 
 /// What stands before a line of the console of the browser.
-const PAGE: &str = r"(?:\[(?:ERROR|WARN|INFO|DEBUG)\] )?\[(?:vite\](?: \(client\))?|browser\])";
+const PAGE: &str =
+    r"(?:(?:\[(?:ERROR|WARN|INFO|DEBUG)\] )?\[(?:vite\](?: \(client\))?|browser\])|Vite| ?(?:ERROR|WARN) )";
 
 /// The rules. What belongs together stands together; the order decides.
 #[rustfmt::skip]
@@ -85,6 +86,7 @@ const RULES: &[(Role, &str)] = &[
 
     // The console of the browser, as Vite from 8 on (also within Astro), the plugins of the npm package, Rsbuild and Next show
     // it. Next does not say of a line whether it is a warning; only what names an error is taken for one.
+    (Role::Title, r"^{PAGE} \[console\.error\] Error rendering story '[^']*':$"),
     (Role::Strong, r"^{PAGE} \[(?:console\.error|Unhandled (?:error|rejection))\] (?:Uncaught )?{KIND}: (?P<msg>.+)"),
     (Role::Error, r"^{PAGE} \[(?:console\.error|Unhandled (?:error|rejection))\] (?P<msg>.+)"),
     (Role::Warning, r"^{PAGE} \[console\.(?:warn|assert)\]"),
@@ -118,7 +120,10 @@ const RULES: &[(Role, &str)] = &[
     (Role::Begins, r"Starting (?:incremental )?compilation"),
     (Role::Begins, r"^\[watch\] build started|^bundles .+ → |^\s*RERUN  |^\[Running '|^Rebuilding(?-u:\b)"),
     (Role::Ends, r"^\[watch\] build finished"),
-    (Role::Clean, r"^created .+ in [0-9.]+ ?m?s|^✨ Built in |^\s*✓ built in [0-9]|^✓ Compiled in |^ ✓ Compiled in "),
+    (Role::Clean, r"^created .+ in [0-9.]+ ?m?s|^✨ Built in |^\s*✓ built in [0-9]"),
+    // Next, Astro, Storybook and Nuxt say so when an edit has come to the pages that were asked for, or are open.
+    (Role::Restarts, r"^ ?✓ Compiled in |^\[watch\] \S+\.[a-z]{2,6}$|^Vite (?:hmr update|page reload) "),
+    (Role::Restarts, r"^ℹ hmr update /|^✔ Vite (?:server|client) hmr [0-9]+ files? in |^\[nitro\] ✔ Nuxt Nitro server built in "),
     (Role::Clean, r"(?-u:\b)compiled successfully(?-u:\b)|(?-u:\b)compiled with [0-9]+ warnings?(?-u:\b)|^\s*✓ Compiled successfully"),
     (Role::Failed, r"(?-u:\b)compiled with [0-9]+ errors?(?-u:\b)"),
     (Role::Begins, r"^start\s+build(?:ing)?(?-u:\b)"),
@@ -139,6 +144,8 @@ const RULES: &[(Role, &str)] = &[
 
     // What a person reads as good news, and logs of low levels.
     (Role::Quiet, r"^[^A-Z]*(?-u:\b)0 (?:errors?|failures?|problems?|failed)(?-u:\b)"),
+    (Role::Strong, r"^ℹ {KIND}: {FILE} — (?P<msg>.+)"),
+    (Role::Strong, r#"^ℹ {KIND}: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]?{FILE}['"]?)$"#),
     (Role::Strong, r"^ℹ {KIND}: (?P<msg>.+)"),
     (Role::Quiet, r"^\s*(?:✓|✔|√|PASS(?-u:\b)|ok [0-9]|--- PASS|=== RUN|=== PAUSE|=== CONT|PASSED(?-u:\b)|\[  PASSED|⎯+\[)"),
     (Role::Quiet, r"^\S+(?:::| )\S.* (?:PASSED|ok)$|^test .* \.\.\. (?:ok|ignored)$|\.\.\. ok$"),
@@ -178,7 +185,7 @@ const RULES: &[(Role, &str)] = &[
 
     // Errors with their place in the same line.
     (Role::Whole, r"^\s*{FILE}\({LINE},{COLUMN}\): (?:fatal )?error (?P<kind>[A-Z]+[0-9]+): (?P<msg>.*)"),
-    (Role::Whole, r"^\s*{FILE}:{LINE}:{COLUMN} - error (?P<kind>TS[0-9]+): (?P<msg>.*)"),
+    (Role::Whole, r"^\s*{FILE}:{LINE}:{COLUMN} - error (?P<kind>TS[0-9]+|[a-z]+\([0-9]+\)): (?P<msg>.*)"),
     (Role::Whole, r"^\s*{FILE}:{LINE}:{COLUMN} - error: (?P<msg>.*?)(?: \((?P<kind>report[A-Za-z]+)\))?$"),
     (Role::Whole, r"^\s*(?:✖ |× )?{FILE}:{LINE}(?::{COLUMN})?: (?:fatal )?(?:error|ERROR|Error): (?P<msg>.*?)(?:  \[(?P<kind>[a-z-]+)\])?$"),
     (Role::Error, r"^(?:\[!\] )?(?:\(plugin [^)]*\) )?(?:{KIND}: )?{FILE} \({LINE}:{COLUMN}\): (?P<msg>.*)"),
@@ -190,6 +197,7 @@ const RULES: &[(Role, &str)] = &[
     (Role::Error, r"^{FILE}:\(\.text\S*\): (?P<msg>undefined reference.*)"),
     (Role::Error, r"^{KIND}: (?P<msg>.*?) in {FILE} on line {LINE}, column {COLUMN}:?$"),
     (Role::Error, r"^error: (?P<msg>cannot (?:parse|format)(?-u:\b).*?): ?{FILE}:{LINE}:{COLUMN}"),
+    (Role::Error, r#"^.*Error when evaluating SSR module \S+: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]?{FILE}['"]?)$"#),
     (Role::Error, r"^.*Error when evaluating SSR module \S+: (?:{FILE}:{LINE}:{COLUMN} )?(?P<msg>.+)"),
     (Role::Error, r"^\s*ERROR\s+{FILE} — (?P<msg>.+)"),
     (Role::Error, r"^(?:{KIND}: )?(?:[a-z-]+: )?{FILE}:{LINE}:{COLUMN}: (?P<msg>[A-Z].*)"),
@@ -215,6 +223,7 @@ const RULES: &[(Role, &str)] = &[
     // Places.
     // In what a dev server serves, lines are not those of the source.
     (Role::Frame, r"^\s*at (?:.*[ (])?\(?https?://(?:localhost|[0-9.]+|\[[0-9a-f:]+\])(?::[0-9]+)?/(?:_nuxt/|@fs/)?{FILE}:[0-9]+:[0-9]+\)?$"),
+    (Role::Frame, r"^\s+> (?:\S.* )?(?:\.\./)+_nuxt/{FILE}:[0-9]+:[0-9]+$"),
     // Nor those of a module that webpack has made a text to be evaluated.
     (Role::Frame, r"^\s*at (?:.*[ (])?\(?webpack://[^/\s()]*/(?:\./)?{FILE}\?:[0-9]+:[0-9]+\)?$"),
     (Role::Frame, r"^\s*(?:⁃ )?at (?:.*[ (])?\(?{FILE}:{LINE}:{COLUMN}\)?"),
@@ -256,7 +265,7 @@ const RULES: &[(Role, &str)] = &[
     (Role::Title, r"^\s+FAIL\s+\x22.*|^\s*[0-9]+\) \S.*|^\s*not ok [0-9]+ - .*|^\s+error: \|-$|^---- .* stdout ----$"),
     (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error|Error when evaluating SSR module \S*|Transform failed with [0-9]+ errors?|Unable to compile TypeScript|Build failed|Exception in ASGI application|Uncaught Exception|Unhandled Rejection|Startup Error|Unhandled Errors?|Failed Suites [0-9]+|Failed Tests [0-9]+)[ :⎯]*$"),
     (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error): Transform failed with .*$|^.*Transform failed with [0-9]+ errors?:$"),
-    (Role::Weak, r"^(?:.*\] )?(?:\([a-z]+\) )?(?:Internal server error|Pre-transform error): (?P<msg>.+)"),
+    (Role::Weak, r"^(?:.*\] )?(?:\([a-z]+\) )?(?:Vite )?(?:Internal server error|Pre-transform error): (?P<msg>.+)"),
     (Role::Title, r"^Exception (?:on|in) .*|^Internal Server Error: /.*|^Process SpawnProcess-[0-9]+:$"),
     (Role::Title, r"^(?:.* )?TSError: ⨯ Unable to compile TypeScript:"),
 
@@ -278,6 +287,8 @@ const RULES: &[(Role, &str)] = &[
     (Role::Strong, r"^\s*\[(?P<kind>[A-Z][A-Z_]{3,}|plugin [^\]]+|builtin:[^\]]+)\] ?(?:Error: )?(?P<msg>.+)"),
     (Role::Strong, r"^\s*(?:✘|✖|×|✗|X) \[ERROR\] (?:\[(?P<kind>plugin [^\]]*)\] )?(?P<msg>.+)"),
     (Role::Strong, r"^@parcel/(?P<kind>[a-z-]+): (?P<msg>.+)"),
+    // Its stack has nothing of the project.
+    (Role::Strong, r#"^\s*(?:⨯ )?{KIND}(?: \[(?P<code>[A-Za-z_0-9]+)\])?: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]?{FILE}['"]?)$"#),
     (Role::Strong, r"^\s*(?:\[!\]|⨯|✗|×|✖|❌)?\s*(?:\(plugin [^)]*\) )?(?:⨯ )?(?:Uncaught |Unhandled |Unhandled [a-z]+:? |Uncaught \([a-z ]+\) |\[?[Uu]ncaught\]? |Caused by: )?{KIND}(?: \[(?P<code>[A-Za-z_0-9]+)\])?: (?P<msg>.+)"),
     (Role::Strong, r"^(?P<kind>TS[0-9]+)(?: \[ERROR\])?: (?P<msg>.+)|^\s+(?P<kind2>TS[0-9]+): (?P<msg2>.+)"),
     (Role::Strong, r"^(?:panic|fatal error): (?P<msg>.+)"),

@@ -1,0 +1,4 @@
+export default defineEventHandler(() => {
+  const item = { cents: 1250 };
+  return { cents: item.cents };
+});

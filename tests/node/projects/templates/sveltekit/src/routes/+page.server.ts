@@ -1,0 +1,5 @@
+import { price } from "$lib/price";
+
+export function load() {
+  return { price: price({ cents: 1250 }) };
+}
