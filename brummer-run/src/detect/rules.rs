@@ -145,7 +145,7 @@ const RULES: &[(Role, &str)] = &[
     // What a person reads as good news, and logs of low levels.
     (Role::Quiet, r"^[^A-Z]*(?-u:\b)0 (?:errors?|failures?|problems?|failed)(?-u:\b)"),
     (Role::Strong, r"^ℹ {KIND}: {FILE} — (?P<msg>.+)"),
-    (Role::Strong, r#"^ℹ {KIND}: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]?{FILE}['"]?)$"#),
+    (Role::Strong, r#"^ℹ {KIND}: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]{FILE}['"])$"#),
     (Role::Strong, r"^ℹ {KIND}: (?P<msg>.+)"),
     (Role::Quiet, r"^\s*(?:✓|✔|√|PASS(?-u:\b)|ok [0-9]|--- PASS|=== RUN|=== PAUSE|=== CONT|PASSED(?-u:\b)|\[  PASSED|⎯+\[)"),
     (Role::Quiet, r"^\S+(?:::| )\S.* (?:PASSED|ok)$|^test .* \.\.\. (?:ok|ignored)$|\.\.\. ok$"),
@@ -197,7 +197,7 @@ const RULES: &[(Role, &str)] = &[
     (Role::Error, r"^{FILE}:\(\.text\S*\): (?P<msg>undefined reference.*)"),
     (Role::Error, r"^{KIND}: (?P<msg>.*?) in {FILE} on line {LINE}, column {COLUMN}:?$"),
     (Role::Error, r"^error: (?P<msg>cannot (?:parse|format)(?-u:\b).*?): ?{FILE}:{LINE}:{COLUMN}"),
-    (Role::Error, r#"^.*Error when evaluating SSR module \S+: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]?{FILE}['"]?)$"#),
+    (Role::Error, r#"^.*Error when evaluating SSR module \S+: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]{FILE}['"])$"#),
     (Role::Error, r"^.*Error when evaluating SSR module \S+: (?:{FILE}:{LINE}:{COLUMN} )?(?P<msg>.+)"),
     (Role::Error, r"^\s*ERROR\s+{FILE} — (?P<msg>.+)"),
     (Role::Error, r"^(?:{KIND}: )?(?:[a-z-]+: )?{FILE}:{LINE}:{COLUMN}: (?P<msg>[A-Z].*)"),
@@ -288,7 +288,7 @@ const RULES: &[(Role, &str)] = &[
     (Role::Strong, r"^\s*(?:✘|✖|×|✗|X) \[ERROR\] (?:\[(?P<kind>plugin [^\]]*)\] )?(?P<msg>.+)"),
     (Role::Strong, r"^@parcel/(?P<kind>[a-z-]+): (?P<msg>.+)"),
     // Its stack has nothing of the project.
-    (Role::Strong, r#"^\s*(?:⨯ )?{KIND}(?: \[(?P<code>[A-Za-z_0-9]+)\])?: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]?{FILE}['"]?)$"#),
+    (Role::Strong, r#"^\s*(?:⨯ )?{KIND}(?: \[(?P<code>[A-Za-z_0-9]+)\])?: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]{FILE}['"])$"#),
     (Role::Strong, r"^\s*(?:\[!\]|⨯|✗|×|✖|❌)?\s*(?:\(plugin [^)]*\) )?(?:⨯ )?(?:Uncaught |Unhandled |Unhandled [a-z]+:? |Uncaught \([a-z ]+\) |\[?[Uu]ncaught\]? |Caused by: )?{KIND}(?: \[(?P<code>[A-Za-z_0-9]+)\])?: (?P<msg>.+)"),
     (Role::Strong, r"^(?P<kind>TS[0-9]+)(?: \[ERROR\])?: (?P<msg>.+)|^\s+(?P<kind2>TS[0-9]+): (?P<msg2>.+)"),
     (Role::Strong, r"^(?:panic|fatal error): (?P<msg>.+)"),

@@ -9,7 +9,7 @@ use super::{ansi, level, mask, sieve::Sieve};
 
 /// Parts of lines that begin an error without a word for it, such as a place in a source file, and of those that tell of
 /// builds.
-const SIGNS: [&str; 49] = [
+const SIGNS: [&str; 51] = [
     "[browser]",
     "js:",
     "ts:",
@@ -52,6 +52,8 @@ const SIGNS: [&str; 49] = [
     "reload",
     "rerun",
     "hmr update",
+    " hmr ",
+    "[watch]",
     "ready in",
     "startup complete",
     "passed",

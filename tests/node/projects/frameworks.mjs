@@ -248,11 +248,12 @@ export const FRAMEWORKS = [
     ways: [
       {
         way: "syntax",
-        restart: true,
         file: "src/pages/index.astro",
         from: '{ cents: 1250 };',
         to: '{ cents: 1250 ;',
         get: ["/"],
+        open: "/",
+        loaded: "[200] /",
         says: "rror",
         tells: { message: /^Expected `,` or `}` but found `;`/, place: "4:27" },
       },
@@ -267,21 +268,23 @@ export const FRAMEWORKS = [
       },
       {
         way: "import",
-        restart: true,
         file: "src/pages/index.astro",
         from: 'price";\n\nconst',
         to: 'prices";\n\nconst',
         get: ["/"],
+        open: "/",
+        loaded: "[200] /",
         says: "prices",
         tells: { message: /^Could not import/, place: "2:23" },
       },
       {
         way: "runtime",
-        restart: true,
         file: "src/pages/index.astro",
         from: 'price(item)',
         to: 'price(undefined!)',
         get: ["/"],
+        open: "/",
+        loaded: "[200] /",
         says: "Cannot read properties",
         tells: { message: /^TypeError: Cannot read properties of undefined \(reading 'cents'\)/, kind: "TypeError", place: "src/lib/price.ts:6:19" },
       },
@@ -314,7 +317,6 @@ export const FRAMEWORKS = [
     ways: [
       {
         way: "syntax",
-        restart: true,
         file: "app/app.vue",
         from: '<h1>{{ price(item) }}</h1>',
         to: '<h1>{{ price(item) }}',
@@ -333,7 +335,6 @@ export const FRAMEWORKS = [
       },
       {
         way: "import",
-        restart: true,
         file: "app/app.vue",
         from: './utils/price',
         to: './utils/prices',

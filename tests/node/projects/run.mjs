@@ -137,7 +137,7 @@ async function attempt(project, agent, server, it) {
     const begun = performance.now();
     mend = project.edit(it);
     if (it.by) return reads(begun, { clean: await runs(cursor) });
-    if (it.open) page = open(`${server}${it.open}`, `${project.home}/profile`, project.env());
+    if (it.open) page ??= open(`${server}${it.open}`, `${project.home}/profile`, project.env());
     await provoke();
     const told = await asking(async (timeoutSeconds) => (await agent.call("wait_until", { log: it.says, cursor, timeoutSeconds })).met);
     return reads(begun, { clean: told ? (await built(cursor, TOLD_S)).met : undefined });
@@ -161,6 +161,11 @@ async function attempt(project, agent, server, it) {
   try {
     // It is well before; a dev server knows what it has served.
     await provoke();
+    if (it.loaded) {
+      const cursor = await agent.now();
+      page = open(`${server}${it.open}`, `${project.home}/profile`, project.env());
+      await agent.call("wait_until", { log: it.loaded, cursor, timeoutSeconds: TOLD_S });
+    }
     const first = await broken();
     if (values.show) console.error(JSON.stringify(first.errors, null, 2));
     if (first.clean !== false) wrong.push(`broken: the build is ${first.clean === undefined ? "not told of" : "clean"}`);
