@@ -30,8 +30,8 @@ const ROUNDS: usize = 4;
 /// Rounds of all for figures that are written down.
 const WRITTEN: usize = 2;
 
-/// Starts in a round: one takes no time, and how much it waits for is most a matter of chance.
-const STARTS: usize = 3;
+/// Starts in a round, the median of which counts: sometimes a thread has less to do before the end.
+const STARTS: usize = 5;
 
 /// The small call, in each combination of a client and an instance with and without a handshake; then 1 MiB.
 const CASES: [Case; 6] = [
@@ -167,7 +167,7 @@ enum Run {
     Calls((bool, bool), &'static str, u64),
 }
 
-/// The least that each run has taken.
+/// What each run has taken: with calls the least, for the start the median.
 type Counts = BTreeMap<Run, u64>;
 
 impl Case {
@@ -211,25 +211,26 @@ impl Programs {
         Ok(Self { hub: binary("brummer-hub"), bench: binary("brummer-bench") })
     }
 
-    /// Counts each of these runs, as many at a time as there are cores.
+    /// Counts each of these runs, as many at a time as there are cores; the start by itself, for what else runs decides how often its
+    /// threads wait for each other.
     fn count(&self, runs: &[Run], counts: &mut Counts) -> Result<()> {
         let mut runs = runs.to_vec();
         runs.sort_unstable();
         runs.dedup();
-        if runs.contains(&Run::Start) {
-            runs.resize(runs.len() + STARTS - 1, Run::Start);
-        }
         // Those with calls take longest.
         runs.reverse();
+        if runs.pop_if(|run| *run == Run::Start).is_some() {
+            let mut starts = (0..STARTS).map(|_| self.count_start()).collect::<Result<Vec<u64>>>()?;
+            starts.sort_unstable();
+            counts.insert(Run::Start, starts[STARTS / 2]);
+        }
         let next = AtomicUsize::new(0);
         let work = || -> Result<Vec<(Run, u64)>> {
             let mut counted = Vec::new();
             while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let count = match *run {
-                    Run::Start => self.count_start()?,
-                    Run::Calls(modern, tool, calls) => self.count_calls(modern, tool, calls)?,
-                };
-                counted.push((*run, count));
+                if let Run::Calls(modern, tool, calls) = *run {
+                    counted.push((*run, self.count_calls(modern, tool, calls)?));
+                }
             }
             Ok(counted)
         };
@@ -336,7 +337,11 @@ impl Hub {
         command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", counts.display()));
         // It knows no pidfd, and says so; the hub then does without.
         command.arg(format!("--log-file={}", place.join("log").display()));
-        command.arg(hub).args(["--mcp", "--tools", "all", "--quiet", "--data-dir"]).arg(place);
+        // Without other tools' servers: how long they are looked for depends on how many processes the machine has.
+        command
+            .arg(hub)
+            .args(["--mcp", "--tools", "all", "--quiet", "--sources", "none", "--data-dir"])
+            .arg(place);
         // Nothing else of the machine may be found, and nothing may depend on how long a name is.
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/nonexistent").current_dir("/");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
