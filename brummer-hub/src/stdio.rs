@@ -158,9 +158,9 @@ async fn read_lines(
                     }
                     Input::Message(account.seal(text))
                 }
-                Line::TooLong { limit, id } => {
+                Line::TooLong { limit, id, is_answer } => {
                     account = Account::with(Some(&budget));
-                    Input::TooLong { limit, id }
+                    Input::TooLong { limit, id: id.filter(|_| !is_answer) }
                 }
             };
             if lines.send(line).await.is_err() {

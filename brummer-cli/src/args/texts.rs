@@ -37,10 +37,10 @@ Exit codes:
   3    `call` and others: the tool answered with an error
   124  `call`, `stop`, `wait`: the time was up
   129, 130, 143
-       SIGHUP, SIGINT or SIGTERM ended it before it was done; --mcp and run end at a first signal with 0, and at a second \
-with this
-  `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that, \
-and `run --exit` with that of the first script that did not succeed."#;
+       SIGHUP, SIGINT or SIGTERM ended it before it was done; --mcp and run end at a first
+       signal with 0, and at a second with this
+  `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that,
+  and `run --exit` with that of the first script that did not succeed."#;
 
 pub(super) const CONFIG: &str = "Show what the configuration files say, or trust that of a project";
 

@@ -25,7 +25,7 @@ pub(super) fn look(places: &Directories, report: &mut Report) {
         report.note(SECTION, format!("{} {changed}", file.path.display()), Some(advice));
     }
     for problem in loaded.problems() {
-        report.problem(SECTION, problem, "mend that line; everything else in the file counts");
+        report.problem(SECTION, problem, "mend what is named; `brummer-hub config` shows what counts");
     }
     if let Some(directory) = env::get(env::CONFIG_HOME)
         && loaded.files.iter().any(|file| file.state == FileState::Read && file.path.starts_with(&directory))

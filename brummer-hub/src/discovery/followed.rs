@@ -108,11 +108,14 @@ impl Followed {
         self.watched.contains(directory)
     }
 
-    /// The files as they are at the start are no news.
+    /// Told once, for they may have changed since they were read first.
     pub(super) fn begin(&mut self, mut shared: Shared<'_>) {
         self.watch(&mut shared);
         for file in &mut self.files {
             file.state = State::of(&file.path);
+        }
+        if !self.files.is_empty() {
+            self.told.send_modify(|count| *count += 1);
         }
     }
 
@@ -153,9 +156,9 @@ impl Followed {
             }
             let is_new = self.watched.len() > before;
             for (file, place) in self.files.iter_mut().zip(places) {
-                // Of what a link leads to, no event tells where the link is.
-                file.is_heard =
-                    place.is_some_and(|place| self.watched.contains(&place)) && !file.path.is_symlink();
+                // Of what a link leads to, or that it leads elsewhere, no event tells.
+                let is_plain = || !file.path.ancestors().any(Path::is_symlink);
+                file.is_heard = place.is_some_and(|place| self.watched.contains(&place)) && is_plain();
             }
             // Looked for again, because more may have come before it was watched for.
             if !is_new {

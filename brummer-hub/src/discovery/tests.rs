@@ -369,6 +369,8 @@ async fn followed_files_are_told_of_wherever_they_come_to_be() {
         fs::write(&draft, text).unwrap();
         fs::rename(&draft, &file).unwrap();
     };
+    // What came between the first reading and the start of the watching is not missed.
+    told().await;
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     replace("one");
     told().await;
@@ -399,6 +401,19 @@ async fn followed_files_are_told_of_wherever_they_come_to_be() {
         fs::write(&draft, "four and more").unwrap();
         fs::rename(&draft, place("elsewhere")).unwrap();
         told().await;
+        // So does a directory that is a link, and is led elsewhere.
+        for other in ["first", "second"] {
+            fs::create_dir(place(other)).unwrap();
+            fs::write(place(other).join("config.toml"), other).unwrap();
+        }
+        let (directory, link) = (file.parent().unwrap(), place("link"));
+        fs::remove_dir_all(directory).unwrap();
+        told().await;
+        for other in ["first", "second"] {
+            std::os::unix::fs::symlink(place(other), &link).unwrap();
+            fs::rename(&link, directory).unwrap();
+            told().await;
+        }
     }
     watcher.stop().await;
 }

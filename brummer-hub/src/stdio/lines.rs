@@ -19,8 +19,10 @@ pub enum Line {
     TooLong {
         /// The limit, in bytes.
         limit: usize,
-        /// The id of the request that it was, as JSON text, if it was one.
+        /// The id of the request that it was, or that it answers, as JSON text, if it was one of these.
         id: Option<Box<str>>,
+        /// It was an answer.
+        is_answer: bool,
     },
 }
 
@@ -79,7 +81,8 @@ impl LineSplitter {
     fn too_long(&mut self, end: &[u8]) -> Line {
         let mut skipped = self.skipping.take().unwrap_or(Overlong::new());
         skipped.read(end);
-        Line::TooLong { limit: self.limit, id: skipped.id() }
+        let is_answer = skipped.is_answer();
+        Line::TooLong { limit: self.limit, id: skipped.id(), is_answer }
     }
 
     /// Bytes of the unfinished line.

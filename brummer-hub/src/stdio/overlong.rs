@@ -1,4 +1,4 @@
-//! What a line that is too long to be read is: the id that its answer must carry.
+//! What a line that is too long to be read is: a request or an answer, and its id.
 //!
 //! Only as much of it is looked at as it takes to find the members of the outermost object, byte by byte as it comes in. An
 //! SDK writes the id first, another one last.
@@ -127,9 +127,14 @@ impl Overlong {
         }
     }
 
-    /// The id, as JSON text, if the message is a request with one.
+    /// Whether it asks and tells nothing.
+    pub(super) const fn is_answer(&self) -> bool {
+        !self.has_method
+    }
+
+    /// The id, as JSON text, if the message has one.
     pub(super) fn id(self) -> Option<Box<str>> {
-        let text = String::from_utf8(self.id.filter(|_| self.has_method)?).ok()?;
+        let text = String::from_utf8(self.id?).ok()?;
         let is_id = matches!(
             serde_json::from_str(&text),
             Ok(serde_json::Value::String(_) | serde_json::Value::Number(_))
@@ -144,12 +149,18 @@ mod tests {
 
     use super::*;
 
+    /// The id of a request.
     fn id(text: &str, cut: usize) -> Option<String> {
+        let overlong = cut_at(text, cut);
+        (!overlong.is_answer()).then(|| overlong.id().map(Into::into)).flatten()
+    }
+
+    fn cut_at(text: &str, cut: usize) -> Overlong {
         let mut overlong = Overlong::new();
         let (first, second) = text.as_bytes().split_at(cut.min(text.len()));
         overlong.read(first);
         overlong.read(second);
-        overlong.id().map(Into::into)
+        overlong
     }
 
     #[test]
@@ -176,6 +187,17 @@ mod tests {
         }
         let long = format!(r#"{{"id":"{}","method":"m"}}"#, "x".repeat(MAX_ID));
         assert_eq!(id(&long, 9), None);
+    }
+
+    #[test]
+    fn an_answer_is_told_from_a_request() {
+        for text in [r#"{"jsonrpc":"2.0","id":7,"result":{"method":"m"}}"#, r#"{"error":{},"id":7}"#] {
+            for cut in 0..text.len() {
+                let overlong = cut_at(text, cut);
+                assert!(overlong.is_answer(), "{text} {cut}");
+                assert_eq!(overlong.id().as_deref(), Some("7"), "{text} {cut}");
+            }
+        }
     }
 
     proptest! {

@@ -588,7 +588,8 @@ impl Desk {
         let parts = counted(parts.clone(), &session.waiting, &self.waiting).unwrap_or_else(|| {
             let answer = Frame::parse(parts.join()).ok();
             let id = answer.as_ref().and_then(Frame::id);
-            message::error(id, code::INTERNAL_ERROR, "the client does not read its answers", None)
+            let text = "the answer was thrown away: too much waits to be read (at most 64 MiB for a client, 256 MiB for all)";
+            message::error(id, code::INTERNAL_ERROR, text, None)
         });
         let _ = asked.stream.try_send(Said::Answer(parts));
         if has_failed {

@@ -25,6 +25,8 @@ use super::{
 };
 use crate::{
     frame::{Frame, Parts},
+    protocol::code,
+    session::message,
     stdio::lines::{Line, LineSplitter},
 };
 
@@ -240,7 +242,7 @@ pub(super) async fn live(
     let stop = stop.child_token();
     let mut reading = Box::pin(async {
         let answers = async {
-            read(stdout, MAX_LINE, &teller, message).await;
+            read(stdout, MAX_LINE, &teller, read_message).await;
             stop.cancel();
         };
         tokio::join!(answers, read(stderr, MAX_ERROR_LINE, &teller, error));
@@ -270,12 +272,20 @@ pub(super) async fn live(
     teller.tell(What::Ended(how)).await;
 }
 
-fn message(line: Line) -> What {
+fn read_message(line: Line) -> What {
     match line {
         Line::Text(text) => match Frame::parse(text.clone()) {
             Ok(frame) => What::Line(frame),
             Err(_) => What::Garbage(shortened(&text)),
         },
+        // Whoever waits for it hears why it does not come.
+        Line::TooLong { limit, id: Some(id), is_answer: true } => {
+            let text = format!("the answer is over the limit of {limit} bytes");
+            match Frame::parse(message::error(Some(&id), code::INTERNAL_ERROR, &text, None).join()) {
+                Ok(error) => What::Line(error),
+                Err(_) => What::Garbage(format!("({text})")),
+            }
+        }
         Line::TooLong { limit, .. } => What::Garbage(format!("(a message of more than {limit} bytes)")),
     }
 }
@@ -355,5 +365,25 @@ async fn write(
 impl From<NotLaunched> for Ending {
     fn from(NotLaunched { is_missing, why }: NotLaunched) -> Self {
         Self { why, is_hopeless: is_missing, last_words: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_over_the_limit_is_an_error_for_whoever_waits() {
+        let id = Some("7".into());
+        let What::Line(frame) = read_message(Line::TooLong { limit: 9, id: id.clone(), is_answer: true })
+        else {
+            panic!("no message");
+        };
+        assert_eq!(frame.id(), Some("7"));
+        let text = message::error_of(&frame).and_then(|error| error.message);
+        assert_eq!(text.as_deref(), Some("the answer is over the limit of 9 bytes"));
+        // A question of this size is nobody's answer.
+        let question = read_message(Line::TooLong { limit: 9, id, is_answer: false });
+        assert!(matches!(question, What::Garbage(_)));
     }
 }
