@@ -134,17 +134,23 @@ async fn a_client_that_reads_nothing_for_a_while_loses_nothing() {
     let home = Home::new();
     let mut child = HubOptions::default().command(&home).spawn().unwrap();
     let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    // More answers than any pipe holds, before the first is read.
+    let mut lines = BufReader::new(stdout).lines();
+    let call = |id: usize| {
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"instances_list\"}}}}\n"
+        )
+    };
+    // Until the hub has looked once, calls wait, of which there may be only so many at a time.
+    stdin.write_all(call(0).as_bytes()).await.unwrap();
+    let first = crate::support::expect("the first answer", lines.next_line()).await.unwrap();
+    assert!(first.unwrap().contains("\"result\""));
+    // More answers than any pipe holds.
     let asked = 5_000;
     let writer = tokio::spawn(async move {
-        for id in 0..asked {
-            let line = format!(
-                "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{{\"name\":\"instances_list\"}}}}\n"
-            );
-            stdin.write_all(line.as_bytes()).await.unwrap();
+        for id in 1..=asked {
+            stdin.write_all(call(id).as_bytes()).await.unwrap();
         }
     });
-    let mut lines = BufReader::new(stdout).lines();
     let mut answered = 0;
     while let Some(line) = crate::support::expect("an answer", lines.next_line()).await.unwrap() {
         answered += usize::from(line.contains("\"result\""));
