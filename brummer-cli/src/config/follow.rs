@@ -35,6 +35,7 @@ impl Drop for Following {
 /// Keeps a hub to what the files say, and its servers there, for as long as it is held.
 pub(crate) fn follow(hub: &Hub, followed: Followed, wanted: Vec<Wanted>) -> Following {
     let (changes, surroundings, mut changed) = (hub.changes(), Surroundings::of(hub), hub.followed());
+    let mut notices = hub.config().notices.clone();
     let follower = async move {
         let mut keeping: Keeping = servers::keep(&surroundings, wanted.clone());
         let mut wanted = wanted;
@@ -44,8 +45,12 @@ pub(crate) fn follow(hub: &Hub, followed: Followed, wanted: Vec<Wanted>) -> Foll
             changed.mark_unchanged();
             let read = followed.clone();
             // It fails only when the runtime shuts down.
-            let Ok((config, new)) = tokio::task::spawn_blocking(move || read.read()).await else { return };
-            tracing::info!("the configuration files have changed");
+            let Ok((config, new, problems)) = tokio::task::spawn_blocking(move || read.read()).await else {
+                return;
+            };
+            for problem in problems.iter().filter(|problem| !notices.contains(problem)) {
+                tracing::warn!("{problem}");
+            }
             let gone = wanted.iter().map(|server| &server.id);
             let gone = gone.filter(|id| new.iter().all(|server| server.id != **id)).cloned();
             let before = changes.borrow().unwanted.clone().into_iter();
@@ -60,25 +65,25 @@ pub(crate) fn follow(hub: &Hub, followed: Followed, wanted: Vec<Wanted>) -> Foll
                 *known = Arc::new(change);
                 is_news
             });
-            surroundings.notices.send_replace(config.notices.into());
-            // What runs goes on: it is found by the one that is to keep it from now on.
-            drop(keeping);
-            keeping = servers::keep(&surroundings, new.clone());
-            wanted = new;
+            if new != wanted || config.notices != notices {
+                surroundings.notices.send_replace(config.notices.clone().into());
+                // What runs goes on: it is found by the one that is to keep it from now on.
+                drop(keeping);
+                keeping = servers::keep(&surroundings, new.clone());
+                (wanted, notices) = (new, config.notices);
+            }
         }
     };
     Following(tokio::spawn(follower).abort_handle())
 }
 
 impl Followed {
-    /// What counts now. Blocking.
-    fn read(mut self) -> (HubConfig, Vec<Wanted>) {
+    /// What counts now, and what is wrong with the files. Blocking.
+    fn read(mut self) -> (HubConfig, Vec<Wanted>, Vec<String>) {
         let loaded = Loaded::read(&self.config.directories, self.here.as_deref());
-        for problem in loaded.problems() {
-            tracing::warn!("{problem}");
-        }
+        let problems = loaded.problems().collect();
         let wanted = loaded.apply(&mut self.config, true);
-        (self.config, wanted)
+        (self.config, wanted, problems)
     }
 
     /// All files that may count, and where consents are kept.
