@@ -726,7 +726,9 @@ impl Block {
         let is_summary = match self.kind {
             Kind::Warning => return None,
             Kind::Error => false,
-            Kind::Awaiting | Kind::Summary => true,
+            // A stack below a title is as good as a message.
+            Kind::Awaiting => !self.frame.as_ref().is_some_and(Place::is_own),
+            Kind::Summary => true,
         };
         let with_line = |place: &Option<Place>| place.clone().filter(|place| place.line.is_some());
         let place = with_line(&self.exact)
@@ -896,6 +898,19 @@ mod tests {
             "TypeError: x",
             "C:\\p\\src\\b.js:2:3",
         );
+    }
+
+    #[test]
+    fn an_error_without_a_message_is_told_by_its_kind() {
+        let stack = "    at f (/app/src/a.js:3:7)\n    at node:internal/main/run_main_module:36:49";
+        one(&format!("TypeError\n{stack}"), "TypeError", "/app/src/a.js:3:7");
+        one(
+            &format!("/app/src/a.js:3\nthrow new Error()\n^\n\nError\n{stack}\n\nNode.js v24.1.0"),
+            "Error",
+            "/app/src/a.js:3:7",
+        );
+        // By itself it is a heading.
+        assert_eq!(read("Error\n\nnothing of the kind"), []);
     }
 
     #[test]

@@ -267,6 +267,8 @@ const RULES: &[(Role, &str)] = &[
     (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error): Transform failed with .*$|^.*Transform failed with [0-9]+ errors?:$"),
     (Role::Weak, r"^(?:.*\] )?(?:\([a-z]+\) )?(?:Vite )?(?:Internal server error|Pre-transform error): (?P<msg>.+)"),
     (Role::Title, r"^Exception (?:on|in) .*|^Internal Server Error: /.*|^Process SpawnProcess-[0-9]+:$"),
+    // One that was thrown without a message, if a stack follows.
+    (Role::Title, r"^(?P<msg>(?P<kind>(?:[A-Z][A-Za-z]*)?Error))$"),
     (Role::Title, r"^(?:.* )?TSError: ⨯ Unable to compile TypeScript:"),
 
     // Logs of a high level.
