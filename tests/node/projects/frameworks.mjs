@@ -5,6 +5,21 @@
 // words of `tool`. `place` is where it must be said to be, after the name of the file unless it is another one. Where a dev server
 // does not say when all is well again, it takes a `restart`.
 
+/** The test of a price fails. */
+const test = (file) => ({
+  way: "test",
+  by: "test",
+  tool: "vitest",
+  file,
+  from: "toFixed(2)",
+  to: "toFixed(1)",
+  tells: {
+    message: /expected '12\.5 EUR' to be '12\.50 EUR'/,
+    kind: "AssertionError",
+    place: `${file.replace(".ts", ".test.ts")}:5:34`,
+  },
+});
+
 export const FRAMEWORKS = [
   {
     name: "vite",
@@ -48,15 +63,7 @@ export const FRAMEWORKS = [
         says: "Cannot read properties",
         tells: { message: /^Cannot read properties of undefined \(reading 'cents'\)/, place: "src/price.ts:6:19" },
       },
-      {
-        way: "test",
-        by: "test",
-        tool: "vitest",
-        file: "src/price.ts",
-        from: "toFixed(2)",
-        to: "toFixed(1)",
-        tells: { message: /expected '12\.5 EUR' to be '12\.50 EUR'/, kind: "AssertionError", place: "src/price.test.ts:5:34" },
-      },
+      test("src/price.ts"),
       {
         way: "browser",
         file: "src/main.ts",
@@ -160,15 +167,7 @@ export const FRAMEWORKS = [
         says: "Cannot read properties",
         tells: { message: /^TypeError: Cannot read properties of undefined \(reading 'cents'\)/, kind: "TypeError", place: "src/lib/price.ts:6:19" },
       },
-      {
-        way: "test",
-        by: "test",
-        tool: "vitest",
-        file: "src/lib/price.ts",
-        from: "toFixed(2)",
-        to: "toFixed(1)",
-        tells: { message: /expected '12\.5 EUR' to be '12\.50 EUR'/, kind: "AssertionError", place: "src/lib/price.test.ts:5:34" },
-      },
+      test("src/lib/price.ts"),
       {
         way: "browser",
         file: "src/routes/+page.svelte",
@@ -221,15 +220,7 @@ export const FRAMEWORKS = [
         says: "Cannot read properties",
         tells: { message: /^TypeError: Cannot read properties of undefined \(reading 'cents'\)/, kind: "TypeError", place: "lib/price.ts:6:19" },
       },
-      {
-        way: "test",
-        by: "test",
-        tool: "vitest",
-        file: "lib/price.ts",
-        from: "toFixed(2)",
-        to: "toFixed(1)",
-        tells: { message: /expected '12\.5 EUR' to be '12\.50 EUR'/, kind: "AssertionError", place: "lib/price.test.ts:5:34" },
-      },
+      test("lib/price.ts"),
       {
         way: "browser",
         file: "app/reduced.tsx",
@@ -288,15 +279,7 @@ export const FRAMEWORKS = [
         says: "Cannot read properties",
         tells: { message: /^TypeError: Cannot read properties of undefined \(reading 'cents'\)/, kind: "TypeError", place: "src/lib/price.ts:6:19" },
       },
-      {
-        way: "test",
-        by: "test",
-        tool: "vitest",
-        file: "src/lib/price.ts",
-        from: "toFixed(2)",
-        to: "toFixed(1)",
-        tells: { message: /expected '12\.5 EUR' to be '12\.50 EUR'/, kind: "AssertionError", place: "src/lib/price.test.ts:5:34" },
-      },
+      test("src/lib/price.ts"),
       {
         way: "browser",
         restart: true,
@@ -351,15 +334,7 @@ export const FRAMEWORKS = [
         says: "Cannot read properties",
         tells: { message: /^Error: Cannot read properties of undefined \(reading 'cents'\)/, kind: "Error", place: "3:37" },
       },
-      {
-        way: "test",
-        by: "test",
-        tool: "vitest",
-        file: "app/utils/price.ts",
-        from: "toFixed(2)",
-        to: "toFixed(1)",
-        tells: { message: /expected '12\.5 EUR' to be '12\.50 EUR'/, kind: "AssertionError", place: "app/utils/price.test.ts:5:34" },
-      },
+      test("app/utils/price.ts"),
       {
         way: "browser",
         file: "app/app.vue",
@@ -403,15 +378,7 @@ export const FRAMEWORKS = [
         says: "Failed to resolve import",
         tells: { message: /^Failed to resolve import/, place: "2:33" },
       },
-      {
-        way: "test",
-        by: "test",
-        tool: "vitest",
-        file: "src/price.ts",
-        from: "toFixed(2)",
-        to: "toFixed(1)",
-        tells: { message: /expected '12\.5 EUR' to be '12\.50 EUR'/, kind: "AssertionError", place: "src/price.test.ts:5:34" },
-      },
+      test("src/price.ts"),
       {
         way: "browser",
         file: "src/price.stories.ts",

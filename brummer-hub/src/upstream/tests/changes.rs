@@ -18,6 +18,15 @@ async fn listen(server: &mut Server) -> (Request, Value) {
     (request, uris)
 }
 
+/// An instance that is open, and whom it is open for.
+async fn open() -> (Server, Owner) {
+    let mut server = Server::start().await;
+    let mut owner = owner(server.port, LEGACY, "{}");
+    discover(&mut server, LEGACY).await;
+    owner.ready().await;
+    (server, owner)
+}
+
 fn subscribe(owner: &Owner, id: u64, uri: &str) {
     owner.call(id, "resources/subscribe", &json!({"uri": uri}));
 }
@@ -64,10 +73,7 @@ async fn an_instance_need_not_offer_changes() {
     let json = "Content-Type: application/json\r\n";
     let error = json!({"code": -32601, "message": "no"});
     for (status, headers) in [("404 Not Found", json), ("200 OK", json), ("405 Method Not Allowed", "")] {
-        let mut server = Server::start().await;
-        let mut owner = owner(server.port, LEGACY, "{}");
-        discover(&mut server, LEGACY).await;
-        owner.ready().await;
+        let (mut server, mut owner) = open().await;
         owner.request(1, "x/y");
         let refuse = async |request: Request| {
             let body = json!({"jsonrpc": "2.0", "id": request.rpc["id"], "error": error}).to_string();
@@ -166,10 +172,7 @@ async fn a_stream_that_breaks_is_suspect_and_opened_again() {
 
 #[tokio::test]
 async fn the_first_stream_may_fail_for_a_moment() {
-    let mut server = Server::start().await;
-    let mut owner = owner(server.port, LEGACY, "{}");
-    discover(&mut server, LEGACY).await;
-    owner.ready().await;
+    let (mut server, mut owner) = open().await;
     owner.request(1, "x/y");
     listen(&mut server).await.0.answer("503 Service Unavailable", "", "").await;
     server.expect("POST", "x/y").await.result(json!({})).await;
@@ -184,10 +187,7 @@ async fn the_first_stream_may_fail_for_a_moment() {
 /// Batches belong to another revision, and servers write them all the same.
 #[tokio::test]
 async fn changes_may_be_told_together_and_beside_what_is_no_message() {
-    let mut server = Server::start().await;
-    let mut owner = owner(server.port, LEGACY, "{}");
-    discover(&mut server, LEGACY).await;
-    owner.ready().await;
+    let (mut server, mut owner) = open().await;
     let (request, _) = listen(&mut server).await;
     let id = request.rpc["id"].clone();
     let acknowledged = json!({
@@ -211,10 +211,7 @@ async fn changes_may_be_told_together_and_beside_what_is_no_message() {
 #[tokio::test]
 async fn a_graceful_end_is_no_sign_of_death() {
     for by_result in [true, false] {
-        let mut server = Server::start().await;
-        let mut owner = owner(server.port, LEGACY, "{}");
-        discover(&mut server, LEGACY).await;
-        owner.ready().await;
+        let (mut server, mut owner) = open().await;
         let (request, _) = listen(&mut server).await;
         let id = request.rpc["id"].clone();
         let mut stream = acknowledge(request, &[]).await;
