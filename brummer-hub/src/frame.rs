@@ -11,7 +11,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
@@ -411,6 +411,34 @@ fn on_one_line(bytes: Bytes) -> Bytes {
         *byte = b' ';
     }
     bytes.freeze()
+}
+
+/// What a server wrote: one message, or those of a batch. What cannot be read spoils nothing beside it.
+pub(crate) fn messages(
+    document: &Document,
+    limit: usize,
+) -> impl Iterator<Item = Result<Frame, FrameError>> + use<> {
+    let is_batch = document.text.trim_ascii_start().first() == Some(&b'[');
+    let (one, parts) = if is_batch {
+        match split_batch(&document.text, limit) {
+            Ok(parts) => (None, parts),
+            Err(error) => (Some(Err(error)), Vec::new()),
+        }
+    } else {
+        (Some(mended(document)), Vec::new())
+    };
+    one.into_iter().chain(parts.into_iter().map(|part| mended(&part.into())))
+}
+
+/// Reads a message. One that is not UTF-8 arrives with U+FFFD in place of what is not: one bad name spoils no list.
+pub(crate) fn mended(document: &Document) -> Result<Frame, FrameError> {
+    Frame::read(document).or_else(|refused| match String::from_utf8_lossy(&document.text) {
+        Cow::Borrowed(_) => Err(refused),
+        Cow::Owned(mended) => {
+            tracing::debug!("a server sent text that is not UTF-8");
+            Frame::parse(mended).map_err(|_| refused)
+        }
+    })
 }
 
 /// The messages of a batch, each still to be parsed; at most `limit` of them.

@@ -298,6 +298,11 @@ fn level_of(frame: &Frame) -> Option<usize> {
     LEVELS.iter().position(|name| *name == level)
 }
 
+/// Whose answer it is. Some servers write back a text for the number that they were given.
+fn number(frame: &Frame) -> Option<u64> {
+    frame.id()?.trim_matches('"').parse().ok()
+}
+
 fn uri_of(frame: &Frame) -> Option<String> {
     Some(text_of(Key::of(frame).uri)?.into_owned())
 }
@@ -658,7 +663,7 @@ impl Mux {
     }
 
     fn on_answer(&mut self, frame: &Frame, now: Instant, out: &mut Vec<Effect>) {
-        let Some(number) = frame.numeric_id() else { return };
+        let Some(number) = number(frame) else { return };
         let Some(pending) = self.pending.remove(&number) else {
             // To a request that was cancelled, or to none.
             self.cancelled.retain(|(cancelled, ..)| *cancelled != number);

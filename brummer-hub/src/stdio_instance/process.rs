@@ -24,7 +24,7 @@ use super::{
     mux::{Ending, Life},
 };
 use crate::{
-    frame::{Frame, Parts},
+    frame::{self, Frame, Parts},
     protocol::code,
     session::message,
     stdio::lines::{Line, LineSplitter},
@@ -35,6 +35,12 @@ const MAX_LINE: usize = 64 * 1024 * 1024;
 
 /// The longest line of its standard error that is kept whole.
 const MAX_ERROR_LINE: usize = 4 * 1024;
+
+/// The most messages of a batch.
+const MAX_BATCH: usize = 1024;
+
+/// UTF-8's byte order mark.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Messages written with one call.
 const BATCH: usize = 64;
@@ -242,10 +248,10 @@ pub(super) async fn live(
     let stop = stop.child_token();
     let mut reading = Box::pin(async {
         let answers = async {
-            read(stdout, MAX_LINE, &teller, read_message).await;
+            lines(stdout, MAX_LINE, &teller, read_messages).await;
             stop.cancel();
         };
-        tokio::join!(answers, read(stderr, MAX_ERROR_LINE, &teller, error));
+        tokio::join!(answers, lines(stderr, MAX_ERROR_LINE, &teller, read_error));
     });
     let mut writing = Box::pin(write(stdin, messages, &teller, stop.clone()));
     let mut grace = Box::pin(async {
@@ -272,12 +278,16 @@ pub(super) async fn live(
     teller.tell(What::Ended(how)).await;
 }
 
-fn read_message(line: Line) -> What {
-    match line {
-        Line::Text(text) => match Frame::parse(text.clone()) {
-            Ok(frame) => What::Line(frame),
-            Err(_) => What::Garbage(shortened(&text)),
-        },
+/// Reads what stands on a line of standard output, as forgivingly as what comes over HTTP.
+fn read_messages(line: Line, out: &mut Vec<What>) {
+    out.push(match line {
+        Line::Text(text) => {
+            // Some consoles begin with a mark.
+            let text = text.strip_prefix(BOM).map_or_else(|| text.clone(), |rest| text.slice_ref(rest));
+            let messages = frame::messages(&text.clone().into(), MAX_BATCH);
+            let garbage = |_| What::Garbage(shortened(&text));
+            return out.extend(messages.map(|message| message.map_or_else(garbage, What::Line)));
+        }
         // Whoever waits for it hears why it does not come.
         Line::TooLong { limit, id: Some(id), is_answer: true } => {
             let text = format!("the answer is over the limit of {limit} bytes");
@@ -287,14 +297,14 @@ fn read_message(line: Line) -> What {
             }
         }
         Line::TooLong { limit, .. } => What::Garbage(format!("(a message of more than {limit} bytes)")),
-    }
+    });
 }
 
-fn error(line: Line) -> What {
-    What::Error(match line {
+fn read_error(line: Line, out: &mut Vec<What>) {
+    out.push(What::Error(match line {
         Line::Text(text) => shortened(&text),
         Line::TooLong { limit, .. } => format!("(a line of more than {limit} bytes)"),
-    })
+    }));
 }
 
 /// A line as it is kept.
@@ -302,8 +312,14 @@ fn shortened(text: &Bytes) -> String {
     String::from_utf8_lossy(&text[..text.len().min(MAX_ERROR_LINE)]).into_owned()
 }
 
-async fn read(mut input: impl AsyncRead + Unpin, limit: usize, teller: &Teller, what: fn(Line) -> What) {
+async fn lines(
+    mut input: impl AsyncRead + Unpin,
+    limit: usize,
+    teller: &Teller,
+    read: fn(Line, &mut Vec<What>),
+) {
     let mut splitter = LineSplitter::new(limit);
+    let mut said = Vec::new();
     loop {
         let ended = match input.read_buf(splitter.room()).await {
             Ok(read) => read == 0,
@@ -314,7 +330,10 @@ async fn read(mut input: impl AsyncRead + Unpin, limit: usize, teller: &Teller, 
         };
         while let Some(line) = splitter.next_line().or_else(|| ended.then(|| splitter.last_line()).flatten())
         {
-            teller.tell(what(line)).await;
+            read(line, &mut said);
+            for what in said.drain(..) {
+                teller.tell(what).await;
+            }
         }
         if ended {
             return;
@@ -372,18 +391,41 @@ impl From<NotLaunched> for Ending {
 mod tests {
     use super::*;
 
+    fn read(line: Line) -> Vec<What> {
+        let mut said = Vec::new();
+        read_messages(line, &mut said);
+        said
+    }
+
     #[test]
     fn an_answer_over_the_limit_is_an_error_for_whoever_waits() {
         let id = Some("7".into());
-        let What::Line(frame) = read_message(Line::TooLong { limit: 9, id: id.clone(), is_answer: true })
-        else {
-            panic!("no message");
-        };
+        let said = read(Line::TooLong { limit: 9, id: id.clone(), is_answer: true });
+        let [What::Line(frame)] = said.as_slice() else { panic!("no message: {said:?}") };
         assert_eq!(frame.id(), Some("7"));
-        let text = message::error_of(&frame).and_then(|error| error.message);
+        let text = message::error_of(frame).and_then(|error| error.message);
         assert_eq!(text.as_deref(), Some("the answer is over the limit of 9 bytes"));
         // A question of this size is nobody's answer.
-        let question = read_message(Line::TooLong { limit: 9, id, is_answer: false });
-        assert!(matches!(question, What::Garbage(_)));
+        let question = read(Line::TooLong { limit: 9, id, is_answer: false });
+        assert!(matches!(question.as_slice(), [What::Garbage(_)]));
+    }
+
+    #[test]
+    fn what_servers_may_write_over_http_they_may_on_a_line_too() {
+        let answer = |id: u32| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"a":"b"}}}}"#);
+        let bad = br#"{"jsonrpc":"2.0","id":1,"result":{"a":"#.iter().chain(b"\"\xff\"}}").copied();
+        for (line, ids) in [
+            (bad.collect(), vec!["1"]),
+            (format!("\u{feff}{}", answer(2)).into_bytes(), vec!["2"]),
+            (format!("[{},7,{}]", answer(3), answer(4)).into_bytes(), vec!["3", "?", "4"]),
+            (b"a log line".to_vec(), vec!["?"]),
+        ] {
+            let said = read(Line::Text(line.clone().into()));
+            let seen = said.iter().map(|what| match what {
+                What::Line(frame) => frame.id().unwrap_or_default(),
+                _ => "?",
+            });
+            assert_eq!(seen.collect::<Vec<_>>(), ids, "{}", String::from_utf8_lossy(&line));
+        }
     }
 }

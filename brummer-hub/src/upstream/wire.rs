@@ -31,7 +31,7 @@ use super::{
 use crate::{
     budget::Budget,
     config::Limits,
-    frame::{Document, Frame, Kind, split_batch},
+    frame::{self, Document, Frame, Kind},
     protocol::method,
 };
 
@@ -304,30 +304,12 @@ pub(super) fn messages(
     document: &Document,
     limit: usize,
 ) -> impl Iterator<Item = Result<Frame, ExchangeError>> + use<> {
-    let is_batch = document.text.trim_ascii_start().first() == Some(&b'[');
-    let (one, parts) = if is_batch {
-        match split_batch(&document.text, limit) {
-            Ok(parts) => (None, parts),
-            Err(error) => (Some(Err(invalid(error.to_string()))), Vec::new()),
-        }
-    } else {
-        (Some(parse(document)), Vec::new())
-    };
-    one.into_iter().chain(parts.into_iter().map(|part| parse(&part.into())))
+    frame::messages(document, limit).map(|message| message.map_err(|error| invalid(error.to_string())))
 }
 
-/// Reads a message. One that is not UTF-8 arrives with U+FFFD in place of what is not: one bad name spoils no list.
+/// Reads a message of an instance.
 pub(super) fn parse(document: &Document) -> Result<Frame, ExchangeError> {
-    Frame::read(document).or_else(|error| {
-        let refused = invalid(error.to_string());
-        match String::from_utf8_lossy(&document.text) {
-            Cow::Borrowed(_) => Err(refused),
-            Cow::Owned(mended) => {
-                tracing::debug!("the instance sent text that is not UTF-8");
-                Frame::parse(mended).map_err(|_| refused)
-            }
-        }
-    })
+    frame::mended(document).map_err(|error| invalid(error.to_string()))
 }
 
 pub(super) fn invalid(why: String) -> ExchangeError {
