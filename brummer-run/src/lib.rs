@@ -46,6 +46,6 @@ mod typing;
 
 pub use self::{
     console::ConsoleOptions,
-    log::LogDirError,
+    log::{LogDirError, mask::mask},
     run::{DEFAULT_PORT, RunError, RunOptions, run},
 };

@@ -161,7 +161,9 @@ fn homes(home: Option<PathBuf>) -> Vec<String> {
 
 /// Without the home directory, and without what steers a terminal.
 fn shareable(text: &str, homes: &[String]) -> String {
-    clean::line(&homes.iter().fold(text.to_owned(), |text, home| text.replace(home.as_str(), "~")))
+    let text = homes.iter().fold(text.to_owned(), |text, home| text.replace(home.as_str(), "~"));
+    // An instance may say anything, as in the reason why it refuses.
+    clean::line(&brummer_run::mask(&text))
 }
 
 #[cfg(test)]
@@ -173,6 +175,16 @@ mod tests {
         let homes = ["/home/ada".to_owned(), "/h/ada".to_owned()];
         assert_eq!(shareable("/home/ada/x and /h/ada:/home/ada\x1b[2J", &homes), "~/x and ~:~\u{fffd}[2J");
         assert!(super::homes(Some(PathBuf::from("/"))).is_empty(), "everything would be a tilde");
+    }
+
+    #[test]
+    fn no_secret_is_shown_that_an_instance_says() {
+        let said = "HTTP status 500: db postgres://u:hunter2secret@db/x, password=hunter2secret, at /mcp?token=hunter2secret";
+        let shown = shareable(said, &[]);
+        assert!(
+            !shown.contains("hunter2secret") && shown.contains("HTTP status 500: db postgres://"),
+            "{shown}"
+        );
     }
 
     #[test]

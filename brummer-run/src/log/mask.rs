@@ -113,8 +113,9 @@ fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).expect("the pattern is part of the program")
 }
 
-/// The line without its secrets. Only worth calling for lines that have one of [`hints`].
-pub(super) fn mask(line: &str) -> Cow<'_, str> {
+/// The line without its secrets, as far as their form or what stands before them tells of them.
+#[must_use]
+pub fn mask(line: &str) -> Cow<'_, str> {
     let mut line = Cow::Borrowed(line);
     for rule in TOKENS.any.matches(&line) {
         line = replace(line, &TOKENS.each[rule], |found| {
