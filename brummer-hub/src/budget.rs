@@ -30,10 +30,10 @@ const MAX_AHEAD: usize = 4 * 1024 * 1024;
 
 /// Room for the bytes of one direction. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct Budget(Arc<Shared>);
+pub(crate) struct Budget(Arc<BudgetRoom>);
 
 #[derive(Debug)]
-struct Shared {
+struct BudgetRoom {
     room: Arc<Semaphore>,
     /// The right to go beyond it. Who waits first gets it first.
     beyond: Arc<Semaphore>,
@@ -42,16 +42,16 @@ struct Shared {
 }
 
 /// A message that waits for room, until this is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingMessage<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> WaitingMessage<'a> {
     fn among(waiting: &'a AtomicUsize) -> Self {
         waiting.fetch_add(1, Ordering::Relaxed);
         Self(waiting)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingMessage<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -62,7 +62,7 @@ impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
         let units = (bytes / UNIT).min(Semaphore::MAX_PERMITS);
         let room = Arc::new(Semaphore::new(units));
-        Self(Arc::new(Shared { room, beyond: Arc::new(Semaphore::new(1)), waiting: AtomicUsize::new(0) }))
+        Self(Arc::new(BudgetRoom { room, beyond: Arc::new(Semaphore::new(1)), waiting: AtomicUsize::new(0) }))
     }
 
     /// How many messages wait for room.
@@ -138,7 +138,7 @@ impl Account {
         if let Ok(permit) = Arc::clone(&budget.0.room).try_acquire_many_owned(units(ahead - paid)) {
             return self.paid.add(permit);
         }
-        let _waiting = Waiting::among(&budget.0.waiting);
+        let _waiting = WaitingMessage::among(&budget.0.waiting);
         let room = Arc::clone(&budget.0.room).acquire_many_owned(units(bytes - paid));
         let beyond = Arc::clone(&budget.0.beyond).acquire_owned();
         // Neither is ever closed.

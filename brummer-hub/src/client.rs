@@ -2,9 +2,9 @@
 //! messages out.
 //!
 //! ```text
-//!  callers ──Command──▶ ┌────────────┐ ──messages──▶ Session
-//!          ◀──oneshot── │ ClientTask │ ◀──messages──
-//!  embedder ◀─Received──└────────────┘
+//!  callers ──ClientCommand──▶ ┌────────────┐ ──messages──▶ Session
+//!          ◀─────oneshot───── │ ClientTask │ ◀──messages──
+//!  embedder ◀────Received─────└────────────┘
 //! ```
 //!
 //! One task owns the ids and the requests that are unanswered. What the hub says unasked (notifications, questions of
@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::task::{ClientTask, Command, Ends, OWN_ID};
+use self::task::{ClientCommand, ClientTask, Ends, OWN_ID};
 pub use self::{
     error::{ClientError, RpcError},
     request::{Answer, Request},
@@ -114,7 +114,7 @@ impl Default for Opening {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Client {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<ClientCommand>,
     /// Rung when a caller gave up on its request.
     abandoned: Arc<Notify>,
     stop: CancellationToken,
@@ -208,7 +208,7 @@ impl Client {
 
     async fn ask(&self, request: Request) -> Result<Answer, ClientError> {
         let (reply, mut answer) = oneshot::channel();
-        self.commands.send(Command::Ask { request, reply }).await.map_err(|_| ClientError::Ended)?;
+        self.commands.send(ClientCommand::Ask { request, reply }).await.map_err(|_| ClientError::Ended)?;
         let mut abandon = Abandon(Some(&self.abandoned));
         let answered = (&mut answer).await;
         abandon.0 = None;
@@ -266,7 +266,7 @@ impl Client {
         if frame.method().is_some() && frame.id().is_some_and(task::is_own) {
             return Err(ClientError::invalid(format_args!("ids that begin with `{OWN_ID}` are taken")));
         }
-        self.commands.send(Command::Send(frame.bytes().clone())).await.map_err(|_| ClientError::Ended)
+        self.commands.send(ClientCommand::Send(frame.bytes().clone())).await.map_err(|_| ClientError::Ended)
     }
 
     /// Whether it has ended.

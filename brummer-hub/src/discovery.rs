@@ -70,13 +70,13 @@ impl Found {
 /// Why a file is not read: it is not this user's, or others may write it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Untrusted(read::Refusal);
+pub struct Untrusted(read::DoorbellRefusal);
 
 impl Untrusted {
     /// Whether there is no such file.
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        matches!(&self.0, read::Refusal::Unreadable(error)
+        matches!(&self.0, read::DoorbellRefusal::Unreadable(error)
             if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory))
     }
 }
@@ -109,7 +109,7 @@ pub(crate) enum Ring {
 #[derive(Debug)]
 pub(crate) struct Watcher {
     stop: CancellationToken,
-    signals: SyncSender<thread::Signal>,
+    signals: SyncSender<thread::WatcherSignal>,
     /// Closed when the thread has let go of everything.
     ended: oneshot::Receiver<()>,
 }
@@ -139,7 +139,7 @@ impl Watcher {
     fn end(&self) {
         self.stop.cancel();
         // Wakes a thread that waits for signals. When the queue is full the thread is awake, and sees the token next.
-        let _ = self.signals.try_send(thread::Signal::Stop);
+        let _ = self.signals.try_send(thread::WatcherSignal::Stop);
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use secret::{Credentials, fits_headers};
 pub use secret::{InvalidSecret, Secret};
 pub(crate) use validate::{endpoint_of_url, loopback};
 
-use validate::Members;
+use validate::DoorbellMembers;
 
 /// A doorbell says a dozen short things: what is larger was not written by an instance. Bounds the memory that a stray
 /// file can cost.
@@ -209,7 +209,7 @@ impl Doorbell {
         }
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         let members: Map<String, Value> = serde_json::from_slice(bytes).map_err(DoorbellError::Json)?;
-        let mut members = Members { members, remarks };
+        let mut members = DoorbellMembers { members, remarks };
 
         let id = members.text("id")?.ok_or(DoorbellError::Missing { member: "id" })?;
         if id != named.as_str() {

@@ -23,7 +23,7 @@ use crate::budget::FREE;
 pub use self::parts::{Parts, splice};
 #[doc(hidden)]
 pub use self::scan::Scanner;
-use self::scan::{Members, Spans};
+use self::scan::{MessageMembers, Spans};
 pub(crate) use self::{
     object::{Member, Object, string},
     parts::Edit,
@@ -119,7 +119,7 @@ struct Envelope<'a> {
     error: Option<&'a RawValue>,
 }
 
-impl<'a> From<Envelope<'a>> for Members<'a> {
+impl<'a> From<Envelope<'a>> for MessageMembers<'a> {
     fn from(envelope: Envelope<'a>) -> Self {
         Self {
             jsonrpc: envelope.jsonrpc.map(RawValue::get),
@@ -318,7 +318,7 @@ fn utf8(bytes: &Bytes) -> Result<ByteString, FrameError> {
 }
 
 /// The members that make it a message.
-fn members(text: &str) -> Result<Members<'_>, FrameError> {
+fn members(text: &str) -> Result<MessageMembers<'_>, FrameError> {
     if let Some(members) = scan::members(text) {
         return Ok(members);
     }
@@ -333,7 +333,7 @@ fn members(text: &str) -> Result<Members<'_>, FrameError> {
 
 type Sorted = (Kind, Option<Range<usize>>, Option<Range<usize>>);
 
-impl<'a> Members<'a> {
+impl<'a> MessageMembers<'a> {
     /// What the message is, and where its `params` and its `result` stand.
     fn parts(&self, text: &str) -> Result<Sorted, FrameError> {
         let at = |part: &str| span_in(text.as_bytes(), part);

@@ -142,7 +142,7 @@ impl Instance {
     pub(crate) fn detached(generation: Generation, found: Arc<Found>) -> Self {
         let alias = Arc::from(found.doorbell.name.as_str());
         let link = InstanceHandle { suspects: mpsc::channel(1).0, pulse: Arc::new(Pulse::new()) };
-        let status = record::Record::new().subscribe();
+        let status = record::StatusPublisher::new().subscribe();
         Self { generation, alias, found, state: InstanceState::Discovered, real_path: None, status, link }
     }
 }
@@ -227,7 +227,7 @@ impl InstanceHandle {
 
 /// What the supervisor knows of an instance's doorbell. Always the latest, so that nothing is lost in a full queue.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Standing {
+pub(crate) struct DoorbellStanding {
     /// The file was removed.
     pub(crate) withdrawn: bool,
     /// A later instance with the same path and name answers.

@@ -70,7 +70,7 @@ where
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
+        let mut line = EventText::default();
         event.record(&mut line);
         let metadata = event.metadata();
         let text = line.message + &line.fields;
@@ -84,12 +84,12 @@ where
 
 /// The text of an event: its message, then its fields.
 #[derive(Default)]
-struct Line {
+struct EventText {
     message: String,
     fields: String,
 }
 
-impl Visit for Line {
+impl Visit for EventText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // Writing into a text cannot fail.
         let _ = if field.name() == "message" {

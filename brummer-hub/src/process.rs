@@ -191,12 +191,12 @@ fn owner_of(_socket: &Path) -> Identity {
     Identity::Plausible { address: None }
 }
 
-type Request = (Claim, oneshot::Sender<Identity>);
+type IdentifyRequest = (Claim, oneshot::Sender<Identity>);
 
 /// Handle of the thread that asks the system. Clones ask the same thread; it ends with the last of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Inspector {
-    claims: mpsc::Sender<Request>,
+    claims: mpsc::Sender<IdentifyRequest>,
 }
 
 impl Inspector {
@@ -221,7 +221,7 @@ impl Inspector {
     }
 }
 
-fn inspect(mut requests: mpsc::Receiver<Request>) {
+fn inspect(mut requests: mpsc::Receiver<IdentifyRequest>) {
     let mut batch = Vec::new();
     while let Some(first) = requests.blocking_recv() {
         batch.push(first);

@@ -1,16 +1,16 @@
 //! An instance for any program: an MCP server on loopback that announces itself.
 //!
 //! ```text
-//!  hub, client ──HTTP──▶ Listener ──▶ Door ──▶ /mcp ──▶ the SDK ──▶ Offer, or the program's handler
-//!                                       │                  └─ Sessions (legacy clients)
-//!                                       └─▶ the program's own routes
+//!  hub, client ──HTTP──▶ HttpListener ──▶ Door ──▶ /mcp ──▶ the SDK ──▶ Offer, or the program's handler
+//!                                           │                  └─ Sessions (legacy clients)
+//!                                           └─▶ the program's own routes
 //! ```
 //!
 //! [`InstanceServer`] owns the listener's task, the keeper of the sessions, and the announcement. It serves Streamable HTTP
 //! to clients of both eras: those that open with `initialize`, and those from 2026-07-28 on that do not. It listens first
 //! and announces itself then, so that whoever reads the announcement finds an open door; it takes the announcement back
 //! first and stops then. Who wants to come in must carry the token that stands in the announcement, which only this user can
-//! read. Everything it starts stops on two tokens, [`Stop`], and is waited for.
+//! read. Everything it starts stops on two tokens, [`StopTokens`], and is waited for.
 //!
 //! # Examples
 //!
@@ -69,8 +69,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     builder::{Content, mount},
     door::Door,
-    handler::{OfferHandler, Shared},
-    listen::{LINGER, Listener},
+    handler::{HandlerContext, OfferHandler},
+    listen::{HttpListener, LINGER},
     sessions::Sessions,
 };
 pub use self::{
@@ -137,7 +137,7 @@ pub struct InstanceServer {
     calls: TaskTracker,
     handle: ServerHandle,
     grace: Duration,
-    stop: Stop,
+    stop: StopTokens,
 }
 
 /// Whether hubs can find an instance.
@@ -171,7 +171,7 @@ pub enum ServeError {
 
 /// The two steps of an end.
 #[derive(Clone, Debug)]
-struct Stop {
+struct StopTokens {
     /// Nothing new is accepted; what would never end by itself ends.
     stopping: CancellationToken,
     /// What still runs is cancelled.
@@ -199,7 +199,7 @@ impl InstanceServer {
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
 
-        let stop = Stop { stopping: CancellationToken::new(), ended: CancellationToken::new() };
+        let stop = StopTokens { stopping: CancellationToken::new(), ended: CancellationToken::new() };
         let (sessions, keeping) = Sessions::new(limits.sessions(), &stop);
         let mut tasks = JoinSet::new();
         tasks.spawn(keeping);
@@ -207,7 +207,7 @@ impl InstanceServer {
         let calls = TaskTracker::new();
         let mcp = match content {
             Content::Offer => {
-                let shared = Arc::new(Shared {
+                let shared = Arc::new(HandlerContext {
                     offer: handle.offer.subscribe(),
                     changes: handle.changes.clone(),
                     info: handler::info(&announcing, instructions),
@@ -230,7 +230,7 @@ impl InstanceServer {
         let id = announcing.id.get_or_insert_with(InstanceId::random).clone();
         let door = Door::new(routes, &id, announcing.token.clone(), limits.max_requests);
         let token = announcing.token.clone();
-        let listener = Listener { socket, door, max_requests: limits.max_requests, stop: stop.clone() };
+        let listener = HttpListener { socket, door, max_requests: limits.max_requests, stop: stop.clone() };
 
         let (published, announcement) = watch::channel(Announcement::Retrying);
         let mut server = Self {

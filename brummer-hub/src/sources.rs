@@ -214,7 +214,7 @@ impl SourceChoice {
 /// One tool that leaves traces.
 trait Source: Sync {
     /// Directories whose files are its traces, whatever project they are of.
-    fn registries(&self, _user: &User<'_>) -> Vec<PathBuf> {
+    fn registries(&self, _user: &UserDirectories<'_>) -> Vec<PathBuf> {
         Vec::new()
     }
 
@@ -233,7 +233,7 @@ trait Source: Sync {
 }
 
 /// What the places of registries depend on.
-struct User<'a> {
+struct UserDirectories<'a> {
     /// The `brummer` directory.
     data: &'a Path,
     home: Option<&'a Path>,
@@ -241,7 +241,7 @@ struct User<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
-impl User<'_> {
+impl UserDirectories<'_> {
     fn below_home(&self, path: &str) -> Option<PathBuf> {
         self.home.map(|home| home.join(path))
     }

@@ -1,9 +1,9 @@
 //! An MCP server that speaks only stdio, as an instance for all hubs and agents of this user.
 //!
 //! ```text
-//!  hub, client ──HTTP──▶ endpoint ──Ask──▶ desk ──▶ Mux ──▶ process ──▶ the server
-//!                           ▲               │ ▲    (pure)      │
-//!                           └────messages───┘ └─────News───────┘
+//!  hub, client ──HTTP──▶ endpoint ──DeskCommand──▶ desk ──▶ Mux ──▶ process ──▶ the server
+//!                           ▲                       │ ▲    (pure)      │
+//!                           └────────messages───────┘ └──ProcessNews───┘
 //! ```
 //!
 //! - `endpoint` is Streamable HTTP: one message in, an answer or a stream out. It stands behind the door of an

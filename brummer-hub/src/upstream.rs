@@ -1,6 +1,6 @@
 //! One MCP connection to one instance, of either era.
 //!
-//! [`Upstream::open`] starts a task, the `Actor`, which owns everything about the connection: the HTTP session, the TCP
+//! [`Upstream::open`] starts a task, the `UpstreamActor`, which owns everything about the connection: the HTTP session, the TCP
 //! connections, the calls in flight. Handles give it commands over a bounded queue and never wait; what it hears it
 //! tells the owner over the owner's bounded channel. It ends when the last handle is dropped or it is stopped, and
 //! then ends the session at the instance, or when the conversation cannot be opened, which it tells as its last word.
@@ -54,7 +54,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{actor::Actor, body::Text, connection::Dialer, handshake::Found, headers::Route, wire::Wire};
+use self::{
+    actor::UpstreamActor, body::Text, connection::Dialer, handshake::PriorKnowledge, headers::Route,
+    wire::Wire,
+};
 
 use crate::{
     budget::Budget,
@@ -288,7 +291,7 @@ impl ExchangeError {
 const COMMAND_QUEUE: usize = 1024;
 
 #[derive(Debug)]
-enum Command {
+enum UpstreamCommand {
     Request { id: u64, body: Text },
     Send(Text),
     Cancel { id: u64, notification: Bytes },
@@ -297,7 +300,7 @@ enum Command {
 /// Handle of a connection. When the last clone is dropped, the connection closes its session (DELETE) and ends.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<UpstreamCommand>,
 }
 
 impl Upstream {
@@ -345,7 +348,13 @@ impl Upstream {
         };
         let base = Route::new(port, target, &reach.credentials);
         let wire = Arc::new(wire);
-        let actor = Actor::new(Arc::clone(&wire), base, (hello, Found { known, lent }, gate), queue, stop);
+        let actor = UpstreamActor::new(
+            Arc::clone(&wire),
+            base,
+            (hello, PriorKnowledge { known, lent }, gate),
+            queue,
+            stop,
+        );
         tasks.spawn(fault::watched(wire, actor.run()));
         Self { commands }
     }
@@ -354,26 +363,30 @@ impl Upstream {
     /// connection is gone or its queue is full.
     pub(crate) fn request(&self, id: u64, body: impl Into<Text>) -> Result<(), Text> {
         let body = body.into();
-        self.commands.try_send(Command::Request { id, body }).map_err(|error| body_of(error.into_inner()))
+        self.commands
+            .try_send(UpstreamCommand::Request { id, body })
+            .map_err(|error| body_of(error.into_inner()))
     }
 
     /// Sends a notification or a response.
     pub(crate) fn send(&self, body: impl Into<Text>) -> Result<(), Text> {
-        self.commands.try_send(Command::Send(body.into())).map_err(|error| body_of(error.into_inner()))
+        self.commands
+            .try_send(UpstreamCommand::Send(body.into()))
+            .map_err(|error| body_of(error.into_inner()))
     }
 
     /// Tells the instance that request `id` is no longer wanted (`notification` says it in its words); neither its
     /// response nor its end is told after this. A request that is not under way is no concern of the instance's.
     pub(crate) fn cancel(&self, id: u64, notification: Bytes) {
-        if self.commands.try_send(Command::Cancel { id, notification }).is_err() {
+        if self.commands.try_send(UpstreamCommand::Cancel { id, notification }).is_err() {
             tracing::debug!(id, "a cancellation was dropped: the connection is gone or its queue is full");
         }
     }
 }
 
-fn body_of(command: Command) -> Text {
+fn body_of(command: UpstreamCommand) -> Text {
     match command {
-        Command::Request { body, .. } | Command::Send(body) => body,
-        Command::Cancel { notification, .. } => notification.into(),
+        UpstreamCommand::Request { body, .. } | UpstreamCommand::Send(body) => body,
+        UpstreamCommand::Cancel { notification, .. } => notification.into(),
     }
 }

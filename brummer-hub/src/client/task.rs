@@ -34,18 +34,18 @@ const OUTBOX: usize = 64;
 
 /// What the handles ask of the task.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(super) enum ClientCommand {
     /// A request, and where its answer goes.
-    Ask { request: Request, reply: Reply },
+    Ask { request: Request, reply: AnswerSender },
     /// A message as it is.
     Send(Bytes),
 }
 
-type Reply = oneshot::Sender<Result<Answer, ClientError>>;
+type AnswerSender = oneshot::Sender<Result<Answer, ClientError>>;
 
 /// What the task is connected to.
 pub(super) struct Ends {
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: mpsc::Receiver<ClientCommand>,
     pub(super) abandoned: Arc<Notify>,
     pub(super) stop: CancellationToken,
     /// The session: what goes in, what comes out, what ends it.
@@ -63,12 +63,12 @@ pub(super) struct ClientTask {
     held: VecDeque<Frame>,
     /// Messages that the embedder missed and has not been told of.
     missed: u64,
-    pending: HashMap<u64, Pending>,
+    pending: HashMap<u64, PendingAnswer>,
     last: u64,
 }
 
-struct Pending {
-    reply: Reply,
+struct PendingAnswer {
+    reply: AnswerSender,
     progress: Option<mpsc::Sender<Frame>>,
 }
 
@@ -118,18 +118,18 @@ impl ClientTask {
         while self.ends.output.recv().await.is_some() {}
     }
 
-    fn on_command(&mut self, command: Command) {
+    fn on_command(&mut self, command: ClientCommand) {
         match command {
-            Command::Send(message) => self.outbox.push_back(message),
+            ClientCommand::Send(message) => self.outbox.push_back(message),
             // Given up before it was looked at.
-            Command::Ask { reply, .. } if reply.is_closed() => {}
-            Command::Ask { reply, .. } if self.pending.len() >= PENDING => {
+            ClientCommand::Ask { reply, .. } if reply.is_closed() => {}
+            ClientCommand::Ask { reply, .. } if self.pending.len() >= PENDING => {
                 let _ = reply.send(Err(ClientError::TooMany));
             }
-            Command::Ask { request, reply } => {
+            ClientCommand::Ask { request, reply } => {
                 self.last += 1;
                 self.outbox.push_back(request.message(&own_id(self.last)));
-                self.pending.insert(self.last, Pending { reply, progress: request.progress });
+                self.pending.insert(self.last, PendingAnswer { reply, progress: request.progress });
             }
         }
     }

@@ -34,7 +34,7 @@ impl Directories {
         Self::try_from_env().unwrap_or_else(|error| {
             tracing::warn!(%error, "using the usual directories");
             let variable = |name: &str| variable(name).filter(|_| name != DATA_DIRECTORY_VARIABLE);
-            Self::from_surroundings(&Surroundings { variable: &variable, ..Surroundings::of_user() })
+            Self::from_surroundings(&Environment { variable: &variable, ..Environment::of_user() })
         })
     }
 
@@ -43,7 +43,7 @@ impl Directories {
     /// # Errors
     /// When something in it was to be replaced by whoever set it, and was not.
     pub fn try_from_env() -> Result<Self, DataDirectoryError> {
-        let surroundings = Surroundings::of_user();
+        let surroundings = Environment::of_user();
         match variable(DATA_DIRECTORY_VARIABLE) {
             Some(data) => Ok(Self::only(expanded(&data, &variable)?)),
             None => Ok(Self::from_surroundings(&surroundings)),
@@ -68,7 +68,7 @@ impl Directories {
         Self { watched: vec![data.join("instances")], data }
     }
 
-    fn from_surroundings(surroundings: &Surroundings<'_>) -> Self {
+    fn from_surroundings(surroundings: &Environment<'_>) -> Self {
         let variable = surroundings.variable;
         if let Some(data) = variable(DATA_DIRECTORY_VARIABLE) {
             return Self::only(data);
@@ -179,7 +179,7 @@ fn expanded(
 }
 
 /// What the places depend on.
-struct Surroundings<'a> {
+struct Environment<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
     /// The parent of the `brummer` directory.
     user_data: Option<PathBuf>,
@@ -187,7 +187,7 @@ struct Surroundings<'a> {
     user: Option<u32>,
 }
 
-impl Surroundings<'_> {
+impl Environment<'_> {
     fn of_user() -> Self {
         Self { variable: &variable, user_data: user_data(), temporary: env::temp_dir(), user: user() }
     }
@@ -244,7 +244,7 @@ mod tests {
     fn places(variables: &[(&str, &str)]) -> Directories {
         let variables: Vec<(String, OsString)> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
-        Directories::from_surroundings(&Surroundings {
+        Directories::from_surroundings(&Environment {
             variable: &|wanted| {
                 variables.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
             },

@@ -10,32 +10,32 @@ use std::{
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) path: PathBuf,
-    pub(super) state: State,
+    pub(super) state: DirectoryState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum State {
+pub(super) enum DirectoryState {
     /// Not there, or not for us to see.
     Missing,
     /// There, and listed under another path already.
     Elsewhere,
     /// The system tells of changes.
-    Watched { identity: Identity, listed: Option<SystemTime> },
+    Watched { identity: DirectoryIdentity, listed: Option<SystemTime> },
     /// The system cannot tell of changes: it is listed in every round.
-    Polled { identity: Identity },
+    Polled { identity: DirectoryIdentity },
 }
 
 /// Distinguishes a directory from another that takes its path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Identity {
+pub(super) struct DirectoryIdentity {
     /// Device and inode, or volume and file index.
     node: Option<(u64, u64)>,
     /// Because a freed inode is soon used again. Windows does not do that with its index.
     created: Option<SystemTime>,
 }
 
-impl State {
-    pub(super) fn identity(&self) -> Option<Identity> {
+impl DirectoryState {
+    pub(super) fn identity(&self) -> Option<DirectoryIdentity> {
         match self {
             Self::Missing | Self::Elsewhere => None,
             Self::Watched { identity, .. } | Self::Polled { identity } => Some(*identity),
@@ -44,10 +44,10 @@ impl State {
 }
 
 /// A directory as it is now, and when an entry of it last came or went. None when there is none.
-pub(super) fn present(path: &Path) -> Option<(Identity, Option<SystemTime>)> {
+pub(super) fn present(path: &Path) -> Option<(DirectoryIdentity, Option<SystemTime>)> {
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_dir)?;
     let created = if cfg!(unix) { metadata.created().ok() } else { None };
-    Some((Identity { node: node(path, &metadata), created }, metadata.modified().ok()))
+    Some((DirectoryIdentity { node: node(path, &metadata), created }, metadata.modified().ok()))
 }
 
 #[cfg(unix)]
@@ -68,9 +68,9 @@ fn node(_path: &Path, _metadata: &fs::Metadata) -> Option<(u64, u64)> {
     None
 }
 
-impl Identity {
+impl DirectoryIdentity {
     /// Whether both paths lead to one directory, where the system tells.
-    pub(super) fn is_same_node(&self, other: Identity) -> bool {
+    pub(super) fn is_same_node(&self, other: DirectoryIdentity) -> bool {
         self.node.is_some() && self.node == other.node
     }
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Found, Ring,
-    read::{self, Reading, Refusal, Stamp},
+    read::{self, DoorbellReading, DoorbellRefusal, Stamp},
 };
 
 /// Refused files that are remembered, so that each is reported once. Beyond it files are refused in silence.
@@ -30,7 +30,7 @@ const UNFINISHED: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Files {
     max_files: usize,
-    told: HashMap<PathBuf, Told>,
+    told: HashMap<PathBuf, KnownDoorbell>,
     refused: HashMap<PathBuf, Refused>,
     /// Whether a valid doorbell was turned away because there were too many.
     crowded: bool,
@@ -41,7 +41,7 @@ pub(super) struct Files {
 
 /// A doorbell that the hub knows.
 #[derive(Debug)]
-struct Told {
+struct KnownDoorbell {
     found: Arc<Found>,
     /// Compared before the file is read again; none while it could change without showing it.
     stamp: Option<Stamp>,
@@ -147,7 +147,7 @@ impl Files {
     fn examine(&mut self, file: &Path) {
         let now = SystemTime::now();
         match read::read(file) {
-            Ok(Reading { found, stamp, remarks }) => {
+            Ok(DoorbellReading { found, stamp, remarks }) => {
                 if self.accept(file, found, Some(stamp).filter(|stamp| stamp.is_settled(now))) {
                     for remark in remarks {
                         tracing::warn!(file = %file.display(), "{remark}");
@@ -169,7 +169,7 @@ impl Files {
                 told.stamp = stamp;
                 return false;
             }
-            Some(told) => *told = Told { found: Arc::clone(&found), stamp },
+            Some(told) => *told = KnownDoorbell { found: Arc::clone(&found), stamp },
             None if is_full => {
                 if !self.crowded {
                     self.crowded = true;
@@ -182,14 +182,14 @@ impl Files {
                 return false;
             }
             None => {
-                self.told.insert(file.to_owned(), Told { found: Arc::clone(&found), stamp });
+                self.told.insert(file.to_owned(), KnownDoorbell { found: Arc::clone(&found), stamp });
             }
         }
         self.rings.send(Ring::Appeared(found));
         true
     }
 
-    fn refuse(&mut self, file: &Path, refusal: &Refusal, stamp: Option<Stamp>) {
+    fn refuse(&mut self, file: &Path, refusal: &DoorbellRefusal, stamp: Option<Stamp>) {
         if !self.refused.contains_key(file) && self.refused.len() >= MAX_REFUSED {
             self.withdraw(file);
             return;

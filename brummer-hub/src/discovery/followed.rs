@@ -22,7 +22,7 @@ const ATTEMPTS: usize = 4;
 /// The files, and whom to tell.
 #[derive(Debug)]
 pub(crate) struct Followed {
-    files: Vec<File>,
+    files: Vec<FollowedFile>,
     /// Directories that are watched on behalf of the files.
     watched: HashSet<PathBuf>,
     next_mend: Instant,
@@ -31,16 +31,16 @@ pub(crate) struct Followed {
 }
 
 #[derive(Debug)]
-struct File {
+struct FollowedFile {
     path: PathBuf,
-    state: Option<State>,
+    state: Option<FileState>,
     /// Events tell of it.
     is_heard: bool,
 }
 
 /// What tells one state of a file, or directory, from another.
 #[derive(Debug, Eq, PartialEq)]
-struct State {
+struct FileState {
     modified: Option<SystemTime>,
     bytes: u64,
     /// Which file it is, and when it was last renamed, written or given another mode, which may have it refused.
@@ -49,13 +49,13 @@ struct State {
 }
 
 /// The system's watching, of which the thread makes use for doorbells as well.
-pub(super) struct Shared<'a> {
+pub(super) struct SharedWatching<'a> {
     pub(super) native: Option<&'a mut RecommendedWatcher>,
     pub(super) directories: &'a [Directory],
     pub(super) places: &'a BTreeSet<PathBuf>,
 }
 
-impl Shared<'_> {
+impl SharedWatching<'_> {
     fn watch(&mut self, directory: &Path) -> bool {
         let native = self.native.as_deref_mut();
         native.is_some_and(|native| native.watch(directory, RecursiveMode::NonRecursive).is_ok())
@@ -73,7 +73,7 @@ impl Shared<'_> {
     }
 }
 
-impl State {
+impl FileState {
     /// Of what a link leads to; none when it is not there.
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
@@ -91,7 +91,7 @@ impl State {
 impl Followed {
     /// Nothing is looked at before [`Followed::begin`].
     pub(crate) fn new(paths: &[PathBuf], told: watch::Sender<u64>) -> Self {
-        let file = |path: &PathBuf| File { path: path.clone(), state: None, is_heard: false };
+        let file = |path: &PathBuf| FollowedFile { path: path.clone(), state: None, is_heard: false };
         let files = paths.iter().map(file).collect();
         Self { files, watched: HashSet::new(), next_mend: Instant::now() + MEND, told }
     }
@@ -109,10 +109,10 @@ impl Followed {
     }
 
     /// Told once, for they may have changed since they were read first.
-    pub(super) fn begin(&mut self, mut shared: Shared<'_>) {
+    pub(super) fn begin(&mut self, mut shared: SharedWatching<'_>) {
         self.watch(&mut shared);
         for file in &mut self.files {
-            file.state = State::of(&file.path);
+            file.state = FileState::of(&file.path);
         }
         if !self.files.is_empty() {
             self.told.send_modify(|count| *count += 1);
@@ -120,7 +120,7 @@ impl Followed {
     }
 
     /// A file has changed, or a directory on the way to some; `None`: whatever it was.
-    pub(super) fn changed(&mut self, changed: Option<&Path>, mut shared: Shared<'_>) {
+    pub(super) fn changed(&mut self, changed: Option<&Path>, mut shared: SharedWatching<'_>) {
         // The directory may be another now, which the system does not watch yet.
         let replaced = |watched: &PathBuf| changed.is_none_or(|changed| watched.starts_with(changed));
         for directory in self.watched.extract_if(replaced) {
@@ -131,7 +131,7 @@ impl Followed {
     }
 
     /// Looks at files of which no event tells, and now and then at all.
-    pub(super) fn round(&mut self, shared: Shared<'_>) {
+    pub(super) fn round(&mut self, shared: SharedWatching<'_>) {
         if Instant::now() >= self.next_mend {
             self.next_mend = Instant::now() + MEND;
             self.changed(None, shared);
@@ -141,7 +141,7 @@ impl Followed {
     }
 
     /// Watches where each file is or would come to be, and no longer where it was.
-    fn watch(&mut self, shared: &mut Shared<'_>) {
+    fn watch(&mut self, shared: &mut SharedWatching<'_>) {
         for _ in 0..ATTEMPTS {
             let places: Vec<Option<PathBuf>> = self.files.iter().map(|file| place(&file.path)).collect();
             let wanted: HashSet<&PathBuf> = places.iter().flatten().collect();
@@ -167,10 +167,10 @@ impl Followed {
         }
     }
 
-    fn look(&mut self, which: impl Fn(&File) -> bool) {
+    fn look(&mut self, which: impl Fn(&FollowedFile) -> bool) {
         let mut is_news = false;
         for file in self.files.iter_mut().filter(|file| which(file)) {
-            let now = State::of(&file.path);
+            let now = FileState::of(&file.path);
             is_news |= file.state != now;
             file.state = now;
         }
@@ -210,14 +210,14 @@ mod tests {
             fs::write(file, text).unwrap();
             fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
         }
-        let first = State::of(&path);
-        assert_eq!(first, State::of(&path));
+        let first = FileState::of(&path);
+        assert_eq!(first, FileState::of(&path));
         fs::rename(&other, &path).unwrap();
-        let second = State::of(&path);
+        let second = FileState::of(&path);
         assert_ne!(first, second);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-        assert_ne!(second, State::of(&path));
+        assert_ne!(second, FileState::of(&path));
         fs::remove_file(&path).unwrap();
-        assert_eq!(State::of(&path), None);
+        assert_eq!(FileState::of(&path), None);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Stamp {
 
 /// Why a file is not taken.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum DoorbellRefusal {
     #[error("it is not a regular file")]
     NotRegular,
     #[cfg(unix)]
@@ -46,7 +46,7 @@ pub(crate) enum Refusal {
     Invalid(#[from] DoorbellError),
 }
 
-impl Refusal {
+impl DoorbellRefusal {
     pub(super) fn is_gone(&self) -> bool {
         matches!(self, Self::Unreadable(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -74,7 +74,7 @@ impl Stamp {
 
 /// A file that is a doorbell.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct DoorbellReading {
     pub(super) found: Arc<Found>,
     pub(super) stamp: Stamp,
     /// What in it was not as it should be, and does no harm.
@@ -82,7 +82,7 @@ pub(super) struct Reading {
 }
 
 /// Reads and checks one file.
-pub(super) fn read(file: &Path) -> Result<Reading, (Refusal, Option<Stamp>)> {
+pub(super) fn read(file: &Path) -> Result<DoorbellReading, (DoorbellRefusal, Option<Stamp>)> {
     let (contents, metadata) = private_contents(file).map_err(|refusal| (refusal, None))?;
     let stamp = Stamp::of(&metadata);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -92,14 +92,14 @@ pub(super) fn read(file: &Path) -> Result<Reading, (Refusal, Option<Stamp>)> {
             // Without a time nothing can be said of the process's age: the oldest time makes no claim.
             let modified = stamp.modified.unwrap_or(SystemTime::UNIX_EPOCH);
             let found = Arc::new(Found::new(doorbell, file.to_owned(), modified, SourceKind::Doorbell));
-            Ok(Reading { found, stamp, remarks })
+            Ok(DoorbellReading { found, stamp, remarks })
         }
         Err(error) => Err((error.into(), Some(stamp))),
     }
 }
 
 /// The bytes of a doorbell.
-fn private_contents(file: &Path) -> Result<(Vec<u8>, Metadata), Refusal> {
+fn private_contents(file: &Path) -> Result<(Vec<u8>, Metadata), DoorbellRefusal> {
     #[cfg(windows)]
     return contents_of(file, |opened| Ok(super::access::check(opened)?));
     // The mode has said it.
@@ -109,14 +109,14 @@ fn private_contents(file: &Path) -> Result<(Vec<u8>, Metadata), Refusal> {
 
 /// The bytes of a file that only this user, or root, can have written. On Windows whoever can: it lets every user write in
 /// directories that are made outside of profiles, and projects lie there.
-pub(crate) fn contents(file: &Path) -> Result<(Vec<u8>, Metadata), Refusal> {
+pub(crate) fn contents(file: &Path) -> Result<(Vec<u8>, Metadata), DoorbellRefusal> {
     contents_of(file, |_opened| Ok(()))
 }
 
 fn contents_of(
     file: &Path,
-    check_opened: impl FnOnce(&File) -> Result<(), Refusal>,
-) -> Result<(Vec<u8>, Metadata), Refusal> {
+    check_opened: impl FnOnce(&File) -> Result<(), DoorbellRefusal>,
+) -> Result<(Vec<u8>, Metadata), DoorbellRefusal> {
     check(&fs::symlink_metadata(file)?)?;
     let opened = open(file)?;
     // Again, because another file may have taken the name in between.
@@ -129,19 +129,19 @@ fn contents_of(
     Ok((contents, metadata))
 }
 
-fn check(metadata: &Metadata) -> Result<(), Refusal> {
+fn check(metadata: &Metadata) -> Result<(), DoorbellRefusal> {
     if !metadata.is_file() {
-        return Err(Refusal::NotRegular);
+        return Err(DoorbellRefusal::NotRegular);
     }
     #[cfg(unix)]
     {
         let owner = std::os::unix::fs::MetadataExt::uid(metadata);
         if owner != rustix::process::geteuid().as_raw() {
-            return Err(Refusal::OtherOwner { owner });
+            return Err(DoorbellRefusal::OtherOwner { owner });
         }
         let mode = std::os::unix::fs::MetadataExt::mode(metadata) & 0o777;
         if mode & 0o002 != 0 {
-            return Err(Refusal::Open { mode });
+            return Err(DoorbellRefusal::Open { mode });
         }
     }
     if metadata.len() > MAX_FILE_BYTES as u64 {
@@ -170,7 +170,7 @@ fn open(file: &Path) -> io::Result<File> {
 /// When it cannot be opened, or is no file.
 pub fn open_regular(file: &Path) -> io::Result<File> {
     let check = |metadata: &Metadata| {
-        let refused = || io::Error::new(io::ErrorKind::InvalidInput, Refusal::NotRegular);
+        let refused = || io::Error::new(io::ErrorKind::InvalidInput, DoorbellRefusal::NotRegular);
         metadata.is_file().then_some(()).ok_or_else(refused)
     };
     check(&fs::metadata(file)?)?;
@@ -192,11 +192,11 @@ pub fn open_regular(file: &Path) -> io::Result<File> {
 /// doorbell or says something else is left alone.
 pub(crate) fn remove_if(file: &PathBuf, is_meant: impl FnOnce(&Doorbell) -> bool) -> io::Result<bool> {
     match read(file) {
-        Ok(Reading { found, .. }) if is_meant(&found.doorbell) => match fs::remove_file(file) {
+        Ok(DoorbellReading { found, .. }) if is_meant(&found.doorbell) => match fs::remove_file(file) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             removed => Ok(removed.is_ok()),
         },
-        Err((Refusal::Unreadable(error), _)) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err((DoorbellRefusal::Unreadable(error), _)) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(false),
     }
 }

@@ -344,7 +344,7 @@ fn a_pipe_does_not_hold_the_thread_up() {
     assert!(made.success());
     files.scan(root.path());
     assert!(rings.try_recv().is_err());
-    assert!(matches!(read::read(&pipe), Err((read::Refusal::NotRegular, None))));
+    assert!(matches!(read::read(&pipe), Err((read::DoorbellRefusal::NotRegular, None))));
 }
 
 /// The rounds look at files of which events tell only after these tests have lost patience.

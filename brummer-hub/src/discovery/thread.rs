@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Directories, Followed, Ring,
     directories::create_private,
-    directory::{self, Directory, State},
+    directory::{self, Directory, DirectoryState},
     files::{Files, Rings, is_candidate},
-    followed::{Shared, concerns},
+    followed::{SharedWatching, concerns},
 };
 
 /// Between two rounds. A round costs one `stat` per directory that is watched or missing; it finds directories that came,
@@ -36,7 +36,7 @@ const SIGNALS: usize = 1024;
 
 /// What wakes the thread.
 #[derive(Debug)]
-pub(super) enum Signal {
+pub(super) enum WatcherSignal {
     /// Something happened to this file or directory.
     Changed(PathBuf),
     /// Something happened, and the system lost what.
@@ -52,10 +52,10 @@ pub(super) fn spawn(
     max_files: usize,
     rings: mpsc::Sender<Ring>,
     stop: CancellationToken,
-) -> (SyncSender<Signal>, oneshot::Receiver<()>) {
+) -> (SyncSender<WatcherSignal>, oneshot::Receiver<()>) {
     let (signals, received) = sync_channel(SIGNALS);
     let (end, ended) = oneshot::channel();
-    let state = |path: &PathBuf| Directory { path: path.clone(), state: State::Missing };
+    let state = |path: &PathBuf| Directory { path: path.clone(), state: DirectoryState::Missing };
     let directories: Vec<Directory> = directories.watched.iter().map(state).collect();
     let events = signals.clone();
     let body = move || {
@@ -108,12 +108,16 @@ pub(crate) fn native<S: Send + 'static>(
 }
 
 /// What matters of what changes.
-fn signal_of(directories: &[PathBuf], followed: &[PathBuf], changed: Option<PathBuf>) -> Option<Signal> {
-    let Some(path) = changed else { return Some(Signal::Rescan) };
+fn signal_of(
+    directories: &[PathBuf],
+    followed: &[PathBuf],
+    changed: Option<PathBuf>,
+) -> Option<WatcherSignal> {
+    let Some(path) = changed else { return Some(WatcherSignal::Rescan) };
     let matters = is_candidate(&path)
         || directories.iter().any(|directory| directory.starts_with(&path))
         || concerns(followed.iter(), &path);
-    matters.then_some(Signal::Changed(path))
+    matters.then_some(WatcherSignal::Changed(path))
 }
 
 /// Leaves out what reading a file causes, so that the thread does not wake itself, and a rename that was told in two parts.
@@ -133,7 +137,7 @@ struct Watching {
     native: Option<RecommendedWatcher>,
     /// Directories that are watched because one of ours may be created in them.
     places: BTreeSet<PathBuf>,
-    signals: Receiver<Signal>,
+    signals: Receiver<WatcherSignal>,
     /// Set when a signal was lost because the queue was full.
     overflow: Arc<AtomicBool>,
     /// Whether the fall back to polling has been reported.
@@ -149,9 +153,9 @@ impl Watching {
         let mut next_round = Instant::now() + ROUND;
         while !self.files.are_over() {
             match self.signals.recv_timeout(next_round.saturating_duration_since(Instant::now())) {
-                Ok(Signal::Changed(path)) => self.changed(&path),
-                Ok(Signal::Rescan) => self.overflow.store(true, Ordering::Release),
-                Ok(Signal::Stop) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(WatcherSignal::Changed(path)) => self.changed(&path),
+                Ok(WatcherSignal::Rescan) => self.overflow.store(true, Ordering::Release),
+                Ok(WatcherSignal::Stop) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             // Both before acting: a scan that is due for two reasons is done once.
@@ -189,7 +193,7 @@ impl Watching {
                 self.files.scan(path);
             } else if let Some(identity) = directory.state.identity() {
                 // It was moved or deleted, and its watch with it: begin anew, even when it is there again.
-                directory.state = State::Polled { identity };
+                directory.state = DirectoryState::Polled { identity };
             }
         }
         self.settle_all();
@@ -205,15 +209,15 @@ impl Watching {
         }
     }
 
-    fn follow(&mut self, look: impl FnOnce(&mut Followed, Shared<'_>)) {
+    fn follow(&mut self, look: impl FnOnce(&mut Followed, SharedWatching<'_>)) {
         let Self { followed, native, directories, places, .. } = self;
-        look(followed, Shared { native: native.as_mut(), directories, places });
+        look(followed, SharedWatching { native: native.as_mut(), directories, places });
     }
 
     /// The directory in which registrations are written: being there, it is watched before the first of them. Not created
     /// the moment it is removed: whoever removes the whole tree would meet it again.
     fn create_first(&self) {
-        if let Some(Directory { path, state: State::Missing }) = self.directories.first()
+        if let Some(Directory { path, state: DirectoryState::Missing }) = self.directories.first()
             && let Err(error) = create_private(path)
         {
             tracing::debug!(directory = %path.display(), %error, "cannot create");
@@ -240,16 +244,16 @@ impl Watching {
                 self.unwatch(&path);
                 self.files.scan(&path);
             }
-            self.directories[index].state = State::Missing;
+            self.directories[index].state = DirectoryState::Missing;
             return;
         };
         let earlier = self.directories[..index].iter().filter_map(|earlier| earlier.state.identity());
         if earlier.into_iter().any(|earlier| earlier.is_same_node(identity)) {
-            self.directories[index].state = State::Elsewhere;
+            self.directories[index].state = DirectoryState::Elsewhere;
             return;
         }
         match before {
-            State::Watched { identity: former, listed } if former == identity => {
+            DirectoryState::Watched { identity: former, listed } if former == identity => {
                 // The events have told of every change; a second look at what changed costs little and mends what they lost.
                 if listed == modified {
                     return;
@@ -259,7 +263,7 @@ impl Watching {
                 if before.identity().is_some() {
                     self.unwatch(&path);
                 }
-                self.directories[index].state = State::Polled { identity };
+                self.directories[index].state = DirectoryState::Polled { identity };
                 if !self.watch(&path) {
                     self.files.scan(&path);
                     return;
@@ -267,13 +271,13 @@ impl Watching {
             }
         }
         // Watched before it is listed, so that nothing falls in between.
-        self.directories[index].state = State::Watched { identity, listed: modified };
+        self.directories[index].state = DirectoryState::Watched { identity, listed: modified };
         self.files.scan(&path);
     }
 
     /// Watches where missing directories would be created, and no longer where they have been.
     fn watch_places(&mut self) {
-        let missing = |directory: &&Directory| directory.state == State::Missing;
+        let missing = |directory: &&Directory| directory.state == DirectoryState::Missing;
         let wanted: BTreeSet<PathBuf> = self
             .directories
             .iter()

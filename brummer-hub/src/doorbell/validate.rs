@@ -27,7 +27,7 @@ const MAX_VERSION_BYTES: usize = 128;
 const SHOWN_CHARACTERS: usize = 80;
 
 /// The members that are left, and what was noticed about those that were taken.
-pub(super) struct Members<'a> {
+pub(super) struct DoorbellMembers<'a> {
     pub(super) members: Map<String, Value>,
     pub(super) remarks: &'a mut Vec<Remark>,
 }
@@ -74,7 +74,7 @@ fn brief(value: &Value) -> Option<String> {
     }
 }
 
-impl Members<'_> {
+impl DoorbellMembers<'_> {
     fn remark(&mut self, member: &'static str, what: &'static str) {
         self.remarks.push(Remark { member, what });
     }

@@ -20,7 +20,7 @@ const STEP: usize = 32;
 
 /// The members of a JSON-RPC message, as JSON text.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub(super) struct Members<'a> {
+pub(super) struct MessageMembers<'a> {
     pub(super) jsonrpc: Option<&'a str>,
     pub(super) id: Option<&'a str>,
     pub(super) method: Option<&'a str>,
@@ -30,10 +30,10 @@ pub(super) struct Members<'a> {
 }
 
 /// Reads an object. `None`: it is none, or not a simple one.
-pub(super) fn members(text: &str) -> Option<Members<'_>> {
+pub(super) fn members(text: &str) -> Option<MessageMembers<'_>> {
     let bytes = text.as_bytes();
     let mut reader = Reader { bytes, at: 0 };
-    let mut members = Members::default();
+    let mut members = MessageMembers::default();
     reader.space();
     reader.expect(b'{')?;
     reader.space();
@@ -89,12 +89,12 @@ pub(super) struct Spans {
 
 impl Spans {
     /// The members in the text that was scanned.
-    pub(super) fn members<'a>(&self, text: &'a str) -> Option<Members<'a>> {
+    pub(super) fn members<'a>(&self, text: &'a str) -> Option<MessageMembers<'a>> {
         let part = |span: &Option<Range<usize>>| match span {
             Some(span) => text.get(span.clone()).map(Some),
             None => Some(None),
         };
-        Some(Members {
+        Some(MessageMembers {
             jsonrpc: part(&self.jsonrpc)?,
             id: part(&self.id)?,
             method: part(&self.method)?,
@@ -105,15 +105,15 @@ impl Spans {
     }
 
     /// Notes a member; `None`: it stood there already.
-    fn set(&mut self, member: Member, value: Range<usize>) -> Option<()> {
+    fn set(&mut self, member: MemberKind, value: Range<usize>) -> Option<()> {
         let member = match member {
-            Member::JsonRpc => &mut self.jsonrpc,
-            Member::Id => &mut self.id,
-            Member::Method => &mut self.method,
-            Member::Params => &mut self.params,
-            Member::Result => &mut self.result,
-            Member::Error => &mut self.error,
-            Member::Other => return Some(()),
+            MemberKind::JsonRpc => &mut self.jsonrpc,
+            MemberKind::Id => &mut self.id,
+            MemberKind::Method => &mut self.method,
+            MemberKind::Params => &mut self.params,
+            MemberKind::Result => &mut self.result,
+            MemberKind::Error => &mut self.error,
+            MemberKind::Other => return Some(()),
         };
         member.replace(value).is_none().then_some(())
     }
@@ -121,7 +121,7 @@ impl Spans {
 
 /// What a member of the outermost object is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum Member {
+enum MemberKind {
     JsonRpc,
     Id,
     Method,
@@ -132,7 +132,7 @@ enum Member {
     Other,
 }
 
-impl Member {
+impl MemberKind {
     /// `None`: the name is written with escapes, and may be any.
     fn named(name: &[u8]) -> Option<Self> {
         match name {
@@ -159,7 +159,7 @@ pub struct Scanner {
     depth: u32,
     /// Of the member of the outermost object that is being read.
     name_start: usize,
-    member: Member,
+    member: MemberKind,
     value_start: usize,
     spans: Spans,
     /// It is none, or not a simple one.
@@ -225,7 +225,7 @@ impl Default for Scanner {
             objects: 0,
             depth: 0,
             name_start: 0,
-            member: Member::Other,
+            member: MemberKind::Other,
             value_start: 0,
             spans: Spans::default(),
             given_up: false,
@@ -382,7 +382,7 @@ impl Scanner {
         self.token = Token::None;
         self.expected = Expected::Colon;
         if self.depth == 1 {
-            self.member = Member::named(&text[self.name_start..end])?;
+            self.member = MemberKind::named(&text[self.name_start..end])?;
         }
         Some(())
     }
@@ -614,14 +614,14 @@ mod tests {
     fn finds_members_whatever_surrounds_them() {
         let text = " {\"x\":[1,{\"id\":2}], \"id\" : -1.5e+3 ,\"result\":{\"a\":\"}\\\"\\u00e9\"},\"jsonrpc\":\"2.0\"} ";
         let found = members(text).unwrap();
-        let expected = Members {
+        let expected = MessageMembers {
             jsonrpc: Some("\"2.0\""),
             id: Some("-1.5e+3"),
             result: Some("{\"a\":\"}\\\"\\u00e9\"}"),
-            ..Members::default()
+            ..MessageMembers::default()
         };
         assert_eq!(found, expected);
-        assert_eq!(members("{}"), Some(Members::default()));
+        assert_eq!(members("{}"), Some(MessageMembers::default()));
     }
 
     #[test]

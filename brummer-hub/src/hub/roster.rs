@@ -18,7 +18,7 @@ use crate::{
     discovery::Found,
     doorbell::{Doorbell, InstanceId},
     instance::{
-        Generation, Instance, InstanceState, Standing,
+        DoorbellStanding, Generation, Instance, InstanceState,
         actor::{Reins, Report},
     },
     sources::{DevServer, SourceKind},
@@ -26,15 +26,15 @@ use crate::{
 
 /// One instance and the task that watches it.
 #[derive(Debug)]
-struct Entry {
+struct RosterEntry {
     instance: Instance,
-    standing: watch::Sender<Standing>,
+    standing: watch::Sender<DoorbellStanding>,
     task: task::Id,
     /// Stops the task when the entry is dropped.
     _stop: DropGuard,
 }
 
-impl Entry {
+impl RosterEntry {
     /// Dead ones are kept while their task lives, which may find them well again.
     fn is_listed(&self) -> bool {
         self.instance.state != InstanceState::Dead
@@ -53,7 +53,7 @@ pub(super) struct Birth {
 
 /// What is to be done about a doorbell.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum DoorbellAction {
     /// Nothing: it is known.
     Known,
     /// A new life begins, in place of what has the same id.
@@ -63,7 +63,7 @@ pub(super) enum Answer {
 /// Owns all instances, and collects what is to be told of them.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
-    entries: HashMap<InstanceId, Entry>,
+    entries: HashMap<InstanceId, RosterEntry>,
     aliases: Aliases,
     generations: u64,
     /// Doorbells of listeners that another doorbell names as well, with the id of that one.
@@ -112,34 +112,34 @@ impl Roster {
     }
 
     /// A doorbell is there.
-    pub(super) fn consider(&mut self, found: &Arc<Found>) -> Answer {
+    pub(super) fn consider(&mut self, found: &Arc<Found>) -> DoorbellAction {
         if let Some((known, _)) = self.shadows.get(&found.file) {
             if is_same_life(&known.doorbell, &found.doorbell) {
-                return Answer::Known;
+                return DoorbellAction::Known;
             }
             self.shadows.remove(&found.file);
         }
-        let Some(entry) = self.entries.get_mut(&found.doorbell.id) else { return Answer::Begin };
+        let Some(entry) = self.entries.get_mut(&found.doorbell.id) else { return DoorbellAction::Begin };
         if !entry.is_listed() {
-            return Answer::Begin;
+            return DoorbellAction::Begin;
         }
         let former = &entry.instance.found;
         let is_same_life = is_same_life(&former.doorbell, &found.doorbell);
         if former.file != found.file && (is_same_life || former.modified > found.modified) {
             // The same instance announced in a second directory, or what is left of a former life there.
-            return Answer::Known;
+            return DoorbellAction::Known;
         }
         // What clients see of it is decided when they first look.
         let is_seen_so = former.filters == found.filters && former.everywhere == found.everywhere;
         if !is_same_life || !is_seen_so {
-            return Answer::Begin;
+            return DoorbellAction::Begin;
         }
         if former.doorbell != found.doorbell {
             entry.instance.found = Arc::clone(found);
             self.changed = true;
         }
         entry.standing.send_if_modified(|standing| std::mem::take(&mut standing.withdrawn));
-        Answer::Known
+        DoorbellAction::Known
     }
 
     /// A life begins. What had the same id ends.
@@ -158,7 +158,7 @@ impl Roster {
             link: reins.handle,
         };
         self.tell(HubEvent::InstanceAppeared(instance.clone()));
-        let entry = Entry { standing: reins.standing, task, _stop: stop, instance };
+        let entry = RosterEntry { standing: reins.standing, task, _stop: stop, instance };
         let id = entry.instance.id().clone();
         self.entries.insert(id.clone(), entry);
         if has_others {
@@ -173,8 +173,8 @@ impl Roster {
         let is_same = |other: &Doorbell| (&other.path, &other.name) == (&project.path, &project.name);
         let listed = self.entries.values().filter(|entry| entry.is_listed());
         let all = listed.filter(|entry| is_same(&entry.instance.found.doorbell));
-        let age = |entry: &&Entry| (entry.instance.found.modified, entry.instance.generation);
-        let answers = |entry: &&Entry| entry.instance.state == InstanceState::Active;
+        let age = |entry: &&RosterEntry| (entry.instance.found.modified, entry.instance.generation);
+        let answers = |entry: &&RosterEntry| entry.instance.state == InstanceState::Active;
         let Some(newest) = all.clone().filter(answers).map(|entry| age(&entry)).max() else { return };
         // Files are found in any order at the start.
         for former in all.filter(|entry| age(entry) < newest) {

@@ -25,7 +25,7 @@ use tokio_util::{
 use super::{
     HubChange, Snapshot,
     event::HubEvent,
-    roster::{Answer, Birth, Roster},
+    roster::{Birth, DoorbellAction, Roster},
 };
 use crate::{
     config::HubConfig,
@@ -34,7 +34,7 @@ use crate::{
     doorbell::InstanceId,
     instance::{
         Generation,
-        actor::{Actor, ActorOptions, Ended, Report, hello},
+        actor::{ActorOptions, Ended, InstanceActor, Report, hello},
         dormant::revisit,
     },
     process::Inspector,
@@ -287,8 +287,8 @@ impl Supervisor {
             Ring::Appeared(found) => {
                 self.leftovers.remove(&found.file);
                 match self.roster.consider(&found) {
-                    Answer::Begin => self.begin(found),
-                    Answer::Known => {}
+                    DoorbellAction::Begin => self.begin(found),
+                    DoorbellAction::Known => {}
                 }
             }
             Ring::Removed { file, id } => {
@@ -401,7 +401,7 @@ impl Supervisor {
         }
         let generation = self.roster.next_generation();
         let stop = self.options.stop.child_token();
-        let (actor, reins) = Actor::new(ActorOptions {
+        let (actor, reins) = InstanceActor::new(ActorOptions {
             generation,
             found: Arc::clone(&found),
             hello: self.hello.clone(),
@@ -441,7 +441,7 @@ impl Supervisor {
     /// Begins what waited, as far as there is room: the newest first, which most likely lives.
     fn make_room(&mut self) {
         for found in std::mem::take(&mut self.roster.heirs) {
-            if let Answer::Begin = self.roster.consider(&found) {
+            if let DoorbellAction::Begin = self.roster.consider(&found) {
                 self.begin(found);
             }
         }

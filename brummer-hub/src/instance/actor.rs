@@ -10,12 +10,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use super::link::hello;
 use super::{
-    Generation, InstanceHandle, InstanceState, InstanceStatus, Standing,
+    DoorbellStanding, Generation, InstanceHandle, InstanceState, InstanceStatus,
     dormant::bury,
-    link::Link,
-    machine::{Death, Effect, Event, Machine, Now, State, Step},
+    link::HealthLink,
+    machine::{Death, Effect, Event, Machine, MachineState, Now, RetryStep},
     pulse::Pulse,
-    record::Record,
+    record::StatusPublisher,
 };
 use crate::{
     config::{HubConfig, Limits},
@@ -53,7 +53,7 @@ impl ActorOptions {
         address: Option<IpAddr>,
         limits: Limits,
         gate: Option<Arc<Semaphore>>,
-    ) -> Link {
+    ) -> HealthLink {
         let Self { found, hello, tasks, stop, .. } = self;
         let doorbell = &found.doorbell;
         let reach = Reach {
@@ -61,7 +61,7 @@ impl ActorOptions {
             socket: doorbell.socket.clone(),
             credentials: doorbell.credentials(),
         };
-        Link::open(id, found, reach, hello.clone(), limits, gate, tasks, stop.child_token())
+        HealthLink::open(id, found, reach, hello.clone(), limits, gate, tasks, stop.child_token())
     }
 
     pub(super) fn identify(&self) -> Pin<Box<dyn Future<Output = Identity> + Send>> {
@@ -94,7 +94,7 @@ pub(super) fn claim(found: &Found) -> Claim {
 pub(crate) struct Reins {
     pub(crate) status: watch::Receiver<Arc<InstanceStatus>>,
     pub(crate) handle: InstanceHandle,
-    pub(crate) standing: watch::Sender<Standing>,
+    pub(crate) standing: watch::Sender<DoorbellStanding>,
 }
 
 /// An instance changed its state.
@@ -117,27 +117,27 @@ pub(crate) enum Ended {
 type Later<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// Owns everything about one life of one instance.
-pub(crate) struct Actor {
+pub(crate) struct InstanceActor {
     pub(super) options: ActorOptions,
     machine: Machine,
-    record: Record,
+    record: StatusPublisher,
     pulse: Arc<Pulse>,
     suspects: mpsc::Receiver<()>,
-    pub(super) standing: watch::Receiver<Standing>,
+    pub(super) standing: watch::Receiver<DoorbellStanding>,
     /// What was last heard of it.
-    stood: Standing,
-    link: Option<Link>,
+    stood: DoorbellStanding,
+    link: Option<HealthLink>,
     check: Later<Identity>,
     pub(super) exited: Later<()>,
 }
 
-impl Actor {
+impl InstanceActor {
     pub(crate) fn new(options: ActorOptions) -> (Self, Reins) {
         // One pending suspicion says as much as many.
         let (suspect, suspects) = mpsc::channel(1);
         let pulse = Arc::new(Pulse::new());
-        let record = Record::new();
-        let (standing, watched) = watch::channel(Standing::default());
+        let record = StatusPublisher::new();
+        let (standing, watched) = watch::channel(DoorbellStanding::default());
         let reins = Reins {
             status: record.subscribe(),
             handle: InstanceHandle { suspects: suspect, pulse: Arc::clone(&pulse) },
@@ -155,7 +155,7 @@ impl Actor {
             pulse,
             suspects,
             standing: watched,
-            stood: Standing::default(),
+            stood: DoorbellStanding::default(),
             link: None,
             check: None,
             exited,
@@ -181,13 +181,16 @@ impl Actor {
         self.step(Event::Start).await;
         loop {
             match self.machine.state {
-                State::Dead(Death::Gone) => {
+                MachineState::Dead(Death::Gone) => {
                     bury(&self.options.found).await;
                     return Ended::Over;
                 }
-                State::Dead(Death::Withdrawn) => return Ended::Over,
-                State::Dead(Death::Silent) => return self.dormant().await,
-                State::Discovered | State::Connecting(_) | State::Active(_) | State::Retrying { .. } => {}
+                MachineState::Dead(Death::Withdrawn) => return Ended::Over,
+                MachineState::Dead(Death::Silent) => return self.dormant().await,
+                MachineState::Discovered
+                | MachineState::Connecting(_)
+                | MachineState::Active(_)
+                | MachineState::Retrying { .. } => {}
             }
             if let Some(event) = self.next().await {
                 self.step(event).await;
@@ -204,7 +207,7 @@ impl Actor {
                 let standing = *self.standing.borrow_and_update();
                 let former = std::mem::replace(&mut self.stood, standing);
                 // Withdrawing is the stronger word; a later one of the same project matters only while the file is there.
-                if former == (Standing { listening: former.listening, ..standing }) {
+                if former == (DoorbellStanding { listening: former.listening, ..standing }) {
                     standing.listening.then_some(Event::Listening)
                 } else if standing.superseded && !standing.withdrawn {
                     Some(Event::Superseded)
@@ -256,7 +259,7 @@ impl Actor {
                     return Some(Event::Failed { link: id, why });
                 }
                 let (Kind::Response { .. }, Some(ping)) =
-                    (frame.kind(), frame.numeric_id().and_then(Link::ping_of))
+                    (frame.kind(), frame.numeric_id().and_then(HealthLink::ping_of))
                 else {
                     return None;
                 };
@@ -264,7 +267,7 @@ impl Actor {
                 Some(Event::Pong { link: id, id: ping })
             }
             Some(UpstreamEventKind::Ended { id: number, error }) => {
-                let ping = Link::ping_of(number)?;
+                let ping = HealthLink::ping_of(number)?;
                 if answered(&error) {
                     self.pulse.beat();
                     return Some(Event::Pong { link: id, id: ping });
@@ -337,13 +340,13 @@ impl Actor {
 
     fn count(&self) {
         let (missed, retries) = match &self.machine.state {
-            State::Active(active) => (active.missed, 0),
-            State::Retrying {
+            MachineState::Active(active) => (active.missed, 0),
+            MachineState::Retrying {
                 tries,
-                step: Step::Waiting { .. } | Step::Trying(_) | Step::Silent { .. },
+                step: RetryStep::Waiting { .. } | RetryStep::Trying(_) | RetryStep::Silent { .. },
                 ..
             } => (0, *tries),
-            State::Discovered | State::Connecting(_) | State::Dead(_) => (0, 0),
+            MachineState::Discovered | MachineState::Connecting(_) | MachineState::Dead(_) => (0, 0),
         };
         self.record.count(missed, retries, self.pulse.last_at());
     }
@@ -381,7 +384,7 @@ pub(super) async fn later<T>(future: &mut Later<T>) -> T {
     }
 }
 
-async fn next_news(link: &mut Option<Link>) -> Option<UpstreamEventKind> {
+async fn next_news(link: &mut Option<HealthLink>) -> Option<UpstreamEventKind> {
     match link {
         Some(link) => link.recv().await,
         None => std::future::pending().await,

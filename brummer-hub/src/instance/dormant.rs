@@ -13,8 +13,8 @@ use tokio::{
 };
 
 use super::{
-    actor::{Actor, ActorOptions, Ended, foreign, identify, later},
-    machine::{Verdict, verdict},
+    actor::{ActorOptions, Ended, InstanceActor, foreign, identify, later},
+    machine::{IdentityVerdict, verdict},
 };
 use crate::{
     config::Limits,
@@ -29,7 +29,7 @@ const LONGEST_QUESTION: Duration = Duration::from_secs(600);
 /// How long a port may take to refuse. Loopback refuses at once, but Windows tries for two seconds first.
 const REFUSAL: Duration = Duration::from_secs(5);
 
-impl Actor {
+impl InstanceActor {
     /// Waits until an instance whose process lives answers again. It is not listed meanwhile. It is asked all the time, in
     /// one question that waits ever longer: one that is stopped answers it as soon as it goes on.
     pub(super) async fn dormant(&mut self) -> Ended {
@@ -50,13 +50,13 @@ impl Actor {
                 found = self.options.look(patience) => found,
             };
             match found {
-                Look::Answers => return Ended::Woke,
-                Look::Gone => {
+                DormantLook::Answers => return Ended::Woke,
+                DormantLook::Gone => {
                     bury(&self.options.found).await;
                     return Ended::Over;
                 }
-                Look::Silent => patience = patience.saturating_mul(2).min(LONGEST_QUESTION),
-                Look::Refused => {
+                DormantLook::Silent => patience = patience.saturating_mul(2).min(LONGEST_QUESTION),
+                DormantLook::Refused => {
                     // Jittered for the same reason as the pings.
                     let pause =
                         self.options.config.health.probe_interval.mul_f64(0.75 + fastrand::f64() / 2.0);
@@ -77,7 +77,7 @@ impl Actor {
 }
 
 /// What came of a look at an instance that was given up.
-enum Look {
+enum DormantLook {
     Answers,
     /// It takes connections and does not answer.
     Silent,
@@ -87,16 +87,16 @@ enum Look {
 }
 
 impl ActorOptions {
-    async fn look(&self, patience: Duration) -> Look {
+    async fn look(&self, patience: Duration) -> DormantLook {
         let identity = self.identify().await;
         match verdict(identity) {
-            Verdict::Itself => self.question(identity, patience).await,
-            Verdict::Unreachable(_) | Verdict::Lost(_) => Look::Refused,
-            Verdict::Gone(_) => Look::Gone,
+            IdentityVerdict::Itself => self.question(identity, patience).await,
+            IdentityVerdict::Unreachable(_) | IdentityVerdict::Lost(_) => DormantLook::Refused,
+            IdentityVerdict::Gone(_) => DormantLook::Gone,
         }
     }
 
-    async fn question(&self, identity: Identity, patience: Duration) -> Look {
+    async fn question(&self, identity: Identity, patience: Duration) -> DormantLook {
         let limits = Limits { initialize_timeout: patience, ..self.config.limits };
         // A number that no connection of the machine has; this one reports to nobody else.
         // It waits for long, and others must not wait behind it.
@@ -104,15 +104,15 @@ impl ActorOptions {
         loop {
             match link.recv().await {
                 Some(UpstreamEventKind::Ready(welcome)) if foreign(&welcome, &self.found).is_none() => {
-                    return Look::Answers;
+                    return DormantLook::Answers;
                 }
                 Some(UpstreamEventKind::Failed(error))
                     if matches!(error.reason, ExchangeReason::TimedOut { .. }) =>
                 {
-                    return Look::Silent;
+                    return DormantLook::Silent;
                 }
                 Some(UpstreamEventKind::Ready(_) | UpstreamEventKind::Failed(_)) | None => {
-                    return Look::Refused;
+                    return DormantLook::Refused;
                 }
                 Some(_) => {}
             }
@@ -132,10 +132,10 @@ pub(super) async fn bury(found: &Arc<Found>) {
 /// Looks once more at a doorbell whose instance was found to be gone. Says whether it is there after all.
 pub(crate) async fn revisit(found: Arc<Found>, inspector: Inspector) -> (Arc<Found>, bool) {
     let verdict = verdict(identify(Arc::clone(&found), inspector).await);
-    if let Verdict::Gone(_) = verdict {
+    if let IdentityVerdict::Gone(_) = verdict {
         bury(&found).await;
     }
-    (found, matches!(verdict, Verdict::Itself))
+    (found, matches!(verdict, IdentityVerdict::Itself))
 }
 
 /// Whether nobody listens on a loopback port, in either family. Any other answer is a doubt.

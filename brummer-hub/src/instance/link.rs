@@ -41,7 +41,7 @@ const APART: u64 = 1 << 40;
 
 /// One open connection. Dropping it closes it.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct HealthLink {
     pub(super) id: LinkId,
     upstream: Upstream,
     events: mpsc::Receiver<UpstreamEvent>,
@@ -53,7 +53,7 @@ pub(super) struct Link {
     pub(super) has_handshake: bool,
 }
 
-impl Link {
+impl HealthLink {
     #[expect(clippy::too_many_arguments, reason = "each is a fact of its own, and there is one caller")]
     pub(super) fn open(
         id: LinkId,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::transitions::{Outcome, die};
+use self::transitions::{AttemptOutcome, die};
 use super::InstanceState;
 use crate::{
     config::HealthConfig,
@@ -31,11 +31,11 @@ mod transitions;
 
 /// Where the instance stands, with what belongs to that state only.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum State {
+pub(super) enum MachineState {
     Discovered,
     Connecting(Attempt),
     Active(Active),
-    Retrying { since: Instant, tries: u32, step: Step },
+    Retrying { since: Instant, tries: u32, step: RetryStep },
     Dead(Death),
 }
 
@@ -80,7 +80,7 @@ enum Ping {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Step {
+pub(super) enum RetryStep {
     Waiting {
         until: Instant,
     },
@@ -178,7 +178,7 @@ pub(super) struct Now<'a> {
 /// A state, and the facts that hold in every state.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Machine {
-    pub(super) state: State,
+    pub(super) state: MachineState,
     /// An identity check is under way.
     checking: bool,
     withdrawn: bool,
@@ -192,7 +192,7 @@ type Effects = Vec<Effect>;
 impl Machine {
     pub(super) const fn new() -> Self {
         Self {
-            state: State::Discovered,
+            state: MachineState::Discovered,
             checking: false,
             withdrawn: false,
             superseded: false,
@@ -204,11 +204,11 @@ impl Machine {
     /// The state as it is told. Attempts made while retrying are part of retrying.
     pub(super) const fn told(&self) -> InstanceState {
         match self.state {
-            State::Discovered => InstanceState::Discovered,
-            State::Connecting(_) => InstanceState::Connecting,
-            State::Active(_) => InstanceState::Active,
-            State::Retrying { .. } => InstanceState::Retrying,
-            State::Dead(_) => InstanceState::Dead,
+            MachineState::Discovered => InstanceState::Discovered,
+            MachineState::Connecting(_) => InstanceState::Connecting,
+            MachineState::Active(_) => InstanceState::Active,
+            MachineState::Retrying { .. } => InstanceState::Retrying,
+            MachineState::Dead(_) => InstanceState::Dead,
         }
     }
 
@@ -216,27 +216,29 @@ impl Machine {
     #[cfg(test)]
     pub(super) fn link(&self) -> Option<LinkId> {
         match &self.state {
-            State::Connecting(attempt) | State::Retrying { step: Step::Trying(attempt), .. } => {
+            MachineState::Connecting(attempt)
+            | MachineState::Retrying { step: RetryStep::Trying(attempt), .. } => {
                 (attempt.handshake != Handshake::Unopened).then_some(attempt.link)
             }
-            State::Active(Active { link, .. }) | State::Retrying { step: Step::Silent { link, .. }, .. } => {
-                Some(*link)
-            }
-            State::Discovered | State::Retrying { .. } | State::Dead(_) => None,
+            MachineState::Active(Active { link, .. })
+            | MachineState::Retrying { step: RetryStep::Silent { link, .. }, .. } => Some(*link),
+            MachineState::Discovered | MachineState::Retrying { .. } | MachineState::Dead(_) => None,
         }
     }
 
     /// When [`Event::Tick`] is due.
     pub(super) fn deadline(&self, health: &HealthConfig) -> Option<Instant> {
         match &self.state {
-            State::Discovered | State::Dead(_) => None,
-            State::Connecting(attempt) => Some(attempt.until),
-            State::Active(Active { ping: Ping::Due(at), .. }) => Some(*at),
-            State::Active(Active { ping: Ping::Sent { at, .. }, .. }) => Some(*at + health.ping_interval),
-            State::Retrying { since, step, .. } => {
-                let (Step::Waiting { until }
-                | Step::Trying(Attempt { until, .. })
-                | Step::Silent { until, .. }) = step;
+            MachineState::Discovered | MachineState::Dead(_) => None,
+            MachineState::Connecting(attempt) => Some(attempt.until),
+            MachineState::Active(Active { ping: Ping::Due(at), .. }) => Some(*at),
+            MachineState::Active(Active { ping: Ping::Sent { at, .. }, .. }) => {
+                Some(*at + health.ping_interval)
+            }
+            MachineState::Retrying { since, step, .. } => {
+                let (RetryStep::Waiting { until }
+                | RetryStep::Trying(Attempt { until, .. })
+                | RetryStep::Silent { until, .. }) = step;
                 Some((*until).min(*since + health.give_up_after))
             }
         }
@@ -251,28 +253,28 @@ impl Machine {
             Event::Identified(_) => self.checking = false,
             _ => {}
         }
-        let state = std::mem::replace(&mut self.state, State::Discovered);
+        let state = std::mem::replace(&mut self.state, MachineState::Discovered);
         self.state = match state {
-            State::Discovered => self.on_discovered(&event, now, &mut effects),
-            State::Connecting(attempt) => match self.on_attempt(attempt, event, now, &mut effects) {
-                Outcome::Pending(attempt) => State::Connecting(attempt),
-                Outcome::Reached(link) => self.activate(link, 0, now, &mut effects),
-                Outcome::Failed(why) => self.fail(why, None, now, &mut effects),
-                Outcome::Lost(why) => die(Death::Silent, why, &mut effects),
-                Outcome::Gone(why) => die(Death::Gone, why, &mut effects),
+            MachineState::Discovered => self.on_discovered(&event, now, &mut effects),
+            MachineState::Connecting(attempt) => match self.on_attempt(attempt, event, now, &mut effects) {
+                AttemptOutcome::Pending(attempt) => MachineState::Connecting(attempt),
+                AttemptOutcome::Reached(link) => self.activate(link, 0, now, &mut effects),
+                AttemptOutcome::Failed(why) => self.fail(why, None, now, &mut effects),
+                AttemptOutcome::Lost(why) => die(Death::Silent, why, &mut effects),
+                AttemptOutcome::Gone(why) => die(Death::Gone, why, &mut effects),
             },
-            State::Active(active) => self.on_active(active, event, now, &mut effects),
-            State::Retrying { since, tries, step } => {
+            MachineState::Active(active) => self.on_active(active, event, now, &mut effects),
+            MachineState::Retrying { since, tries, step } => {
                 self.on_retrying(since, tries, step, event, now, &mut effects)
             }
-            State::Dead(death) => State::Dead(death),
+            MachineState::Dead(death) => MachineState::Dead(death),
         };
         (self, effects)
     }
 }
 
 /// What the system's word means for the instance.
-pub(super) enum Verdict {
+pub(super) enum IdentityVerdict {
     Itself,
     Unreachable(String),
     /// Most likely gone; on doubt its doorbell stays.
@@ -280,19 +282,25 @@ pub(super) enum Verdict {
     Gone(String),
 }
 
-pub(super) fn verdict(identity: Identity) -> Verdict {
+pub(super) fn verdict(identity: Identity) -> IdentityVerdict {
     match identity {
         // Not every system tells who listens on a port; the handshake must do there.
-        Identity::Confirmed { .. } | Identity::Plausible { .. } => Verdict::Itself,
-        Identity::NotListening => Verdict::Unreachable("its process does not listen on its port".to_owned()),
-        Identity::PortTaken { owner } => Verdict::Unreachable(format!("process {owner} has its port")),
-        Identity::OtherUser(User::Number(user)) => Verdict::Unreachable(format!(
+        Identity::Confirmed { .. } | Identity::Plausible { .. } => IdentityVerdict::Itself,
+        Identity::NotListening => {
+            IdentityVerdict::Unreachable("its process does not listen on its port".to_owned())
+        }
+        Identity::PortTaken { owner } => {
+            IdentityVerdict::Unreachable(format!("process {owner} has its port"))
+        }
+        Identity::OtherUser(User::Number(user)) => IdentityVerdict::Unreachable(format!(
             "refused: its port is held by another user (uid {user}); nothing is sent there"
         )),
-        Identity::OtherUser(User::OfProcess(owner)) => Verdict::Unreachable(format!(
+        Identity::OtherUser(User::OfProcess(owner)) => IdentityVerdict::Unreachable(format!(
             "refused: its port is held by process {owner}, which is not known to be this user's; nothing is sent there"
         )),
-        Identity::Gone => Verdict::Gone("its process is gone".to_owned()),
-        Identity::Reused => Verdict::Lost("its process is gone, and another one has its number".to_owned()),
+        Identity::Gone => IdentityVerdict::Gone("its process is gone".to_owned()),
+        Identity::Reused => {
+            IdentityVerdict::Lost("its process is gone, and another one has its number".to_owned())
+        }
     }
 }

@@ -14,11 +14,11 @@ const HISTORY: usize = 100;
 
 /// Publishes the status of one instance. The status is changed in place unless a reader holds it.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct StatusPublisher {
     status: watch::Sender<Arc<InstanceStatus>>,
 }
 
-impl Record {
+impl StatusPublisher {
     pub(super) fn new() -> Self {
         let now = Timestamp::now();
         let first = Transition {
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn remembers_a_hundred_changes() {
-        let record = Record::new();
+        let record = StatusPublisher::new();
         for turn in 0..HISTORY {
             record.enter(InstanceState::Retrying, format!("loss {turn}"));
             record.enter(InstanceState::Retrying, format!("attempt after loss {turn}"));
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn tells_the_latest_error() {
-        let record = Record::new();
+        let record = StatusPublisher::new();
         record.enter(InstanceState::Retrying, "one".to_owned());
         record.enter(InstanceState::Retrying, "two".to_owned());
         let status = Arc::clone(&record.subscribe().borrow());
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn tells_counts_only_when_they_change() {
-        let record = Record::new();
+        let record = StatusPublisher::new();
         let mut told = record.subscribe();
         record.count(0, 0, None);
         assert!(!told.has_changed().unwrap());

@@ -32,7 +32,7 @@ const MAX_ARGUMENT_BYTES: u64 = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Look {
     /// The sockets that listen on the ports in question and that loopback reaches.
-    listening: HashMap<u16, Vec<Socket>>,
+    listening: HashMap<u16, Vec<ListeningSocket>>,
     /// All of these inodes.
     wanted: HashSet<u64>,
     /// Which of the wanted sockets a process holds; none when its descriptors are not ours to see.
@@ -132,13 +132,13 @@ impl View for Look {
         let Some(sockets) = self.listening.get(&port).cloned() else { return Holder::Nobody };
         let addresses = addresses(&sockets, host);
         // The first of these addresses at which a connection ends up with one of these sockets.
-        let reached = |is_meant: &dyn Fn(&Socket) -> bool| {
+        let reached = |is_meant: &dyn Fn(&ListeningSocket) -> bool| {
             let reach =
                 |address: &IpAddr| Some((*address, receivers(&sockets, *address).find(|it| is_meant(it))?));
             addresses.iter().find_map(reach)
         };
         let anybody = reached(&|_| true);
-        let judged = |(address, socket): (IpAddr, &Socket), found: fn(Option<IpAddr>) -> Holder| {
+        let judged = |(address, socket): (IpAddr, &ListeningSocket), found: fn(Option<IpAddr>) -> Holder| {
             if is_trusted(socket.user) {
                 found(Some(address))
             } else {
@@ -186,7 +186,7 @@ fn is_trusted(user: u32) -> bool {
 }
 
 /// Where to try, in this order: the address that was named, or the two that servers choose and then what else there is.
-fn addresses(sockets: &[Socket], host: Option<IpAddr>) -> Vec<IpAddr> {
+fn addresses(sockets: &[ListeningSocket], host: Option<IpAddr>) -> Vec<IpAddr> {
     if let Some(host) = host {
         return vec![host];
     }
@@ -200,8 +200,8 @@ fn addresses(sockets: &[Socket], host: Option<IpAddr>) -> Vec<IpAddr> {
 }
 
 /// The sockets that a connection to an address may end up with: those bound to it, else those bound to every address.
-fn receivers(sockets: &[Socket], address: IpAddr) -> impl Iterator<Item = &Socket> {
-    let rank = move |socket: &Socket| match socket.address.to_canonical() {
+fn receivers(sockets: &[ListeningSocket], address: IpAddr) -> impl Iterator<Item = &ListeningSocket> {
+    let rank = move |socket: &ListeningSocket| match socket.address.to_canonical() {
         bound if bound == address => Some(0),
         IpAddr::V4(bound) if bound.is_unspecified() && address.is_ipv4() => Some(1),
         // It takes IPv4 too, unless it says otherwise.
@@ -252,7 +252,7 @@ pub(super) fn table() -> Vec<Entry> {
 
 /// All that listen, but for those whose sockets are not ours to see.
 pub(super) fn listeners() -> Vec<Listener> {
-    let sockets: Vec<Socket> = every_listening().collect();
+    let sockets: Vec<ListeningSocket> = every_listening().collect();
     let holders = holders_of(&sockets.iter().map(|socket| socket.inode).collect());
     let listeners = sockets.iter().filter_map(|socket| {
         let pid = *holders.get(&socket.inode)?;
@@ -283,7 +283,7 @@ pub(super) fn entry(pid: u32) -> Option<Entry> {
 pub(super) fn own_listening() -> Vec<Listening> {
     let own = rustix::process::geteuid().as_raw();
     let sockets = all_listening().filter(|socket| socket.user == own);
-    let sockets = sockets.map(|Socket { address, port, inode, .. }| Listening {
+    let sockets = sockets.map(|ListeningSocket { address, port, inode, .. }| Listening {
         port,
         address: address.to_canonical(),
         mark: inode,
@@ -374,7 +374,7 @@ fn sockets(pid: u32, wanted: &HashSet<u64>) -> Option<HashSet<u64>> {
 
 /// A listening socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Socket {
+struct ListeningSocket {
     address: IpAddr,
     port: u16,
     user: u32,
@@ -389,8 +389,8 @@ enum Family {
 }
 
 /// The sockets that listen on these ports and can be reached by loopback.
-fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<Socket>> {
-    let mut found: HashMap<u16, Vec<Socket>> = HashMap::new();
+fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<ListeningSocket>> {
+    let mut found: HashMap<u16, Vec<ListeningSocket>> = HashMap::new();
     for socket in all_listening().filter(|socket| ports.contains(&socket.port)) {
         found.entry(socket.port).or_default().push(socket);
     }
@@ -398,7 +398,7 @@ fn listening(ports: &HashSet<u16>) -> HashMap<u16, Vec<Socket>> {
 }
 
 /// The sockets that listen and can be reached by loopback.
-fn all_listening() -> impl Iterator<Item = Socket> {
+fn all_listening() -> impl Iterator<Item = ListeningSocket> {
     every_listening().filter(|socket| {
         let address = socket.address.to_canonical();
         address.is_unspecified() || address.is_loopback()
@@ -406,7 +406,7 @@ fn all_listening() -> impl Iterator<Item = Socket> {
 }
 
 /// The sockets that listen.
-fn every_listening() -> impl Iterator<Item = Socket> {
+fn every_listening() -> impl Iterator<Item = ListeningSocket> {
     [Family::V4, Family::V6].into_iter().flat_map(|family| {
         // The table costs milliseconds, because the kernel goes through all connections for it; but it is always there.
         diag::listening(family).unwrap_or_else(|error| {
@@ -444,9 +444,13 @@ mod tests {
 
     #[test]
     fn a_connection_goes_to_the_socket_that_is_bound_closest() {
-        let socket =
-            |address: &str, inode| Socket { address: address.parse().unwrap(), port: 1, user: 0, inode };
-        let reached = |sockets: &[Socket], address: &str| -> Vec<u64> {
+        let socket = |address: &str, inode| ListeningSocket {
+            address: address.parse().unwrap(),
+            port: 1,
+            user: 0,
+            inode,
+        };
+        let reached = |sockets: &[ListeningSocket], address: &str| -> Vec<u64> {
             receivers(sockets, address.parse().unwrap()).map(|socket| socket.inode).collect()
         };
         let all =

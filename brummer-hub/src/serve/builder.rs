@@ -10,7 +10,7 @@ use rmcp::{
 use serde_json::Value;
 
 use super::{
-    InstanceServer, ServeError, Stop,
+    InstanceServer, ServeError, StopTokens,
     call::{
         CallError, IntoPromptResponse, IntoReadResponse, IntoToolResponse, PromptGet, ResourceRead, ToolCall,
     },
@@ -73,7 +73,7 @@ pub(super) enum Content {
 }
 
 #[cfg(feature = "sdk")]
-type Mount = Box<dyn FnOnce(Sessions, &ServerLimits, &Stop) -> Router + Send>;
+type Mount = Box<dyn FnOnce(Sessions, &ServerLimits, &StopTokens) -> Router + Send>;
 
 /// Makes an [`InstanceServer`]; [`InstanceServer::builder`] begins.
 #[must_use = "nothing is served before `start`"]
@@ -316,7 +316,7 @@ pub(super) fn mount<H: ServerHandler>(
     factory: impl Fn() -> H + Send + Sync + 'static,
     sessions: Sessions,
     limits: &ServerLimits,
-    stop: &Stop,
+    stop: &StopTokens,
 ) -> Router {
     let mut config = StreamableHttpServerConfig::default()
         .with_cancellation_token(stop.ended.clone())

@@ -101,11 +101,11 @@ impl Ledger {
     }
 
     /// What has changed after `told`, as far as it concerns a client with these subscriptions.
-    fn since(&self, told: u64, subscribed: &Subscribed) -> News {
+    fn since(&self, told: u64, subscribed: &Subscribed) -> UnsentChanges {
         let updated = |uri: &&String| {
             self.forgotten > told || self.updated.get(uri.as_str()).is_some_and(|time| *time > told)
         };
-        News {
+        UnsentChanges {
             tools: self.tools > told,
             prompts: self.prompts > told,
             resources: self.resources > told,
@@ -115,7 +115,7 @@ impl Ledger {
 }
 
 #[derive(Debug, Default, PartialEq)]
-struct News {
+struct UnsentChanges {
     tools: bool,
     prompts: bool,
     resources: bool,
@@ -176,13 +176,13 @@ impl Follower {
 
     /// Waits for the next news. The subscriptions are read after the ledger, so that whoever subscribed before a change is
     /// told of it. Cancel-safe.
-    async fn next(&mut self, subscribed: impl Fn() -> Subscribed) -> Option<News> {
+    async fn next(&mut self, subscribed: impl Fn() -> Subscribed) -> Option<UnsentChanges> {
         loop {
             {
                 let ledger = self.ledger.borrow_and_update();
                 let news = ledger.since(self.told, &subscribed());
                 self.told = ledger.now;
-                if news != News::default() {
+                if news != UnsentChanges::default() {
                     return Some(news);
                 }
             }
@@ -191,7 +191,7 @@ impl Follower {
     }
 }
 
-async fn tell(peer: &Peer<RoleServer>, news: News) -> Result<(), rmcp::ServiceError> {
+async fn tell(peer: &Peer<RoleServer>, news: UnsentChanges) -> Result<(), rmcp::ServiceError> {
     if news.tools {
         peer.notify_tool_list_changed().await?;
     }
@@ -209,7 +209,7 @@ async fn tell(peer: &Peer<RoleServer>, news: News) -> Result<(), rmcp::ServiceEr
 
 async fn tell_one_who_listens(
     listener: &SubscriptionContext,
-    news: News,
+    news: UnsentChanges,
 ) -> Result<(), SubscriptionSendError> {
     let (sink, accepted) = (listener.sink(), listener.accepted());
     if news.tools && accepted.tools_list_changed == Some(true) {
@@ -233,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    fn now(follower: &mut Follower, subscribed: &[&str]) -> Option<News> {
+    fn now(follower: &mut Follower, subscribed: &[&str]) -> Option<UnsentChanges> {
         let subscribed: Subscribed = subscribed.iter().map(ToString::to_string).collect();
         follower.next(|| subscribed.clone()).now_or_never().flatten()
     }
@@ -249,7 +249,8 @@ mod tests {
             changes.resource("log://a");
             changes.resource("log://b");
         }
-        let wanted = News { tools: true, updated: vec!["log://a".to_owned()], ..News::default() };
+        let wanted =
+            UnsentChanges { tools: true, updated: vec!["log://a".to_owned()], ..UnsentChanges::default() };
         assert_eq!(now(&mut follower, &["log://a", "log://c"]), Some(wanted));
         assert_eq!(now(&mut follower, &["log://a", "log://b"]), None, "it was told, or had not subscribed");
     }

@@ -74,7 +74,7 @@ impl Door {
         };
         // What a program adds may panic. That ends its request, not the connection.
         match AssertUnwindSafe(self.behind.call(request)).catch_unwind().await {
-            Ok(Ok(response)) => response.map(|body| Body::new(Held { body, _permit: permit })),
+            Ok(Ok(response)) => response.map(|body| Body::new(PermitBody { body, _permit: permit })),
             Ok(Err(never)) => match never {},
             Err(_) => {
                 tracing::error!("the handler of a request panicked");
@@ -162,12 +162,12 @@ fn refuse(status: StatusCode, message: &str) -> Response<Body> {
 }
 
 /// A response's body, with the permit of its request.
-struct Held {
+struct PermitBody {
     body: Body,
     _permit: OwnedSemaphorePermit,
 }
 
-impl hyper::body::Body for Held {
+impl hyper::body::Body for PermitBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -1,6 +1,6 @@
 //! The SDK's handler for an [`Offer`].
 //!
-//! There is one for each session of a legacy client, and one for each request of another. All share what [`Shared`] has; of
+//! There is one for each session of a legacy client, and one for each request of another. All share what [`HandlerContext`] has; of
 //! its own a handler has the subscriptions of its session. A session's follower, a task, tells its client what has changed;
 //! it ends with the handler.
 
@@ -37,7 +37,7 @@ const MAX_SUBSCRIPTIONS: usize = 1024;
 
 /// What all handlers of a server share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct HandlerContext {
     pub(super) offer: watch::Receiver<Arc<Offer>>,
     pub(super) changes: Changes,
     pub(super) info: ServerConfig,
@@ -50,7 +50,7 @@ pub(super) struct Shared {
 
 /// Answers one session, or one request.
 pub(super) struct OfferHandler {
-    shared: Arc<Shared>,
+    shared: Arc<HandlerContext>,
     follower: Follower,
     subscribed: watch::Sender<Subscribed>,
     level: watch::Sender<LogLevel>,
@@ -80,7 +80,7 @@ pub(super) fn info(announced: &RegistrationOptions, instructions: Option<String>
 }
 
 impl OfferHandler {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<HandlerContext>) -> Self {
         let ended = CancellationToken::new();
         Self {
             // From its beginning, so that nothing is missed between a listener's acknowledgement and its first look.

@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Stop, door::Door};
+use super::{StopTokens, door::Door};
 
 /// Connections beyond the requests that are served at a time: clients keep some open between two requests.
 const RESTING: usize = 128;
@@ -28,14 +28,14 @@ pub(super) const LINGER: Duration = Duration::from_millis(500);
 /// Pause after a failed accept. The usual reason is that no descriptor is free, which passes when connections close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) struct Listener {
+pub(super) struct HttpListener {
     pub(super) socket: TcpListener,
     pub(super) door: Door,
     pub(super) max_requests: usize,
-    pub(super) stop: Stop,
+    pub(super) stop: StopTokens,
 }
 
-impl Listener {
+impl HttpListener {
     pub(super) async fn run(self) {
         let Self { socket, door, max_requests, stop } = self;
         let max_connections = max_requests.saturating_add(RESTING);
@@ -70,7 +70,7 @@ fn reap(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-async fn converse(stream: TcpStream, door: Door, stop: Stop) {
+async fn converse(stream: TcpStream, door: Door, stop: StopTokens) {
     // Small messages go out at once instead of waiting for more.
     let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();

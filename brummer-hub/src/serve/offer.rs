@@ -22,7 +22,7 @@ use super::{
 };
 
 type Answering<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
-type Run<C, T> = Arc<dyn Fn(C) -> Answering<T> + Send + Sync>;
+type HandlerFn<C, T> = Arc<dyn Fn(C) -> Answering<T> + Send + Sync>;
 
 /// Tools, resources and prompts, in the order in which they were added. One that is added under a name or URI that is there
 /// already takes its place.
@@ -38,7 +38,7 @@ pub struct Offer {
 /// A definition with what answers for it.
 pub(super) struct Offered<D, C, T> {
     pub(super) definition: Arc<D>,
-    run: Run<C, T>,
+    run: HandlerFn<C, T>,
 }
 
 impl<D, C, T> Offered<D, C, T> {
@@ -97,7 +97,7 @@ impl Offer {
         if !tool.input_schema.contains_key("type") {
             Arc::make_mut(&mut tool.input_schema).insert("type".to_owned(), "object".into());
         }
-        let run: Run<_, _> = Arc::new(move |call| {
+        let run: HandlerFn<_, _> = Arc::new(move |call| {
             let answer = run(call);
             Box::pin(async move { Ok(answer.await?.into_tool_response().0) })
         });
@@ -153,7 +153,7 @@ impl Offer {
         R: IntoPromptResponse,
     {
         let PromptDefinition(prompt) = prompt.into();
-        let run: Run<_, _> = Arc::new(move |call| {
+        let run: HandlerFn<_, _> = Arc::new(move |call| {
             let answer = run(call);
             Box::pin(async move { Ok(answer.await?.into_prompt_response().0) })
         });
@@ -174,7 +174,7 @@ impl Offer {
         F: Fn(CompletionRequest) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Vec<String>, CallError>> + Send + 'static,
     {
-        let run: Run<_, _> = Arc::new(move |request| Box::pin(run(request)));
+        let run: HandlerFn<_, _> = Arc::new(move |request| Box::pin(run(request)));
         self.completion = Some(Offered { definition: Arc::new(()), run });
     }
 
@@ -225,7 +225,7 @@ impl Offer {
     }
 }
 
-fn reading<F, A, R>(run: F, mime_type: Option<String>) -> Run<ResourceRead, ReadResourceResponse>
+fn reading<F, A, R>(run: F, mime_type: Option<String>) -> HandlerFn<ResourceRead, ReadResourceResponse>
 where
     F: Fn(ResourceRead) -> A + Send + Sync + 'static,
     A: Future<Output = Result<R, CallError>> + Send + 'static,

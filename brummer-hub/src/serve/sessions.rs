@@ -32,7 +32,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Stop;
+use super::StopTokens;
 
 /// Requests to the keeper that wait for it. It answers each at once.
 const QUEUE: usize = 16;
@@ -51,14 +51,14 @@ pub(super) struct SessionLimits {
 #[derive(Clone, Debug)]
 pub(super) struct Sessions {
     table: watch::Receiver<Arc<Table>>,
-    keeper: mpsc::Sender<Ask>,
+    keeper: mpsc::Sender<SessionsCommand>,
     stopping: CancellationToken,
 }
 
-type Table = HashMap<SessionId, Arc<Session>>;
+type Table = HashMap<SessionId, Arc<SdkSession>>;
 
 #[derive(Debug)]
-struct Session {
+struct SdkSession {
     handle: LocalSessionHandle,
     epoch: Instant,
     /// Open responses and standing streams.
@@ -82,16 +82,16 @@ pub(super) enum SessionsError {
     Session(#[from] SessionError),
 }
 
-enum Ask {
+enum SessionsCommand {
     Open(oneshot::Sender<Result<(SessionId, SessionTransport), SessionsError>>),
-    Remove(SessionId, oneshot::Sender<Option<Arc<Session>>>),
+    Remove(SessionId, oneshot::Sender<Option<Arc<SdkSession>>>),
 }
 
 impl Sessions {
     /// The sessions, and the keeper's run.
     pub(super) fn new(
         limits: SessionLimits,
-        stop: &Stop,
+        stop: &StopTokens,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (published, table) = watch::channel(Arc::default());
         let (keeper, asks) = mpsc::channel(QUEUE);
@@ -107,7 +107,7 @@ impl Sessions {
         let _ = table.wait_for(|table| table.len() == count).await;
     }
 
-    fn session(&self, id: &SessionId) -> Result<Arc<Session>, SessionsError> {
+    fn session(&self, id: &SessionId) -> Result<Arc<SdkSession>, SessionsError> {
         self.table.borrow().get(id).cloned().ok_or(SessionsError::Unknown)
     }
 }
@@ -118,7 +118,7 @@ impl SessionManager for Sessions {
 
     async fn create_session(&self) -> Result<(SessionId, SessionTransport), SessionsError> {
         let (reply, opened) = oneshot::channel();
-        self.keeper.send(Ask::Open(reply)).await.map_err(|_| SessionsError::Stopped)?;
+        self.keeper.send(SessionsCommand::Open(reply)).await.map_err(|_| SessionsError::Stopped)?;
         opened.await.map_err(|_| SessionsError::Stopped)?
     }
 
@@ -136,7 +136,7 @@ impl SessionManager for Sessions {
 
     async fn close_session(&self, id: &SessionId) -> Result<(), SessionsError> {
         let (reply, removed) = oneshot::channel();
-        if self.keeper.send(Ask::Remove(id.clone(), reply)).await.is_ok()
+        if self.keeper.send(SessionsCommand::Remove(id.clone(), reply)).await.is_ok()
             && let Ok(Some(session)) = removed.await
         {
             session.close().await;
@@ -187,7 +187,7 @@ impl SessionManager for Sessions {
     }
 }
 
-impl Session {
+impl SdkSession {
     fn new(handle: LocalSessionHandle) -> Self {
         Self { handle, epoch: Instant::now(), streams: AtomicUsize::new(0), used: AtomicU64::new(0) }
     }
@@ -205,10 +205,10 @@ impl Session {
 }
 
 /// A session that is being used.
-struct InUse(Arc<Session>);
+struct InUse(Arc<SdkSession>);
 
 impl InUse {
-    fn new(session: Arc<Session>) -> Self {
+    fn new(session: Arc<SdkSession>) -> Self {
         session.streams.fetch_add(1, Ordering::Relaxed);
         Self(session)
     }
@@ -242,7 +242,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn run(mut self, mut asks: mpsc::Receiver<Ask>, ended: CancellationToken) {
+    async fn run(mut self, mut asks: mpsc::Receiver<SessionsCommand>, ended: CancellationToken) {
         // Twice in the time that a session may rest: it is ended at one and a half of it at the latest.
         let mut looks = tokio::time::interval((self.limits.idle / 2).max(Duration::from_millis(10)));
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -261,14 +261,14 @@ impl Keeper {
         }
     }
 
-    fn answer(&mut self, ask: Ask, ended: bool) {
+    fn answer(&mut self, ask: SessionsCommand, ended: bool) {
         match ask {
-            Ask::Open(reply) => {
+            SessionsCommand::Open(reply) => {
                 let opened = if ended { Err(SessionsError::Stopped) } else { self.open() };
                 // Nobody waits: the session rests, and is ended in time.
                 let _ = reply.send(opened);
             }
-            Ask::Remove(id, reply) => {
+            SessionsCommand::Remove(id, reply) => {
                 let removed = self.table.remove(&id);
                 self.publish();
                 let _ = reply.send(removed);
@@ -284,7 +284,7 @@ impl Keeper {
         config.keep_alive = None;
         let id = SessionId::from(uuid::Uuid::new_v4().to_string());
         let (handle, worker) = create_local_session(id.clone(), config);
-        self.table.insert(id.clone(), Arc::new(Session::new(handle)));
+        self.table.insert(id.clone(), Arc::new(SdkSession::new(handle)));
         self.publish();
         Ok((id, SessionTransport::spawn(worker)))
     }
@@ -300,7 +300,7 @@ impl Keeper {
 
     fn end_idle(&mut self) {
         let idle = self.limits.idle;
-        let resting = |session: &Session| session.rest().is_some_and(|rest| rest > idle);
+        let resting = |session: &SdkSession| session.rest().is_some_and(|rest| rest > idle);
         let expired = self.table.iter().filter(|(_, session)| resting(session));
         let expired: Vec<_> = expired.map(|(id, _)| id.clone()).collect();
         for id in &expired {

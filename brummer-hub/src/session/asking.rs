@@ -11,11 +11,11 @@ use serde_json::{Value, value::RawValue};
 
 pub(super) use self::{
     questions::{Answered, Questions},
-    suspended::{Outcome, Suspensions},
+    suspended::{CallEnd, Suspensions},
 };
 use self::{
-    questions::{NO_MORE_QUESTIONS, Told},
-    suspended::{Asked, Held, MAX_QUESTIONS, Question, Suspended},
+    questions::{Delivery, NO_MORE_QUESTIONS},
+    suspended::{HeldCall, KeyedQuestion, MAX_QUESTIONS, Question, Suspended},
 };
 use super::{
     message::{self, Cancelled, error_code, error_of, progress_token, without},
@@ -56,9 +56,9 @@ impl Asking {
 
     pub(super) fn on_question(&mut self, talk: &mut Talk, link: LinkId, frame: &Frame) {
         match self.questions.ask(link, frame, talk.peer.is_ready()) {
-            Told::Now(question) => talk.emit(question),
-            Told::Waits => {}
-            Told::Refused => {
+            Delivery::Now(question) => talk.emit(question),
+            Delivery::Waits => {}
+            Delivery::Refused => {
                 let answer = message::error(frame.id(), code::INTERNAL_ERROR, NO_MORE_QUESTIONS, None);
                 talk.send(link, answer);
             }
@@ -157,7 +157,8 @@ impl Asking {
         let (link, ticket) = (sent.link, forwarded.ticket);
         let Some(said) = forwarded.said.clone() else { return };
         let shape = forwarded.shape.clone();
-        let state = self.suspend(talk, ticket, (&said, shape), Held::Running { number, link }, asked, now);
+        let state =
+            self.suspend(talk, ticket, (&said, shape), HeldCall::Running { number, link }, asked, now);
         talk.requests.hand_over(number, Waiter::Suspended(state.into()));
     }
 
@@ -167,12 +168,12 @@ impl Asking {
         talk: &mut Talk,
         ticket: Ticket,
         (said, shape): (&Frame, Shape),
-        held: Held,
-        asked: Vec<Asked>,
+        held: HeldCall,
+        asked: Vec<KeyedQuestion>,
         now: Instant,
     ) -> String {
         let mut questions = Vec::new();
-        for Asked { key, question: Question { method, params, .. } } in &asked {
+        for KeyedQuestion { key, question: Question { method, params, .. } } in &asked {
             let params = params.as_deref().map(|params| format!(r#","params":{params}"#)).unwrap_or_default();
             questions.push(format!(r#""{key}":{{"method":"{method}"{params}}}"#));
         }
@@ -232,7 +233,7 @@ impl Asking {
                 responses.get(&asked.key).map(|raw| raw.get()).filter(|text| text.starts_with('{'));
             match (response, &held) {
                 (None, _) => open.push(asked),
-                (Some(result), Held::Running { link, .. }) => {
+                (Some(result), HeldCall::Running { link, .. }) => {
                     talk.send(*link, message::result(&asked.question.id, result));
                 }
                 (Some(_), _) => {}
@@ -240,8 +241,8 @@ impl Asking {
         }
         if !open.is_empty() {
             let number = match &held {
-                Held::Running { number, .. } => Some(*number),
-                Held::Over { .. } | Held::Refused => None,
+                HeldCall::Running { number, .. } => Some(*number),
+                HeldCall::Over { .. } | HeldCall::Refused => None,
             };
             let state = self.suspend(talk, ticket, (frame, shape), held, open, now);
             if let Some(number) = number {
@@ -250,25 +251,27 @@ impl Asking {
             return Resumed::Answered;
         }
         match held {
-            Held::Running { number, .. } => {
+            HeldCall::Running { number, .. } => {
                 let (token, said) = (progress_token(frame).map(Into::into), Some(frame.clone()));
                 let forwarded = Forwarded { ticket, shape, token, said, missing: None };
                 talk.requests.hand_over(number, Waiter::Client(forwarded.into()));
                 Resumed::Answered
             }
-            Held::Over { outcome: Outcome::Answered(answer), link } => Resumed::Over { link, answer, shape },
-            Held::Over { outcome: Outcome::Failed(instance, error), .. } => {
+            HeldCall::Over { outcome: CallEnd::Answered(answer), link } => {
+                Resumed::Over { link, answer, shape }
+            }
+            HeldCall::Over { outcome: CallEnd::Failed(instance, error), .. } => {
                 talk.answer_failure(ticket, &shape, &instance, &error);
                 Resumed::Answered
             }
-            Held::Refused => Resumed::Anew,
+            HeldCall::Refused => Resumed::Anew,
         }
     }
 
     /// The client will not come back: the instance need not wait any longer.
     pub(super) fn give_up(&mut self, talk: &mut Talk, suspended: Suspended) {
-        let Held::Running { number, link } = suspended.held else { return };
-        for Asked { question, .. } in suspended.asked {
+        let HeldCall::Running { number, link } = suspended.held else { return };
+        for KeyedQuestion { question, .. } in suspended.asked {
             let answer = if *question.method == *method::ELICITATION {
                 message::result(&question.id, r#"{"action":"cancel"}"#)
             } else {
@@ -324,7 +327,7 @@ impl Asking {
             Question { id: "null".into(), method: method::ELICITATION.into(), params }
         });
         let asked: Vec<_> = asked.map(|question| self.suspended.keyed(question)).collect();
-        self.suspend(talk, ticket, (said, shape.clone()), Held::Refused, asked, now);
+        self.suspend(talk, ticket, (said, shape.clone()), HeldCall::Refused, asked, now);
         true
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A list is asked for when somebody wants it, page by page, and kept: complete, partial while its pages come in, stale
 //! once its instance has said that it changed, or failed, and then it is asked for again with growing pauses. A late
-//! answer is used. What is listed under which name or URI, and what it leads back to, is in a [`Directory`], made when it
+//! answer is used. What is listed under which name or URI, and what it leads back to, is in a [`Listing`], made when it
 //! is needed.
 //!
 //! The catalog owns its requests: it is told of their answers by number, and says what to ask next.
@@ -74,7 +74,7 @@ pub(super) struct ListKey {
 
 /// What is known of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum ListStatus {
     /// It was never asked for.
     Missing,
     /// Some pages of it are here, the others are being asked for.
@@ -87,18 +87,18 @@ pub(super) enum Standing {
 }
 
 #[derive(Debug)]
-struct List {
+struct InstanceList {
     instance: Instance,
     /// What it was when it was last complete.
     pages: Option<Vec<Page>>,
-    state: State,
+    state: ListState,
     /// When it was last complete, and how often it was said to have changed right after.
     calm: Option<Instant>,
     doubts: u32,
 }
 
 #[derive(Debug)]
-enum State {
+enum ListState {
     /// What is known is what it is.
     Complete,
     /// It has changed; nobody has wanted it since.
@@ -107,16 +107,16 @@ enum State {
     Doubted {
         again: Instant,
     },
-    Asking(Asking),
+    Asking(ListFetch),
     Failed {
         attempts: u32,
         again: Instant,
-        failure: Failure,
+        failure: ListFailure,
     },
 }
 
 #[derive(Debug)]
-struct Asking {
+struct ListFetch {
     number: u64,
     since: Instant,
     got: Vec<Page>,
@@ -130,7 +130,7 @@ struct Asking {
 
 /// Why a list could not be had.
 #[derive(Clone, Debug)]
-pub(super) enum Failure {
+pub(super) enum ListFailure {
     /// The instance answered with an error.
     Answer(Frame),
     Exchange(ExchangeError),
@@ -138,26 +138,26 @@ pub(super) enum Failure {
 
 /// What follows from an answer to a request of the catalog.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Step {
+pub(super) enum FetchStep {
     /// The next page is to be asked for, with these parameters.
     Ask(String),
     /// It is over, for now.
     Over,
 }
 
-impl Asking {
+impl ListFetch {
     /// How much the pages take that are here.
     fn bytes(&self) -> usize {
         self.got.iter().map(|page| page.frame.bytes().len()).sum()
     }
 }
 
-impl List {
+impl InstanceList {
     /// What of it can be shown.
     fn visible(&self) -> &[Page] {
         match (&self.pages, &self.state) {
             (Some(pages), _) => pages,
-            (None, State::Asking(asking)) => &asking.got,
+            (None, ListState::Asking(asking)) => &asking.got,
             (None, _) => &[],
         }
     }
@@ -182,26 +182,30 @@ impl List {
         };
         let is_calm = self.calm.is_none_or(|calm| now >= calm + CALM + 2 * pause(self.doubts));
         self.doubts = if is_calm { 0 } else { self.doubts + 1 };
-        self.state = State::Doubted { again: now + pause(self.doubts) };
+        self.state = ListState::Doubted { again: now + pause(self.doubts) };
     }
 
     /// When it is to be asked for again.
     fn again(&self) -> Option<Instant> {
         match &self.state {
-            State::Failed { again, .. } | State::Doubted { again } => Some(*again),
+            ListState::Failed { again, .. } | ListState::Doubted { again } => Some(*again),
             // An answer may have been lost. One that only takes its time is waited for twice as long with each attempt.
-            State::Asking(asking) => Some(asking.since + LOST.saturating_mul(1 << asking.attempts.min(10))),
-            State::Complete | State::Stale => None,
+            ListState::Asking(asking) => {
+                Some(asking.since + LOST.saturating_mul(1 << asking.attempts.min(10)))
+            }
+            ListState::Complete | ListState::Stale => None,
         }
     }
 
-    fn standing(&self) -> Standing {
+    fn standing(&self) -> ListStatus {
         match (&self.state, &self.pages) {
-            (State::Complete, _) => Standing::Complete,
-            (State::Failed { .. }, _) => Standing::Failed,
-            (State::Stale | State::Doubted { .. }, _) | (State::Asking(_), Some(_)) => Standing::Stale,
-            (State::Asking(asking), None) if asking.got.is_empty() => Standing::Missing,
-            (State::Asking(_), None) => Standing::Partial,
+            (ListState::Complete, _) => ListStatus::Complete,
+            (ListState::Failed { .. }, _) => ListStatus::Failed,
+            (ListState::Stale | ListState::Doubted { .. }, _) | (ListState::Asking(_), Some(_)) => {
+                ListStatus::Stale
+            }
+            (ListState::Asking(asking), None) if asking.got.is_empty() => ListStatus::Missing,
+            (ListState::Asking(_), None) => ListStatus::Partial,
         }
     }
 }
@@ -209,14 +213,14 @@ impl List {
 /// The lists of all instances, and what leads back from them.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
-    lists: BTreeMap<ListKey, List>,
+    lists: BTreeMap<ListKey, InstanceList>,
     /// The lists that are to be asked for again at some time, so that the next is found without looking at all.
     pending: BTreeSet<ListKey>,
-    /// Goes up with each change, so that directories are made again.
+    /// Goes up with each change, so that listings are made again.
     version: u64,
     /// Characters that a name may have which is not an instance's own.
     pub(super) name_budget: usize,
-    directories: HashMap<(Caller, ListKind), (u64, Directory)>,
+    listings: HashMap<(Caller, ListKind), (u64, Listing)>,
     /// Resources that results mentioned, and by whom, latest last.
     mentions: VecDeque<(Box<str>, Generation)>,
     /// Resources that nobody lists, and that are called by the prefixed spelling all the same, latest last.
@@ -224,34 +228,34 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
-    pub(super) fn standing(&self, key: ListKey) -> Standing {
-        self.lists.get(&key).map_or(Standing::Missing, List::standing)
+    pub(super) fn standing(&self, key: ListKey) -> ListStatus {
+        self.lists.get(&key).map_or(ListStatus::Missing, InstanceList::standing)
     }
 
     /// Whether it is being asked for.
     pub(super) fn is_asking(&self, key: ListKey) -> bool {
-        matches!(self.lists.get(&key), Some(List { state: State::Asking(_), .. }))
+        matches!(self.lists.get(&key), Some(InstanceList { state: ListState::Asking(_), .. }))
     }
 
     /// Until when others wait for this list; `None`: they need not.
     pub(super) fn patience(&self, key: ListKey) -> Option<Instant> {
         match &self.lists.get(&key)?.state {
-            State::Asking(asking) => Some(asking.since + PATIENCE),
+            ListState::Asking(asking) => Some(asking.since + PATIENCE),
             _ => None,
         }
     }
 
     /// Why it could not be had, if it could not.
-    pub(super) fn failure(&self, key: ListKey) -> Option<&Failure> {
+    pub(super) fn failure(&self, key: ListKey) -> Option<&ListFailure> {
         match &self.lists.get(&key)?.state {
-            State::Failed { failure, .. } => Some(failure),
+            ListState::Failed { failure, .. } => Some(failure),
             _ => None,
         }
     }
 
     /// The items of one list, with the frame that each stands in.
     pub(super) fn items(&self, key: ListKey) -> impl Iterator<Item = (&Frame, &Item)> {
-        let pages = self.lists.get(&key).map(List::visible).unwrap_or_default();
+        let pages = self.lists.get(&key).map(InstanceList::visible).unwrap_or_default();
         pages.iter().flat_map(|page| page.items.iter().map(move |item| (&page.frame, item)))
     }
 
@@ -264,29 +268,29 @@ impl Catalog {
         now: Instant,
         send: impl FnOnce() -> u64,
     ) -> Option<u64> {
-        let list = self.lists.entry(key).or_insert_with(|| List {
+        let list = self.lists.entry(key).or_insert_with(|| InstanceList {
             instance: instance.clone(),
             pages: None,
-            state: State::Stale,
+            state: ListState::Stale,
             calm: None,
             doubts: 0,
         });
         let (attempts, lost) = match &list.state {
-            State::Asking(_) if list.again().is_none_or(|again| again > now) => return None,
-            State::Asking(asking) => (asking.attempts + 1, Some(asking.number)),
-            State::Failed { attempts, .. } => (*attempts, None),
-            State::Complete | State::Stale | State::Doubted { .. } => (0, None),
+            ListState::Asking(_) if list.again().is_none_or(|again| again > now) => return None,
+            ListState::Asking(asking) => (asking.attempts + 1, Some(asking.number)),
+            ListState::Failed { attempts, .. } => (*attempts, None),
+            ListState::Complete | ListState::Stale | ListState::Doubted { .. } => (0, None),
         };
         let number = send();
         let (got, seen) = (Vec::new(), HashSet::new());
-        list.state = State::Asking(Asking { number, since: now, got, seen, attempts, doubted: false });
+        list.state = ListState::Asking(ListFetch { number, since: now, got, seen, attempts, doubted: false });
         self.pending.insert(key);
         lost
     }
 
     /// The next page was asked for under this number.
     pub(super) fn asked(&mut self, key: ListKey, number: u64, now: Instant) {
-        if let Some(List { state: State::Asking(asking), .. }) = self.lists.get_mut(&key) {
+        if let Some(InstanceList { state: ListState::Asking(asking), .. }) = self.lists.get_mut(&key) {
             asking.number = number;
             asking.since = asking.since.max(now);
         }
@@ -294,14 +298,14 @@ impl Catalog {
 
     /// What is being asked for may be older than what is wanted: it is asked for once more afterwards.
     pub(super) fn outdate(&mut self, key: ListKey) {
-        if let Some(List { state: State::Asking(asking), .. }) = self.lists.get_mut(&key) {
+        if let Some(InstanceList { state: ListState::Asking(asking), .. }) = self.lists.get_mut(&key) {
             asking.doubted = true;
         }
     }
 
     /// Whether it is left alone until its time has come.
     pub(super) fn rests(&self, key: ListKey, now: Instant) -> bool {
-        self.lists.get(&key).and_then(List::again).is_some_and(|again| again > now)
+        self.lists.get(&key).and_then(InstanceList::again).is_some_and(|again| again > now)
     }
 
     /// A request of the catalog is over. `None`: it is none that is still waited for.
@@ -311,9 +315,9 @@ impl Catalog {
         number: u64,
         answer: Result<Frame, ExchangeError>,
         now: Instant,
-    ) -> Option<Step> {
+    ) -> Option<FetchStep> {
         let list = self.lists.get_mut(&key)?;
-        let State::Asking(asking) = &mut list.state else { return None };
+        let ListState::Asking(asking) = &mut list.state else { return None };
         if asking.number != number {
             return None;
         }
@@ -346,7 +350,9 @@ impl Catalog {
                                 );
                             }
                             Some(cursor) if asking.seen.insert(cursor.clone()) => {
-                                return Some(Step::Ask(serde_json::json!({ "cursor": cursor }).to_string()));
+                                return Some(FetchStep::Ask(
+                                    serde_json::json!({ "cursor": cursor }).to_string(),
+                                ));
                             }
                             Some(_) | None => {}
                         }
@@ -354,14 +360,14 @@ impl Catalog {
                     }
                     None => {
                         tracing::warn!(%alias, "{}: the result has no list `{}`", key.kind.method(), key.kind.member());
-                        Some(Failure::Answer(frame))
+                        Some(ListFailure::Answer(frame))
                     }
                 }
             }
             // An instance without this kind of thing has an empty list.
             Ok(frame) if message::error_code(&frame) == Some(code::METHOD_NOT_FOUND) => None,
-            Ok(frame) => Some(Failure::Answer(frame)),
-            Err(error) => Some(Failure::Exchange(error)),
+            Ok(frame) => Some(ListFailure::Answer(frame)),
+            Err(error) => Some(ListFailure::Exchange(error)),
         };
         let (attempts, again) = (asking.attempts, asking.doubted);
         match failure {
@@ -371,15 +377,15 @@ impl Catalog {
                 if again {
                     list.doubt(now);
                 } else {
-                    list.state = State::Complete;
+                    list.state = ListState::Complete;
                     self.pending.remove(&key);
                 }
-                Some(Step::Over)
+                Some(FetchStep::Over)
             }
             Some(failure) => {
                 let pause = FIRST_PAUSE.saturating_mul(1 << attempts.min(10)).min(LONGEST_PAUSE);
-                list.state = State::Failed { attempts: attempts + 1, again: now + pause, failure };
-                Some(Step::Over)
+                list.state = ListState::Failed { attempts: attempts + 1, again: now + pause, failure };
+                Some(FetchStep::Over)
             }
         }
     }
@@ -388,9 +394,9 @@ impl Catalog {
     pub(super) fn doubt(&mut self, key: ListKey, now: Instant) {
         let Some(list) = self.lists.get_mut(&key) else { return };
         match &mut list.state {
-            State::Asking(asking) => asking.doubted = true,
-            State::Failed { .. } | State::Doubted { .. } => {}
-            State::Complete | State::Stale => {
+            ListState::Asking(asking) => asking.doubted = true,
+            ListState::Failed { .. } | ListState::Doubted { .. } => {}
+            ListState::Complete | ListState::Stale => {
                 list.doubt(now);
                 self.pending.insert(key);
             }
@@ -398,7 +404,10 @@ impl Catalog {
     }
 
     /// The lists that are `wanted` and are to be asked for again, and when.
-    fn pending(&self, wanted: impl Fn(ListKey) -> bool) -> impl Iterator<Item = (ListKey, &List, Instant)> {
+    fn pending(
+        &self,
+        wanted: impl Fn(ListKey) -> bool,
+    ) -> impl Iterator<Item = (ListKey, &InstanceList, Instant)> {
         let pending = self.pending.iter().filter(move |key| wanted(**key));
         pending.filter_map(|key| {
             let list = self.lists.get(key)?;
@@ -420,12 +429,12 @@ impl Catalog {
     /// Nobody wants a list that is being asked for. The number of the request that is to be cancelled.
     pub(super) fn give_up(&mut self, key: ListKey) -> Option<u64> {
         let list = self.lists.get_mut(&key)?;
-        let State::Asking(asking) = &list.state else { return None };
+        let ListState::Asking(asking) = &list.state else { return None };
         let number = asking.number;
         self.version += 1;
         self.pending.remove(&key);
         if list.pages.is_some() {
-            list.state = State::Stale;
+            list.state = ListState::Stale;
         } else {
             self.lists.remove(&key);
         }
@@ -454,7 +463,7 @@ impl Catalog {
     /// A caller is forgotten.
     pub(super) fn forget(&mut self, caller: Caller) {
         self.retain(|key| key.caller != caller);
-        self.directories.retain(|(at, _), _| *at != caller);
+        self.listings.retain(|(at, _), _| *at != caller);
     }
 
     /// The instances whose lists are shown are others.
@@ -474,7 +483,7 @@ impl Catalog {
         view.iter().map(move |instance| {
             let generation = instance.generation;
             let list = self.lists.get(&ListKey { generation, caller, kind });
-            (generation, list.filter(|list| shown || list.pages.is_some()).map(List::digest))
+            (generation, list.filter(|list| shown || list.pages.is_some()).map(InstanceList::digest))
         })
     }
 
@@ -487,36 +496,35 @@ impl Catalog {
     }
 
     /// What is listed to a caller of this kind.
-    pub(super) fn directory(
+    pub(super) fn listing(
         &mut self,
         view: &[&Instance],
         naming: Naming,
         caller: Caller,
         kind: ListKind,
-    ) -> &Directory {
+    ) -> &Listing {
         let version = self.version;
         let generations = || view.iter().map(|instance| instance.generation);
-        let made = self.directories.get(&(caller, kind));
+        let made = self.listings.get(&(caller, kind));
         let is_current = made.is_some_and(|(at, made)| {
             *at == version && made.naming == Some(naming) && generations().eq(made.view.iter().copied())
         });
         if !is_current {
             // A name that was listed stays with whom it was listed for.
-            let before =
-                self.directories.remove(&(caller, kind)).map(|(_, before)| before).unwrap_or_default();
-            let mut directory =
-                Directory { view: generations().collect(), naming: Some(naming), ..Directory::default() };
+            let before = self.listings.remove(&(caller, kind)).map(|(_, before)| before).unwrap_or_default();
+            let mut listing =
+                Listing { view: generations().collect(), naming: Some(naming), ..Listing::default() };
             for instance in view {
                 let key = ListKey { generation: instance.generation, caller, kind };
-                for page in self.lists.get(&key).map(List::visible).unwrap_or_default() {
+                for page in self.lists.get(&key).map(InstanceList::visible).unwrap_or_default() {
                     for item in &page.items {
-                        directory.add(instance, page, item, (naming, self.name_budget), kind, &before);
+                        listing.add(instance, page, item, (naming, self.name_budget), kind, &before);
                     }
                 }
             }
-            self.directories.insert((caller, kind), (version, directory));
+            self.listings.insert((caller, kind), (version, listing));
         }
-        &self.directories.entry((caller, kind)).or_default().1
+        &self.listings.entry((caller, kind)).or_default().1
     }
 
     /// The original name that a spelling with the alias taken off means in one list.
@@ -556,13 +564,13 @@ impl Catalog {
     fn listed_as(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
         let kinds = [ListKind::Resources, ListKind::Templates, ListKind::Skills].into_iter();
         let mut found =
-            kinds.filter_map(|kind| Some(self.directory(view, Naming::Own, caller, kind).get(uri)?.owner()));
+            kinds.filter_map(|kind| Some(self.listing(view, Naming::Own, caller, kind).get(uri)?.owner()));
         found.next()
     }
 
     /// Whose the template is that a URI can be made from.
     fn made_from(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
-        let templates = self.directory(view, Naming::Own, caller, ListKind::Templates);
+        let templates = self.listing(view, Naming::Own, caller, ListKind::Templates);
         let entry = templates.entries.iter().find(|entry| uris::matches(&entry.listed, uri))?;
         // The prefix of a renamed template is also on the URIs made from it.
         let prefix = entry.listed.len() - entry.original.len();
@@ -571,7 +579,7 @@ impl Catalog {
 
     /// Whose the skill is that a URI leads into: the innermost, since one may lie in another.
     fn within_skill(&mut self, view: &[&Instance], caller: Caller, uri: &str) -> Option<Owner> {
-        let skills = self.directory(view, Naming::Own, caller, ListKind::Skills);
+        let skills = self.listing(view, Naming::Own, caller, ListKind::Skills);
         let holding = skills.entries.iter().filter(|entry| uris::is_within(&entry.listed, uri));
         let entry = holding.max_by_key(|entry| entry.listed.len())?;
         let prefix = entry.listed.len() - entry.original.len();
@@ -637,8 +645,8 @@ impl Catalog {
             return None;
         }
         for kind in [ListKind::Resources, ListKind::Templates, ListKind::Skills] {
-            let directory = self.directory(view, Naming::Own, caller, kind);
-            if let Some(listed) = directory.renamed(generation, uri) {
+            let listing = self.listing(view, Naming::Own, caller, kind);
+            if let Some(listed) = listing.renamed(generation, uri) {
                 return Some(listed.to_owned());
             }
         }
@@ -717,9 +725,9 @@ pub(super) struct Owner {
     pub(super) original: Box<str>,
 }
 
-/// One entry of a directory.
+/// One entry of a listing.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ListingEntry {
     pub(super) listed: Box<str>,
     pub(super) original: Box<str>,
     pub(super) generation: Generation,
@@ -727,7 +735,7 @@ pub(super) struct Entry {
     item: Item,
 }
 
-impl Entry {
+impl ListingEntry {
     pub(super) fn owner(&self) -> Owner {
         Owner { generation: self.generation, original: self.original.clone() }
     }
@@ -746,17 +754,17 @@ impl Entry {
 
 /// All that is listed to a caller of one kind, in order.
 #[derive(Debug, Default)]
-pub(super) struct Directory {
+pub(super) struct Listing {
     /// The instances that it is made of.
     view: Vec<Generation>,
     /// How its names were made, once it was.
     naming: Option<Naming>,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<ListingEntry>,
     index: HashMap<Box<str>, usize, foldhash::fast::RandomState>,
     renamed: HashMap<(Generation, Box<str>), usize>,
 }
 
-impl Directory {
+impl Listing {
     fn add(
         &mut self,
         instance: &Instance,
@@ -806,7 +814,7 @@ impl Directory {
             self.renamed.insert((instance.generation, original.into()), at);
         }
         self.index.insert(listed.as_str().into(), at);
-        self.entries.push(Entry {
+        self.entries.push(ListingEntry {
             listed: listed.into(),
             original: original.into(),
             generation: instance.generation,
@@ -816,7 +824,7 @@ impl Directory {
     }
 
     /// What is listed under this name or URI.
-    pub(super) fn get(&self, listed: &str) -> Option<&Entry> {
+    pub(super) fn get(&self, listed: &str) -> Option<&ListingEntry> {
         self.index.get(listed).map(|at| &self.entries[*at])
     }
 
@@ -867,7 +875,7 @@ mod tests {
         for number in 0..12 {
             assert_eq!(catalog.want(key(1), &it, now, || number), None);
             catalog.doubt(key(1), now);
-            assert_eq!(catalog.on_answer(key(1), number, Ok(list(&["a"])), now), Some(Step::Over));
+            assert_eq!(catalog.on_answer(key(1), number, Ok(list(&["a"])), now), Some(FetchStep::Over));
             let again = catalog.deadline(|_| true).unwrap();
             pauses.push(again - now);
             assert!(catalog.rests(key(1), now) || again == now);
@@ -877,7 +885,7 @@ mod tests {
         assert!(pauses.is_sorted() && pauses[0] == DOUBT_PAUSE && pauses[11] == LONGEST_DOUBT, "{pauses:?}");
         catalog.want(key(1), &it, now, || 99);
         catalog.on_answer(key(1), 99, Ok(list(&["a"])), now);
-        assert_eq!((catalog.standing(key(1)), catalog.deadline(|_| true)), (Standing::Complete, None));
+        assert_eq!((catalog.standing(key(1)), catalog.deadline(|_| true)), (ListStatus::Complete, None));
         catalog.doubt(key(1), now + Duration::from_secs(60));
         assert_eq!(catalog.deadline(|_| true), Some(now + Duration::from_secs(60)), "it is calm again");
     }
@@ -892,7 +900,7 @@ mod tests {
         assert_eq!(catalog.want(key(1), &it, first, || 2), Some(1), "the first request is to be cancelled");
         assert_eq!(catalog.deadline(|_| true), Some(first + 2 * LOST));
         assert_eq!(catalog.on_answer(key(1), 1, Ok(list(&["a"])), first), None);
-        assert_eq!(catalog.on_answer(key(1), 2, Ok(list(&["a"])), first), Some(Step::Over));
+        assert_eq!(catalog.on_answer(key(1), 2, Ok(list(&["a"])), first), Some(FetchStep::Over));
     }
 
     #[test]
@@ -907,10 +915,10 @@ mod tests {
             catalog.want(key(1), &it, now, || 1);
             for number in 1..most {
                 let step = catalog.on_answer(key(1), number, page(number, &text), now);
-                assert!(matches!(step, Some(Step::Ask(_))), "page {number}: {step:?}");
+                assert!(matches!(step, Some(FetchStep::Ask(_))), "page {number}: {step:?}");
                 catalog.asked(key(1), number + 1, now);
             }
-            assert_eq!(catalog.on_answer(key(1), most, page(most, &text), now), Some(Step::Over));
+            assert_eq!(catalog.on_answer(key(1), most, page(most, &text), now), Some(FetchStep::Over));
             assert_eq!(catalog.items(key(1)).count() as u64, most);
         }
     }
@@ -931,16 +939,19 @@ mod tests {
         };
         catalog.want(key(1), &it, now, || 1);
         let step = catalog.on_answer(key(1), 1, page(&["a", "b"], ""), now);
-        assert!(matches!(step, Some(Step::Ask(_))), "{step:?}");
+        assert!(matches!(step, Some(FetchStep::Ask(_))), "{step:?}");
         catalog.asked(key(1), 2, now);
-        assert_eq!(catalog.on_answer(key(1), 2, page(&["b", "a", "c"], ""), now), Some(Step::Over));
+        assert_eq!(catalog.on_answer(key(1), 2, page(&["b", "a", "c"], ""), now), Some(FetchStep::Over));
         assert_eq!(names(&catalog), ["a", "b", "c"]);
         // What is left out of a page is not forgotten with it.
         catalog.doubt(key(1), now);
         catalog.want(key(1), &it, now + LOST, || 3);
         catalog.on_answer(key(1), 3, page(&["a"], ""), now + LOST);
         catalog.asked(key(1), 4, now + LOST);
-        assert_eq!(catalog.on_answer(key(1), 4, page(&["b", "a", "c"], ""), now + LOST), Some(Step::Over));
+        assert_eq!(
+            catalog.on_answer(key(1), 4, page(&["b", "a", "c"], ""), now + LOST),
+            Some(FetchStep::Over)
+        );
         assert_eq!(names(&catalog), ["a", "b", "c"]);
     }
 
@@ -949,9 +960,9 @@ mod tests {
         let (mut catalog, now) = (catalog(), Instant::now());
         let [one, two] = [instance(1, "one", "one", "/p", "one"), instance(2, "two", "two", "/p", "two")];
         let listed = |catalog: &mut Catalog| {
-            let directory = catalog.directory(&[&one, &two], Naming::Own, Caller::Greeted, ListKind::Tools);
-            let entry = |entry: &Entry| format!("{} of {}", entry.listed, entry.generation.0);
-            directory.entries.iter().map(entry).collect::<Vec<_>>()
+            let listing = catalog.listing(&[&one, &two], Naming::Own, Caller::Greeted, ListKind::Tools);
+            let entry = |entry: &ListingEntry| format!("{} of {}", entry.listed, entry.generation.0);
+            listing.entries.iter().map(entry).collect::<Vec<_>>()
         };
         catalog.want(key(2), &two, now, || 1);
         catalog.on_answer(key(2), 1, Ok(list(&["echo", "a/b", "a.b"])), now);
@@ -972,12 +983,9 @@ mod tests {
         assert!(left.contains(&"one__echo of 1".to_owned()) && left.len() == 4, "{left:?}");
         // It is the only one, and named otherwise.
         let prefixed = Naming::Prefixed { budget: BUDGET };
-        let directory = catalog.directory(&[&one, &two], prefixed, Caller::Greeted, ListKind::Tools);
-        assert!(directory.get("two__other").is_some());
-        assert_eq!(
-            catalog.directory(&[&one], Naming::Own, Caller::Greeted, ListKind::Tools).entries.len(),
-            3
-        );
+        let listing = catalog.listing(&[&one, &two], prefixed, Caller::Greeted, ListKind::Tools);
+        assert!(listing.get("two__other").is_some());
+        assert_eq!(catalog.listing(&[&one], Naming::Own, Caller::Greeted, ListKind::Tools).entries.len(), 3);
         assert!(listed(&mut catalog).contains(&"echo of 1".to_owned()));
     }
 }

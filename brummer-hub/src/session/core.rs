@@ -32,18 +32,18 @@ use serde_json::{Map, Value, json};
 use super::{
     ClientDefaults, DRAIN, Input, KnownClient, SessionConfig, ToolsMode,
     asking::{self, Answered, Asking, Resumed},
-    catalog::{ListKey, Naming, Standing, Step, views_in},
+    catalog::{FetchStep, ListKey, ListStatus, Naming, views_in},
     feeds::{Feeds, MAX_LISTENS, MAX_URIS},
     links::{Link, Manners},
     list_kind::ListKind,
     lists::{self, Lists, speaks_modern, tool_lists},
-    message::{self, Cancelled, Level, Progress, progress_token, without},
-    operations::{self, Answer, Leftover, Opening, Operation, Operations, Outcome, Then},
+    message::{self, Cancelled, Level, ProgressParams, progress_token, without},
+    operations::{self, Leftover, LinkAnswer, OpeningListen, Operation, OperationOutcome, Operations, Then},
     own::{INSTANCES_URI, Tool},
     owners::{self, Owners},
     peer::{Accepted, Caller, Peer, ReplyTo},
     quirks,
-    requests::{Forwarded, Shape, Ticket, Waiter, Work},
+    requests::{Forwarded, RequestWork, Shape, Ticket, Waiter},
     routing::{self, Departed, Destination, Situation},
     stage::Stage,
     talk::{Effect, Talk, gone},
@@ -311,7 +311,7 @@ impl Core {
                     self.route(ticket, frame, false, now);
                 } else {
                     // What the hub lists must be true from the first answer on, so it has to look around first.
-                    self.talk.requests.set_work(ticket, Work::Deferred(frame));
+                    self.talk.requests.set_work(ticket, RequestWork::Deferred(frame));
                 }
             }
             Accepted::Greeting(result) => {
@@ -402,7 +402,7 @@ impl Core {
             }
             method::CANCELLED => self.on_cancelled(frame),
             method::PROGRESS => {
-                let Some(Progress { token }) = frame.peek() else { return };
+                let Some(ProgressParams { token }) = frame.peek() else { return };
                 let Some((link, original)) = self.asking.questions.progress(token.get()) else { return };
                 let told = frame.edited(vec![(frame.span_of(token.get()), original.to_owned())]);
                 self.talk.send(link, told);
@@ -430,22 +430,22 @@ impl Core {
         let Some(Cancelled { request }) = frame.peek() else { return };
         let Some((ticket, dropped)) = self.talk.requests.cancel(request.get()) else { return };
         match dropped.work {
-            Work::Sent(number) => {
+            RequestWork::Sent(number) => {
                 self.asking.suspended.forget(number);
                 self.talk.cancel(number, Some((frame, request.get())));
             }
-            Work::Operation => {
+            RequestWork::Operation => {
                 if self.operations.waits_for_client(ticket) {
                     self.lists.tools_are_still_due();
                 }
                 let leftover = self.operations.drop(ticket);
                 self.clear(leftover);
             }
-            Work::Listening => {
+            RequestWork::Listening => {
                 let around = (&*self.snapshot, &self.operations);
                 self.feeds.stop_listening(&mut self.talk, around, request.get());
             }
-            Work::Deferred(_) | Work::Routing => {}
+            RequestWork::Deferred(_) | RequestWork::Routing => {}
         }
         if let Some(parts) = dropped.batch {
             self.talk.emit(parts);
@@ -602,7 +602,7 @@ impl Core {
     }
 
     fn begin(&mut self, ticket: Ticket, operation: Operation) {
-        self.talk.requests.set_work(ticket, Work::Operation);
+        self.talk.requests.set_work(ticket, RequestWork::Operation);
         self.operations.begin(ticket, operation);
     }
 
@@ -723,9 +723,9 @@ impl Core {
                 self.lists.catalog.outdate(key);
             }
             let is_wanted = match self.lists.catalog.standing(key) {
-                Standing::Missing | Standing::Partial => true,
-                Standing::Failed => matches!(then, Then::Route(_)),
-                Standing::Complete | Standing::Stale => false,
+                ListStatus::Missing | ListStatus::Partial => true,
+                ListStatus::Failed => matches!(then, Then::Route(_)),
+                ListStatus::Complete | ListStatus::Stale => false,
             };
             if anew || is_wanted {
                 self.lists.want(&mut self.talk, key, &instance, now);
@@ -746,14 +746,14 @@ impl Core {
     fn on_list(&mut self, key: ListKey, number: u64, answer: Result<Frame, ExchangeError>, now: Instant) {
         match self.lists.catalog.on_answer(key, number, answer, now) {
             None => {}
-            Some(Step::Ask(params)) => {
+            Some(FetchStep::Ask(params)) => {
                 let instance = stage!(self).instance(key.generation);
                 let Some(instance) = instance.cloned() else { return };
                 let method = key.kind.method();
                 let number = self.talk.ask(&instance, key.caller, method, params, Waiter::List(key));
                 self.lists.catalog.asked(key, number, now);
             }
-            Some(Step::Over) => {
+            Some(FetchStep::Over) => {
                 self.lists.on_asked(key);
                 if key.kind == ListKind::Tasks {
                     self.learn_tasks(key);
@@ -859,14 +859,14 @@ impl Core {
     // Operations.
 
     /// An answer to a request of an operation.
-    fn on_operation(&mut self, ticket: Ticket, number: u64, answer: Answer, now: Instant) {
+    fn on_operation(&mut self, ticket: Ticket, number: u64, answer: LinkAnswer, now: Instant) {
         match self.operations.on_answer(ticket, number, answer, now) {
-            operations::Progress::Waits => {}
-            operations::Progress::Ask(next) => {
+            operations::OperationProgress::Waits => {}
+            operations::OperationProgress::Ask(next) => {
                 let (instance, frame) = *next;
                 self.ask_method(ticket, &instance, &frame);
             }
-            operations::Progress::Over(over) => self.end(ticket, *over, now),
+            operations::OperationProgress::Over(over) => self.end(ticket, *over, now),
         }
     }
 
@@ -877,7 +877,7 @@ impl Core {
         }
     }
 
-    fn end(&mut self, ticket: Ticket, (outcome, mut leftover): (Outcome, Leftover), now: Instant) {
+    fn end(&mut self, ticket: Ticket, (outcome, mut leftover): (OperationOutcome, Leftover), now: Instant) {
         let accepted = leftover.accepted.take();
         self.clear(leftover);
         self.conclude(ticket, outcome, now);
@@ -885,32 +885,32 @@ impl Core {
         self.clear(Leftover { accepted, ..Leftover::default() });
     }
 
-    fn conclude(&mut self, ticket: Ticket, outcome: Outcome, now: Instant) {
+    fn conclude(&mut self, ticket: Ticket, outcome: OperationOutcome, now: Instant) {
         match outcome {
-            Outcome::Lists(then) => self.on_lists(ticket, then, now),
-            Outcome::Answered { answer: (link, Ok(frame)), shape, .. } => {
+            OperationOutcome::Lists(then) => self.on_lists(ticket, then, now),
+            OperationOutcome::Answered { answer: (link, Ok(frame)), shape, .. } => {
                 self.deliver(ticket, link, &frame, shape);
             }
-            Outcome::Answered { from, answer: (_, Err(error)), shape } => {
+            OperationOutcome::Answered { from, answer: (_, Err(error)), shape } => {
                 self.talk.answer_failure(ticket, &shape, &from, &error);
             }
-            Outcome::NoResource { uri, is_read } => {
+            OperationOutcome::NoResource { uri, is_read } => {
                 let destination = routing::absent(self.talk.caller(ticket), &uri, is_read);
                 if let Destination::Refused { code, text, data } = destination {
                     self.talk.answer_error(ticket, code, &text, data.as_deref());
                 }
             }
-            Outcome::Task { frame, task, owner: Some(owner) } => {
+            OperationOutcome::Task { frame, task, owner: Some(owner) } => {
                 self.owners.learn(&task, &owner.alias);
                 self.forward(ticket, &owner, (&frame, Vec::new()), &frame, routing::task_shape(&frame), now);
             }
-            Outcome::Task { owner: None, .. } => {
+            OperationOutcome::Task { owner: None, .. } => {
                 let text = "no running instance knows this task";
                 self.talk.answer_error(ticket, code::INVALID_PARAMS, text, None);
             }
-            Outcome::Result(result) => self.talk.answer_result(ticket, &result),
-            Outcome::Route(frame) => self.route(ticket, frame, false, now),
-            Outcome::Raised { link, frame, said, instance, shape, level } => {
+            OperationOutcome::Result(result) => self.talk.answer_result(ticket, &result),
+            OperationOutcome::Route(frame) => self.route(ticket, frame, false, now),
+            OperationOutcome::Raised { link, frame, said, instance, shape, level } => {
                 // The request itself was not sent, and on another link all would begin again, as often as links fail.
                 let Some(open) = self.talk.links.get_mut(link) else {
                     let error = ExchangeError { sent: Sent::No, reason: ExchangeReason::Closed };
@@ -919,7 +919,7 @@ impl Core {
                 open.level = Some(open.level.map_or(level, |set| set.min(level)));
                 self.forward(ticket, &instance, (&frame, Vec::new()), &said, shape, now);
             }
-            Outcome::Listening(opening) => {
+            OperationOutcome::Listening(opening) => {
                 let caller = self.feeds.acknowledge(&mut self.talk, &self.snapshot, ticket, *opening);
                 if let Some(caller) = caller {
                     self.lists.begin_to_tell(stage!(self), caller);
@@ -936,10 +936,12 @@ impl Core {
         let patient = !self.talk.requests.has_waited(ticket);
         let call = tools::call(tool, frame, &Surroundings { patient, ..self.surroundings(caller) });
         match call {
-            tools::Call::Await(generation) => self.wait_for_instance(ticket, frame.clone(), generation, now),
-            tools::Call::Result(result) => self.talk.answer_result(ticket, &result),
-            tools::Call::Disconnect => self.disconnect(ticket),
-            tools::Call::Connect { instances, chosen } => {
+            tools::ToolOutcome::Await(generation) => {
+                self.wait_for_instance(ticket, frame.clone(), generation, now);
+            }
+            tools::ToolOutcome::Result(result) => self.talk.answer_result(ticket, &result),
+            tools::ToolOutcome::Disconnect => self.disconnect(ticket),
+            tools::ToolOutcome::Connect { instances, chosen } => {
                 // At once, so that what the client says next finds what it has said before.
                 if caller == Caller::Greeted
                     && let Some(first) = instances.first()
@@ -949,11 +951,11 @@ impl Core {
                 let lists = tool_lists(caller, &instances);
                 self.wait_for_lists(ticket, lists, true, Then::Connect(instances), now);
             }
-            tools::Call::Tools { instances, query } => {
+            tools::ToolOutcome::Tools { instances, query } => {
                 let lists = tool_lists(caller, &instances);
                 self.wait_for_lists(ticket, lists, true, Then::Tools { instances, query }, now);
             }
-            tools::Call::Forward { instance, call } => {
+            tools::ToolOutcome::Forward { instance, call } => {
                 let edits = self.lists.own_name(caller, &instance, &call);
                 let named = edits.first().map(|(_, name)| Cow::Borrowed(&**name));
                 let name = named
@@ -992,8 +994,8 @@ impl Core {
         }
         self.announce();
         let (view, naming) = (stage!(self).instances(caller), stage!(self).naming(caller));
-        let directory = self.lists.catalog.directory(&view, naming, caller, ListKind::Tools);
-        let theirs = directory
+        let listing = self.lists.catalog.listing(&view, naming, caller, ListKind::Tools);
+        let theirs = listing
             .entries
             .iter()
             .filter(|entry| instances.iter().any(|it| it.generation == entry.generation));
@@ -1228,7 +1230,7 @@ impl Core {
                 self.talk.answer_failure(forwarded.ticket, &forwarded.shape, instance, error);
             }
             Waiter::Suspended(state) => {
-                let outcome = asking::Outcome::Failed(Box::new(instance.clone()), error.clone());
+                let outcome = asking::CallEnd::Failed(Box::new(instance.clone()), error.clone());
                 self.asking.suspended.end(&state, outcome);
             }
             Waiter::Operation(ticket) => self.on_operation(ticket, number, (link, Err(error.clone())), now),
@@ -1258,7 +1260,7 @@ impl Core {
                 match sent.waiter {
                     Waiter::Client(forwarded) => self.on_answer(link, *forwarded, frame, now),
                     Waiter::Suspended(state) => {
-                        self.asking.suspended.end(&state, asking::Outcome::Answered(frame.clone()));
+                        self.asking.suspended.end(&state, asking::CallEnd::Answered(frame.clone()));
                     }
                     Waiter::Operation(ticket) => {
                         self.on_operation(ticket, number, (link, Ok(frame.clone())), now);
@@ -1367,7 +1369,7 @@ impl Core {
 
     /// Progress goes to the client under the token as it wrote it: some servers give `1` back for `1.0`.
     fn on_progress(&mut self, link: LinkId, frame: &Frame) {
-        let Some(Progress { token }) = frame.peek() else { return };
+        let Some(ProgressParams { token }) = frame.peek() else { return };
         let Some(original) = self.talk.requests.token(link, token.get()) else { return };
         let told = if original == token.get() {
             Parts::whole(frame.bytes().clone())
@@ -1463,7 +1465,7 @@ impl Core {
                 }
             }
         }
-        let mut opening = Opening { filter, watched: Vec::new(), shared: Vec::new() };
+        let mut opening = OpeningListen { filter, watched: Vec::new(), shared: Vec::new() };
         let mut asked = Vec::new();
         for (instance, listed, original) in wanted {
             // One subscription is enough for all listens of a caller.

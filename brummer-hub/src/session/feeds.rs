@@ -14,10 +14,10 @@ use super::{
     catalog::Catalog,
     list_kind::ListKind,
     message::{self, Updated, canonical, error_code, quoted},
-    operations::{Opening, Operations},
+    operations::{OpeningListen, Operations},
     own::INSTANCES_URI,
     peer::{Caller, SERVER_INFO, fit::subscribed},
-    requests::{Ticket, Waiter, Work},
+    requests::{RequestWork, Ticket, Waiter},
     restored::Restored,
     talk::Talk,
     watched::{Filter, Watched},
@@ -48,12 +48,12 @@ struct Listen {
 }
 
 /// A subscription of the client with a handshake: the URI as the instance knows it, and as the client does.
-type Subscriptions = BTreeMap<Box<str>, Box<str>>;
+type LegacySubscriptions = BTreeMap<Box<str>, Box<str>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Feeds {
     /// By the alias of the instance.
-    subscriptions: BTreeMap<Box<str>, Subscriptions>,
+    subscriptions: BTreeMap<Box<str>, LegacySubscriptions>,
     listens: BTreeMap<Box<str>, Listen>,
     restored: Restored,
     /// Whether the client with a handshake is subscribed to `brummer://instances`.
@@ -169,9 +169,9 @@ impl Feeds {
         talk: &mut Talk,
         snapshot: &Snapshot,
         ticket: Ticket,
-        opening: Opening,
+        opening: OpeningListen,
     ) -> Option<Caller> {
-        let Opening { mut filter, mut watched, shared } = opening;
+        let OpeningListen { mut filter, mut watched, shared } = opening;
         let to = talk.requests.to(ticket)?.clone();
         let caller = to.caller();
         for it in &shared {
@@ -189,7 +189,7 @@ impl Feeds {
             "notifications": filter,
         });
         talk.emit(message::notification(method::LISTEN_ACKNOWLEDGED, Some(&params.to_string())));
-        talk.requests.set_work(ticket, Work::Listening);
+        talk.requests.set_work(ticket, RequestWork::Listening);
         self.add(Listen { id: to.id, caller, filter, watched });
         Some(caller)
     }
@@ -217,7 +217,7 @@ impl Feeds {
                 meta::SERVER_INFO,
             );
             if let Some((_, dropped)) = talk.requests.cancel(&id) {
-                debug_assert!(matches!(dropped.work, Work::Listening));
+                debug_assert!(matches!(dropped.work, RequestWork::Listening));
                 talk.emit(message::result(&id, &result));
                 talk.emit(message::cancelled(&id, "the hub ends"));
             }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use super::{
-    catalog::{Catalog, Entry, Failure, ListKey, Naming, Standing, split, views_in},
+    catalog::{Catalog, ListFailure, ListKey, ListStatus, ListingEntry, Naming, split, views_in},
     feeds::Feeds,
     list_kind::ListKind,
     message::{self, error_of, quoted, without},
@@ -84,10 +84,10 @@ impl Lists {
         {
             let instance = view.first().map(|it| (*it).clone());
             return match (failure, instance) {
-                (Failure::Exchange(error), Some(instance)) => {
+                (ListFailure::Exchange(error), Some(instance)) => {
                     talk.answer_failure(ticket, &Shape::Raw, &instance, &error);
                 }
-                (Failure::Answer(frame), _) if frame.result().is_none() => {
+                (ListFailure::Answer(frame), _) if frame.result().is_none() => {
                     talk.answer_with(ticket, &frame, Vec::new());
                 }
                 _ => talk.answer_error(
@@ -104,19 +104,19 @@ impl Lists {
         } else {
             Vec::new()
         };
-        let directory = self.catalog.directory(&view, naming, caller, kind);
+        let listing = self.catalog.listing(&view, naming, caller, kind);
         let mut items = own.into_owned();
         // What does not fit is reached by `instances_tools` and `instances_call`; the client's own project comes first.
         let room = stage.max_tools.filter(|_| kind == ListKind::Tools && !is_modern);
         let room = room.map_or(usize::MAX, |most| most.saturating_sub(Tool::ALL.len()));
-        let nearest: Vec<Generation> = if directory.entries.len() > room {
+        let nearest: Vec<Generation> = if listing.entries.len() > room {
             stage.target.suggested(stage.snapshot).into_iter().map(|it| it.generation).collect()
         } else {
             Vec::new()
         };
         let mut with_views = Vec::new();
-        let is_near = |entry: &&Entry| nearest.contains(&entry.generation);
-        let (near, far): (Vec<_>, Vec<_>) = directory.entries.iter().partition(is_near);
+        let is_near = |entry: &&ListingEntry| nearest.contains(&entry.generation);
+        let (near, far): (Vec<_>, Vec<_>) = listing.entries.iter().partition(is_near);
         for entry in near.into_iter().chain(far).take(room) {
             if !items.is_empty() {
                 items.push(',');
@@ -162,16 +162,16 @@ impl Lists {
                 for kind in ListKind::WATCHED {
                     let key = ListKey { generation: instance.generation, caller, kind };
                     let is_due = match self.catalog.standing(key) {
-                        Standing::Stale => !self.catalog.is_asking(key) && !self.catalog.rests(key, now),
+                        ListStatus::Stale => !self.catalog.is_asking(key) && !self.catalog.rests(key, now),
                         // What a client has never asked for is asked for only where the instance says that it is there.
-                        Standing::Missing => {
+                        ListStatus::Missing => {
                             !self.catalog.is_asking(key)
                                 && (self.shown.was_listed(caller, kind)
                                     || caller != Caller::Greeted
                                     || stage.naming(caller) == Naming::Own
                                         && manners.is_some_and(|manners| manners.has(kind)))
                         }
-                        Standing::Partial | Standing::Complete | Standing::Failed => false,
+                        ListStatus::Partial | ListStatus::Complete | ListStatus::Failed => false,
                     };
                     if is_due && watches(talk, feeds, caller, kind) {
                         wanted.push((key, instance.clone()));
@@ -236,7 +236,7 @@ impl Lists {
     /// An instance says that a list has changed.
     pub(super) fn on_said_changed(&mut self, key: ListKey, now: Instant) {
         self.catalog.doubt(key, now);
-        if self.catalog.standing(key) != Standing::Missing {
+        if self.catalog.standing(key) != ListStatus::Missing {
             self.said_changed.insert(key);
         }
     }
@@ -269,8 +269,8 @@ impl Lists {
         for (key, instance) in tool_lists(caller, instances) {
             match self.catalog.failure(key) {
                 _ if self.catalog.items(key).next().is_some() => {}
-                Some(Failure::Exchange(error)) => failures.push(failure_text(&instance, error)),
-                Some(Failure::Answer(frame)) => {
+                Some(ListFailure::Exchange(error)) => failures.push(failure_text(&instance, error)),
+                Some(ListFailure::Answer(frame)) => {
                     let said = error_of(frame).and_then(|error| error.message).unwrap_or_default();
                     failures.push(format!("instance `{}`: {said}", instance.alias));
                 }

@@ -149,7 +149,7 @@ pub(crate) struct Cancelled<'a> {
 
 /// `params` of `notifications/progress`.
 #[derive(Deserialize)]
-pub(crate) struct Progress<'a> {
+pub(crate) struct ProgressParams<'a> {
     #[serde(rename = "progressToken", borrow)]
     pub(crate) token: &'a RawValue,
 }

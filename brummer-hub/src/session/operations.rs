@@ -47,23 +47,23 @@ pub(super) const COMING_LIMIT: Duration = Duration::from_secs(5);
 pub(super) const REFRESH_LIMIT: Duration = Duration::from_millis(500);
 
 /// An answer to a request of an operation, and on which link it came.
-pub(super) type Answer = (LinkId, Result<Frame, ExchangeError>);
+pub(super) type LinkAnswer = (LinkId, Result<Frame, ExchangeError>);
 
 #[derive(Debug)]
 pub(super) struct Operation {
-    kind: Kind,
+    kind: OperationKind,
     /// The requests that have no answer yet.
     waiting: BTreeMap<u64, Instance>,
     until: Option<Instant>,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum OperationKind {
     /// Lists come, each within its patience.
     Lists { missing: BTreeMap<ListKey, Instant>, then: Then },
     /// All are asked for a resource; the first that has it counts.
     /// `is_read`: it is to be read, and not a skill or directory to be described.
-    Read { uri: String, is_read: bool, last: Option<(Instance, Answer)> },
+    Read { uri: String, is_read: bool, last: Option<(Instance, LinkAnswer)> },
     /// One after the other is asked, until one knows the method. One that says nothing does not hold up the others, unless
     /// it shows that it is at work.
     Method { frame: Frame, rest: VecDeque<Instance> },
@@ -74,7 +74,7 @@ enum Kind {
     /// One takes a level, and then the request that wants it goes on.
     Raise { link: LinkId, frame: Frame, said: Frame, instance: Instance, shape: Shape, level: Level },
     /// All are subscribed to; what is accepted is honoured.
-    Listen { caller: Caller, opening: Box<Opening>, asked: BTreeMap<u64, Watched> },
+    Listen { caller: Caller, opening: Box<OpeningListen>, asked: BTreeMap<u64, Watched> },
     /// The client is about to come for its new list of tools.
     Refresh { result: String, has_come: bool },
     /// The instance that the request needs does not answer at the moment.
@@ -98,7 +98,7 @@ pub(super) enum Then {
 
 /// A listen that is about to be acknowledged.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(super) struct OpeningListen {
     pub(super) filter: Filter,
     /// What the instances have accepted.
     pub(super) watched: Vec<Watched>,
@@ -108,23 +108,23 @@ pub(super) struct Opening {
 
 /// How an operation goes on.
 #[derive(Debug)]
-pub(super) enum Progress {
+pub(super) enum OperationProgress {
     /// It waits for more.
     Waits,
     /// Another instance is to be asked the same.
     Ask(Box<(Instance, Frame)>),
     /// It is over: what it has come to, and what is left of it.
-    Over(Box<(Outcome, Leftover)>),
+    Over(Box<(OperationOutcome, Leftover)>),
 }
 
 /// What an operation has come to.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum OperationOutcome {
     Lists(Then),
     /// An instance has answered.
     Answered {
         from: Instance,
-        answer: Answer,
+        answer: LinkAnswer,
         shape: Shape,
     },
     /// Nobody has the resource.
@@ -151,7 +151,7 @@ pub(super) enum Outcome {
         shape: Shape,
         level: Level,
     },
-    Listening(Box<Opening>),
+    Listening(Box<OpeningListen>),
 }
 
 /// What a dropped operation leaves: requests that nobody waits for any more, and lists.
@@ -164,30 +164,30 @@ pub(super) struct Leftover {
 }
 
 impl Operation {
-    fn new(kind: Kind, until: Option<Instant>) -> Self {
+    fn new(kind: OperationKind, until: Option<Instant>) -> Self {
         Self { kind, waiting: BTreeMap::new(), until }
     }
 
     /// Waits for these lists, for each until then.
     pub(super) fn lists(missing: BTreeMap<ListKey, Instant>, then: Then) -> Self {
-        Self::new(Kind::Lists { missing, then }, None)
+        Self::new(OperationKind::Lists { missing, then }, None)
     }
 
     pub(super) fn read(uri: String, is_read: bool, now: Instant) -> Self {
-        Self::new(Kind::Read { uri, is_read, last: None }, Some(now + READ_LIMIT))
+        Self::new(OperationKind::Read { uri, is_read, last: None }, Some(now + READ_LIMIT))
     }
 
     pub(super) fn method(frame: Frame, rest: VecDeque<Instance>, now: Instant) -> Self {
         let until = (!rest.is_empty()).then(|| now + METHOD_PATIENCE);
-        Self::new(Kind::Method { frame, rest }, until)
+        Self::new(OperationKind::Method { frame, rest }, until)
     }
 
     pub(super) fn task(frame: Frame, task: String, now: Instant) -> Self {
-        Self::new(Kind::Task { frame, task }, Some(now + TASK_LIMIT))
+        Self::new(OperationKind::Task { frame, task }, Some(now + TASK_LIMIT))
     }
 
     pub(super) fn level(now: Instant) -> Self {
-        Self::new(Kind::Level, Some(now + LEVEL_LIMIT))
+        Self::new(OperationKind::Level, Some(now + LEVEL_LIMIT))
     }
 
     /// The request `frame`, which the client said as `said`, goes on when the level is set on the link.
@@ -199,21 +199,21 @@ impl Operation {
         level: Level,
         now: Instant,
     ) -> Self {
-        Self::new(Kind::Raise { link, frame, said, instance, shape, level }, Some(now + LEVEL_LIMIT))
+        Self::new(OperationKind::Raise { link, frame, said, instance, shape, level }, Some(now + LEVEL_LIMIT))
     }
 
-    pub(super) fn listen(caller: Caller, opening: Opening, now: Instant) -> Self {
-        let kind = Kind::Listen { caller, opening: opening.into(), asked: BTreeMap::new() };
+    pub(super) fn listen(caller: Caller, opening: OpeningListen, now: Instant) -> Self {
+        let kind = OperationKind::Listen { caller, opening: opening.into(), asked: BTreeMap::new() };
         Self::new(kind, Some(now + SUBSCRIBE_LIMIT))
     }
 
     pub(super) fn refresh(result: String, now: Instant) -> Self {
-        Self::new(Kind::Refresh { result, has_come: false }, Some(now + REFRESH_LIMIT))
+        Self::new(OperationKind::Refresh { result, has_come: false }, Some(now + REFRESH_LIMIT))
     }
 
     /// The request goes on when the instance is there, or has been waited for.
     pub(super) fn coming(frame: Frame, generation: Generation, now: Instant) -> Self {
-        Self::new(Kind::Coming { frame, generation }, Some(now + COMING_LIMIT))
+        Self::new(OperationKind::Coming { frame, generation }, Some(now + COMING_LIMIT))
     }
 
     /// An instance was asked, under this number.
@@ -224,7 +224,7 @@ impl Operation {
     /// An instance was asked for this subscription.
     pub(super) fn subscribing(&mut self, number: u64, instance: Instance, watched: Watched) {
         self.asked(number, instance);
-        if let Kind::Listen { asked, .. } = &mut self.kind {
+        if let OperationKind::Listen { asked, .. } = &mut self.kind {
             asked.insert(number, watched);
         }
     }
@@ -232,8 +232,8 @@ impl Operation {
     /// Whether there is nothing to wait for at all.
     pub(super) fn is_idle(&self) -> bool {
         match &self.kind {
-            Kind::Lists { missing, .. } => missing.is_empty(),
-            Kind::Refresh { .. } | Kind::Coming { .. } => false,
+            OperationKind::Lists { missing, .. } => missing.is_empty(),
+            OperationKind::Refresh { .. } | OperationKind::Coming { .. } => false,
             _ => self.waiting.is_empty(),
         }
     }
@@ -242,9 +242,9 @@ impl Operation {
     fn on_answer(
         &mut self,
         number: u64,
-        answer: Answer,
+        answer: LinkAnswer,
         now: Instant,
-    ) -> Option<Result<Outcome, (Instance, Frame)>> {
+    ) -> Option<Result<OperationOutcome, (Instance, Frame)>> {
         let from = self.waiting.remove(&number)?;
         let is_over = self.waiting.is_empty();
         let is_good = answer.1.as_ref().is_ok_and(|frame| frame.result().is_some());
@@ -252,8 +252,10 @@ impl Operation {
         let is_deaf = !is_good
             && answer.1.as_ref().is_ok_and(|frame| error_code(frame) == Some(code::METHOD_NOT_FOUND));
         let over = match &mut self.kind {
-            Kind::Read { .. } if is_good => Outcome::Answered { from, answer, shape: Shape::Resource },
-            Kind::Read { last, .. } => {
+            OperationKind::Read { .. } if is_good => {
+                OperationOutcome::Answered { from, answer, shape: Shape::Resource }
+            }
+            OperationKind::Read { last, .. } => {
                 if !is_deaf {
                     *last = Some((from, answer));
                 }
@@ -262,18 +264,18 @@ impl Operation {
                 }
                 self.give_up()
             }
-            Kind::Method { frame, rest } if is_deaf && !rest.is_empty() => {
+            OperationKind::Method { frame, rest } if is_deaf && !rest.is_empty() => {
                 let next = rest.pop_front()?;
                 self.until = (!rest.is_empty()).then(|| now + METHOD_PATIENCE);
                 return Some(Err((next, frame.clone())));
             }
             // Another one has been asked as well, and may know it.
-            Kind::Method { .. } if !is_over && (is_deaf || answer.1.is_err()) => return None,
-            Kind::Method { .. } => Outcome::Answered { from, answer, shape: Shape::Raw },
-            Kind::Task { frame, task } if is_good => {
-                Outcome::Task { frame: frame.clone(), task: std::mem::take(task), owner: Some(from) }
+            OperationKind::Method { .. } if !is_over && (is_deaf || answer.1.is_err()) => return None,
+            OperationKind::Method { .. } => OperationOutcome::Answered { from, answer, shape: Shape::Raw },
+            OperationKind::Task { frame, task } if is_good => {
+                OperationOutcome::Task { frame: frame.clone(), task: std::mem::take(task), owner: Some(from) }
             }
-            Kind::Listen { opening, asked, .. } => {
+            OperationKind::Listen { opening, asked, .. } => {
                 let watched = asked.remove(&number).filter(|_| is_good);
                 opening.watched.extend(watched);
                 if !is_over {
@@ -282,43 +284,45 @@ impl Operation {
                 self.give_up()
             }
             // An instance without log messages refuses, and there is nothing to be done about it.
-            Kind::Lists { .. }
-            | Kind::Level
-            | Kind::Task { .. }
-            | Kind::Refresh { .. }
-            | Kind::Coming { .. }
+            OperationKind::Lists { .. }
+            | OperationKind::Level
+            | OperationKind::Task { .. }
+            | OperationKind::Refresh { .. }
+            | OperationKind::Coming { .. }
                 if !is_over =>
             {
                 return None;
             }
-            Kind::Lists { .. }
-            | Kind::Level
-            | Kind::Raise { .. }
-            | Kind::Task { .. }
-            | Kind::Refresh { .. }
-            | Kind::Coming { .. } => self.give_up(),
+            OperationKind::Lists { .. }
+            | OperationKind::Level
+            | OperationKind::Raise { .. }
+            | OperationKind::Task { .. }
+            | OperationKind::Refresh { .. }
+            | OperationKind::Coming { .. } => self.give_up(),
         };
         Some(Ok(over))
     }
 
     /// What it comes to with what it has.
-    fn give_up(&mut self) -> Outcome {
+    fn give_up(&mut self) -> OperationOutcome {
         match &mut self.kind {
-            Kind::Lists { then, .. } => Outcome::Lists(std::mem::replace(then, Then::Show(ListKind::Tools))),
-            Kind::Read { uri, is_read, last } => match last.take() {
-                Some((from, answer)) => Outcome::Answered { from, answer, shape: Shape::Resource },
-                None => Outcome::NoResource { uri: std::mem::take(uri), is_read: *is_read },
-            },
-            Kind::Task { frame, task } => {
-                Outcome::Task { frame: frame.clone(), task: std::mem::take(task), owner: None }
+            OperationKind::Lists { then, .. } => {
+                OperationOutcome::Lists(std::mem::replace(then, Then::Show(ListKind::Tools)))
             }
-            Kind::Listen { opening, .. } => Outcome::Listening(std::mem::replace(
+            OperationKind::Read { uri, is_read, last } => match last.take() {
+                Some((from, answer)) => OperationOutcome::Answered { from, answer, shape: Shape::Resource },
+                None => OperationOutcome::NoResource { uri: std::mem::take(uri), is_read: *is_read },
+            },
+            OperationKind::Task { frame, task } => {
+                OperationOutcome::Task { frame: frame.clone(), task: std::mem::take(task), owner: None }
+            }
+            OperationKind::Listen { opening, .. } => OperationOutcome::Listening(std::mem::replace(
                 opening,
-                Opening { filter: Filter::default(), watched: Vec::new(), shared: Vec::new() }.into(),
+                OpeningListen { filter: Filter::default(), watched: Vec::new(), shared: Vec::new() }.into(),
             )),
-            Kind::Refresh { result, .. } => Outcome::Result(std::mem::take(result)),
-            Kind::Coming { frame, .. } => Outcome::Route(frame.clone()),
-            Kind::Raise { link, frame, said, instance, shape, level } => Outcome::Raised {
+            OperationKind::Refresh { result, .. } => OperationOutcome::Result(std::mem::take(result)),
+            OperationKind::Coming { frame, .. } => OperationOutcome::Route(frame.clone()),
+            OperationKind::Raise { link, frame, said, instance, shape, level } => OperationOutcome::Raised {
                 link: *link,
                 frame: frame.clone(),
                 said: said.clone(),
@@ -326,16 +330,16 @@ impl Operation {
                 shape: shape.clone(),
                 level: *level,
             },
-            Kind::Level | Kind::Method { .. } => Outcome::Result("{}".to_owned()),
+            OperationKind::Level | OperationKind::Method { .. } => OperationOutcome::Result("{}".to_owned()),
         }
     }
 
     fn leftover(self) -> Leftover {
         let (lists, accepted) = match self.kind {
-            Kind::Lists { missing, .. } => (missing.into_keys().collect(), None),
+            OperationKind::Lists { missing, .. } => (missing.into_keys().collect(), None),
             // What is cancelled may have been accepted, and the listen that shared it may have ended.
-            Kind::Listen { caller, opening, asked } => {
-                let Opening { watched, shared, .. } = *opening;
+            OperationKind::Listen { caller, opening, asked } => {
+                let OpeningListen { watched, shared, .. } = *opening;
                 (
                     Vec::new(),
                     Some((caller, watched.into_iter().chain(shared).chain(asked.into_values()).collect())),
@@ -348,7 +352,7 @@ impl Operation {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.kind {
-            Kind::Lists { missing, .. } => missing.values().min().copied(),
+            OperationKind::Lists { missing, .. } => missing.values().min().copied(),
             _ => self.until,
         }
     }
@@ -366,7 +370,7 @@ impl Operations {
     }
 
     /// Ends an operation with what it has, and gives back what it still waits for.
-    pub(super) fn finish(&mut self, ticket: Ticket) -> Option<(Outcome, Leftover)> {
+    pub(super) fn finish(&mut self, ticket: Ticket) -> Option<(OperationOutcome, Leftover)> {
         let mut operation = self.running.remove(&ticket)?;
         let outcome = operation.give_up();
         Some((outcome, operation.leftover()))
@@ -382,22 +386,22 @@ impl Operations {
         &mut self,
         ticket: Ticket,
         number: u64,
-        answer: Answer,
+        answer: LinkAnswer,
         now: Instant,
-    ) -> Progress {
+    ) -> OperationProgress {
         let running = self.running.get_mut(&ticket);
         let decided = running.and_then(|operation| operation.on_answer(number, answer, now));
         match decided {
-            None => Progress::Waits,
-            Some(Err(next)) => Progress::Ask(next.into()),
-            Some(Ok(outcome)) => Progress::Over((outcome, self.drop(ticket)).into()),
+            None => OperationProgress::Waits,
+            Some(Err(next)) => OperationProgress::Ask(next.into()),
+            Some(Ok(outcome)) => OperationProgress::Over((outcome, self.drop(ticket)).into()),
         }
     }
 
     /// An operation has waited long enough for whom it asked last. `Some`: who is to be asked as well.
     pub(super) fn ask_next(&mut self, ticket: Ticket, now: Instant) -> Option<(Instance, Frame)> {
         let operation = self.running.get_mut(&ticket)?;
-        let Kind::Method { frame, rest } = &mut operation.kind else { return None };
+        let OperationKind::Method { frame, rest } = &mut operation.kind else { return None };
         let next = rest.pop_front()?;
         operation.until = (!rest.is_empty()).then(|| now + METHOD_PATIENCE);
         Some((next, frame.clone()))
@@ -406,7 +410,7 @@ impl Operations {
     /// An instance has said something about what it was asked on behalf of an operation: it is at work.
     pub(super) fn on_sign_of_work(&mut self, ticket: Ticket) {
         if let Some(operation) = self.running.get_mut(&ticket)
-            && let Kind::Method { rest, .. } = &mut operation.kind
+            && let OperationKind::Method { rest, .. } = &mut operation.kind
         {
             rest.clear();
             operation.until = None;
@@ -425,7 +429,7 @@ impl Operations {
     pub(super) fn on_list(&mut self, key: ListKey) -> (Vec<Ticket>, Vec<(Ticket, Frame)>) {
         let (mut over, mut hopeful) = (Vec::new(), Vec::new());
         for (ticket, operation) in &mut self.running {
-            if let Kind::Lists { missing, then } = &mut operation.kind
+            if let OperationKind::Lists { missing, then } = &mut operation.kind
                 && missing.remove(&key).is_some()
             {
                 match then {
@@ -441,7 +445,7 @@ impl Operations {
     /// The resources that the listens of a caller watch that are being opened.
     pub(super) fn opening(&self, caller: Caller) -> impl Iterator<Item = &Watched> {
         let listens = self.running.values().filter_map(move |operation| match &operation.kind {
-            Kind::Listen { caller: by, opening, asked } if *by == caller => Some((opening, asked)),
+            OperationKind::Listen { caller: by, opening, asked } if *by == caller => Some((opening, asked)),
             _ => None,
         });
         listens
@@ -451,7 +455,7 @@ impl Operations {
     /// An instance is gone: it is not asked any more.
     pub(super) fn forget(&mut self, generation: Generation) {
         for operation in self.running.values_mut() {
-            if let Kind::Method { rest, .. } = &mut operation.kind {
+            if let OperationKind::Method { rest, .. } = &mut operation.kind {
                 rest.retain(|it| it.generation != generation);
                 if rest.is_empty() {
                     operation.until = None;
@@ -463,14 +467,14 @@ impl Operations {
     /// Whether the client is waited for to come for its tools, and has not come.
     pub(super) fn waits_for_client(&self, ticket: Ticket) -> bool {
         let operation = self.running.get(&ticket);
-        operation.is_some_and(|it| matches!(it.kind, Kind::Refresh { has_come: false, .. }))
+        operation.is_some_and(|it| matches!(it.kind, OperationKind::Refresh { has_come: false, .. }))
     }
 
     /// The client has been shown its tools, and takes so long to take them in. What waited only for that.
     pub(super) fn on_refreshed(&mut self, takes_in: Option<Duration>, now: Instant) -> Vec<Ticket> {
         let mut over = Vec::new();
         for (ticket, operation) in &mut self.running {
-            let Kind::Refresh { has_come, .. } = &mut operation.kind else { continue };
+            let OperationKind::Refresh { has_come, .. } = &mut operation.kind else { continue };
             match takes_in {
                 None => over.push(*ticket),
                 Some(pause) if !std::mem::replace(has_come, true) => operation.until = Some(now + pause),
@@ -483,7 +487,7 @@ impl Operations {
     /// The list of instances is another. The requests whose instance has answered, or is not expected to any more.
     pub(super) fn on_snapshot(&self, is_coming: impl Fn(Generation) -> bool) -> Vec<Ticket> {
         let is_over = |(ticket, operation): (&Ticket, &Operation)| match operation.kind {
-            Kind::Coming { generation, .. } if !is_coming(generation) => Some(*ticket),
+            OperationKind::Coming { generation, .. } if !is_coming(generation) => Some(*ticket),
             _ => None,
         };
         self.running.iter().filter_map(is_over).collect()
@@ -498,7 +502,7 @@ impl Operations {
     pub(super) fn due(&mut self, now: Instant) -> Vec<Ticket> {
         let mut due = Vec::new();
         for (ticket, operation) in &mut self.running {
-            if let Kind::Lists { missing, .. } = &mut operation.kind {
+            if let OperationKind::Lists { missing, .. } = &mut operation.kind {
                 let before = missing.len();
                 missing.retain(|_, until| *until > now);
                 if missing.is_empty() && before > 0 {
@@ -506,7 +510,7 @@ impl Operations {
                 }
             } else if operation.until.is_some_and(|until| until <= now) {
                 // While nobody has said anything of a resource, whoever is slow may have it.
-                if let Kind::Read { last: None, .. } = operation.kind {
+                if let OperationKind::Read { last: None, .. } = operation.kind {
                     operation.until = Some(now + READ_LIMIT);
                 } else {
                     due.push(*ticket);
@@ -519,7 +523,7 @@ impl Operations {
     /// Whether an operation waits for this list.
     pub(super) fn waits_for(&self, key: ListKey) -> bool {
         self.running.values().any(|operation| match &operation.kind {
-            Kind::Lists { missing, .. } => missing.contains_key(&key),
+            OperationKind::Lists { missing, .. } => missing.contains_key(&key),
             _ => false,
         })
     }
@@ -538,7 +542,10 @@ impl Operations {
 
     /// How many listens are being opened.
     pub(super) fn opening_listens(&self) -> usize {
-        self.running.values().filter(|operation| matches!(operation.kind, Kind::Listen { .. })).count()
+        self.running
+            .values()
+            .filter(|operation| matches!(operation.kind, OperationKind::Listen { .. }))
+            .count()
     }
 }
 
@@ -559,7 +566,7 @@ mod tests {
         (operations, ticket, all)
     }
 
-    fn answer(member: &str) -> Answer {
+    fn answer(member: &str) -> LinkAnswer {
         (LinkId(1), Ok(Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,{member}}}"#)).unwrap()))
     }
 
@@ -579,11 +586,14 @@ mod tests {
         }
         assert_eq!(operations.deadline(), None, "all are asked");
         // One that does not know it says nothing about those that are slow.
-        assert!(matches!(operations.on_answer(ticket, 2, answer(UNKNOWN), now), Progress::Waits));
-        let Progress::Over(over) = operations.on_answer(ticket, 3, answer(r#""result":{}"#), now) else {
+        assert!(matches!(operations.on_answer(ticket, 2, answer(UNKNOWN), now), OperationProgress::Waits));
+        let OperationProgress::Over(over) = operations.on_answer(ticket, 3, answer(r#""result":{}"#), now)
+        else {
             panic!("it is answered");
         };
-        assert!(matches!(&over.0, Outcome::Answered { from, .. } if from.generation == all[2].generation));
+        assert!(
+            matches!(&over.0, OperationOutcome::Answered { from, .. } if from.generation == all[2].generation)
+        );
         assert_eq!(over.1.numbers, [1], "the first is not waited for any more");
     }
 
@@ -594,7 +604,7 @@ mod tests {
         operations.on_sign_of_work(ticket);
         assert_eq!(operations.deadline(), None);
         let over = operations.on_answer(ticket, 1, answer(r#""result":{}"#), now);
-        assert!(matches!(over, Progress::Over(_)));
+        assert!(matches!(over, OperationProgress::Over(_)));
     }
 
     #[test]
@@ -602,12 +612,13 @@ mod tests {
         let now = Instant::now();
         let (mut operations, ticket, _) = begun(now);
         for number in 1..=2 {
-            let Progress::Ask(next) = operations.on_answer(ticket, number, answer(UNKNOWN), now) else {
+            let OperationProgress::Ask(next) = operations.on_answer(ticket, number, answer(UNKNOWN), now)
+            else {
                 panic!("the next is asked");
             };
             operations.asked(ticket, number + 1, next.0);
         }
-        assert!(matches!(operations.on_answer(ticket, 3, answer(UNKNOWN), now), Progress::Over(_)));
+        assert!(matches!(operations.on_answer(ticket, 3, answer(UNKNOWN), now), OperationProgress::Over(_)));
     }
 
     #[test]

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use self::{legacy::Phase, modern::Callers};
+use self::{legacy::HandshakePhase, modern::Callers};
 pub(super) use self::{
-    legacy::{Identity, SERVER_INFO},
-    modern::{Claim, with_meta},
+    legacy::{ClientIdentity, SERVER_INFO},
+    modern::{RequestClaim, with_meta},
 };
 use crate::{
     frame::Frame,
@@ -38,7 +38,7 @@ pub(super) struct ReplyTo {
     pub(super) id: Box<str>,
     pub(super) batch: Option<u64>,
     /// What the request says of itself, when it is of a revision without a handshake.
-    pub(super) claim: Option<Arc<Claim>>,
+    pub(super) claim: Option<Arc<RequestClaim>>,
 }
 
 impl ReplyTo {
@@ -49,14 +49,14 @@ impl ReplyTo {
 
 /// Why a request is not even looked at.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct RequestRefusal {
     pub(super) code: i32,
     pub(super) text: String,
     /// JSON text.
     pub(super) data: Option<String>,
 }
 
-impl Refusal {
+impl RequestRefusal {
     fn new(code: i32, text: impl Into<String>) -> Self {
         Self { code, text: text.into(), data: None }
     }
@@ -66,20 +66,20 @@ impl Refusal {
 #[derive(Debug)]
 pub(super) enum Accepted {
     /// It is to be routed; with a claim if it is of a revision without a handshake.
-    Request(Option<Arc<Claim>>),
+    Request(Option<Arc<RequestClaim>>),
     /// It opens the conversation; the result (JSON text) that it is answered with.
     Greeting(String),
     /// It asks what the hub is, without a handshake.
-    Discover(Arc<Claim>),
+    Discover(Arc<RequestClaim>),
     /// It only asks whether the hub is there.
     Ping,
-    Refused(Refusal),
+    Refused(RequestRefusal),
 }
 
 /// The client, as far as it has said what it is.
 #[derive(Debug, Default)]
 pub(super) struct Peer {
-    phase: Phase,
+    phase: HandshakePhase,
     callers: Callers,
 }
 
@@ -100,13 +100,13 @@ impl Peer {
         if let Some(claim) = self.callers.claim(frame, in_use, forget) {
             if in_batch {
                 let text = "batches are not part of this revision; send each message by itself";
-                return Accepted::Refused(Refusal::new(code::INVALID_REQUEST, text));
+                return Accepted::Refused(RequestRefusal::new(code::INVALID_REQUEST, text));
             }
             return match claim {
                 Err(refusal) => Accepted::Refused(refusal),
                 Ok(_) if modern::is_gone(name) => {
                     let text = format!("there is no method `{name}` in this revision of MCP");
-                    Accepted::Refused(Refusal::new(code::METHOD_NOT_FOUND, text))
+                    Accepted::Refused(RequestRefusal::new(code::METHOD_NOT_FOUND, text))
                 }
                 Ok(claim) if name == method::DISCOVER => Accepted::Discover(claim.into()),
                 Ok(claim) => Accepted::Request(Some(claim.into())),
@@ -126,7 +126,7 @@ impl Peer {
                     meta::PROTOCOL_VERSION,
                     ModernVersion::ALL[0].as_str(),
                 );
-                Accepted::Refused(Refusal::new(code::INVALID_PARAMS, text))
+                Accepted::Refused(RequestRefusal::new(code::INVALID_PARAMS, text))
             }
             _ => Accepted::Request(None),
         }
@@ -138,7 +138,7 @@ impl Peer {
     }
 
     /// What the client said of itself in `initialize`.
-    pub(super) fn identity(&self) -> Option<&Identity> {
+    pub(super) fn identity(&self) -> Option<&ClientIdentity> {
         self.phase.identity()
     }
 
@@ -148,13 +148,13 @@ impl Peer {
     }
 
     /// Whether the client may send batches (2025-03-26, basic § Batching; one that has not said its revision may be of it).
-    pub(super) fn batches(&self) -> Result<(), Refusal> {
+    pub(super) fn batches(&self) -> Result<(), RequestRefusal> {
         let version = self.identity().map_or(LegacyVersion::V2025_03_26, |identity| identity.version);
         if version.has_batches() {
             return Ok(());
         }
         let text = format!("batches are not part of MCP {version}; send each message by itself");
-        Err(Refusal::new(code::INVALID_REQUEST, text))
+        Err(RequestRefusal::new(code::INVALID_REQUEST, text))
     }
 
     /// As whom to open connections for this caller: instances see the client's own capabilities and no others.

@@ -28,7 +28,7 @@ pub(super) struct Ticket(u64);
 
 /// What works on a request of the client.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(super) enum RequestWork {
     /// The core, right now.
     Routing,
     /// Nothing yet: it waits until the hub has looked around.
@@ -42,9 +42,9 @@ pub(super) enum Work {
 }
 
 #[derive(Debug)]
-struct Asked {
+struct ClientRequest {
     to: ReplyTo,
-    work: Work,
+    work: RequestWork,
     /// Whether it has waited for an instance to come up. It does so once.
     has_waited: bool,
 }
@@ -112,7 +112,7 @@ impl Shape {
 
 /// A request that an instance has still to answer.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub(super) struct SentRequest {
     pub(super) link: LinkId,
     pub(super) waiter: Waiter,
     /// The progress token that it was sent with, in canonical form.
@@ -122,7 +122,7 @@ pub(super) struct Sent {
 /// What of a cancelled request is left to be cancelled elsewhere.
 #[derive(Debug)]
 pub(super) struct Dropped {
-    pub(super) work: Work,
+    pub(super) work: RequestWork,
     /// What is to be written now: a batch that waited only for this one.
     pub(super) batch: Option<Parts>,
 }
@@ -130,9 +130,9 @@ pub(super) struct Dropped {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     last: u64,
-    asked: HashMap<Ticket, Asked, foldhash::fast::RandomState>,
+    asked: HashMap<Ticket, ClientRequest, foldhash::fast::RandomState>,
     by_id: HashMap<Box<str>, Ticket, foldhash::fast::RandomState>,
-    sent: HashMap<u64, Sent, foldhash::fast::RandomState>,
+    sent: HashMap<u64, SentRequest, foldhash::fast::RandomState>,
     /// Progress tokens of what was sent, by what they mean.
     tokens: HashMap<(LinkId, Box<str>), u64, foldhash::fast::RandomState>,
     /// Progress tokens (as the client wrote them) that live on with the task that their request has created, oldest first.
@@ -163,7 +163,8 @@ impl Requests {
             Entry::Vacant(free) => {
                 free.insert(ticket);
                 self.last += 1;
-                self.asked.insert(ticket, Asked { to, work: Work::Routing, has_waited: false });
+                self.asked
+                    .insert(ticket, ClientRequest { to, work: RequestWork::Routing, has_waited: false });
                 Ok(ticket)
             }
         }
@@ -183,7 +184,7 @@ impl Requests {
     }
 
     /// Says of what the request is, and in whose name it speaks.
-    pub(super) fn claim(&mut self, ticket: Ticket, claim: std::sync::Arc<super::peer::Claim>) {
+    pub(super) fn claim(&mut self, ticket: Ticket, claim: std::sync::Arc<super::peer::RequestClaim>) {
         if let Some(asked) = self.asked.get_mut(&ticket) {
             asked.to.claim = Some(claim);
         }
@@ -202,7 +203,7 @@ impl Requests {
     }
 
     /// Notes what works on a request; it may change while the request is in flight.
-    pub(super) fn set_work(&mut self, ticket: Ticket, work: Work) {
+    pub(super) fn set_work(&mut self, ticket: Ticket, work: RequestWork) {
         if let Some(asked) = self.asked.get_mut(&ticket) {
             asked.work = work;
         }
@@ -212,8 +213,8 @@ impl Requests {
     pub(super) fn take_deferred(&mut self) -> Vec<(Ticket, Frame)> {
         let mut deferred = Vec::new();
         for (ticket, asked) in &mut self.asked {
-            if let Work::Deferred(_) = asked.work
-                && let Work::Deferred(frame) = std::mem::replace(&mut asked.work, Work::Routing)
+            if let RequestWork::Deferred(_) = asked.work
+                && let RequestWork::Deferred(frame) = std::mem::replace(&mut asked.work, RequestWork::Routing)
             {
                 deferred.push((*ticket, frame));
             }
@@ -224,7 +225,7 @@ impl Requests {
 
     /// How many listens are open.
     pub(super) fn listens(&self) -> usize {
-        self.asked.values().filter(|asked| matches!(asked.work, Work::Listening)).count()
+        self.asked.values().filter(|asked| matches!(asked.work, RequestWork::Listening)).count()
     }
 
     /// Strikes a request off, since it is answered. What is to be written now: the answer, a whole batch, or nothing yet.
@@ -244,7 +245,7 @@ impl Requests {
         Some((ticket, Dropped { work: asked.work, batch }))
     }
 
-    fn strike(&mut self, ticket: Ticket) -> Option<Asked> {
+    fn strike(&mut self, ticket: Ticket) -> Option<ClientRequest> {
         let asked = self.asked.remove(&ticket)?;
         self.by_id.remove(&*canonical(&asked.to.id));
         Some(asked)
@@ -299,22 +300,22 @@ impl Requests {
             self.tokens.insert((link, token.clone()), number);
         }
         if let Waiter::Client(forwarded) = &waiter {
-            self.set_work(forwarded.ticket, Work::Sent(number));
+            self.set_work(forwarded.ticket, RequestWork::Sent(number));
         }
-        self.sent.insert(number, Sent { link, waiter, token });
+        self.sent.insert(number, SentRequest { link, waiter, token });
         number
     }
 
-    pub(super) fn sent(&self, number: u64) -> Option<&Sent> {
+    pub(super) fn sent(&self, number: u64) -> Option<&SentRequest> {
         self.sent.get(&number)
     }
 
-    pub(super) fn sent_mut(&mut self, number: u64) -> Option<&mut Sent> {
+    pub(super) fn sent_mut(&mut self, number: u64) -> Option<&mut SentRequest> {
         self.sent.get_mut(&number)
     }
 
     /// Everything that was sent and is not over, in no order.
-    pub(super) fn all_sent(&self) -> impl Iterator<Item = (u64, &Sent)> {
+    pub(super) fn all_sent(&self) -> impl Iterator<Item = (u64, &SentRequest)> {
         self.sent.iter().map(|(number, sent)| (*number, sent))
     }
 
@@ -327,12 +328,12 @@ impl Requests {
     }
 
     /// Whether something of this kind was sent on a link and is not over.
-    pub(super) fn any_sent(&self, is_it: impl FnMut(&Sent) -> bool) -> bool {
+    pub(super) fn any_sent(&self, is_it: impl FnMut(&SentRequest) -> bool) -> bool {
         self.sent.values().any(is_it)
     }
 
     /// Strikes off what was answered on a link, or has failed there. `None`: nothing under that number was sent there.
-    pub(super) fn over(&mut self, link: LinkId, number: u64) -> Option<Sent> {
+    pub(super) fn over(&mut self, link: LinkId, number: u64) -> Option<SentRequest> {
         if self.sent.get(&number)?.link != link {
             return None;
         }
@@ -340,7 +341,7 @@ impl Requests {
     }
 
     /// Strikes off what is no longer wanted.
-    pub(super) fn take(&mut self, number: u64) -> Option<Sent> {
+    pub(super) fn take(&mut self, number: u64) -> Option<SentRequest> {
         let sent = self.sent.remove(&number)?;
         if let Some(token) = &sent.token
             && let Entry::Occupied(current) = self.tokens.entry((sent.link, token.clone()))
@@ -383,7 +384,7 @@ impl Requests {
     pub(super) fn hand_over(&mut self, number: u64, waiter: Waiter) {
         let Some(mut sent) = self.take(number) else { return };
         if let Waiter::Client(forwarded) = &waiter {
-            self.set_work(forwarded.ticket, Work::Sent(number));
+            self.set_work(forwarded.ticket, RequestWork::Sent(number));
             sent.token = forwarded.token.as_deref().map(|token| Box::from(&*canonical(token)));
             if let Some(token) = &sent.token {
                 self.tokens.insert((sent.link, token.clone()), number);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
 use super::{
-    catalog::{Catalog, ListKey, Naming, Owner, Standing, split, unprefixed},
+    catalog::{Catalog, ListKey, ListStatus, Naming, Owner, split, unprefixed},
     list_kind::ListKind,
     message::{Key, Level, quoted, text_of},
     own::{INSTANCES_URI, Tool},
@@ -105,7 +105,7 @@ pub(super) struct Situation<'a> {
 }
 
 /// What a name or URI leads to.
-enum Found {
+enum Located {
     Owner(Owner),
     Lists(Vec<(ListKey, Instance)>),
     /// To no instance, or to none yet.
@@ -237,9 +237,9 @@ impl<'a> Situation<'a> {
     /// Whether nothing of a list is known yet, and it may still come.
     fn is_unknown(&self, key: ListKey) -> bool {
         match self.catalog.standing(key) {
-            Standing::Missing => true,
-            Standing::Partial => self.catalog.is_asking(key),
-            Standing::Complete | Standing::Stale | Standing::Failed => false,
+            ListStatus::Missing => true,
+            ListStatus::Partial => self.catalog.is_asking(key),
+            ListStatus::Complete | ListStatus::Stale | ListStatus::Failed => false,
         }
     }
 
@@ -253,12 +253,12 @@ impl<'a> Situation<'a> {
         shape: Shape,
     ) -> Destination {
         match self.find(kind, name) {
-            Found::Owner(owner) if kind == ListKind::Tools && self.is_hidden(&owner) => {
+            Located::Owner(owner) if kind == ListKind::Tools && self.is_hidden(&owner) => {
                 refused(code::INVALID_PARAMS, format!("Unknown tool: {name}"))
             }
-            Found::Owner(owner) => self.to_owner(&owner, edits(frame, raw, name, &owner.original), shape),
-            Found::Lists(lists) => Destination::Lists(lists),
-            Found::Nowhere(destination) => destination,
+            Located::Owner(owner) => self.to_owner(&owner, edits(frame, raw, name, &owner.original), shape),
+            Located::Lists(lists) => Destination::Lists(lists),
+            Located::Nowhere(destination) => destination,
         }
     }
 
@@ -276,13 +276,13 @@ impl<'a> Situation<'a> {
         }
     }
 
-    fn find(&mut self, kind: ListKind, name: &str) -> Found {
+    fn find(&mut self, kind: ListKind, name: &str) -> Located {
         let only = match (self.naming, self.view.as_slice()) {
             (Naming::Own, [only]) => Some(*only),
             _ => None,
         };
-        if let Some(entry) = self.catalog.directory(&self.view, self.naming, self.caller, kind).get(name) {
-            return Found::Owner(entry.owner());
+        if let Some(entry) = self.catalog.listing(&self.view, self.naming, self.caller, kind).get(name) {
+            return Located::Owner(entry.owner());
         }
         // What is connected alone may have a tool that is called like that itself.
         if let Some(only) = only
@@ -291,17 +291,17 @@ impl<'a> Situation<'a> {
             && !self.waited
             && self.find_by_alias(kind, name).is_some()
         {
-            return Found::Lists(vec![(self.key(only, kind), only.clone())]);
+            return Located::Lists(vec![(self.key(only, kind), only.clone())]);
         }
         if let Some(found) = self.find_by_alias(kind, name) {
             return found;
         }
         // What is connected alone is asked at once while its list is not known.
         let as_it_is = |instance: &Instance| {
-            Found::Owner(Owner { generation: instance.generation, original: name.into() })
+            Located::Owner(Owner { generation: instance.generation, original: name.into() })
         };
         if let Some(only) = only
-            && self.catalog.standing(self.key(only, kind)) != Standing::Complete
+            && self.catalog.standing(self.key(only, kind)) != ListStatus::Complete
         {
             return as_it_is(only);
         }
@@ -312,21 +312,21 @@ impl<'a> Situation<'a> {
             ([], only) => {
                 // One that failed may be there by now, and nobody else may want it.
                 let may_tell = |(key, _): &(ListKey, &Instance)| {
-                    self.is_unknown(*key) || self.catalog.standing(*key) == Standing::Failed
+                    self.is_unknown(*key) || self.catalog.standing(*key) == ListStatus::Failed
                 };
                 let unknown = active().map(|it| (self.key(it, kind), it)).filter(may_tell);
                 let unknown: Vec<_> = unknown.map(|(key, it)| (key, it.clone())).collect();
                 match only {
-                    _ if !unknown.is_empty() && !self.waited => Found::Lists(unknown),
+                    _ if !unknown.is_empty() && !self.waited => Located::Lists(unknown),
                     // It says better than the hub what it does not know.
                     Some(only) => as_it_is(only),
-                    None => Found::Nowhere(self.unknown(kind, name)),
+                    None => Located::Nowhere(self.unknown(kind, name)),
                 }
             }
             (several, _) => {
                 let names: Vec<_> = several.iter().map(|it| format!("`{}__{name}`", it.alias)).collect();
                 let text = format!("several instances have `{name}`: call {}", names.join(" or "));
-                Found::Nowhere(unmet(code::INVALID_PARAMS, text))
+                Located::Nowhere(unmet(code::INVALID_PARAMS, text))
             }
         }
     }
@@ -349,22 +349,22 @@ impl<'a> Situation<'a> {
     }
 
     /// A name with an alias in front, which is good in every mode, whole or cut.
-    fn find_by_alias(&self, kind: ListKind, name: &str) -> Option<Found> {
+    fn find_by_alias(&self, kind: ListKind, name: &str) -> Option<Located> {
         let (alias, rest) = split(name)?;
         let Some(instance) = self.snapshot.instances.iter().find(|it| *it.alias == *alias) else {
             let seen = self.departed.of(alias)?;
-            return Some(Found::Nowhere(not_running(alias, seen)));
+            return Some(Located::Nowhere(not_running(alias, seen)));
         };
         if !is_active(instance) {
-            return Some(Found::Nowhere(self.inactive(instance)));
+            return Some(Located::Nowhere(self.inactive(instance)));
         }
         let key = self.key(instance, kind);
-        let owner = |original| Found::Owner(Owner { generation: instance.generation, original });
+        let owner = |original| Located::Owner(Owner { generation: instance.generation, original });
         if let Some(original) = self.catalog.original(key, alias, rest, self.name_budget) {
             return Some(owner(original));
         }
         if self.is_unknown(key) && !self.waited {
-            return Some(Found::Lists(vec![(key, instance.clone())]));
+            return Some(Located::Lists(vec![(key, instance.clone())]));
         }
         // It says better than the hub what it does not know.
         Some(owner(rest.into()))

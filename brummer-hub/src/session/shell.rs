@@ -1,8 +1,8 @@
 //! The task around the [`Core`] of a session: its channels, its timers, its links. It decides nothing.
 //!
 //! ```text
-//!  client ──Input──▶ ┌───────┐ ──Event──▶ core ──Effect──▶ ┌───────┐ ──Command──▶ upstream (one for each link)
-//!  client ◀──Parts── │ shell │                             │ shell │ ◀──UpstreamEvent──┘
+//!  client ──Input──▶ ┌───────┐ ──Event──▶ core ──Effect──▶ ┌───────┐ ──UpstreamCommand──▶ upstream (one for each link)
+//!  client ◀──Parts── │ shell │                             │ shell │ ◀──UpstreamEvent────────┘
 //!     hub ─Snapshot▶ └───────┘                             └───────┘
 //! ```
 //!
@@ -111,7 +111,7 @@ pub(super) struct Shell {
 }
 
 /// What either side of the session said.
-enum Said {
+enum ShellInput {
     Link(UpstreamEvent),
     /// `None`: the client says no more.
     Client(Option<Input>),
@@ -122,10 +122,10 @@ async fn said(
     links: &mut mpsc::Receiver<UpstreamEvent>,
     client: &mut mpsc::Receiver<Input>,
     listens: bool,
-) -> Said {
+) -> ShellInput {
     tokio::select! {
-        Some(event) = links.recv() => Said::Link(event),
-        input = client.recv(), if listens => Said::Client(input),
+        Some(event) = links.recv() => ShellInput::Link(event),
+        input = client.recv(), if listens => ShellInput::Client(input),
     }
 }
 
@@ -194,9 +194,9 @@ impl Shell {
                 },
                 () = until(deadline), if free => self.take(Event::Time),
                 said = said(&mut self.events, &mut self.input, listens), if free => match said {
-                    Said::Link(event) => self.on_link(event),
-                    Said::Client(Some(input)) => self.take(Event::Client(input)),
-                    Said::Client(None) => {
+                    ShellInput::Link(event) => self.on_link(event),
+                    ShellInput::Client(Some(input)) => self.take(Event::Client(input)),
+                    ShellInput::Client(None) => {
                         listens = false;
                         self.take(Event::InputEnded);
                     }

@@ -13,7 +13,7 @@ pub(super) type Digest = u64;
 const UNLIKE_ANY: Digest = Digest::MAX;
 
 #[derive(Debug, Default)]
-struct Told {
+struct ShownList {
     /// Whether the caller has asked for the list itself.
     listed: bool,
     /// It was told of a change, and has neither come for the list since nor been waited for.
@@ -24,7 +24,7 @@ struct Told {
 
 #[derive(Debug, Default)]
 pub(super) struct Shown {
-    lists: HashMap<(Caller, ListKind), Told>,
+    lists: HashMap<(Caller, ListKind), ShownList>,
 }
 
 impl Shown {
@@ -35,7 +35,7 @@ impl Shown {
 
     /// From here on the caller is told of changes; what these instances have is none.
     pub(super) fn begin(&mut self, caller: Caller, kind: ListKind, there: impl Iterator<Item = Generation>) {
-        let fresh = || Told {
+        let fresh = || ShownList {
             listed: false,
             due: false,
             digests: there.map(|generation| (generation, None)).collect(),
@@ -51,7 +51,7 @@ impl Shown {
         now: impl Iterator<Item = (Generation, Option<Digest>)>,
     ) {
         let digests = now.map(|(generation, digest)| (generation, Some(digest.unwrap_or(0)))).collect();
-        self.lists.insert((caller, kind), Told { listed: true, due: false, digests });
+        self.lists.insert((caller, kind), ShownList { listed: true, due: false, digests });
     }
 
     /// Whether what is there now differs from what the caller knows; if so, it is taken as told. What is unknown yet is no

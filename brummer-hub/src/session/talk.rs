@@ -10,7 +10,7 @@ use super::{
     links::{Link, Links},
     message,
     peer::{Caller, Peer, fit},
-    requests::{Requests, Sent as SentRequest, Shape, Ticket, Waiter},
+    requests::{Requests, SentRequest, Shape, Ticket, Waiter},
 };
 use crate::{
     frame::{Edit, Frame, Object, Parts},

@@ -1,6 +1,6 @@
 //! The hub's own tools: find instances, connect to one, see how it is, use one without connecting.
 //!
-//! What they say is made here; what they do is said to the core as a [`Call`].
+//! What they say is made here; what they do is said to the core as a [`ToolOutcome`].
 
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
@@ -72,7 +72,7 @@ pub(super) enum Chosen {
 
 /// What a call of one of the tools comes to.
 #[derive(Debug)]
-pub(super) enum Call {
+pub(super) enum ToolOutcome {
     /// This result (JSON text).
     Result(String),
     /// The client connects to these instances, which are what was chosen.
@@ -189,7 +189,7 @@ impl Carried<'_> {
 }
 
 /// Calls a tool of the hub. What it comes to; a call that does not fit is answered with an error for the model.
-pub(super) fn call(tool: Tool, frame: &Frame, at: &Surroundings<'_>) -> Call {
+pub(super) fn call(tool: Tool, frame: &Frame, at: &Surroundings<'_>) -> ToolOutcome {
     let raw = frame.peek::<CallParams<'_>>().and_then(|params| params.arguments);
     let outcome = match object(raw) {
         None => Err("`arguments` must be an object that has each member once".into()),
@@ -199,22 +199,22 @@ pub(super) fn call(tool: Tool, frame: &Frame, at: &Surroundings<'_>) -> Call {
     };
     match outcome {
         Ok(call) => call,
-        Err(Unmet::Because(text)) => Call::Result(tool_error(&text)),
-        Err(Unmet::Coming(generation)) => Call::Await(generation),
+        Err(Unmet::Because(text)) => ToolOutcome::Result(tool_error(&text)),
+        Err(Unmet::Coming(generation)) => ToolOutcome::Await(generation),
     }
 }
 
 impl Surroundings<'_> {
-    fn call(&self, tool: Tool, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, Unmet> {
+    fn call(&self, tool: Tool, arguments: &Arguments<'_>, frame: &Frame) -> Result<ToolOutcome, Unmet> {
         match tool {
-            Tool::List => Ok(Call::Result(self.list(arguments)?)),
+            Tool::List => Ok(ToolOutcome::Result(self.list(arguments)?)),
             Tool::Connect => self.connect(arguments),
             Tool::Disconnect if self.is_modern => {
                 let text = "Nothing to disconnect: the tools of all instances are listed at all times.";
-                Ok(Call::Result(tool_result(text, &json!({"disconnected": null}))))
+                Ok(ToolOutcome::Result(tool_result(text, &json!({"disconnected": null}))))
             }
-            Tool::Disconnect => Ok(Call::Disconnect),
-            Tool::Health => Ok(Call::Result(self.health(arguments)?)),
+            Tool::Disconnect => Ok(ToolOutcome::Disconnect),
+            Tool::Health => Ok(ToolOutcome::Result(self.health(arguments)?)),
             Tool::Tools => self.tools(arguments),
             Tool::Call => self.forward(arguments, frame),
         }
@@ -262,7 +262,7 @@ impl Surroundings<'_> {
         !self.is_modern && self.connected.iter().any(|it| it.generation == generation)
     }
 
-    fn connect(&self, arguments: &Arguments<'_>) -> Result<Call, Unmet> {
+    fn connect(&self, arguments: &Arguments<'_>) -> Result<ToolOutcome, Unmet> {
         if let Some(label) = arguments.label.as_deref() {
             if arguments.instance.is_some() {
                 return Err("give either `instance_id` or `label`".to_owned().into());
@@ -277,7 +277,7 @@ impl Surroundings<'_> {
                     .find(fits)
                     .map_or(Ok(()), |it| self.active_one(it).map(|_| ()))?;
             }
-            return Ok(Call::Connect { instances, chosen: Chosen::Label(label) });
+            return Ok(ToolOutcome::Connect { instances, chosen: Chosen::Label(label) });
         }
         let wanted = arguments.instance.as_deref().ok_or_else(|| {
             format!(
@@ -292,10 +292,10 @@ impl Surroundings<'_> {
                 here.first().map_or(Ok(()), |first| self.active_one(first).map(|_| ()))?;
             }
             let instances = active.into_iter().map(|it| (*it).clone()).collect();
-            return Ok(Call::Connect { instances, chosen: Chosen::Project });
+            return Ok(ToolOutcome::Connect { instances, chosen: Chosen::Project });
         }
         let instance = self.active_one(find(self.snapshot, wanted)?)?.clone();
-        Ok(Call::Connect { instances: vec![instance], chosen: Chosen::Instance })
+        Ok(ToolOutcome::Connect { instances: vec![instance], chosen: Chosen::Instance })
     }
 
     fn health(&self, arguments: &Arguments<'_>) -> Result<String, String> {
@@ -315,17 +315,17 @@ impl Surroundings<'_> {
         Ok(tool_result(&text, &structured))
     }
 
-    fn tools(&self, arguments: &Arguments<'_>) -> Result<Call, Unmet> {
+    fn tools(&self, arguments: &Arguments<'_>) -> Result<ToolOutcome, Unmet> {
         let query = arguments.query.as_deref().unwrap_or_default().to_owned();
         let instances = match arguments.instance.as_deref() {
             // A search without an instance is one over all.
             None if !query.is_empty() => self.snapshot.active().cloned().collect(),
             wanted => self.meant(wanted)?.into_iter().cloned().collect(),
         };
-        Ok(Call::Tools { instances, query })
+        Ok(ToolOutcome::Tools { instances, query })
     }
 
-    fn forward(&self, arguments: &Arguments<'_>, frame: &Frame) -> Result<Call, Unmet> {
+    fn forward(&self, arguments: &Arguments<'_>, frame: &Frame) -> Result<ToolOutcome, Unmet> {
         let tool = arguments.tool.as_deref();
         let tool = tool.ok_or("instances_call needs `tool`, the name of a tool of the instance")?;
         // The alias may stand in front of the tool's name, as a search over all instances shows it.
@@ -342,7 +342,7 @@ impl Surroundings<'_> {
         let given = arguments.arguments.as_deref().unwrap_or("{}");
         let carried = frame.peek::<Carried<'_>>().map(|carried| carried.text()).unwrap_or_default();
         let params = format!(r#"{{"name":{},"arguments":{given}{carried}}}"#, message::quoted(tool));
-        Ok(Call::Forward { instance, call: message::request(method::TOOLS_CALL, &params) })
+        Ok(ToolOutcome::Forward { instance, call: message::request(method::TOOLS_CALL, &params) })
     }
 
     /// The active instances that are meant: the one named, else those that are connected, else the only one, else those
@@ -617,7 +617,7 @@ mod tests {
         let called = |tool, is_modern| {
             let frame = message::request(method::TOOLS_CALL, "{}");
             match call(tool, &frame, &at(is_modern)) {
-                Call::Result(result) => result,
+                ToolOutcome::Result(result) => result,
                 other => panic!("{other:?}"),
             }
         };

@@ -3,7 +3,7 @@
 
 use super::{
     SourceKind,
-    record::{Awaited, Door, Program},
+    record::{Awaited, McpEndpoint, Program},
 };
 
 /// A port, who has to listen on it, and where MCP is spoken there.
@@ -53,7 +53,7 @@ pub(super) fn awaited() -> Vec<Awaited> {
         name: app.name.into(),
         ports: app.port..=app.port,
         programs: app.programs,
-        door: Door { endpoint: app.endpoint.to_owned(), ..Door::default() },
+        mcp: McpEndpoint { endpoint: app.endpoint.to_owned(), ..McpEndpoint::default() },
     };
     APPS.iter().map(awaited).collect()
 }

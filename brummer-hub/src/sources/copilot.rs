@@ -9,8 +9,8 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Source, SourceKind, Trace, User,
-    record::{self, Door, Reading, Record, Unfit},
+    Source, SourceKind, Trace, UserDirectories,
+    record::{self, McpEndpoint, Reading, Record, Unfit},
 };
 use crate::doorbell::{MAX_PATH_BYTES, Secret, fits_headers};
 
@@ -34,7 +34,7 @@ struct File {
 }
 
 impl Source for Copilot {
-    fn registries(&self, user: &User<'_>) -> Vec<PathBuf> {
+    fn registries(&self, user: &UserDirectories<'_>) -> Vec<PathBuf> {
         let named = user.named_by("COPILOT_HOME").map(|home| home.join("ide"));
         named.into_iter().chain(user.below_home(".copilot/ide")).collect()
     }
@@ -60,7 +60,7 @@ impl Source for Copilot {
             socket: Some(socket(&file.socket_path)?),
             project: workspace.transpose()?,
             name: Some(name.unwrap_or_else(|| "editor".to_owned())),
-            mcp: Some(Door { endpoint: "/mcp".to_owned(), headers, ..Door::default() }),
+            mcp: Some(McpEndpoint { endpoint: "/mcp".to_owned(), headers, ..McpEndpoint::default() }),
             ..Record::new(SourceKind::Copilot, pid, 0)
         };
         Ok(record.into())

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Source, SourceKind, Trace, User,
-    record::{self, Door, Origin, Reading, Record, Unfit},
+    Source, SourceKind, Trace, UserDirectories,
+    record::{self, McpEndpoint, Origin, Reading, Record, Unfit},
 };
 use crate::doorbell::Secret;
 
@@ -37,7 +37,7 @@ struct Mcp {
 }
 
 impl Source for Devframe {
-    fn registries(&self, user: &User<'_>) -> Vec<PathBuf> {
+    fn registries(&self, user: &UserDirectories<'_>) -> Vec<PathBuf> {
         let named = user.named_by("DEVFRAME_INSTANCES_DIR");
         named.into_iter().chain(user.below_home(".devframe/instances")).collect()
     }
@@ -53,7 +53,7 @@ impl Source for Devframe {
         let mcp = mcp.map(|mcp| {
             let own = Secret::new(&origin.text()).map_err(|_| Unfit::Invalid("origin"))?;
             let headers = BTreeMap::from([("Origin".to_owned(), own)]);
-            Ok(Door { endpoint: record::endpoint(&mcp.path)?, headers, ..Door::default() })
+            Ok(McpEndpoint { endpoint: record::endpoint(&mcp.path)?, headers, ..McpEndpoint::default() })
         });
         let record = Record {
             host: origin.address,

@@ -6,8 +6,8 @@ use std::{env, path::PathBuf};
 use serde::Deserialize;
 
 use super::{
-    Source, SourceKind, Trace, User,
-    record::{self, Door, Reading, Record, Unfit},
+    Source, SourceKind, Trace, UserDirectories,
+    record::{self, McpEndpoint, Reading, Record, Unfit},
 };
 use crate::doorbell::Secret;
 
@@ -35,7 +35,7 @@ struct Ide {
 }
 
 impl Source for Gemini {
-    fn registries(&self, user: &User<'_>) -> Vec<PathBuf> {
+    fn registries(&self, user: &UserDirectories<'_>) -> Vec<PathBuf> {
         user.temporaries().iter().map(|temporary| temporary.join("gemini/ide")).collect()
     }
 
@@ -58,7 +58,11 @@ impl Source for Gemini {
         let record = Record {
             project: workspace.transpose()?,
             name: Some(name.unwrap_or_else(|| "editor".to_owned())),
-            mcp: Some(Door { endpoint: "/mcp".to_owned(), token: Some(token), ..Door::default() }),
+            mcp: Some(McpEndpoint {
+                endpoint: "/mcp".to_owned(),
+                token: Some(token),
+                ..McpEndpoint::default()
+            }),
             ..Record::new(SourceKind::Gemini, record::pid(pid)?, file.port)
         };
         Ok(record.into())

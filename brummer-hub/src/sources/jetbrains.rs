@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Source, SourceKind, Trace, User,
-    record::{Awaited, Door, Program, Reading, Unfit},
+    Source, SourceKind, Trace, UserDirectories,
+    record::{Awaited, McpEndpoint, Program, Reading, Unfit},
 };
 use crate::doorbell::Secret;
 
@@ -44,7 +44,7 @@ static IDES: [Program; 15] = [
 pub(super) struct JetBrains;
 
 impl Source for JetBrains {
-    fn registries(&self, user: &User<'_>) -> Vec<PathBuf> {
+    fn registries(&self, user: &UserDirectories<'_>) -> Vec<PathBuf> {
         let makers = user.settings().into_iter().flat_map(|it| [it.join("JetBrains"), it.join("Google")]);
         let ides = makers.flat_map(|maker| fs::read_dir(maker).into_iter().flatten().flatten());
         ides.take(MAX_IDES).map(|ide| ide.path().join("options")).collect()
@@ -70,10 +70,10 @@ impl Source for JetBrains {
             name: "jetbrains".into(),
             ports: port..=port.saturating_add(TRIED),
             programs: &IDES,
-            door: Door {
+            mcp: McpEndpoint {
                 endpoint: "/stream".to_owned(),
                 headers: trace.working.and_then(project).into_iter().collect(),
-                ..Door::default()
+                ..McpEndpoint::default()
             },
         };
         Ok(Reading { awaited: vec![awaited], ..Reading::default() })

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     Source, SourceKind, Trace,
-    record::{self, Door, Origin, Reading, Record, Unfit},
+    record::{self, McpEndpoint, Origin, Reading, Record, Unfit},
 };
 
 /// Where every dev server of Next.js speaks MCP.
@@ -35,7 +35,7 @@ impl Source for Next {
         if origin.port != record::port(file.port)? {
             return Err(Unfit::Invalid("appUrl"));
         }
-        let door = || Door { endpoint: ENDPOINT.to_owned(), ..Door::default() };
+        let mcp = || McpEndpoint { endpoint: ENDPOINT.to_owned(), ..McpEndpoint::default() };
         // What it names is what people type, and not what it listens on.
         let record = Record {
             project: Some(project.to_owned()),
@@ -44,7 +44,7 @@ impl Source for Next {
             url: origin.url("/"),
             started: record::moment(&file.started_at),
             log: Some(project.join(".next/dev/logs/next-development.log")),
-            mcp: (!origin.is_secure).then(door),
+            mcp: (!origin.is_secure).then(mcp),
             ..Record::new(SourceKind::Next, record::pid(file.pid)?, file.port)
         };
         Ok(record.into())

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Source, SourceKind, Trace, User,
+    Source, SourceKind, Trace, UserDirectories,
     record::{self, Reading, Record, Unfit},
 };
 
@@ -21,14 +21,14 @@ const PROXY_TLS: &str = "proxy.tls";
 pub(super) struct Portless;
 
 #[derive(Deserialize)]
-struct Route {
+struct PortlessRoute {
     hostname: String,
     port: u16,
     pid: u32,
 }
 
 impl Source for Portless {
-    fn registries(&self, user: &User<'_>) -> Vec<PathBuf> {
+    fn registries(&self, user: &UserDirectories<'_>) -> Vec<PathBuf> {
         user.named_by("PORTLESS_STATE_DIR").into_iter().chain(user.below_home(".portless")).collect()
     }
 
@@ -44,7 +44,7 @@ impl Source for Portless {
         // A route that cannot be meant spoils none of the others; one without a process is a person's alias, of which nobody
         // knows whether something runs there.
         let record = |route: &Value| {
-            let route = Route::deserialize(route).ok()?;
+            let route = PortlessRoute::deserialize(route).ok()?;
             let (pid, port) = (record::pid(route.pid).ok()?, record::port(route.port).ok()?);
             is_host(&route.hostname).then(|| Record {
                 key: route.hostname.clone(),

@@ -55,17 +55,17 @@ pub(super) struct Knowledge<'a> {
 
 /// What has become of what was told.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct PortChanges {
     pub(super) gone: Vec<Arc<Seen>>,
     pub(super) new: Vec<Arc<Seen>>,
 }
 
 impl Ports {
     /// Looks at the system. `is_all`: what is known by other means has changed, so that all is judged again. Blocking.
-    pub(super) fn look(&mut self, knowledge: &Knowledge<'_>, is_all: bool) -> News {
+    pub(super) fn look(&mut self, knowledge: &Knowledge<'_>, is_all: bool) -> PortChanges {
         let now: HashSet<Listening> = process::listening().into_iter().take(MAX_SOCKETS).collect();
         if now == self.sockets && !is_all {
-            return News::default();
+            return PortChanges::default();
         }
         let new: Vec<_> = now.iter().filter(|it| !self.owners.contains_key(&it.mark)).copied().collect();
         if !new.is_empty() {
@@ -87,7 +87,7 @@ impl Ports {
         self.judge(knowledge)
     }
 
-    fn judge(&mut self, knowledge: &Knowledge<'_>) -> News {
+    fn judge(&mut self, knowledge: &Knowledge<'_>) -> PortChanges {
         let mut berths: BTreeMap<Berth, IpAddr> = BTreeMap::new();
         for socket in &self.sockets {
             let Some(pid) = self.owners.get(&socket.mark).copied().flatten() else { continue };
@@ -101,7 +101,7 @@ impl Ports {
             Some((*berth, knowledge.record(*berth, *address, self.processes.get(&berth.0)?)?))
         });
         let records: BTreeMap<Berth, Record> = records.collect();
-        let mut news = News::default();
+        let mut news = PortChanges::default();
         self.told.retain(|berth, seen| {
             let stays = records.get(berth) == Some(&seen.record);
             if !stays {
@@ -140,7 +140,7 @@ impl Knowledge<'_> {
                 // It belongs to no project.
                 project: self.home.map(Path::to_owned),
                 name: Some(awaited.name.clone().into_owned()),
-                mcp: Some(awaited.door.clone()),
+                mcp: Some(awaited.mcp.clone()),
                 ..base
             });
         }

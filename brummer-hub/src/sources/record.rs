@@ -65,12 +65,12 @@ pub(super) struct Record {
     /// Where it logs to.
     pub(super) log: Option<PathBuf>,
     /// Where MCP is spoken, if it is.
-    pub(super) mcp: Option<Door>,
+    pub(super) mcp: Option<McpEndpoint>,
 }
 
 /// The MCP endpoint of a server, and what it wants to be sent.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Door {
+pub(super) struct McpEndpoint {
     pub(super) endpoint: String,
     pub(super) token: Option<Secret>,
     pub(super) headers: BTreeMap<String, Secret>,
@@ -85,7 +85,7 @@ pub(super) struct Awaited {
     pub(super) ports: RangeInclusive<u16>,
     /// Programs that it may be.
     pub(super) programs: &'static [Program],
-    pub(super) door: Door,
+    pub(super) mcp: McpEndpoint,
 }
 
 /// A program, as it calls itself.
@@ -137,7 +137,7 @@ impl Seen {
     /// The record as a doorbell would say it, when it has an MCP server.
     pub(super) fn found(&self) -> Option<Arc<Found>> {
         let Record { kind, pid, port, host, project, name, version, started, mcp, .. } = &self.record;
-        let door = mcp.as_ref()?;
+        let mcp = mcp.as_ref()?;
         let id = match &self.record.socket {
             None => format!("{kind}-{pid}-{port}"),
             // An editor may have several, one a window: the file's name tells them apart.
@@ -153,9 +153,9 @@ impl Seen {
         doorbell.socket.clone_from(&self.record.socket);
         // What tools write into the home directory is of the processes that are seen here.
         doorbell.pid_namespace = process::own_namespace();
-        doorbell.endpoint.clone_from(&door.endpoint);
-        doorbell.token.clone_from(&door.token);
-        doorbell.headers.clone_from(&door.headers);
+        doorbell.endpoint.clone_from(&mcp.endpoint);
+        doorbell.token.clone_from(&mcp.token);
+        doorbell.headers.clone_from(&mcp.headers);
         doorbell.version.clone_from(version);
         doorbell.started = started.map(|at| at.to_string()).unwrap_or_default();
         doorbell.has_package_json = project.join("package.json").is_file();

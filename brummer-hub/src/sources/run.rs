@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Source, SourceKind, Trace, User,
+    Source, SourceKind, Trace, UserDirectories,
     record::{self, Origin, Reading, Record, Unfit},
 };
 use crate::{discovery::Directories, doorbell::InstanceId, process, registration::write_whole};
@@ -64,7 +64,7 @@ impl ScriptServer {
 }
 
 impl Source for Run {
-    fn registries(&self, user: &User<'_>) -> Vec<PathBuf> {
+    fn registries(&self, user: &UserDirectories<'_>) -> Vec<PathBuf> {
         vec![user.data.join(DIRECTORY)]
     }
 

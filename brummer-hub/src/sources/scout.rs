@@ -23,8 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Sighting, Source, SourceKind, SourceOptions, Trace, User, apps, places,
-    ports::{self, Knowledge, News, Ports},
+    Sighting, Source, SourceKind, SourceOptions, Trace, UserDirectories, apps, places,
+    ports::{self, Knowledge, PortChanges, Ports},
     record::{Awaited, Record, Seen, Unfit},
 };
 use crate::discovery::{Ring, Stamp, contents, native};
@@ -59,7 +59,7 @@ const MAX_ENTRIES: usize = 4096;
 
 /// What wakes the thread.
 #[derive(Debug)]
-enum Signal {
+enum ScoutSignal {
     Changed(PathBuf),
     /// A project is known.
     Project(PathBuf),
@@ -74,24 +74,24 @@ enum Signal {
 /// Tells the scout of directories. Never waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Projects {
-    signals: SyncSender<Signal>,
+    signals: SyncSender<ScoutSignal>,
 }
 
 impl Projects {
     /// A directory in which somebody works. What does not fit into the queue is told again when it is known again.
     pub(crate) fn tell(&self, directory: &Path) {
         // Full: a thousand directories at once. Closed: the hub stops.
-        let _ = self.signals.try_send(Signal::Project(directory.to_owned()));
+        let _ = self.signals.try_send(ScoutSignal::Project(directory.to_owned()));
     }
 
     /// Other sources are read from now on. What does not fit into the queue is lost: a thousand directories are told at once.
     pub(crate) fn switch(&self, kinds: Vec<SourceKind>) {
-        let _ = self.signals.try_send(Signal::Switch(kinds));
+        let _ = self.signals.try_send(ScoutSignal::Switch(kinds));
     }
 
     /// All directories of the start have been told: answered by [`Ring::Scouted`].
     pub(crate) fn all_told(&self) {
-        let _ = self.signals.try_send(Signal::AllTold);
+        let _ = self.signals.try_send(ScoutSignal::AllTold);
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) struct Scout {
 
 /// Where the scout's thread begins: made before it is started, so that sessions can tell of directories already.
 #[derive(Debug)]
-pub(crate) struct Orders(Receiver<Signal>);
+pub(crate) struct Orders(Receiver<ScoutSignal>);
 
 impl Projects {
     pub(crate) fn channel() -> (Self, Orders) {
@@ -184,7 +184,7 @@ impl Scout {
 
     fn end(&self) {
         self.stop.cancel();
-        let _ = self.projects.signals.try_send(Signal::Stop);
+        let _ = self.projects.signals.try_send(ScoutSignal::Stop);
     }
 }
 
@@ -206,7 +206,7 @@ fn registries(
     home: Option<&Path>,
     temporary: Option<&Path>,
 ) -> BTreeMap<PathBuf, SourceKind> {
-    let user = User { data, home, temporary, variable: &|name| env::var_os(name) };
+    let user = UserDirectories { data, home, temporary, variable: &|name| env::var_os(name) };
     let of = |(kind, source): &(SourceKind, &'static dyn Source)| {
         let kind = *kind;
         source.registries(&user).into_iter().map(move |directory| (directory, kind)).collect::<Vec<_>>()
@@ -231,17 +231,17 @@ fn interesting<'a>(
 }
 
 /// What matters of what changes.
-fn signal_of(interesting: &Interesting, changed: Option<PathBuf>) -> Option<Signal> {
-    let Some(path) = changed else { return Some(Signal::Rescan) };
+fn signal_of(interesting: &Interesting, changed: Option<PathBuf>) -> Option<ScoutSignal> {
+    let Some(path) = changed else { return Some(ScoutSignal::Rescan) };
     let name = path.file_name()?;
     let matters = interesting.names.contains(name)
         || interesting.sources.iter().any(|source| name.to_str().is_some_and(|name| source.is_trace(name)));
-    matters.then_some(Signal::Changed(path))
+    matters.then_some(ScoutSignal::Changed(path))
 }
 
 /// A file or a registry that is looked for, and the deepest directory above it that is there.
 #[derive(Clone, Debug)]
-struct Target {
+struct WatchTarget {
     kind: SourceKind,
     /// The directory of the project, which the file lies below; none for a registry.
     project: Option<PathBuf>,
@@ -250,7 +250,7 @@ struct Target {
 
 /// A file that was read.
 #[derive(Debug)]
-struct Known {
+struct KnownFile {
     stamp: Option<Stamp>,
     /// What was told of it.
     told: Vec<Arc<Seen>>,
@@ -295,10 +295,10 @@ struct Scouting {
     registries: BTreeMap<PathBuf, SourceKind>,
     projects: BTreeSet<PathBuf>,
     places: BTreeSet<PathBuf>,
-    targets: BTreeMap<PathBuf, Target>,
+    targets: BTreeMap<PathBuf, WatchTarget>,
     watched: HashSet<PathBuf>,
-    files: HashMap<PathBuf, Known>,
-    signals: Receiver<Signal>,
+    files: HashMap<PathBuf, KnownFile>,
+    signals: Receiver<ScoutSignal>,
     overflow: Arc<AtomicBool>,
     /// Where the next round goes on.
     next_file: PathBuf,
@@ -323,16 +323,16 @@ impl Scouting {
         while !self.out.is_over() {
             let next = next_round.min(self.next_ports);
             match self.signals.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(Signal::Changed(path)) => self.changed(&path),
-                Ok(Signal::Project(directory)) => self.project(directory),
-                Ok(Signal::AllTold) => {
+                Ok(ScoutSignal::Changed(path)) => self.changed(&path),
+                Ok(ScoutSignal::Project(directory)) => self.project(directory),
+                Ok(ScoutSignal::AllTold) => {
                     self.look_at_ports();
                     self.out.tell(Sighting::Scanned);
                     self.out.ring(Ring::Scouted);
                 }
-                Ok(Signal::Switch(kinds)) => self.switch(&kinds),
-                Ok(Signal::Rescan) => self.overflow.store(true, Ordering::Release),
-                Ok(Signal::Stop) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(ScoutSignal::Switch(kinds)) => self.switch(&kinds),
+                Ok(ScoutSignal::Rescan) => self.overflow.store(true, Ordering::Release),
+                Ok(ScoutSignal::Stop) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.overflow.swap(false, Ordering::AcqRel) {
@@ -395,7 +395,7 @@ impl Scouting {
 
     /// Watches a registry, and looks at it.
     fn register(&mut self, directory: &Path, kind: SourceKind) {
-        self.targets.insert(directory.to_owned(), Target { kind, project: None, watched: None });
+        self.targets.insert(directory.to_owned(), WatchTarget { kind, project: None, watched: None });
         self.refresh(directory);
     }
 
@@ -413,7 +413,7 @@ impl Scouting {
             home: self.home.as_deref(),
             awaited: &awaited,
         };
-        let News { gone, new } = self.ports.look(&knowledge, std::mem::take(&mut self.must_judge));
+        let PortChanges { gone, new } = self.ports.look(&knowledge, std::mem::take(&mut self.must_judge));
         for seen in &gone {
             self.withdraw(seen);
         }
@@ -450,7 +450,7 @@ impl Scouting {
             for path in source.in_project() {
                 let file = place.join(path);
                 if !self.targets.contains_key(&file) {
-                    let target = Target { kind, project: Some(place.clone()), watched: None };
+                    let target = WatchTarget { kind, project: Some(place.clone()), watched: None };
                     self.targets.insert(file.clone(), target);
                     self.refresh(&file);
                 }
@@ -605,7 +605,7 @@ impl Scouting {
                 let (former, awaited) = former.map(|known| (known.told, known.awaited)).unwrap_or_default();
                 self.must_judge |= awaited != reading.awaited;
                 let told = self.replace(former, reading.records.into_iter().map(seen).collect());
-                let known = Known { stamp, told, awaited: reading.awaited, is_doubtful: false };
+                let known = KnownFile { stamp, told, awaited: reading.awaited, is_doubtful: false };
                 self.files.insert(file.to_owned(), known);
             }
             Err(unfit) => self.refuse(file, unfit, stamp),
@@ -625,7 +625,7 @@ impl Scouting {
         }
         self.forget(file);
         if self.files.len() < MAX_PLACES {
-            let known = Known { stamp, told: Vec::new(), awaited: Vec::new(), is_doubtful: false };
+            let known = KnownFile { stamp, told: Vec::new(), awaited: Vec::new(), is_doubtful: false };
             self.files.insert(file.to_owned(), known);
         }
     }

@@ -105,18 +105,18 @@ pub(crate) struct Servers {
 struct Finding {
     place: PathBuf,
     turn: u64,
-    what: What,
+    what: FindingKind,
 }
 
 #[derive(Debug)]
-enum What {
+enum FindingKind {
     /// It is there, or not.
     Server(Option<Arc<DevServer>>),
     /// It has Tidewave within.
     Tidewave(Arc<Found>),
 }
 
-struct Entry {
+struct ServerEntry {
     turn: u64,
     server: Option<Arc<DevServer>>,
     tidewave: Option<Arc<Found>>,
@@ -135,7 +135,7 @@ pub(crate) struct Surveyor {
     findings: mpsc::Receiver<Finding>,
     servers: watch::Sender<Servers>,
     checks: JoinSet<()>,
-    entries: HashMap<PathBuf, Entry>,
+    entries: HashMap<PathBuf, ServerEntry>,
     turns: u64,
     scanned: bool,
     stop: CancellationToken,
@@ -207,7 +207,7 @@ impl Surveyor {
                     finder: self.finder.clone(),
                 };
                 let check = self.checks.spawn(check.run(self.stop.clone()));
-                let entry = Entry { turn, server: None, tidewave: None, was_tried: false, check };
+                let entry = ServerEntry { turn, server: None, tidewave: None, was_tried: false, check };
                 self.entries.insert(place, entry);
             }
         }
@@ -226,13 +226,13 @@ impl Surveyor {
         let entry = self.entries.get_mut(&finding.place).filter(|entry| entry.turn == finding.turn);
         let Some(entry) = entry else { return };
         match finding.what {
-            What::Server(server) => {
+            FindingKind::Server(server) => {
                 let left = if server.is_none() { entry.tidewave.take() } else { None };
                 entry.server = server;
                 entry.was_tried = true;
                 self.withdraw(left).await;
             }
-            What::Tidewave(found) => {
+            FindingKind::Tidewave(found) => {
                 entry.tidewave = Some(Arc::clone(&found));
                 self.ring(Ring::Appeared(found)).await;
             }
@@ -316,7 +316,7 @@ struct Check {
 }
 
 /// An answer that takes its time.
-type Asking = Pin<Box<dyn Future<Output = Option<Arc<Found>>> + Send>>;
+type TidewaveLookup = Pin<Box<dyn Future<Output = Option<Arc<Found>>> + Send>>;
 
 impl Check {
     /// Says whether a record is true, now and whenever that changes, until its process is gone.
@@ -330,7 +330,7 @@ impl Check {
             elsewhere: false,
         };
         let mut server = None;
-        let mut asking: Option<Asking> = None;
+        let mut asking: Option<TidewaveLookup> = None;
         let (mut pause, began) = (FIRST_PAUSE, Instant::now());
         let mut exited = std::pin::pin!(process::exited(record.pid, stop));
         loop {
@@ -338,7 +338,7 @@ impl Check {
                 identity @ (Identity::Confirmed { .. } | Identity::Plausible { .. }) => {
                     if server.is_none() {
                         server = described(Arc::clone(&self.seen)).await;
-                        if self.tell(What::Server(server.clone())).await.is_err() {
+                        if self.tell(FindingKind::Server(server.clone())).await.is_err() {
                             return;
                         }
                         asking =
@@ -348,7 +348,7 @@ impl Check {
                     pause = LAST_PAUSE;
                 }
                 Identity::Gone | Identity::Reused => {
-                    let _ = self.tell(What::Server(None)).await;
+                    let _ = self.tell(FindingKind::Server(None)).await;
                     return;
                 }
                 identity @ (Identity::PortTaken { .. } | Identity::OtherUser(_) | Identity::NotListening) => {
@@ -356,7 +356,7 @@ impl Check {
                     let most = if is_soon { SOON_PAUSE } else { LAST_PAUSE };
                     pause = if server.is_some() { FIRST_PAUSE } else { (pause * 2).min(most) };
                     (server, asking) = (None, None);
-                    if self.tell(What::Server(None)).await.is_err() {
+                    if self.tell(FindingKind::Server(None)).await.is_err() {
                         return;
                     }
                 }
@@ -366,13 +366,13 @@ impl Check {
                 tokio::select! {
                     biased;
                     () = &mut exited => {
-                        let _ = self.tell(What::Server(None)).await;
+                        let _ = self.tell(FindingKind::Server(None)).await;
                         return;
                     }
                     found = answered(&mut asking) => {
                         asking = None;
                         if let Some(found) = found
-                            && self.tell(What::Tidewave(found)).await.is_err()
+                            && self.tell(FindingKind::Tidewave(found)).await.is_err()
                         {
                             return;
                         }
@@ -383,13 +383,13 @@ impl Check {
         }
     }
 
-    async fn tell(&self, what: What) -> Result<(), mpsc::error::SendError<Finding>> {
+    async fn tell(&self, what: FindingKind) -> Result<(), mpsc::error::SendError<Finding>> {
         let (place, turn) = (self.seen.place.clone(), self.turn);
         self.finder.send(Finding { place, turn, what }).await
     }
 
     /// Looks for Tidewave, where an `http` URL leads to a project that is known.
-    fn ask(&self, server: &DevServer, identity: Identity) -> Asking {
+    fn ask(&self, server: &DevServer, identity: Identity) -> TidewaveLookup {
         let seen = Arc::clone(&self.seen);
         let project = seen.record.project.clone().unwrap_or_else(|| PathBuf::from(&server.path));
         let is_plain = server.url.starts_with("http://");
@@ -404,7 +404,7 @@ impl Check {
 }
 
 /// Waits for the answer, as long as there is a question.
-async fn answered(asking: &mut Option<Asking>) -> Option<Arc<Found>> {
+async fn answered(asking: &mut Option<TidewaveLookup>) -> Option<Arc<Found>> {
     match asking {
         Some(asking) => asking.await,
         None => std::future::pending().await,

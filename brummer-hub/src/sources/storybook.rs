@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Source, SourceKind, Trace, User,
-    record::{self, Door, Origin, Reading, Record, Unfit},
+    Source, SourceKind, Trace, UserDirectories,
+    record::{self, McpEndpoint, Origin, Reading, Record, Unfit},
 };
 
 pub(super) struct Storybook;
@@ -35,7 +35,7 @@ struct Mcp {
 }
 
 impl Source for Storybook {
-    fn registries(&self, user: &User<'_>) -> Vec<PathBuf> {
+    fn registries(&self, user: &UserDirectories<'_>) -> Vec<PathBuf> {
         user.below_home(".storybook/instances").into_iter().collect()
     }
 
@@ -46,8 +46,8 @@ impl Source for Storybook {
             return Err(Unfit::Invalid("url"));
         }
         let endpoint = file.mcp.endpoint.filter(|_| file.mcp.status == "ready" && !origin.is_secure);
-        let door = |endpoint: String| {
-            record::endpoint(&endpoint).map(|endpoint| Door { endpoint, ..Door::default() })
+        let mcp = |endpoint: String| {
+            record::endpoint(&endpoint).map(|endpoint| McpEndpoint { endpoint, ..McpEndpoint::default() })
         };
         let record = Record {
             host: origin.address,
@@ -58,7 +58,7 @@ impl Source for Storybook {
             url: origin.url("/"),
             started: record::moment(&file.started_at),
             started_by: file.agent.as_deref().and_then(record::name),
-            mcp: endpoint.map(door).transpose()?,
+            mcp: endpoint.map(mcp).transpose()?,
             ..Record::new(SourceKind::Storybook, record::pid(file.pid)?, file.port)
         };
         Ok(record.into())

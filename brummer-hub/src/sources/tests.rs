@@ -175,12 +175,12 @@ fn recorded_traces_are_read() {
             (None, "http://localhost:41234/", 41234),
         ]
     );
-    let doors: Vec<_> = records.iter().map(|it| it.mcp.as_ref().map(|door| &*door.endpoint)).collect();
+    let endpoints: Vec<_> = records.iter().map(|it| it.mcp.as_ref().map(|mcp| &*mcp.endpoint)).collect();
     let mcp = Some("/mcp");
-    assert_eq!(doors, [Some("/__devtools/__mcp"), mcp, Some("/_next/mcp"), None, None, mcp]);
-    let door = records[0].mcp.as_ref().unwrap();
-    assert_eq!(door.headers["Origin"].expose(), "http://localhost:5173");
-    assert!(records[1..].iter().flat_map(|it| &it.mcp).all(|door| door.headers.is_empty()));
+    assert_eq!(endpoints, [Some("/__devtools/__mcp"), mcp, Some("/_next/mcp"), None, None, mcp]);
+    let mcp = records[0].mcp.as_ref().unwrap();
+    assert_eq!(mcp.headers["Origin"].expose(), "http://localhost:5173");
+    assert!(records[1..].iter().flat_map(|it| &it.mcp).all(|mcp| mcp.headers.is_empty()));
     let tokens: Vec<_> = records.iter().filter_map(|it| it.mcp.as_ref()?.token.as_ref()).collect();
     assert_eq!(tokens.iter().map(|it| it.expose()).collect::<Vec<_>>(), ["0f0f-secret"]);
     assert!(records.iter().all(|it| it.pid == 4711 && it.project.as_deref() == Some(Path::new(PROJECT))));
@@ -224,8 +224,8 @@ fn an_ide_is_awaited_where_its_settings_say() {
         Ok::<_, Unfit>(reading.awaited.into_iter().next().unwrap())
     };
     let ide = awaited(JETBRAINS).unwrap();
-    assert_eq!((ide.ports, &*ide.door.endpoint), (64_400..=64_410, "/stream"));
-    assert_eq!(ide.door.headers["IJ_MCP_SERVER_PROJECT_PATH"].expose(), PROJECT);
+    assert_eq!((ide.ports, &*ide.mcp.endpoint), (64_400..=64_410, "/stream"));
+    assert_eq!(ide.mcp.headers["IJ_MCP_SERVER_PROJECT_PATH"].expose(), PROJECT);
     let usual = JETBRAINS.lines().filter(|line| !line.contains("mcpServerPort")).collect::<String>();
     assert_eq!(awaited(&usual).unwrap().ports, 64_342..=64_352);
     for (text, unfit) in [

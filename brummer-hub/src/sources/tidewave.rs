@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     SourceKind, places,
-    record::{Door, Record, Seen},
+    record::{McpEndpoint, Record, Seen},
 };
 use crate::discovery::{Found, open_regular};
 
@@ -67,7 +67,7 @@ pub(super) async fn find(
             host: address,
             project: Some(project),
             name: Some("tidewave".to_owned()),
-            mcp: Some(Door { endpoint: ENDPOINT.to_owned(), ..Door::default() }),
+            mcp: Some(McpEndpoint { endpoint: ENDPOINT.to_owned(), ..McpEndpoint::default() }),
             started: known.started,
             ..Record::new(SourceKind::Tidewave, known.pid, known.port)
         };

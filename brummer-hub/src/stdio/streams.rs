@@ -10,13 +10,13 @@ use std::{io, pin::Pin};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A stream to read from.
-pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
+pub(super) type InputStream = Box<dyn AsyncRead + Send + Unpin>;
 
 /// A stream to write to, and a future that resolves when its reader is gone, where the system tells.
-pub(super) type Output = (Box<dyn AsyncWrite + Send + Unpin>, Pin<Box<dyn Future<Output = ()> + Send>>);
+pub(super) type OutputStream = (Box<dyn AsyncWrite + Send + Unpin>, Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// Stdin.
-pub(super) fn stdin() -> Input {
+pub(super) fn stdin() -> InputStream {
     #[cfg(unix)]
     if let Some(stream) = polled::input() {
         return stream;
@@ -41,7 +41,7 @@ pub(super) fn stdin_is_closed() -> bool {
 }
 
 /// Stdout.
-pub(super) fn stdout() -> Output {
+pub(super) fn stdout() -> OutputStream {
     #[cfg(unix)]
     if let Some(stream) = polled::output() {
         return stream;
@@ -62,9 +62,9 @@ mod polled {
     };
     use tokio::net::UnixStream;
 
-    use super::{Input, Output};
+    use super::{InputStream, OutputStream};
 
-    pub(super) fn input() -> Option<Input> {
+    pub(super) fn input() -> Option<InputStream> {
         match file_type(&io::stdin())? {
             #[cfg(target_os = "linux")]
             FileType::Fifo => Some(Box::new(pipe::reopened_stdin()?)),
@@ -73,7 +73,7 @@ mod polled {
         }
     }
 
-    pub(super) fn output() -> Option<Output> {
+    pub(super) fn output() -> Option<OutputStream> {
         match file_type(&io::stdout())? {
             #[cfg(target_os = "linux")]
             FileType::Fifo => {

@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Sharing,
     inventory::Inventory,
-    mux::{ClientKey, Effect, Ending, Event, Life, MAX_REQUESTS, Mux, Phase, Rules, Ticket},
-    process::{self, Launch, News, What},
+    mux::{ClientKey, Effect, Ending, Event, Life, MAX_REQUESTS, Mux, MuxTicket, ProcessPhase, Rules},
+    process::{self, Launch, ProcessNews, ProcessNewsKind},
     report::{ProgramProcess, ProgramReport, ProgramState},
 };
 use crate::{
@@ -72,20 +72,20 @@ pub(super) struct MuxKey(u64);
 
 /// What the endpoint wants.
 #[derive(Debug)]
-pub(super) enum Ask {
+pub(super) enum DeskCommand {
     /// A request; without a session it is `initialize`.
-    Request { session: Option<SessionId>, frame: Frame, stream: mpsc::Sender<Said> },
+    Request { session: Option<SessionId>, frame: Frame, stream: mpsc::Sender<ToClient> },
     /// A notification or an answer. `is_known`: whether there is such a session.
     Message { session: SessionId, frame: Frame, is_known: oneshot::Sender<bool> },
     /// The stream for what belongs to no request.
-    Listen { session: SessionId, stream: mpsc::Sender<Said>, is_known: oneshot::Sender<bool> },
+    Listen { session: SessionId, stream: mpsc::Sender<ToClient>, is_known: oneshot::Sender<bool> },
     /// The session ends.
     Close { session: SessionId, is_known: oneshot::Sender<bool> },
 }
 
 /// What goes to a client.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum ToClient {
     /// There is no such session.
     Unknown,
     /// There are too many.
@@ -107,10 +107,10 @@ pub(super) struct DeskOptions {
     pub(super) stop: CancellationToken,
 }
 
-struct Session {
+struct StdioSession {
     id: SessionId,
     mux: MuxKey,
-    listening: Option<(u64, mpsc::Sender<Said>)>,
+    listening: Option<(u64, mpsc::Sender<ToClient>)>,
     /// Requests that are not answered.
     open: usize,
     used: Instant,
@@ -120,18 +120,18 @@ struct Session {
     watches: bool,
 }
 
-struct Asked {
+struct OpenRequest {
     client: ClientKey,
-    stream: mpsc::Sender<Said>,
+    stream: mpsc::Sender<ToClient>,
     is_hello: bool,
 }
 
-struct Machine {
+struct SharedServer {
     mux: Mux,
-    process: Option<Process>,
+    process: Option<ServerProcess>,
 }
 
-struct Process {
+struct ServerProcess {
     life: Life,
     messages: mpsc::Sender<Parts>,
     stop: CancellationToken,
@@ -140,18 +140,18 @@ struct Process {
 
 /// A stream that nobody reads any more.
 enum Closed {
-    Request(Ticket),
+    Request(MuxTicket),
     Standing(ClientKey, u64),
 }
 
 pub(super) struct Desk {
     options: DeskOptions,
-    asks: mpsc::Receiver<Ask>,
-    news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    asks: mpsc::Receiver<DeskCommand>,
+    news: (mpsc::Sender<ProcessNews>, mpsc::Receiver<ProcessNews>),
     sessions: HashMap<SessionId, ClientKey>,
-    clients: BTreeMap<ClientKey, Session>,
-    tickets: HashMap<Ticket, Asked>,
-    machines: BTreeMap<MuxKey, Machine>,
+    clients: BTreeMap<ClientKey, StdioSession>,
+    tickets: HashMap<MuxTicket, OpenRequest>,
+    servers: BTreeMap<MuxKey, SharedServer>,
     inventory: Option<Inventory>,
     /// The same for the task that writes the file.
     kept: watch::Sender<Option<Inventory>>,
@@ -176,7 +176,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(
         options: DeskOptions,
-        asks: mpsc::Receiver<Ask>,
+        asks: mpsc::Receiver<DeskCommand>,
     ) -> (Self, watch::Receiver<Arc<ProgramReport>>, watch::Receiver<bool>) {
         let (report, reports) = watch::channel(Arc::default());
         let (attended, attendance) = watch::channel(false);
@@ -187,7 +187,7 @@ impl Desk {
             sessions: HashMap::new(),
             clients: BTreeMap::new(),
             tickets: HashMap::new(),
-            machines: BTreeMap::new(),
+            servers: BTreeMap::new(),
             inventory: None,
             kept: watch::Sender::new(None),
             closed: FuturesUnordered::new(),
@@ -249,8 +249,8 @@ impl Desk {
         drop(std::mem::replace(&mut self.kept, watch::Sender::new(None)));
         self.tickets.clear();
         self.clients.clear();
-        for machine in self.machines.values() {
-            if let Some(process) = &machine.process {
+        for server in self.servers.values() {
+            if let Some(process) = &server.process {
                 process.stop.cancel();
             }
         }
@@ -264,18 +264,18 @@ impl Desk {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let machines = self.machines.values().filter_map(|machine| machine.mux.deadline());
+        let servers = self.servers.values().filter_map(|server| server.mux.deadline());
         let resting = self.clients.values().filter(|session| session.rests());
         let expiries = resting.map(|session| session.used + self.options.session_idle);
-        machines.chain(expiries).chain(self.report_due).min()
+        servers.chain(expiries).chain(self.report_due).min()
     }
 
     fn on_time(&mut self) {
         let now = Instant::now();
         let due: Vec<MuxKey> = self
-            .machines
+            .servers
             .iter()
-            .filter(|(_, machine)| machine.mux.deadline().is_some_and(|deadline| deadline <= now))
+            .filter(|(_, server)| server.mux.deadline().is_some_and(|deadline| deadline <= now))
             .map(|(key, _)| *key)
             .collect();
         for key in due {
@@ -297,14 +297,14 @@ impl Desk {
 
     // Clients.
 
-    fn on_ask(&mut self, ask: Ask) {
+    fn on_ask(&mut self, ask: DeskCommand) {
         match ask {
-            Ask::Request { session: None, frame, stream } => self.on_hello(frame, stream),
-            Ask::Request { session: Some(session), frame, stream } => match self.known(&session) {
+            DeskCommand::Request { session: None, frame, stream } => self.on_hello(frame, stream),
+            DeskCommand::Request { session: Some(session), frame, stream } => match self.known(&session) {
                 Some(client) => self.on_request(client, frame, stream, false),
-                None => drop(stream.try_send(Said::Unknown)),
+                None => drop(stream.try_send(ToClient::Unknown)),
             },
-            Ask::Message { session, frame, is_known } => {
+            DeskCommand::Message { session, frame, is_known } => {
                 let client = self.known(&session);
                 // It fails when the client has gone meanwhile.
                 let _ = is_known.send(client.is_some());
@@ -320,14 +320,14 @@ impl Desk {
                     },
                 );
             }
-            Ask::Listen { session, stream, is_known } => {
+            DeskCommand::Listen { session, stream, is_known } => {
                 let client = self.known(&session);
                 let _ = is_known.send(client.is_some());
                 if let Some(client) = client {
                     self.listen(client, stream);
                 }
             }
-            Ask::Close { session, is_known } => {
+            DeskCommand::Close { session, is_known } => {
                 let client = self.known(&session);
                 let _ = is_known.send(client.is_some());
                 if let Some(client) = client {
@@ -343,21 +343,21 @@ impl Desk {
         Some(client)
     }
 
-    fn on_hello(&mut self, frame: Frame, stream: mpsc::Sender<Said>) {
+    fn on_hello(&mut self, frame: Frame, stream: mpsc::Sender<ToClient>) {
         if self.clients.len() >= MAX_SESSIONS {
             let resting = self.clients.iter().filter(|(_, session)| session.rests());
             match resting.min_by_key(|(_, session)| session.used).map(|(key, _)| *key) {
                 Some(oldest) => self.close(oldest),
-                None => return drop(stream.try_send(Said::TooMany)),
+                None => return drop(stream.try_send(ToClient::TooMany)),
             }
         }
-        let mux = match (self.options.rules.sharing, self.machines.keys().next()) {
+        let mux = match (self.options.rules.sharing, self.servers.keys().next()) {
             (Sharing::Shared, Some(mux)) => *mux,
             _ => self.open_mux(),
         };
         let client = ClientKey(self.key());
         let id: SessionId = format!("{:032x}", random()).into();
-        let session = Session {
+        let session = StdioSession {
             id: Arc::clone(&id),
             mux,
             listening: None,
@@ -368,26 +368,32 @@ impl Desk {
         };
         self.sessions.insert(Arc::clone(&id), client);
         self.clients.insert(client, session);
-        let _ = stream.try_send(Said::Opened(id));
+        let _ = stream.try_send(ToClient::Opened(id));
         self.on_request(client, frame, stream, true);
         self.change();
     }
 
-    fn on_request(&mut self, client: ClientKey, frame: Frame, stream: mpsc::Sender<Said>, is_hello: bool) {
+    fn on_request(
+        &mut self,
+        client: ClientKey,
+        frame: Frame,
+        stream: mpsc::Sender<ToClient>,
+        is_hello: bool,
+    ) {
         let Some(session) = self.clients.get_mut(&client) else { return };
         session.open += 1;
         let mux = session.mux;
-        let ticket = Ticket(self.key());
+        let ticket = MuxTicket(self.key());
         let watched = stream.clone();
         self.closed.push(Box::pin(async move {
             watched.closed().await;
             Closed::Request(ticket)
         }));
-        self.tickets.insert(ticket, Asked { client, stream, is_hello });
+        self.tickets.insert(ticket, OpenRequest { client, stream, is_hello });
         self.step(mux, Event::Request { client, ticket, frame });
     }
 
-    fn listen(&mut self, client: ClientKey, stream: mpsc::Sender<Said>) {
+    fn listen(&mut self, client: ClientKey, stream: mpsc::Sender<ToClient>) {
         let number = self.key();
         let watched = stream.clone();
         self.closed.push(Box::pin(async move {
@@ -439,32 +445,32 @@ impl Desk {
     fn open_mux(&mut self) -> MuxKey {
         let key = MuxKey(self.key());
         let mux = Mux::new(self.options.rules.clone(), self.inventory.clone());
-        self.machines.insert(key, Machine { mux, process: None });
+        self.servers.insert(key, SharedServer { mux, process: None });
         key
     }
 
-    fn on_news(&mut self, News { mux, life, what }: News) {
+    fn on_news(&mut self, ProcessNews { mux, life, what }: ProcessNews) {
         match what {
-            What::Started(pid) => {
+            ProcessNewsKind::Started(pid) => {
                 self.starts += 1;
                 if let Some(process) = self.process(mux, life) {
                     process.pid = Some(pid);
                 }
                 self.change();
             }
-            What::Line(frame) => self.step(mux, Event::Line { life, frame }),
-            What::Written(bytes) => self.step(mux, Event::Written { life, bytes }),
-            What::Garbage(line) => {
+            ProcessNewsKind::Line(frame) => self.step(mux, Event::Line { life, frame }),
+            ProcessNewsKind::Written(bytes) => self.step(mux, Event::Written { life, bytes }),
+            ProcessNewsKind::Garbage(line) => {
                 self.garbage += 1;
                 tracing::debug!("a stdio server wrote something to standard output that is no message");
                 self.keep_error(&format!("(standard output) {line}"));
             }
-            What::Error(line) => self.keep_error(&line),
-            What::NotStarted(error) => {
+            ProcessNewsKind::Error(line) => self.keep_error(&line),
+            ProcessNewsKind::NotStarted(error) => {
                 self.last_end = Some(clean_line(&error.why).into_owned());
                 self.on_end(mux, life, error.into());
             }
-            What::Ended(how) => {
+            ProcessNewsKind::Ended(how) => {
                 self.last_end = Some(clean_line(&how).into_owned());
                 let lines = &self.errors.0;
                 let last: Vec<&str> =
@@ -475,15 +481,15 @@ impl Desk {
         }
     }
 
-    fn process(&mut self, mux: MuxKey, life: Life) -> Option<&mut Process> {
-        self.machines.get_mut(&mux)?.process.as_mut().filter(|process| process.life == life)
+    fn process(&mut self, mux: MuxKey, life: Life) -> Option<&mut ServerProcess> {
+        self.servers.get_mut(&mux)?.process.as_mut().filter(|process| process.life == life)
     }
 
     fn on_end(&mut self, mux: MuxKey, life: Life, ending: Ending) {
         if self.process(mux, life).is_some()
-            && let Some(machine) = self.machines.get_mut(&mux)
+            && let Some(server) = self.servers.get_mut(&mux)
         {
-            machine.process = None;
+            server.process = None;
         }
         self.step(mux, Event::Ended { life, ending });
         self.change();
@@ -501,18 +507,18 @@ impl Desk {
         self.change();
     }
 
-    /// Lets a machine decide, and does what it says.
+    /// Lets a mux decide, and does what it says.
     fn step(&mut self, key: MuxKey, event: Event) {
         let now = Instant::now();
-        let Some(machine) = self.machines.get_mut(&key) else { return };
-        let before = machine.mux.phase();
-        let effects = machine.mux.on(event, now);
-        let after = machine.mux.phase();
+        let Some(server) = self.servers.get_mut(&key) else { return };
+        let before = server.mux.phase();
+        let effects = server.mux.on(event, now);
+        let after = server.mux.phase();
         for effect in effects {
             self.perform(key, effect);
         }
         if before != after {
-            if matches!(after, Phase::Running { .. }) {
+            if matches!(after, ProcessPhase::Running { .. }) {
                 self.is_confirmed = true;
             }
             self.change();
@@ -527,10 +533,10 @@ impl Desk {
         {
             return;
         }
-        let Some(machine) = self.machines.get(&key) else { return };
-        let is_learning = self.inventory.is_none() && machine.mux.deadline().is_some();
-        if machine.process.is_none() && !is_learning {
-            self.machines.remove(&key);
+        let Some(server) = self.servers.get(&key) else { return };
+        let is_learning = self.inventory.is_none() && server.mux.deadline().is_some();
+        if server.process.is_none() && !is_learning {
+            self.servers.remove(&key);
         }
     }
 
@@ -558,7 +564,7 @@ impl Desk {
                 if asked.stream.capacity() > 1
                     && let Some(parts) = counted(parts, &session.waiting, &self.waiting)
                 {
-                    let _ = asked.stream.try_send(Said::Message(parts));
+                    let _ = asked.stream.try_send(ToClient::Message(parts));
                 }
             }
             Effect::Forget(ticket) => {
@@ -578,7 +584,7 @@ impl Desk {
         }
     }
 
-    fn answer(&mut self, ticket: Ticket, parts: Parts) {
+    fn answer(&mut self, ticket: MuxTicket, parts: Parts) {
         let Some(asked) = self.tickets.remove(&ticket) else { return };
         self.answered(asked.client);
         let has_failed = asked.is_hello
@@ -591,7 +597,7 @@ impl Desk {
             let text = "the answer was thrown away: too much waits to be read (at most 64 MiB for a client, 256 MiB for all)";
             message::error(id, code::INTERNAL_ERROR, text, None)
         });
-        let _ = asked.stream.try_send(Said::Answer(parts));
+        let _ = asked.stream.try_send(ToClient::Answer(parts));
         if has_failed {
             self.close(asked.client);
         }
@@ -601,26 +607,26 @@ impl Desk {
         let Some(session) = self.clients.get_mut(&client) else { return };
         let Some((_, stream)) = &session.listening else { return };
         let counted = counted(parts, &session.waiting, &self.waiting);
-        if counted.is_none_or(|parts| stream.try_send(Said::Message(parts)).is_err()) {
+        if counted.is_none_or(|parts| stream.try_send(ToClient::Message(parts)).is_err()) {
             // It has missed something: it finds out by the end of its stream.
             session.listening = None;
         }
     }
 
     fn start(&mut self, key: MuxKey, life: Life) {
-        // Whatever the machine lets through has room.
+        // Whatever the mux lets through has room.
         let (messages, received) = mpsc::channel(2 * MAX_REQUESTS);
         let stop = CancellationToken::new();
-        let process = Process { life, messages, stop: stop.clone(), pid: None };
-        if let Some(machine) = self.machines.get_mut(&key) {
-            machine.process = Some(process);
+        let process = ServerProcess { life, messages, stop: stop.clone(), pid: None };
+        if let Some(server) = self.servers.get_mut(&key) {
+            server.process = Some(process);
         }
         let launch = Arc::clone(&self.options.launch);
         self.processes.spawn(process::live(launch, (key, life), received, self.news.0.clone(), stop));
     }
 
     fn keep(&mut self, key: MuxKey) {
-        let Some(inventory) = self.machines.get(&key).and_then(|machine| machine.mux.inventory()).cloned()
+        let Some(inventory) = self.servers.get(&key).and_then(|server| server.mux.inventory()).cloned()
         else {
             return;
         };
@@ -640,12 +646,12 @@ impl Desk {
     fn publish(&mut self) {
         self.report_due = None;
         self.reported = Instant::now();
-        let processes = self.machines.values().filter_map(|machine| {
-            let process = machine.process.as_ref()?;
-            let state = match machine.mux.phase() {
-                Phase::Opening { .. } => ProgramState::Starting,
-                Phase::Running { .. } => ProgramState::Running,
-                Phase::Ending | Phase::Asleep { .. } => ProgramState::Ending,
+        let processes = self.servers.values().filter_map(|server| {
+            let process = server.process.as_ref()?;
+            let state = match server.mux.phase() {
+                ProcessPhase::Opening { .. } => ProgramState::Starting,
+                ProcessPhase::Running { .. } => ProgramState::Running,
+                ProcessPhase::Ending | ProcessPhase::Asleep { .. } => ProgramState::Ending,
             };
             Some(ProgramProcess { pid: process.pid, state })
         });
@@ -675,7 +681,7 @@ impl Desk {
     }
 }
 
-impl Session {
+impl StdioSession {
     fn rests(&self) -> bool {
         self.open == 0 && self.listening.is_none()
     }

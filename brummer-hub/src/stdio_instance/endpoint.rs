@@ -20,7 +20,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Frame as BodyFrame;
 use tokio::sync::{mpsc, oneshot};
 
-use super::desk::{Ask, STREAM, Said, SessionId};
+use super::desk::{DeskCommand, STREAM, SessionId, ToClient};
 use crate::{
     budget::{Account, Budget},
     doorbell::DEFAULT_ENDPOINT,
@@ -41,15 +41,15 @@ const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
-    asks: mpsc::Sender<Ask>,
+    asks: mpsc::Sender<DeskCommand>,
     max_body: usize,
     budget: Budget,
 }
 
-type Answer = Response<Body>;
+type HttpResponse = Response<Body>;
 
 impl Endpoint {
-    pub(super) fn new(asks: mpsc::Sender<Ask>, max_body: usize) -> Self {
+    pub(super) fn new(asks: mpsc::Sender<DeskCommand>, max_body: usize) -> Self {
         Self { asks, max_body, budget: Budget::new(MAX_READING) }
     }
 
@@ -59,11 +59,11 @@ impl Endpoint {
             .with_state(Arc::new(self))
     }
 
-    async fn post(State(endpoint): State<Arc<Self>>, request: Request) -> Answer {
+    async fn post(State(endpoint): State<Arc<Self>>, request: Request) -> HttpResponse {
         endpoint.take(request).await.unwrap_or_else(|refusal| refusal)
     }
 
-    async fn take(&self, request: Request) -> Result<Answer, Answer> {
+    async fn take(&self, request: Request) -> Result<HttpResponse, HttpResponse> {
         let (head, body) = request.into_parts();
         let text = self.read(body).await?;
         let frame = Frame::parse(text).map_err(|error| {
@@ -89,7 +89,7 @@ impl Endpoint {
             (Kind::Notification { .. } | Kind::Response { .. }, _) => {
                 let Some(session) = session else { return Err(unknown(None)) };
                 let (is_known, known) = oneshot::channel();
-                self.ask(Ask::Message { session, frame, is_known }).await?;
+                self.ask(DeskCommand::Message { session, frame, is_known }).await?;
                 return if known.await.unwrap_or(false) {
                     Ok(plain(StatusCode::ACCEPTED))
                 } else {
@@ -99,12 +99,12 @@ impl Endpoint {
         }
         let id: Option<Box<str>> = frame.id().map(Box::from);
         let (stream, said) = mpsc::channel(STREAM);
-        self.ask(Ask::Request { session, frame, stream }).await?;
+        self.ask(DeskCommand::Request { session, frame, stream }).await?;
         Ok(respond(id.as_deref(), said).await)
     }
 
     /// Reads a body, and pays for it while it comes.
-    async fn read(&self, mut body: Body) -> Result<Bytes, Answer> {
+    async fn read(&self, mut body: Body) -> Result<Bytes, HttpResponse> {
         let bad = |status, text: &str| refusal(status, None, code::INVALID_REQUEST, text);
         let mut account = Account::with(Some(&self.budget));
         let mut text = BytesMut::new();
@@ -122,27 +122,27 @@ impl Endpoint {
         Ok(account.seal(text.freeze()))
     }
 
-    async fn ask(&self, ask: Ask) -> Result<(), Answer> {
+    async fn ask(&self, ask: DeskCommand) -> Result<(), HttpResponse> {
         self.asks.send(ask).await.map_err(|_| plain(StatusCode::SERVICE_UNAVAILABLE))
     }
 
-    async fn get(State(endpoint): State<Arc<Self>>, headers: HeaderMap) -> Answer {
+    async fn get(State(endpoint): State<Arc<Self>>, headers: HeaderMap) -> HttpResponse {
         let Some(session) = session(&headers) else {
             let text = "Mcp-Session-Id is missing: open a session with `initialize` first";
             return refusal(StatusCode::BAD_REQUEST, None, code::INVALID_REQUEST, text);
         };
         let (stream, said) = mpsc::channel(STREAM);
         let (is_known, known) = oneshot::channel();
-        if let Err(answer) = endpoint.ask(Ask::Listen { session, stream, is_known }).await {
+        if let Err(answer) = endpoint.ask(DeskCommand::Listen { session, stream, is_known }).await {
             return answer;
         }
         if known.await.unwrap_or(false) { events(None, said) } else { unknown(None) }
     }
 
-    async fn delete(State(endpoint): State<Arc<Self>>, headers: HeaderMap) -> Answer {
+    async fn delete(State(endpoint): State<Arc<Self>>, headers: HeaderMap) -> HttpResponse {
         let Some(session) = session(&headers) else { return plain(StatusCode::BAD_REQUEST) };
         let (is_known, known) = oneshot::channel();
-        if let Err(answer) = endpoint.ask(Ask::Close { session, is_known }).await {
+        if let Err(answer) = endpoint.ask(DeskCommand::Close { session, is_known }).await {
             return answer;
         }
         if known.await.unwrap_or(false) { plain(StatusCode::NO_CONTENT) } else { unknown(None) }
@@ -150,22 +150,22 @@ impl Endpoint {
 }
 
 /// The answer as one text if it comes first, else as the last event of a stream.
-async fn respond(id: Option<&str>, mut said: mpsc::Receiver<Said>) -> Answer {
+async fn respond(id: Option<&str>, mut said: mpsc::Receiver<ToClient>) -> HttpResponse {
     let mut session = None;
     loop {
         let mut response = match said.recv().await {
-            Some(Said::Opened(id)) => {
+            Some(ToClient::Opened(id)) => {
                 session = Some(id);
                 continue;
             }
-            Some(Said::Answer(parts)) => {
-                let mut response = Response::new(Body::new(Text(parts.pieces().cloned().collect())));
+            Some(ToClient::Answer(parts)) => {
+                let mut response = Response::new(Body::new(PiecesBody(parts.pieces().cloned().collect())));
                 response.headers_mut().insert(header::CONTENT_TYPE, JSON);
                 response
             }
-            Some(Said::Message(parts)) => events(Some(parts), said),
-            Some(Said::Unknown) => unknown(id),
-            Some(Said::TooMany) => {
+            Some(ToClient::Message(parts)) => events(Some(parts), said),
+            Some(ToClient::Unknown) => unknown(id),
+            Some(ToClient::TooMany) => {
                 let text = "there are too many sessions; end one first";
                 refusal(StatusCode::SERVICE_UNAVAILABLE, id, code::INTERNAL_ERROR, text)
             }
@@ -183,24 +183,24 @@ fn session(headers: &HeaderMap) -> Option<SessionId> {
     Some(headers.get(SESSION)?.to_str().ok()?.into())
 }
 
-fn plain(status: StatusCode) -> Answer {
+fn plain(status: StatusCode) -> HttpResponse {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response
 }
 
-fn unknown(id: Option<&str>) -> Answer {
+fn unknown(id: Option<&str>) -> HttpResponse {
     refusal(StatusCode::NOT_FOUND, id, code::INVALID_REQUEST, "there is no such session; send `initialize`")
 }
 
-fn refusal(status: StatusCode, id: Option<&str>, code: i32, text: &str) -> Answer {
+fn refusal(status: StatusCode, id: Option<&str>, code: i32, text: &str) -> HttpResponse {
     let mut response = Response::new(Body::from(message::error(id, code, text, None).join()));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response
 }
 
-fn events(first: Option<Parts>, said: mpsc::Receiver<Said>) -> Answer {
+fn events(first: Option<Parts>, said: mpsc::Receiver<ToClient>) -> HttpResponse {
     let mut events = Events { ready: Vec::new(), said, is_last: false };
     if let Some(parts) = first {
         events.take(&parts);
@@ -212,9 +212,9 @@ fn events(first: Option<Parts>, said: mpsc::Receiver<Said>) -> Answer {
 }
 
 /// A text in pieces. It says how long it is, so that it is sent without chunks.
-struct Text(std::collections::VecDeque<Bytes>);
+struct PiecesBody(std::collections::VecDeque<Bytes>);
 
-impl hyper::body::Body for Text {
+impl hyper::body::Body for PiecesBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -243,7 +243,7 @@ impl hyper::body::Body for Text {
 struct Events {
     /// Pieces of the event that is being written, the next one last.
     ready: Vec<Bytes>,
-    said: mpsc::Receiver<Said>,
+    said: mpsc::Receiver<ToClient>,
     is_last: bool,
 }
 
@@ -273,12 +273,12 @@ impl hyper::body::Body for Events {
             }
             match self.said.poll_recv(context) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Said::Message(parts))) => self.take(&parts),
-                Poll::Ready(Some(Said::Answer(parts))) => {
+                Poll::Ready(Some(ToClient::Message(parts))) => self.take(&parts),
+                Poll::Ready(Some(ToClient::Answer(parts))) => {
                     self.take(&parts);
                     self.is_last = true;
                 }
-                Poll::Ready(Some(Said::Opened(_) | Said::Unknown | Said::TooMany)) => {}
+                Poll::Ready(Some(ToClient::Opened(_) | ToClient::Unknown | ToClient::TooMany)) => {}
                 Poll::Ready(None) => return Poll::Ready(None),
             }
         }

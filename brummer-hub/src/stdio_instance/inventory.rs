@@ -25,14 +25,14 @@ pub(super) const STALE: &str = "brummer-hub/stale";
 
 /// One of the lists of MCP.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum List {
+pub(super) enum OfferedList {
     Tools,
     Prompts,
     Resources,
     Templates,
 }
 
-impl List {
+impl OfferedList {
     pub(super) const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
 
     pub(super) fn of_method(method: &str) -> Option<Self> {
@@ -93,7 +93,7 @@ pub(super) struct Inventory {
     /// The capabilities in it.
     capabilities: Value,
     /// The items of each list, separated by commas.
-    lists: BTreeMap<List, String>,
+    lists: BTreeMap<OfferedList, String>,
 }
 
 impl Inventory {
@@ -121,7 +121,7 @@ impl Inventory {
     }
 
     /// Whether the server has such a list.
-    pub(super) fn declares(&self, list: List) -> bool {
+    pub(super) fn declares(&self, list: OfferedList) -> bool {
         self.has(list.capability())
     }
 
@@ -149,13 +149,13 @@ impl Inventory {
     }
 
     /// A list of an earlier life, marked as such; `None` when it is not known.
-    pub(super) fn stale(&self, list: List) -> Option<String> {
+    pub(super) fn stale(&self, list: OfferedList) -> Option<String> {
         let items = self.lists.get(&list)?;
         Some(format!(r#"{{"{}":[{items}],"_meta":{{"{STALE}":true}}}}"#, list.member()))
     }
 
     /// Takes in a whole list. `None`: it is as it was; else what it was.
-    pub(super) fn replace(&mut self, list: List, items: &str) -> Option<Option<String>> {
+    pub(super) fn replace(&mut self, list: OfferedList, items: &str) -> Option<Option<String>> {
         if self.lists.get(&list).is_some_and(|former| former == items) {
             return None;
         }
@@ -166,7 +166,7 @@ impl Inventory {
     pub(super) fn tools(&self) -> usize {
         #[derive(Deserialize)]
         struct Item {}
-        let items = self.lists.get(&List::Tools).map_or("", String::as_str);
+        let items = self.lists.get(&OfferedList::Tools).map_or("", String::as_str);
         serde_json::from_str::<Vec<Item>>(&format!("[{items}]")).map_or(0, |items| items.len())
     }
 
@@ -188,7 +188,7 @@ impl Inventory {
         }
         let kept: Kept = serde_json::from_str(text).ok()?;
         let mut inventory = Self::new(&kept.initialize)?;
-        for list in List::ALL {
+        for list in OfferedList::ALL {
             let Some(items) = kept.lists.get(list.member()) else { continue };
             // What cannot be a list is asked for again instead of being handed to clients.
             serde_json::from_str::<Vec<&RawValue>>(&format!("[{items}]")).ok()?;
@@ -235,8 +235,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("inventory").join("x.json");
         let mut inventory = Inventory::new(WELCOME).unwrap();
-        assert_eq!(inventory.replace(List::Tools, r#"{"name":"a"},{"name":"b"}"#), Some(None));
-        assert_eq!(inventory.replace(List::Tools, r#"{"name":"a"},{"name":"b"}"#), None);
+        assert_eq!(inventory.replace(OfferedList::Tools, r#"{"name":"a"},{"name":"b"}"#), Some(None));
+        assert_eq!(inventory.replace(OfferedList::Tools, r#"{"name":"a"},{"name":"b"}"#), None);
         inventory.save(&file).unwrap();
         let read = Inventory::load(&file).unwrap();
         assert_eq!((&read, read.tools()), (&inventory, 2));
@@ -267,11 +267,11 @@ mod tests {
 
     #[test]
     fn pages_are_read() {
-        assert_eq!(List::Tools.page(r#"{"tools":[ ]}"#), Some((None, None)));
+        assert_eq!(OfferedList::Tools.page(r#"{"tools":[ ]}"#), Some((None, None)));
         assert_eq!(
-            List::Tools.page(r#"{"tools":[{"name":"a"}],"nextCursor":"2"}"#),
+            OfferedList::Tools.page(r#"{"tools":[{"name":"a"}],"nextCursor":"2"}"#),
             Some((Some(r#"{"name":"a"}"#.to_owned()), Some("\"2\"".to_owned())))
         );
-        assert_eq!(List::Tools.page(r#"{"prompts":[]}"#), None);
+        assert_eq!(OfferedList::Tools.page(r#"{"prompts":[]}"#), None);
     }
 }

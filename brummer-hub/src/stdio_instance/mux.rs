@@ -32,12 +32,12 @@ use tokio::time::Instant;
 
 use super::{
     Sharing,
-    inventory::{Inventory, List},
+    inventory::{Inventory, OfferedList},
 };
 use crate::{
     frame::{Frame, Kind, Parts},
     protocol::{LegacyVersion, code, method},
-    session::message::{self, Cancelled, Key, Progress, Updated, canonical, quoted, text_of},
+    session::message::{self, Cancelled, Key, ProgressParams, Updated, canonical, quoted, text_of},
 };
 
 /// Requests that wait or run at a time. A hub has some dozens in flight.
@@ -78,7 +78,7 @@ pub(super) struct ClientKey(pub(super) u64);
 
 /// Names a request of a client.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(super) struct Ticket(pub(super) u64);
+pub(super) struct MuxTicket(pub(super) u64);
 
 /// Names a process among those that follow each other.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -88,13 +88,13 @@ pub(super) struct Life(pub(super) u64);
 #[derive(Clone, Debug)]
 pub(super) enum Event {
     /// A client asks. `initialize` makes it known.
-    Request { client: ClientKey, ticket: Ticket, frame: Frame },
+    Request { client: ClientKey, ticket: MuxTicket, frame: Frame },
     /// A client tells.
     Notification { client: ClientKey, frame: Frame },
     /// A client answers a question.
     Response { client: ClientKey, frame: Frame },
     /// Nobody waits for the answer any more.
-    Abandoned(Ticket),
+    Abandoned(MuxTicket),
     /// A client has gone.
     Closed(ClientKey),
     /// What the server offers is to be found out, if it is not known.
@@ -130,11 +130,11 @@ pub(super) enum Effect {
     /// Write a message to it.
     Write(Life, Parts),
     /// The answer to a request.
-    Answer(Ticket, Parts),
+    Answer(MuxTicket, Parts),
     /// What belongs to a request and comes before its answer.
-    Tell(Ticket, Parts),
+    Tell(MuxTicket, Parts),
     /// A request will not be answered.
-    Forget(Ticket),
+    Forget(MuxTicket),
     /// What a client is told beside its requests.
     Notify(ClientKey, Parts),
     /// What the server offers has changed: keep it for the next time.
@@ -155,7 +155,7 @@ pub(super) struct Rules {
 
 /// Where the process stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Phase {
+pub(super) enum ProcessPhase {
     /// There is none, and before this time none is started.
     Asleep { not_before: Option<Instant> },
     /// It was started and has been sent the handshake.
@@ -167,7 +167,7 @@ pub(super) enum Phase {
 }
 
 #[derive(Debug)]
-struct Client {
+struct MuxClient {
     abilities: Abilities,
     /// What it opened with.
     hello: Frame,
@@ -185,10 +185,10 @@ struct Abilities {
 
 /// A request that was written to the process.
 #[derive(Debug)]
-enum Pending {
+enum PendingRequest {
     /// `subscription`: the resource that the client is subscribed to if it is granted.
     Client {
-        from: Origin,
+        from: RequestOrigin,
         subscription: Option<String>,
     },
     Hello,
@@ -199,9 +199,9 @@ enum Pending {
 
 /// Whose request it is.
 #[derive(Clone, Debug)]
-struct Origin {
+struct RequestOrigin {
     client: ClientKey,
-    ticket: Ticket,
+    ticket: MuxTicket,
     /// As the client wrote them.
     id: Box<str>,
     token: Option<Box<str>>,
@@ -211,7 +211,7 @@ struct Origin {
 
 #[derive(Debug)]
 struct Learning {
-    list: List,
+    list: OfferedList,
     /// The pages so far, each the items without brackets.
     items: Vec<String>,
     pages: u32,
@@ -219,17 +219,17 @@ struct Learning {
 
 /// A request that waits for the process.
 #[derive(Debug)]
-struct Waiting {
-    from: Origin,
+struct WaitingRequest {
+    from: RequestOrigin,
     frame: Frame,
 }
 
 /// A question of the process.
 #[derive(Debug)]
-struct Question {
+struct ProcessQuestion {
     client: ClientKey,
     /// The request that it must belong to, if only one can be meant.
-    ticket: Option<Ticket>,
+    ticket: Option<MuxTicket>,
     /// As the process wrote it.
     id: Box<str>,
 }
@@ -237,22 +237,22 @@ struct Question {
 #[derive(Debug)]
 pub(super) struct Mux {
     rules: Rules,
-    phase: Phase,
+    phase: ProcessPhase,
     life: Life,
     inventory: Option<Inventory>,
-    clients: BTreeMap<ClientKey, Client>,
+    clients: BTreeMap<ClientKey, MuxClient>,
     /// By number.
-    pending: BTreeMap<u64, Pending>,
-    waiting: VecDeque<Waiting>,
+    pending: BTreeMap<u64, PendingRequest>,
+    waiting: VecDeque<WaitingRequest>,
     /// Requests that were cancelled and may still be worked on: number, whose, until when.
     cancelled: VecDeque<(u64, ClientKey, Instant)>,
     /// Clients that wait for the first handshake to be answered themselves.
-    greeting: Vec<Origin>,
+    greeting: Vec<RequestOrigin>,
     /// By number.
-    questions: BTreeMap<u64, Question>,
+    questions: BTreeMap<u64, ProcessQuestion>,
     numbers: u64,
     /// Lists that are being asked for, and whether they changed again meanwhile.
-    learning: BTreeMap<List, bool>,
+    learning: BTreeMap<OfferedList, bool>,
     /// What it offers is to be found out although nobody asks, by one start.
     is_curious: bool,
     unwritten: usize,
@@ -265,7 +265,7 @@ pub(super) struct Mux {
 }
 
 #[derive(Default, Deserialize)]
-struct Hello<'a> {
+struct HelloParams<'a> {
     #[serde(borrow, default)]
     capabilities: Option<HelloCapabilities<'a>>,
 }
@@ -311,7 +311,7 @@ impl Mux {
     pub(super) fn new(rules: Rules, inventory: Option<Inventory>) -> Self {
         Self {
             rules,
-            phase: Phase::Asleep { not_before: None },
+            phase: ProcessPhase::Asleep { not_before: None },
             life: Life(0),
             inventory,
             clients: BTreeMap::new(),
@@ -332,7 +332,7 @@ impl Mux {
         }
     }
 
-    pub(super) fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> ProcessPhase {
         self.phase
     }
 
@@ -342,17 +342,17 @@ impl Mux {
 
     /// Requests of clients that wait or run.
     fn load(&self) -> usize {
-        let running = self.pending.values().filter(|it| matches!(it, Pending::Client { .. })).count();
+        let running = self.pending.values().filter(|it| matches!(it, PendingRequest::Client { .. })).count();
         running + self.waiting.len() + self.greeting.len()
     }
 
     /// When it must be told of the time.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Asleep { not_before } => not_before.filter(|_| self.is_wanted()),
-            Phase::Opening { deadline } => Some(deadline),
-            Phase::Running { .. } => Some(self.quiet_since? + self.patience()?),
-            Phase::Ending => None,
+            ProcessPhase::Asleep { not_before } => not_before.filter(|_| self.is_wanted()),
+            ProcessPhase::Opening { deadline } => Some(deadline),
+            ProcessPhase::Running { .. } => Some(self.quiet_since? + self.patience()?),
+            ProcessPhase::Ending => None,
         }
     }
 
@@ -385,12 +385,12 @@ impl Mux {
 
     // What clients say.
 
-    fn on_request(&mut self, client: ClientKey, ticket: Ticket, frame: Frame, out: &mut Vec<Effect>) {
+    fn on_request(&mut self, client: ClientKey, ticket: MuxTicket, frame: Frame, out: &mut Vec<Effect>) {
         let Some(id) = frame.id().map(Box::from) else { return };
         let token = message::progress_token(&frame).map(Box::from);
         let method = frame.method().unwrap_or_default();
         let is_call = method == method::TOOLS_CALL && Key::of(&frame).as_task.is_none();
-        let from = Origin { client, ticket, id, token, is_call };
+        let from = RequestOrigin { client, ticket, id, token, is_call };
         if method == method::INITIALIZE {
             return self.on_hello(from, frame, out);
         }
@@ -412,15 +412,15 @@ impl Mux {
         }
     }
 
-    fn on_hello(&mut self, from: Origin, frame: Frame, out: &mut Vec<Effect>) {
-        let given = frame.peek::<Hello<'_>>().and_then(|hello| hello.capabilities).unwrap_or_default();
+    fn on_hello(&mut self, from: RequestOrigin, frame: Frame, out: &mut Vec<Effect>) {
+        let given = frame.peek::<HelloParams<'_>>().and_then(|hello| hello.capabilities).unwrap_or_default();
         let can = |value: Option<&RawValue>| value.is_some_and(|value| value.get() != "null");
         let abilities = Abilities {
             sampling: can(given.sampling),
             elicitation: can(given.elicitation),
             roots: can(given.roots),
         };
-        let client = Client { abilities, hello: frame.kept(), subscribed: BTreeSet::new(), level: None };
+        let client = MuxClient { abilities, hello: frame.kept(), subscribed: BTreeSet::new(), level: None };
         if self.clients.contains_key(&from.client) {
             return refuse(&from, code::INVALID_REQUEST, "this session was opened already", out);
         }
@@ -433,9 +433,9 @@ impl Mux {
 
     /// What can be said without a process: what a list had in it last time.
     fn kept_answer(&self, frame: &Frame) -> Option<Result<String, &'static str>> {
-        let list = List::of_method(frame.method()?)?;
+        let list = OfferedList::of_method(frame.method()?)?;
         let inventory = self.inventory.as_ref()?;
-        if matches!(self.phase, Phase::Running { .. }) || Key::of(frame).cursor.is_some() {
+        if matches!(self.phase, ProcessPhase::Running { .. }) || Key::of(frame).cursor.is_some() {
             return None;
         }
         if !inventory.declares(list) {
@@ -444,7 +444,7 @@ impl Mux {
         Some(Ok(inventory.stale(list)?))
     }
 
-    fn on_level(&mut self, from: &Origin, frame: &Frame, out: &mut Vec<Effect>) {
+    fn on_level(&mut self, from: &RequestOrigin, frame: &Frame, out: &mut Vec<Effect>) {
         if self.inventory.as_ref().is_some_and(|inventory| !inventory.has("logging")) {
             return refuse(from, code::METHOD_NOT_FOUND, "Method not found", out);
         }
@@ -461,17 +461,17 @@ impl Mux {
     /// Sets the level in the process that the most talkative client wants.
     fn tell_level(&mut self, out: &mut Vec<Effect>) {
         let level = self.clients.values().filter_map(|client| client.level).min();
-        if !matches!(self.phase, Phase::Running { .. }) || level == self.told_level {
+        if !matches!(self.phase, ProcessPhase::Running { .. }) || level == self.told_level {
             return;
         }
         self.told_level = level;
         if let Some(level) = level {
             let params = format!(r#"{{"level":"{}"}}"#, LEVELS[level]);
-            self.ask(method::LOGGING_SET_LEVEL, &params, Pending::Own, out);
+            self.ask(method::LOGGING_SET_LEVEL, &params, PendingRequest::Own, out);
         }
     }
 
-    fn on_subscribe(&mut self, from: Origin, frame: Frame, out: &mut Vec<Effect>) {
+    fn on_subscribe(&mut self, from: RequestOrigin, frame: Frame, out: &mut Vec<Effect>) {
         let Some(uri) = uri_of(&frame) else { return self.forward(from, frame, out) };
         let is_known = self.clients.values().any(|client| client.subscribed.contains(&uri));
         let Some(client) = self.clients.get_mut(&from.client) else { return };
@@ -485,13 +485,13 @@ impl Mux {
         self.forward(from, frame, out);
     }
 
-    fn on_unsubscribe(&mut self, from: Origin, frame: Frame, out: &mut Vec<Effect>) {
+    fn on_unsubscribe(&mut self, from: RequestOrigin, frame: Frame, out: &mut Vec<Effect>) {
         let Some(uri) = uri_of(&frame) else { return self.forward(from, frame, out) };
         // At once: who subscribes from here on must be asked for after this.
         if let Some(client) = self.clients.get_mut(&from.client) {
             client.subscribed.remove(&uri);
         }
-        if self.wants(&uri) || !matches!(self.phase, Phase::Running { .. }) {
+        if self.wants(&uri) || !matches!(self.phase, ProcessPhase::Running { .. }) {
             return answer(&from, "{}", out);
         }
         self.forward(from, frame, out);
@@ -499,42 +499,42 @@ impl Mux {
 
     /// Whether any client is subscribed to a resource, or is about to be.
     fn wants(&self, uri: &str) -> bool {
-        let begins = |pending: &Pending| matches!(pending, Pending::Client { subscription: Some(begun), .. } if begun == uri);
+        let begins = |pending: &PendingRequest| matches!(pending, PendingRequest::Client { subscription: Some(begun), .. } if begun == uri);
         self.clients.values().any(|client| client.subscribed.contains(uri))
             || self.pending.values().any(begins)
     }
 
     /// Ends a subscription that nobody has any more.
     fn unsubscribe(&mut self, uri: &str, out: &mut Vec<Effect>) {
-        if matches!(self.phase, Phase::Running { .. }) && !self.wants(uri) {
+        if matches!(self.phase, ProcessPhase::Running { .. }) && !self.wants(uri) {
             let params = format!(r#"{{"uri":{}}}"#, quoted(uri));
-            self.ask(method::RESOURCES_UNSUBSCRIBE, &params, Pending::Own, out);
+            self.ask(method::RESOURCES_UNSUBSCRIBE, &params, PendingRequest::Own, out);
         }
     }
 
     /// Sends a request to the process, now or as soon as there is one.
-    fn forward(&mut self, from: Origin, frame: Frame, out: &mut Vec<Effect>) {
+    fn forward(&mut self, from: RequestOrigin, frame: Frame, out: &mut Vec<Effect>) {
         let bytes = frame.bytes().len();
         let held = self.unwritten + self.waiting_bytes;
         if self.load() >= MAX_REQUESTS || held > 0 && held.saturating_add(bytes) > MAX_HELD {
             let text = format!("`{}` has too much to do; try again later", self.rules.name);
             return self.fail(&from, &text, "busy", false, out);
         }
-        if matches!(self.phase, Phase::Running { .. }) {
-            return self.send(Waiting { from, frame }, out);
+        if matches!(self.phase, ProcessPhase::Running { .. }) {
+            return self.send(WaitingRequest { from, frame }, out);
         }
         self.waiting_bytes += bytes;
-        self.waiting.push_back(Waiting { from, frame });
+        self.waiting.push_back(WaitingRequest { from, frame });
     }
 
-    fn send(&mut self, Waiting { from, frame }: Waiting, out: &mut Vec<Effect>) {
+    fn send(&mut self, WaitingRequest { from, frame }: WaitingRequest, out: &mut Vec<Effect>) {
         let number = self.number();
         let token = message::progress_token(&frame);
         let edits = token.map(|token| (frame.span_of(token), number.to_string())).into_iter().collect();
         let subscribes = frame.method() == Some(method::RESOURCES_SUBSCRIBE);
         let subscription = subscribes.then(|| uri_of(&frame)).flatten();
         self.write(frame.with_edits(edits, &number.to_string()), out);
-        self.pending.insert(number, Pending::Client { from, subscription });
+        self.pending.insert(number, PendingRequest::Client { from, subscription });
     }
 
     fn on_notification(&mut self, client: ClientKey, frame: &Frame, now: Instant, out: &mut Vec<Effect>) {
@@ -566,7 +566,7 @@ impl Mux {
     }
 
     /// Ends requests whose answer nobody waits for.
-    fn cancel(&mut self, is_meant: impl Fn(&Origin) -> bool, now: Instant, out: &mut Vec<Effect>) {
+    fn cancel(&mut self, is_meant: impl Fn(&RequestOrigin) -> bool, now: Instant, out: &mut Vec<Effect>) {
         self.greeting.retain(|from| {
             let goes = is_meant(from);
             if goes {
@@ -587,13 +587,13 @@ impl Mux {
         let numbers: Vec<u64> = self
             .pending
             .iter()
-            .filter(|(_, pending)| matches!(pending, Pending::Client { from, .. } if is_meant(from)))
+            .filter(|(_, pending)| matches!(pending, PendingRequest::Client { from, .. } if is_meant(from)))
             .map(|(number, _)| *number)
             .collect();
         for number in numbers {
             let dropped = self.pending.remove(&number);
             self.write_if_running(message::cancelled(&number.to_string(), "the client cancelled it"), out);
-            if let Some(Pending::Client { from, subscription }) = dropped {
+            if let Some(PendingRequest::Client { from, subscription }) = dropped {
                 out.push(Effect::Forget(from.ticket));
                 if self.cancelled.len() >= MAX_REQUESTS {
                     self.cancelled.pop_front();
@@ -608,14 +608,15 @@ impl Mux {
     }
 
     /// A request was cancelled: what the process asked for it is answered to nobody.
-    fn end_questions(&mut self, client: ClientKey, ticket: Ticket, out: &mut Vec<Effect>) {
+    fn end_questions(&mut self, client: ClientKey, ticket: MuxTicket, out: &mut Vec<Effect>) {
         let is_busy = self
             .pending
             .values()
-            .any(|it| matches!(it, Pending::Client { from, .. } if from.client == client));
+            .any(|it| matches!(it, PendingRequest::Client { from, .. } if from.client == client));
         let is_idle = self.rules.sharing == Sharing::Shared && !is_busy;
-        let ends =
-            |question: &Question| question.client == client && (question.ticket == Some(ticket) || is_idle);
+        let ends = |question: &ProcessQuestion| {
+            question.client == client && (question.ticket == Some(ticket) || is_idle)
+        };
         let over: Vec<u64> =
             self.questions.iter().filter(|(_, question)| ends(question)).map(|(number, _)| *number).collect();
         for number in over {
@@ -670,7 +671,7 @@ impl Mux {
             return;
         };
         match pending {
-            Pending::Client { from, subscription } => {
+            PendingRequest::Client { from, subscription } => {
                 let is_granted = matches!(frame.kind(), Kind::Response { ok: true, .. });
                 if let (true, Some(uri)) = (is_granted, subscription)
                     && let Some(client) = self.clients.get_mut(&from.client)
@@ -679,9 +680,9 @@ impl Mux {
                 }
                 out.push(Effect::Answer(from.ticket, frame.with_id(&from.id)));
             }
-            Pending::Hello => self.on_welcome(frame, now, out),
-            Pending::Learn(learning) => self.on_list(learning, frame, out),
-            Pending::Own => {}
+            PendingRequest::Hello => self.on_welcome(frame, now, out),
+            PendingRequest::Learn(learning) => self.on_list(learning, frame, out),
+            PendingRequest::Own => {}
         }
     }
 
@@ -700,7 +701,7 @@ impl Mux {
             ));
             return self.stop(out);
         };
-        self.phase = Phase::Running { since: now };
+        self.phase = ProcessPhase::Running { since: now };
         let is_news = self.inventory.as_ref() != Some(&inventory);
         self.inventory = Some(inventory.clone());
         if is_news {
@@ -718,27 +719,27 @@ impl Mux {
             self.clients.values().flat_map(|client| client.subscribed.iter().cloned()).collect();
         for uri in uris {
             let params = format!(r#"{{"uri":{}}}"#, quoted(&uri));
-            self.ask(method::RESOURCES_SUBSCRIBE, &params, Pending::Own, out);
+            self.ask(method::RESOURCES_SUBSCRIBE, &params, PendingRequest::Own, out);
         }
         self.waiting_bytes = 0;
         for waiting in std::mem::take(&mut self.waiting) {
             self.send(waiting, out);
         }
         self.is_curious = false;
-        for list in List::ALL {
+        for list in OfferedList::ALL {
             if inventory.declares(list) {
                 self.learn(list, out);
             }
         }
     }
 
-    fn learn(&mut self, list: List, out: &mut Vec<Effect>) {
+    fn learn(&mut self, list: OfferedList, out: &mut Vec<Effect>) {
         match self.learning.get_mut(&list) {
             Some(again) => *again = true,
             None => {
                 self.learning.insert(list, false);
                 let learning = Learning { list, items: Vec::new(), pages: 1 };
-                self.ask(list.method(), "{}", Pending::Learn(learning), out);
+                self.ask(list.method(), "{}", PendingRequest::Learn(learning), out);
             }
         }
     }
@@ -754,7 +755,7 @@ impl Mux {
                     return self.ask(
                         list.method(),
                         &format!(r#"{{"cursor":{cursor}}}"#),
-                        Pending::Learn(learning),
+                        PendingRequest::Learn(learning),
                         out,
                     );
                 }
@@ -769,7 +770,7 @@ impl Mux {
     }
 
     /// A list is known as a whole.
-    fn take_in(&mut self, list: List, items: &str, out: &mut Vec<Effect>) {
+    fn take_in(&mut self, list: OfferedList, items: &str, out: &mut Vec<Effect>) {
         let Some(inventory) = &mut self.inventory else { return };
         let Some(former) = inventory.replace(list, items) else { return };
         out.push(Effect::Keep);
@@ -787,13 +788,13 @@ impl Mux {
             method::MESSAGE => self.on_log(frame, out),
             method::RESOURCES_UPDATED => self.on_updated(frame, out),
             other => {
-                for list in List::ALL.into_iter().filter(|list| list.changed() == other) {
+                for list in OfferedList::ALL.into_iter().filter(|list| list.changed() == other) {
                     if self.inventory.as_ref().is_some_and(|inventory| inventory.declares(list)) {
                         self.learn(list, out);
                     }
                 }
                 let parts = Parts::whole(frame.bytes().clone());
-                let is_general = List::ALL.iter().any(|list| list.changed() == other);
+                let is_general = OfferedList::ALL.iter().any(|list| list.changed() == other);
                 match self.only_busy().filter(|_| !is_general) {
                     Some((client, _)) => out.push(Effect::Notify(client, parts)),
                     None => self.tell_all(&parts, out),
@@ -803,9 +804,10 @@ impl Mux {
     }
 
     fn on_progress(&mut self, frame: &Frame, out: &mut Vec<Effect>) {
-        let Some(progress) = frame.peek::<Progress<'_>>() else { return };
+        let Some(progress) = frame.peek::<ProgressParams<'_>>() else { return };
         let number: Option<u64> = progress.token.get().parse().ok();
-        let Some(Pending::Client { from, .. }) = number.and_then(|number| self.pending.get(&number)) else {
+        let Some(PendingRequest::Client { from, .. }) = number.and_then(|number| self.pending.get(&number))
+        else {
             return;
         };
         let Some(token) = &from.token else { return };
@@ -883,10 +885,10 @@ impl Mux {
             Some(ticket) => Effect::Tell(ticket, parts),
             None => Effect::Notify(client, parts),
         });
-        self.questions.insert(number, Question { client, ticket, id: id.into() });
+        self.questions.insert(number, ProcessQuestion { client, ticket, id: id.into() });
     }
 
-    fn whom(&self, method: &str) -> Result<(ClientKey, Option<Ticket>, Abilities), (i32, &'static str)> {
+    fn whom(&self, method: &str) -> Result<(ClientKey, Option<MuxTicket>, Abilities), (i32, &'static str)> {
         if self.questions.len() >= MAX_REQUESTS {
             return Err((code::INTERNAL_ERROR, "too many questions at a time"));
         }
@@ -913,10 +915,10 @@ impl Mux {
 
     /// The client whose requests are the only ones that run, and the request if it is one. One that was cancelled lately may
     /// still run.
-    fn only_busy(&self) -> Option<(ClientKey, Option<Ticket>)> {
+    fn only_busy(&self) -> Option<(ClientKey, Option<MuxTicket>)> {
         let mut only = None;
         for pending in self.pending.values() {
-            let Pending::Client { from, .. } = pending else { continue };
+            let PendingRequest::Client { from, .. } = pending else { continue };
             only = match only {
                 None => Some((from.client, Some(from.ticket))),
                 Some((client, _)) if client == from.client => Some((client, None)),
@@ -955,33 +957,33 @@ impl Mux {
 
     /// Starts the process if it is wanted.
     fn wake(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        let Phase::Asleep { not_before } = self.phase else { return };
+        let ProcessPhase::Asleep { not_before } = self.phase else { return };
         if !self.is_wanted() || not_before.is_some_and(|until| now < until) {
             return;
         }
         self.life.0 += 1;
         self.unwritten = 0;
-        self.phase = Phase::Opening { deadline: now + self.rules.start };
+        self.phase = ProcessPhase::Opening { deadline: now + self.rules.start };
         out.push(Effect::Start(self.life));
         let params = match (self.rules.sharing, self.clients.values().next()) {
             (Sharing::PerSession, Some(client)) => client.hello.params().unwrap_or("{}").to_owned(),
             _ => own_hello(),
         };
-        self.ask(method::INITIALIZE, &params, Pending::Hello, out);
+        self.ask(method::INITIALIZE, &params, PendingRequest::Hello, out);
     }
 
     fn stop(&mut self, out: &mut Vec<Effect>) {
-        self.phase = Phase::Ending;
+        self.phase = ProcessPhase::Ending;
         out.push(Effect::Stop(self.life));
     }
 
     fn on_tick(&mut self, now: Instant, out: &mut Vec<Effect>) {
         match self.phase {
-            Phase::Opening { deadline } if now >= deadline => {
+            ProcessPhase::Opening { deadline } if now >= deadline => {
                 self.fault = Some(format!("it did not answer `initialize` within {:?}", self.rules.start));
                 self.stop(out);
             }
-            Phase::Running { .. } if self.deadline().is_some_and(|deadline| now >= deadline) => {
+            ProcessPhase::Running { .. } if self.deadline().is_some_and(|deadline| now >= deadline) => {
                 self.stop(out);
             }
             _ => {}
@@ -989,7 +991,7 @@ impl Mux {
     }
 
     fn on_ended(&mut self, ending: &Ending, now: Instant, out: &mut Vec<Effect>) {
-        let former = std::mem::replace(&mut self.phase, Phase::Asleep { not_before: None });
+        let former = std::mem::replace(&mut self.phase, ProcessPhase::Asleep { not_before: None });
         let fault = self.fault.take();
         self.unwritten = 0;
         self.told_level = None;
@@ -1003,7 +1005,7 @@ impl Mux {
         };
         let name = Arc::clone(&self.rules.name);
         for pending in std::mem::take(&mut self.pending).into_values() {
-            if let Pending::Client { from, .. } = pending {
+            if let PendingRequest::Client { from, .. } = pending {
                 let text = format!(
                     "`{name}` ended before it answered ({why}); what was asked may have been done, and is not asked \
                      again{last_words}"
@@ -1015,9 +1017,9 @@ impl Mux {
             let parts = message::cancelled(&number.to_string(), "the server has ended");
             out.push(Effect::Notify(question.client, parts));
         }
-        let is_asked_for = former == Phase::Ending && fault.is_none();
+        let is_asked_for = former == ProcessPhase::Ending && fault.is_none();
         let was_stable = match former {
-            Phase::Running { since } => now.saturating_duration_since(since) >= STABLE,
+            ProcessPhase::Running { since } => now.saturating_duration_since(since) >= STABLE,
             _ => is_asked_for,
         };
         self.failures = if was_stable { 0 } else { self.failures + 1 };
@@ -1026,9 +1028,9 @@ impl Mux {
         if is_asked_for {
             return;
         }
-        let has_served = matches!(former, Phase::Running { .. });
+        let has_served = matches!(former, ProcessPhase::Running { .. });
         let pause = FIRST_PAUSE * 2_u32.pow(self.failures.saturating_sub(1).min(6));
-        self.phase = Phase::Asleep { not_before: Some(now + pause.min(LONGEST_PAUSE)) };
+        self.phase = ProcessPhase::Asleep { not_before: Some(now + pause.min(LONGEST_PAUSE)) };
         if has_served || self.failures < MAX_FAILURES && !ending.is_hopeless {
             return;
         }
@@ -1049,7 +1051,7 @@ impl Mux {
     }
 
     /// Asks the process for something of our own.
-    fn ask(&mut self, method: &str, params: &str, pending: Pending, out: &mut Vec<Effect>) {
+    fn ask(&mut self, method: &str, params: &str, pending: PendingRequest, out: &mut Vec<Effect>) {
         let number = self.number();
         let text = format!(r#"{{"jsonrpc":"2.0","id":{number},"method":"{method}","params":{params}}}"#);
         self.write(Parts::whole(text), out);
@@ -1062,7 +1064,7 @@ impl Mux {
     }
 
     fn write_if_running(&mut self, parts: Parts, out: &mut Vec<Effect>) {
-        if matches!(self.phase, Phase::Running { .. }) {
+        if matches!(self.phase, ProcessPhase::Running { .. }) {
             self.write(parts, out);
         }
     }
@@ -1072,7 +1074,7 @@ impl Mux {
     }
 
     #[expect(clippy::unused_self, reason = "it reads as what it does beside its neighbours")]
-    fn fail(&self, from: &Origin, text: &str, reason: &str, sent: bool, out: &mut Vec<Effect>) {
+    fn fail(&self, from: &RequestOrigin, text: &str, reason: &str, sent: bool, out: &mut Vec<Effect>) {
         let data = format!(r#"{{"reason":"{reason}","sent":"{}"}}"#, if sent { "yes" } else { "no" });
         let parts = if from.is_call {
             message::result(&from.id, &message::failed_call(text, Some(&data)))
@@ -1092,10 +1094,10 @@ fn own_hello() -> String {
     )
 }
 
-fn answer(from: &Origin, result: &str, out: &mut Vec<Effect>) {
+fn answer(from: &RequestOrigin, result: &str, out: &mut Vec<Effect>) {
     out.push(Effect::Answer(from.ticket, message::result(&from.id, result)));
 }
 
-fn refuse(from: &Origin, code: i32, text: &str, out: &mut Vec<Effect>) {
+fn refuse(from: &RequestOrigin, code: i32, text: &str, out: &mut Vec<Effect>) {
     out.push(Effect::Answer(from.ticket, message::error(Some(&from.id), code, text, None)));
 }

@@ -193,14 +193,14 @@ impl RunningProgram for Plain {
 
 /// What a process tells the desk.
 #[derive(Debug)]
-pub(super) struct News {
+pub(super) struct ProcessNews {
     pub(super) mux: MuxKey,
     pub(super) life: Life,
-    pub(super) what: What,
+    pub(super) what: ProcessNewsKind,
 }
 
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum ProcessNewsKind {
     Started(u32),
     Line(Frame),
     /// A line of standard output that is no message.
@@ -219,13 +219,13 @@ pub(super) enum What {
 struct Teller {
     mux: MuxKey,
     life: Life,
-    news: mpsc::Sender<News>,
+    news: mpsc::Sender<ProcessNews>,
 }
 
 impl Teller {
-    async fn tell(&self, what: What) {
+    async fn tell(&self, what: ProcessNewsKind) {
         // It fails when the desk is gone, which ends this task too.
-        let _ = self.news.send(News { mux: self.mux, life: self.life, what }).await;
+        let _ = self.news.send(ProcessNews { mux: self.mux, life: self.life, what }).await;
     }
 }
 
@@ -234,16 +234,16 @@ pub(super) async fn live(
     launch: Arc<dyn Launch>,
     (mux, life): (MuxKey, Life),
     messages: mpsc::Receiver<Parts>,
-    news: mpsc::Sender<News>,
+    news: mpsc::Sender<ProcessNews>,
     stop: CancellationToken,
 ) {
     let teller = Teller { mux, life, news };
     let launched = match launch.launch().await {
         Ok(launched) => launched,
-        Err(error) => return teller.tell(What::NotStarted(error)).await,
+        Err(error) => return teller.tell(ProcessNewsKind::NotStarted(error)).await,
     };
     let Launched { pid, stdin, stdout, stderr, mut program } = launched;
-    teller.tell(What::Started(pid)).await;
+    teller.tell(ProcessNewsKind::Started(pid)).await;
     // Whoever has closed its output cannot answer any more, and is ended as one that is told to.
     let stop = stop.child_token();
     let mut reading = Box::pin(async {
@@ -275,33 +275,35 @@ pub(super) async fn live(
         // A descendant that got away may hold the pipes open.
         let _ = timeout(DRAIN, reading).await;
     }
-    teller.tell(What::Ended(how)).await;
+    teller.tell(ProcessNewsKind::Ended(how)).await;
 }
 
 /// Reads what stands on a line of standard output, as forgivingly as what comes over HTTP.
-fn read_messages(line: Line, out: &mut Vec<What>) {
+fn read_messages(line: Line, out: &mut Vec<ProcessNewsKind>) {
     out.push(match line {
         Line::Text(text) => {
             // Some consoles begin with a mark.
             let text = text.strip_prefix(BOM).map_or_else(|| text.clone(), |rest| text.slice_ref(rest));
             let messages = frame::messages(&text.clone().into(), MAX_BATCH);
-            let garbage = |_| What::Garbage(shortened(&text));
-            return out.extend(messages.map(|message| message.map_or_else(garbage, What::Line)));
+            let garbage = |_| ProcessNewsKind::Garbage(shortened(&text));
+            return out.extend(messages.map(|message| message.map_or_else(garbage, ProcessNewsKind::Line)));
         }
         // Whoever waits for it hears why it does not come.
         Line::TooLong { limit, id: Some(id), is_answer: true } => {
             let text = format!("the answer is over the limit of {limit} bytes");
             match Frame::parse(message::error(Some(&id), code::INTERNAL_ERROR, &text, None).join()) {
-                Ok(error) => What::Line(error),
-                Err(_) => What::Garbage(format!("({text})")),
+                Ok(error) => ProcessNewsKind::Line(error),
+                Err(_) => ProcessNewsKind::Garbage(format!("({text})")),
             }
         }
-        Line::TooLong { limit, .. } => What::Garbage(format!("(a message of more than {limit} bytes)")),
+        Line::TooLong { limit, .. } => {
+            ProcessNewsKind::Garbage(format!("(a message of more than {limit} bytes)"))
+        }
     });
 }
 
-fn read_error(line: Line, out: &mut Vec<What>) {
-    out.push(What::Error(match line {
+fn read_error(line: Line, out: &mut Vec<ProcessNewsKind>) {
+    out.push(ProcessNewsKind::Error(match line {
         Line::Text(text) => shortened(&text),
         Line::TooLong { limit, .. } => format!("(a line of more than {limit} bytes)"),
     }));
@@ -316,7 +318,7 @@ async fn lines(
     mut input: impl AsyncRead + Unpin,
     limit: usize,
     teller: &Teller,
-    read: fn(Line, &mut Vec<What>),
+    read: fn(Line, &mut Vec<ProcessNewsKind>),
 ) {
     let mut splitter = LineSplitter::new(limit);
     let mut said = Vec::new();
@@ -377,7 +379,7 @@ async fn write(
         }
         text.clear();
         text.shrink_to(64 * 1024);
-        teller.tell(What::Written(bytes)).await;
+        teller.tell(ProcessNewsKind::Written(bytes)).await;
     }
 }
 
@@ -391,7 +393,7 @@ impl From<NotLaunched> for Ending {
 mod tests {
     use super::*;
 
-    fn read(line: Line) -> Vec<What> {
+    fn read(line: Line) -> Vec<ProcessNewsKind> {
         let mut said = Vec::new();
         read_messages(line, &mut said);
         said
@@ -401,13 +403,13 @@ mod tests {
     fn an_answer_over_the_limit_is_an_error_for_whoever_waits() {
         let id = Some("7".into());
         let said = read(Line::TooLong { limit: 9, id: id.clone(), is_answer: true });
-        let [What::Line(frame)] = said.as_slice() else { panic!("no message: {said:?}") };
+        let [ProcessNewsKind::Line(frame)] = said.as_slice() else { panic!("no message: {said:?}") };
         assert_eq!(frame.id(), Some("7"));
         let text = message::error_of(frame).and_then(|error| error.message);
         assert_eq!(text.as_deref(), Some("the answer is over the limit of 9 bytes"));
         // A question of this size is nobody's answer.
         let question = read(Line::TooLong { limit: 9, id, is_answer: false });
-        assert!(matches!(question.as_slice(), [What::Garbage(_)]));
+        assert!(matches!(question.as_slice(), [ProcessNewsKind::Garbage(_)]));
     }
 
     #[test]
@@ -422,7 +424,7 @@ mod tests {
         ] {
             let said = read(Line::Text(line.clone().into()));
             let seen = said.iter().map(|what| match what {
-                What::Line(frame) => frame.id().unwrap_or_default(),
+                ProcessNewsKind::Line(frame) => frame.id().unwrap_or_default(),
                 _ => "?",
             });
             assert_eq!(seen.collect::<Vec<_>>(), ids, "{}", String::from_utf8_lossy(&line));

@@ -1,10 +1,10 @@
 //! The task that owns a connection: its phase, and what runs for it.
 //!
 //! ```text
-//!  owner ──Command──▶ Actor ──Phase::start──▶ Work ──polls──▶ exchanges (one per request)      ──▶ instance
-//!    ▲                  ▲                       │             chores (handshake, notifications,
-//!    │                  └─────────Done──────────┘             standing stream)
-//!    └──────────────────UpstreamEvent───────────────────────────┘
+//!  owner ──UpstreamCommand──▶ UpstreamActor ──starts──▶ Work ──polls──▶ exchanges (one per request)      ──▶ instance
+//!    ▲                              ▲                    │             chores (handshake, notifications,
+//!    │                              └────────Done────────┘             standing stream)
+//!    └────────────────────UpstreamEvent──────────────────┘
 //! ```
 //!
 //! Exchanges and chores are futures in sets that the actor polls itself, so a call needs no task of its own. They tell
@@ -27,17 +27,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Command, ExchangeError, ExchangeReason, Hello, Purpose, Sent, UpstreamEvent, UpstreamEventKind, Welcome,
+    ExchangeError, ExchangeReason, Hello, Purpose, Sent, UpstreamCommand, UpstreamEvent, UpstreamEventKind,
+    Welcome,
     body::Text,
     exchange::{Fate, Finished, Posted},
     fault,
-    handshake::{Found, Opened, open},
+    handshake::{Opened, PriorKnowledge, open},
     headers::{Route, Transport},
     legacy::Legacy,
-    listen::Heard,
+    listen::ListenerEvent,
     modern::{
         conversation::Modern,
-        listen::{News, Stream},
+        listen::{Stream, StreamNews},
         request::Turn,
     },
     wire::{Call, Wire},
@@ -51,20 +52,20 @@ const AT_THE_GATE: Duration = Duration::from_millis(250);
 /// How long the end may take: half of it for the last notifications, the other half for the DELETE of the session.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
-pub(super) struct Actor {
+pub(super) struct UpstreamActor {
     base: Route,
     hello: Hello,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<UpstreamCommand>,
     stop: CancellationToken,
-    phase: Phase,
+    phase: ConnectionPhase,
     work: Work,
     /// What has been found out about the instance.
-    found: Found,
+    found: PriorKnowledge,
     /// Lets a few handshakes at a time through.
     gate: Option<Arc<Semaphore>>,
 }
 
-enum Phase {
+enum ConnectionPhase {
     /// The opening runs, for an instance that changes its revision with what is kept of the conversation.
     Opening(Option<Box<Modern>>),
     Legacy(Legacy),
@@ -77,7 +78,7 @@ enum End {
     Failed(ExchangeError),
 }
 
-impl Phase {
+impl ConnectionPhase {
     fn route(&self) -> Option<&Arc<Route>> {
         match self {
             Self::Opening(_) => None,
@@ -104,15 +105,15 @@ impl Phase {
     }
 }
 
-impl Actor {
+impl UpstreamActor {
     pub(super) fn new(
         wire: Arc<Wire>,
         base: Route,
-        (hello, found, gate): (Hello, Found, Option<Arc<Semaphore>>),
-        commands: mpsc::Receiver<Command>,
+        (hello, found, gate): (Hello, PriorKnowledge, Option<Arc<Semaphore>>),
+        commands: mpsc::Receiver<UpstreamCommand>,
         stop: CancellationToken,
     ) -> Self {
-        let (phase, work) = (Phase::Opening(None), Work::new(wire));
+        let (phase, work) = (ConnectionPhase::Opening(None), Work::new(wire));
         Self { base, hello, commands, stop, phase, work, found, gate }
     }
 
@@ -148,14 +149,14 @@ impl Actor {
         }
     }
 
-    fn on_command(&mut self, command: Command) {
+    fn on_command(&mut self, command: UpstreamCommand) {
         match command {
-            Command::Request { id, body } => {
+            UpstreamCommand::Request { id, body } => {
                 let request = self.work.take(id, body);
                 self.dispatch(request);
             }
-            Command::Send(body) => self.dispatch(Outgoing::Message { body, again: false }),
-            Command::Cancel { id, notification } => self.cancel(id, notification),
+            UpstreamCommand::Send(body) => self.dispatch(Outgoing::Message { body, again: false }),
+            UpstreamCommand::Cancel { id, notification } => self.cancel(id, notification),
         }
     }
 
@@ -252,13 +253,13 @@ impl Actor {
                     self.dispatch(Outgoing::Message { body, again: true });
                 }
             }
-            Chore::Heard(listener, Heard::Response(frame)) => {
-                if let Phase::Legacy(legacy) = &mut self.phase {
+            Chore::Heard(listener, ListenerEvent::Response(frame)) => {
+                if let ConnectionPhase::Legacy(legacy) = &mut self.phase {
                     legacy.on_response(&mut self.work, listener, frame);
                 }
             }
-            Chore::Heard(listener, Heard::Forgotten) => self.on_forgotten(&listener.route),
-            Chore::Heard(_, Heard::Ended) => {
+            Chore::Heard(listener, ListenerEvent::Forgotten) => self.on_forgotten(&listener.route),
+            Chore::Heard(_, ListenerEvent::Ended) => {
                 let reason = ExchangeReason::Closed;
                 return Some(End::Failed(ExchangeError { sent: Sent::Unknown, reason }));
             }
@@ -268,17 +269,17 @@ impl Actor {
                 self.work.rest(connection);
                 self.on_listed();
             }
-            Chore::Heard(_, Heard::NotOffered) | Chore::Done => {}
+            Chore::Heard(_, ListenerEvent::NotOffered) | Chore::Done => {}
             Chore::Faulted => return Some(End::Failed(fault::fault())),
         }
         None
     }
 
-    fn on_listening(&mut self, id: u64, stream: Option<Box<Stream>>, news: News) {
+    fn on_listening(&mut self, id: u64, stream: Option<Box<Stream>>, news: StreamNews) {
         let Some(modern) = self.phase.modern() else { return };
         let again = modern.on_listening(&mut self.work, id, stream, news);
         // While another revision is agreed upon there is nowhere to open it; it is opened after that.
-        if let (Some(pause), Phase::Modern(modern)) = (again, &mut self.phase) {
+        if let (Some(pause), ConnectionPhase::Modern(modern)) = (again, &mut self.phase) {
             modern.listen(&mut self.work, pause);
         }
         self.go();
@@ -329,19 +330,21 @@ impl Actor {
 
     fn on_opened(&mut self, begun: Begun) -> Option<End> {
         let Begun { route, era, connection, stream, tells_program } = begun;
-        let kept = match std::mem::replace(&mut self.phase, Phase::Opening(None)) {
-            Phase::Opening(kept) => kept,
-            Phase::Legacy(_) | Phase::Modern(_) => None,
+        let kept = match std::mem::replace(&mut self.phase, ConnectionPhase::Opening(None)) {
+            ConnectionPhase::Opening(kept) => kept,
+            ConnectionPhase::Legacy(_) | ConnectionPhase::Modern(_) => None,
         };
         self.found.known = Some(era);
         self.work.rest(connection);
         self.phase = match (era, kept) {
             (Era::Modern(version), Some(mut modern)) => {
                 modern.go_on(route, &self.hello, version);
-                Phase::Modern(modern)
+                ConnectionPhase::Modern(modern)
             }
-            (Era::Modern(version), None) => Phase::Modern(Box::new(Modern::new(route, &self.hello, version))),
-            (Era::Legacy(_), None) => Phase::Legacy(Legacy::new(route, self.hello.era)),
+            (Era::Modern(version), None) => {
+                ConnectionPhase::Modern(Box::new(Modern::new(route, &self.hello, version)))
+            }
+            (Era::Legacy(_), None) => ConnectionPhase::Legacy(Legacy::new(route, self.hello.era)),
             // What is in flight and subscribed to means something else there; the owner begins anew.
             (Era::Legacy(_), Some(_)) => return Some(replaced(Sent::No)),
         };
@@ -351,11 +354,11 @@ impl Actor {
         }
         let work = &mut self.work;
         match &mut self.phase {
-            Phase::Legacy(legacy) => legacy.begin_to_listen(work, stream, tells_program),
-            Phase::Modern(modern) if work.wire.purpose == Purpose::Conversation => {
+            ConnectionPhase::Legacy(legacy) => legacy.begin_to_listen(work, stream, tells_program),
+            ConnectionPhase::Modern(modern) if work.wire.purpose == Purpose::Conversation => {
                 modern.begin_to_listen(work);
             }
-            Phase::Modern(_) | Phase::Opening(_) => {}
+            ConnectionPhase::Modern(_) | ConnectionPhase::Opening(_) => {}
         }
         self.start_waiting();
         None
@@ -371,9 +374,9 @@ impl Actor {
         tracing::debug!(link = wire.link.0, "the conversation is opened anew");
         wire.closes.store(false, Ordering::Relaxed);
         wire.standing.send_replace(false);
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Opening(None)) {
-            Phase::Modern(modern) => Phase::Opening(Some(modern)),
-            Phase::Legacy(_) | Phase::Opening(_) => Phase::Opening(None),
+        self.phase = match std::mem::replace(&mut self.phase, ConnectionPhase::Opening(None)) {
+            ConnectionPhase::Modern(modern) => ConnectionPhase::Opening(Some(modern)),
+            ConnectionPhase::Legacy(_) | ConnectionPhase::Opening(_) => ConnectionPhase::Opening(None),
         };
         self.shake_hands(UpstreamEventKind::Renewed);
     }
@@ -429,7 +432,7 @@ impl Actor {
         self.commands.close();
         while let Some(command) = self.commands.recv().await {
             match command {
-                Command::Request { id, body } => {
+                UpstreamCommand::Request { id, body } => {
                     let request = self.work.take(id, body);
                     self.work.wait(request);
                 }

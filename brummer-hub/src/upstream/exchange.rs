@@ -19,7 +19,7 @@ use super::{
     connection::Connection,
     headers::{Route, Transport},
     modern::{probe::wants_no_handshake, request::Turn, response},
-    reply::{Opening, Refusal, Reply, holds_messages, open},
+    reply::{HttpRefusal, Reply, ResponseKind, holds_messages, open},
     sse::Parser,
     wire::{Call, Impatience, Patience, Wire, invalid},
 };
@@ -109,7 +109,7 @@ pub(super) async fn request(
         let sleep = pin!(sleep(wire.limits.call_timeout));
         let shares_stream = route.transport == Transport::HttpSse;
         let patience = Patience::new(&wire, &call, sleep, shares_stream);
-        let mut exchange = Exchange { wire: &wire, route: &route, call: &call, patience, again };
+        let mut exchange = LegacyExchange { wire: &wire, route: &route, call: &call, patience, again };
         exchange.run(body, connection).await
     };
     let (connection, fate) = match outcome {
@@ -159,7 +159,7 @@ impl Finished {
     }
 }
 
-struct Exchange<'a> {
+struct LegacyExchange<'a> {
     wire: &'a Wire,
     route: &'a Route,
     call: &'a Call,
@@ -167,7 +167,7 @@ struct Exchange<'a> {
     again: bool,
 }
 
-impl Exchange<'_> {
+impl LegacyExchange<'_> {
     async fn run(&mut self, body: Text, connection: Option<Connection>) -> Result<Option<Connection>, Stop> {
         let (connection, response) = self.send(&body, connection).await?;
         let is_put_off =
@@ -182,17 +182,17 @@ impl Exchange<'_> {
         }
         let opening = open(self.wire, connection, response);
         match self.patience.wait(opening).await?? {
-            Opening::Messages(reply) => {
+            ResponseKind::Messages(reply) => {
                 // Nothing sends it again from here on.
                 drop(body);
                 self.read(reply).await
             }
             // The connection is of no use until the answer has come elsewhere; it would be idle for too long.
-            Opening::Empty(_) => {
+            ResponseKind::Empty(_) => {
                 let unanswered = invalid("it accepted the request without an answer".into());
                 Err(if is_put_off { self.wait_elsewhere(unanswered).await } else { unanswered.into() })
             }
-            Opening::Refused(refusal) => self.judge(body, refusal).await,
+            ResponseKind::Refused(refusal) => self.judge(body, refusal).await,
         }
     }
 
@@ -223,7 +223,7 @@ impl Exchange<'_> {
     }
 
     /// Tells what a refusal says, unless it is about the session.
-    async fn judge(&mut self, body: Text, refusal: Refusal) -> Result<Option<Connection>, Stop> {
+    async fn judge(&mut self, body: Text, refusal: HttpRefusal) -> Result<Option<Connection>, Stop> {
         let answer = refusal.answer();
         // Another server has taken the place of this one.
         if answer.as_ref().is_some_and(wants_no_handshake) {
@@ -242,7 +242,7 @@ impl Exchange<'_> {
         }
     }
 
-    fn meaning(&self, body: &Text, refusal: &Refusal, answer: Option<&Frame>) -> Meaning {
+    fn meaning(&self, body: &Text, refusal: &HttpRefusal, answer: Option<&Frame>) -> Meaning {
         let (status, has_session) = (refusal.status.as_u16(), self.route.has_session());
         if !has_session || !matches!(status, 400 | 404) {
             return Meaning::Answered;
@@ -338,12 +338,12 @@ impl Exchange<'_> {
                 open(self.wire, connection, response).await
             };
             match self.patience.wait(opened).await? {
-                Ok(Opening::Messages(mut reply)) => {
+                Ok(ResponseKind::Messages(mut reply)) => {
                     reply.resume(parser);
                     return Ok(reply);
                 }
                 // Its answer is that there is nothing to resume.
-                Ok(Opening::Empty(_) | Opening::Refused(_)) => return Err(lost().into()),
+                Ok(ResponseKind::Empty(_) | ResponseKind::Refused(_)) => return Err(lost().into()),
                 Err(error) if matches!(error.reason, ExchangeReason::Refused { .. }) => {
                     self.wire.tell(UpstreamEventKind::Suspect).await;
                 }
@@ -423,12 +423,12 @@ pub(super) async fn message(
             return Ok(Err(body));
         }
         match open(&wire, connection, response).await? {
-            Opening::Empty(connection) => Ok(Ok(Some(connection))),
-            Opening::Refused(refusal) => {
+            ResponseKind::Empty(connection) => Ok(Ok(Some(connection))),
+            ResponseKind::Refused(refusal) => {
                 tracing::debug!(status = refusal.status.as_u16(), "the instance refused a notification");
                 Ok(Ok(refusal.into_connection()))
             }
-            Opening::Messages(mut reply) => {
+            ResponseKind::Messages(mut reply) => {
                 while let Some(text) = reply.next().await? {
                     wire.deliver_standing(&text).await;
                 }

@@ -14,8 +14,8 @@ use super::{
     headers::{INSTANCE_ID, Route, SESSION_ID},
     legacy_sse::{self, Missed},
     modern::meta::bridged_capabilities,
-    modern::probe::{Discovered, Manner, Verdict, probe},
-    reply::{Opening, Refusal, Reply, excerpt, open as open_reply},
+    modern::probe::{Discovered, LegacyReaction, ProbeVerdict, probe},
+    reply::{HttpRefusal, Reply, ResponseKind, excerpt, open as open_reply},
     single,
     sse::Name,
     wire::{Wire, invalid, means, messages},
@@ -59,7 +59,7 @@ pub(super) struct Opened {
 
 /// What has been found out about an instance before.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found {
+pub(super) struct PriorKnowledge {
     /// What it speaks.
     pub(super) known: Option<Era>,
     /// A session that the hub itself has there.
@@ -67,13 +67,13 @@ pub(super) struct Found {
 }
 
 /// Why it has not.
-enum Failure {
+enum OpenFailure {
     /// Streamable HTTP is refused in a way that the older transport would show.
-    Refused(Refusal),
+    Refused(HttpRefusal),
     Error(ExchangeError),
 }
 
-impl From<ExchangeError> for Failure {
+impl From<ExchangeError> for OpenFailure {
     fn from(error: ExchangeError) -> Self {
         Self::Error(error)
     }
@@ -84,7 +84,7 @@ pub(super) async fn open(
     wire: &Wire,
     base: &Route,
     hello: &Hello,
-    found: Found,
+    found: PriorKnowledge,
 ) -> Result<Opened, ExchangeError> {
     let limit = wire.limits.initialize_timeout;
     let opening = Opener { wire, hello, found, until: Instant::now() + limit };
@@ -96,7 +96,7 @@ pub(super) async fn open(
 struct Opener<'a> {
     wire: &'a Wire,
     hello: &'a Hello,
-    found: Found,
+    found: PriorKnowledge,
     until: Instant,
 }
 
@@ -106,8 +106,8 @@ impl Opener<'_> {
     async fn open(&self, base: &Route) -> Result<Opened, ExchangeError> {
         let refusal = match self.open_at(base).await {
             Ok(opened) => return Ok(opened),
-            Err(Failure::Error(error)) => return Err(error),
-            Err(Failure::Refused(refusal)) => refusal,
+            Err(OpenFailure::Error(error)) => return Err(error),
+            Err(OpenFailure::Refused(refusal)) => refusal,
         };
         let path = base.target().path();
         if refusal.status == StatusCode::NOT_FOUND
@@ -132,22 +132,22 @@ impl Opener<'_> {
 
     /// Finds out the era and opens the conversation. Whatever becomes of the question, `initialize` is tried too: servers
     /// with a handshake do all kinds of things with a method that they do not know.
-    async fn open_at(&self, base: &Route) -> Result<Opened, Failure> {
+    async fn open_at(&self, base: &Route) -> Result<Opened, OpenFailure> {
         let failure = match self.introduce(base).await {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
         // It has one session to give, and that is taken.
         let said = match &failure {
-            Failure::Refused(refusal) => refusal.body(),
-            Failure::Error(ExchangeError { reason: ExchangeReason::Handshake { message }, .. }) => {
+            OpenFailure::Refused(refusal) => refusal.body(),
+            OpenFailure::Error(ExchangeError { reason: ExchangeReason::Handshake { message }, .. }) => {
                 message.as_bytes()
             }
-            Failure::Error(ExchangeError {
+            OpenFailure::Error(ExchangeError {
                 reason: ExchangeReason::Status { excerpt: Some(text), .. },
                 ..
             }) => text.as_bytes(),
-            Failure::Error(_) => return Err(failure),
+            OpenFailure::Error(_) => return Err(failure),
         };
         if !single::is_taken(said) {
             return Err(failure);
@@ -169,30 +169,30 @@ impl Opener<'_> {
         Err(single::taken(said).into())
     }
 
-    async fn introduce(&self, base: &Route) -> Result<Opened, Failure> {
+    async fn introduce(&self, base: &Route) -> Result<Opened, OpenFailure> {
         if let Some(Era::Legacy(_)) = self.found.known {
             return self.shake_hands(base, &self.introduction(None), None).await;
         }
         let mut route = base.clone();
         let first = PROBE_LIMIT.min(self.wire.limits.initialize_timeout / 2);
         let (doubt, connection) = match self.probe(&mut route, Instant::now() + first).await? {
-            Step::Opened(opened) => return Ok(*opened),
-            Step::Legacy(propose, connection) => {
+            EraStep::Opened(opened) => return Ok(*opened),
+            EraStep::Legacy(propose, connection) => {
                 return self.shake_hands(&route, &self.introduction(propose), connection).await;
             }
-            Step::Undecided(doubt, connection) => (doubt, connection),
+            EraStep::Undecided(doubt, connection) => (doubt, connection),
         };
         tracing::debug!(error = %doubt, "what the instance said to server/discover decides nothing");
         let tried = self.shake_hands(&route, &self.introduction(None), connection).await;
         match (tried, &doubt.reason) {
             // It answers one question and was too slow for the other, which was perhaps its own.
-            (Err(Failure::Refused(_)), ExchangeReason::TimedOut { .. } | ExchangeReason::Closed) => {
+            (Err(OpenFailure::Refused(_)), ExchangeReason::TimedOut { .. } | ExchangeReason::Closed) => {
                 match self.probe(&mut route, self.until).await? {
-                    Step::Opened(opened) => Ok(*opened),
-                    Step::Legacy(propose, connection) => {
+                    EraStep::Opened(opened) => Ok(*opened),
+                    EraStep::Legacy(propose, connection) => {
                         self.shake_hands(&route, &self.introduction(propose), connection).await
                     }
-                    Step::Undecided(doubt, _) => Err(doubt.into()),
+                    EraStep::Undecided(doubt, _) => Err(doubt.into()),
                 }
             }
             // That it is of a revision which is not known here says more than that it has no handshake.
@@ -201,38 +201,38 @@ impl Opener<'_> {
         }
     }
 
-    async fn probe(&self, route: &mut Route, until: Instant) -> Result<Step, ExchangeError> {
+    async fn probe(&self, route: &mut Route, until: Instant) -> Result<EraStep, ExchangeError> {
         let Self { wire, hello, .. } = self;
         match probe(wire, route, hello, until).await? {
             // What only looks whether it is well must not take the session that a client needs.
-            Verdict::Legacy { manner: Manner::OneSession { stated_id }, .. }
+            ProbeVerdict::Legacy { manner: LegacyReaction::OneSession { stated_id }, .. }
                 if wire.purpose == Purpose::Health =>
             {
                 let opened = single::outside(route, stated_id, Agreed::OneSession, None);
-                Ok(Step::Opened(Box::new(opened)))
+                Ok(EraStep::Opened(Box::new(opened)))
             }
-            Verdict::Legacy { manner: Manner::Answers, propose, connection }
+            ProbeVerdict::Legacy { manner: LegacyReaction::Answers, propose, connection }
                 if wire.purpose == Purpose::Health =>
             {
                 Ok(match single::watch(wire, route, connection).await {
-                    Ok(opened) => Step::Opened(Box::new(opened)),
-                    Err(connection) => Step::Legacy(propose, connection),
+                    Ok(opened) => EraStep::Opened(Box::new(opened)),
+                    Err(connection) => EraStep::Legacy(propose, connection),
                 })
             }
-            Verdict::Legacy { propose, connection, .. } => Ok(Step::Legacy(propose, connection)),
-            Verdict::Undecided { error, connection } => Ok(Step::Undecided(error, connection)),
-            Verdict::HttpSse { stream, address } => {
+            ProbeVerdict::Legacy { propose, connection, .. } => Ok(EraStep::Legacy(propose, connection)),
+            ProbeVerdict::Undecided { error, connection } => Ok(EraStep::Undecided(error, connection)),
+            ProbeVerdict::HttpSse { stream, address } => {
                 let opened =
                     legacy_sse::open_on(wire, route, &self.introduction(None), *stream, &address).await?;
-                Ok(Step::Opened(Box::new(initialized(wire, hello, opened).await?)))
+                Ok(EraStep::Opened(Box::new(initialized(wire, hello, opened).await?)))
             }
-            Verdict::Modern(mut discovered) => {
+            ProbeVerdict::Modern(mut discovered) => {
                 if !hello.era.is_modern()
                     && wire.purpose == Purpose::Conversation
                     && discovered.has_handshake()
                     && let Some(opened) = session(wire, route, hello, discovered.connection.take()).await
                 {
-                    return Ok(Step::Opened(Box::new(opened)));
+                    return Ok(EraStep::Opened(Box::new(opened)));
                 }
                 let Discovered { version, result, stated_id, connection } = discovered;
                 let welcome = Welcome {
@@ -244,7 +244,7 @@ impl Opener<'_> {
                     level: hello.level.clone(),
                 };
                 let route = route.modern(version);
-                Ok(Step::Opened(Box::new(Opened {
+                Ok(EraStep::Opened(Box::new(Opened {
                     route,
                     welcome,
                     early: Vec::new(),
@@ -270,14 +270,14 @@ impl Opener<'_> {
         base: &Route,
         hello: &Hello,
         connection: Option<Connection>,
-    ) -> Result<Opened, Failure> {
+    ) -> Result<Opened, OpenFailure> {
         let opened = streamable(self.wire, base, hello, connection).await?;
         Ok(initialized(self.wire, self.hello, opened).await?)
     }
 }
 
 /// What the question for the era has come to.
-enum Step {
+enum EraStep {
     Opened(Box<Opened>),
     Legacy(Option<LegacyVersion>, Option<Connection>),
     Undecided(ExchangeError, Option<Connection>),
@@ -306,17 +306,17 @@ async fn streamable(
     base: &Route,
     hello: &Hello,
     connection: Option<Connection>,
-) -> Result<Opened, Failure> {
+) -> Result<Opened, OpenFailure> {
     let mut base = base.clone();
     let post = |route: &Route| Ok(route.post(initialize(hello)));
     let (connection, response) = wire.send_on_the_way(connection, &mut base, post).await?;
     let headers = Headers::take(response.headers());
     match open_reply(wire, connection, response).await? {
-        Opening::Messages(mut reply) => {
+        ResponseKind::Messages(mut reply) => {
             let (answer, early) = match read_answer(&mut reply).await? {
-                First::Answer(answer, early) => (answer, early),
+                InitializeReply::Answer(answer, early) => (answer, early),
                 // Its route does not look at the method, and this is its stream.
-                First::Endpoint(address) => {
+                InitializeReply::Endpoint(address) => {
                     return Ok(legacy_sse::open_on(wire, &base, hello, reply, &address).await?);
                 }
             };
@@ -333,10 +333,10 @@ async fn streamable(
             let _ = timeout(LINGER, reply.next()).await;
             Ok(Opened { route, welcome, early, connection: reply.into_connection(), stream: None })
         }
-        Opening::Empty(_) => Err(invalid("it accepted `initialize` without an answer".into()).into()),
-        Opening::Refused(refusal) => match refusal.status {
+        ResponseKind::Empty(_) => Err(invalid("it accepted `initialize` without an answer".into()).into()),
+        ResponseKind::Refused(refusal) => match refusal.status {
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                Err(Failure::Refused(refusal))
+                Err(OpenFailure::Refused(refusal))
             }
             _ => Err(refused_with(&refusal).into()),
         },
@@ -357,9 +357,9 @@ pub(super) async fn leave(
         let again = |target| route.at(target).delete();
         let (connection, response) = wire.follow(first, route.target(), false, again).await.ok()?;
         match open_reply(wire, connection, response).await.ok()? {
-            Opening::Empty(connection) => Some(connection),
-            Opening::Refused(refusal) => refusal.into_connection(),
-            Opening::Messages(_) => None,
+            ResponseKind::Empty(connection) => Some(connection),
+            ResponseKind::Refused(refusal) => refusal.into_connection(),
+            ResponseKind::Messages(_) => None,
         }
     };
     timeout(LEAVE_LIMIT, leaving).await.ok().flatten()
@@ -373,21 +373,21 @@ async fn initialized(wire: &Wire, hello: &Hello, mut opened: Opened) -> Result<O
     let again = |target| post(&route.at(target));
     let (connection, response) = wire.follow(first, route.target(), false, again).await?;
     opened.connection = match open_reply(wire, connection, response).await {
-        Ok(Opening::Empty(connection)) => Some(connection),
+        Ok(ResponseKind::Empty(connection)) => Some(connection),
         // Some say "OK" in words of their own.
         Err(ExchangeError {
             reason: ExchangeReason::ContentType { .. } | ExchangeReason::Coding { .. },
             ..
         }) => None,
         Err(error) => return Err(error),
-        Ok(Opening::Refused(refusal)) => {
+        Ok(ResponseKind::Refused(refusal)) => {
             tracing::debug!(
                 status = refusal.status.as_u16(),
                 "the instance refused notifications/initialized"
             );
             refusal.into_connection()
         }
-        Ok(Opening::Messages(mut reply)) => {
+        Ok(ResponseKind::Messages(mut reply)) => {
             while !reply.is_stream() && reply.next().await?.is_some() {}
             reply.into_connection()
         }
@@ -414,18 +414,18 @@ async fn set_level(wire: &Wire, level: &str, opened: &mut Opened) -> Result<(), 
     let (connection, response) =
         wire.send_repeatable(opened.connection.take(), opened.route.post(body)).await?;
     match open_reply(wire, connection, response).await? {
-        Opening::Messages(mut reply) => {
-            if let First::Answer(_, early) = read_answer(&mut reply).await? {
+        ResponseKind::Messages(mut reply) => {
+            if let InitializeReply::Answer(_, early) = read_answer(&mut reply).await? {
                 opened.early.extend(early);
             }
             let _ = timeout(LINGER, reply.next()).await;
             opened.connection = reply.into_connection();
         }
-        Opening::Refused(refusal) => opened.connection = refusal.into_connection(),
-        Opening::Empty(connection) => {
+        ResponseKind::Refused(refusal) => opened.connection = refusal.into_connection(),
+        ResponseKind::Empty(connection) => {
             opened.connection = Some(connection);
             if let Some(stream) = &mut opened.stream
-                && let First::Answer(_, early) = read_answer(stream).await?
+                && let InitializeReply::Answer(_, early) = read_answer(stream).await?
             {
                 opened.early.extend(early);
             }
@@ -463,7 +463,7 @@ pub(super) fn initialize(hello: &Hello) -> Bytes {
 }
 
 /// What comes first in a reply to `initialize`.
-pub(super) enum First {
+pub(super) enum InitializeReply {
     /// The answer, and what came before it.
     Answer(Frame, Vec<Frame>),
     /// The address that a stream of the HTTP+SSE transport begins with.
@@ -471,13 +471,13 @@ pub(super) enum First {
 }
 
 /// Reads up to the answer to `initialize`.
-pub(super) async fn read_answer(reply: &mut Reply) -> Result<First, ExchangeError> {
+pub(super) async fn read_answer(reply: &mut Reply) -> Result<InitializeReply, ExchangeError> {
     let mut early = Vec::new();
     // What is for another request, or no message, is waited past: a stream may bring the answer yet.
     let (mut stray, mut unusable) = (None, None);
     while let Some((name, document)) = reply.next_event().await? {
         match name {
-            Name::Endpoint if early.is_empty() => return Ok(First::Endpoint(document.text)),
+            Name::Endpoint if early.is_empty() => return Ok(InitializeReply::Endpoint(document.text)),
             Name::Message if !document.text.trim_ascii_start().is_empty() => {}
             _ => continue,
         }
@@ -500,11 +500,11 @@ pub(super) async fn read_answer(reply: &mut Reply) -> Result<First, ExchangeErro
             }
         }
         if let Some(answer) = answer {
-            return Ok(First::Answer(answer, early));
+            return Ok(InitializeReply::Answer(answer, early));
         }
     }
     match (stray, unusable) {
-        (Some(stray), _) => Ok(First::Answer(stray, early)),
+        (Some(stray), _) => Ok(InitializeReply::Answer(stray, early)),
         (None, Some(error)) => Err(error),
         (None, None) => Err(ExchangeError { sent: Sent::Unknown, reason: ExchangeReason::Closed }),
     }
@@ -539,7 +539,7 @@ pub(super) fn welcome(answer: &Frame, stated_id: Option<Box<str>>) -> Result<Wel
 }
 
 /// What a refusal says: the error in it, or else its status.
-fn refused_with(refusal: &Refusal) -> ExchangeError {
+fn refused_with(refusal: &HttpRefusal) -> ExchangeError {
     let answer = refusal.answer().filter(|answer| answer.result().is_none());
     answer.map_or_else(|| refusal.error(), |answer| refused(&answer))
 }

@@ -7,7 +7,7 @@ use futures_util::future::AbortHandle;
 use super::{
     Purpose, UpstreamEventKind, exchange,
     headers::{Route, Transport},
-    listen::Listener,
+    listen::StreamListener,
     modern::meta::for_legacy,
     reply::Reply,
     wire::{flaw, invalid, meant, renumbered},
@@ -61,9 +61,9 @@ impl Legacy {
     pub(super) fn begin_to_listen(&mut self, work: &mut Work, stream: Option<Reply>, tells_program: bool) {
         let route = Arc::clone(&self.route);
         let listener = match stream {
-            Some(stream) => Listener::with(route, stream),
+            Some(stream) => StreamListener::with(route, stream),
             None if work.wire.purpose == Purpose::Health && !tells_program => return,
-            None => Listener::new(route, work.wire.limits.max_message_bytes),
+            None => StreamListener::new(route, work.wire.limits.max_message_bytes),
         };
         let settled = listener.settled();
         self.listen(work, Box::new(listener), None);
@@ -72,7 +72,12 @@ impl Legacy {
         }
     }
 
-    fn listen(&mut self, work: &mut Work, mut listener: Box<Listener>, event: Option<UpstreamEventKind>) {
+    fn listen(
+        &mut self,
+        work: &mut Work,
+        mut listener: Box<StreamListener>,
+        event: Option<UpstreamEventKind>,
+    ) {
         let wire = Arc::clone(&work.wire);
         self.listener = Some(work.abortable(async move {
             let heard = listener.hear(&wire, event).await;
@@ -81,7 +86,7 @@ impl Legacy {
     }
 
     /// A response came on the standing stream: the call that it answers is over.
-    pub(super) fn on_response(&mut self, work: &mut Work, listener: Box<Listener>, frame: Frame) {
+    pub(super) fn on_response(&mut self, work: &mut Work, listener: Box<StreamListener>, frame: Frame) {
         let call = meant(frame.id()).and_then(|id| work.calls.get(&id)).filter(|call| call.settle());
         let event = call.map(|call| {
             call.wake();

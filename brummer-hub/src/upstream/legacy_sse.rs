@@ -13,9 +13,9 @@ use tokio::time::timeout;
 
 use super::{
     ExchangeError, ExchangeReason, Hello,
-    handshake::{First, Opened, initialize, read_answer, welcome},
+    handshake::{InitializeReply, Opened, initialize, read_answer, welcome},
     headers::{Route, Transport},
-    reply::{Opening, Reply, excerpt, holds_messages, open as open_reply},
+    reply::{Reply, ResponseKind, excerpt, holds_messages, open as open_reply},
     sse::Name,
     wire::{Wire, invalid},
 };
@@ -74,14 +74,14 @@ pub(super) async fn open_on(
         held = Some((connection, response));
     } else {
         match open_reply(wire, connection, response).await? {
-            Opening::Refused(refusal) => return Err(refusal.error()),
-            Opening::Empty(connection) => reused = Some(connection),
-            Opening::Messages(_) => {}
+            ResponseKind::Refused(refusal) => return Err(refusal.error()),
+            ResponseKind::Empty(connection) => reused = Some(connection),
+            ResponseKind::Messages(_) => {}
         }
     }
     let (answer, early) = loop {
         // Some name their address twice.
-        if let First::Answer(answer, early) = read_answer(&mut stream).await? {
+        if let InitializeReply::Answer(answer, early) = read_answer(&mut stream).await? {
             break (answer, early);
         }
     };
@@ -97,9 +97,9 @@ async fn find_endpoint(wire: &Wire, base: &Route) -> Result<(Reply, Route, Bytes
     let get = |route: &Route| route.get(None).ok_or_else(|| invalid("no request".into()));
     let (connection, response) = wire.send_on_the_way(None, &mut base, get).await?;
     let mut stream = match open_reply(wire, connection, response).await? {
-        Opening::Messages(reply) if reply.is_stream() => reply,
-        Opening::Refused(refusal) => return Err(refusal.error()),
-        Opening::Messages(_) | Opening::Empty(_) => return Err(invalid("it is no stream".into())),
+        ResponseKind::Messages(reply) if reply.is_stream() => reply,
+        ResponseKind::Refused(refusal) => return Err(refusal.error()),
+        ResponseKind::Messages(_) | ResponseKind::Empty(_) => return Err(invalid("it is no stream".into())),
     };
     while let Some((name, document)) = stream.next_event().await? {
         if name == Name::Endpoint {

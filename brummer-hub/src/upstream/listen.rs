@@ -1,7 +1,7 @@
 //! The standing stream, on which an instance says what belongs to no request of the client (2025-11-25, transports §
 //! Listening for Messages from the Server). In the HTTP+SSE transport it carries everything.
 //!
-//! The [`Listener`] passes on requests and notifications itself. Responses it gives to the actor, which alone knows
+//! The [`StreamListener`] passes on requests and notifications itself. Responses it gives to the actor, which alone knows
 //! the calls that are open.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -14,7 +14,7 @@ use super::{
     ExchangeError, ExchangeReason, UpstreamEventKind,
     exchange::{MAX_RETRY, at_another, retry_after},
     headers::{Route, Transport},
-    reply::{Opening, Reply, open},
+    reply::{Reply, ResponseKind, open},
     sse::Parser,
     wire::Wire,
 };
@@ -26,9 +26,9 @@ pub(super) const LISTEN_FIRST: Duration = Duration::from_millis(250);
 
 /// Reads one standing stream after the other.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct StreamListener {
     pub(super) route: Arc<Route>,
-    state: State,
+    state: StreamState,
     /// Responses of a batch that the actor has not been given yet.
     responses: VecDeque<Frame>,
     /// Streams in a row that could not be opened or brought nothing.
@@ -42,14 +42,14 @@ pub(super) struct Listener {
 }
 
 #[derive(Debug)]
-enum State {
+enum StreamState {
     Closed(Parser),
     Open(Box<Reply>),
 }
 
 /// What the actor has to see to.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum ListenerEvent {
     /// A response; the listener is to be run again.
     Response(Frame),
     /// The instance offers no stream.
@@ -60,10 +60,10 @@ pub(super) enum Heard {
     Ended,
 }
 
-impl Listener {
+impl StreamListener {
     /// Opens a stream of its own.
     pub(super) fn new(route: Arc<Route>, limit: usize) -> Self {
-        let state = State::Closed(Parser::new(limit));
+        let state = StreamState::Closed(Parser::new(limit));
         let settled = CancellationToken::new();
         let deaf = Instant::now();
         Self { route, state, responses: VecDeque::new(), failures: 0, opened: None, deaf, settled }
@@ -75,7 +75,7 @@ impl Listener {
         settled.cancel();
         Self {
             route,
-            state: State::Open(Box::new(stream)),
+            state: StreamState::Open(Box::new(stream)),
             responses: VecDeque::new(),
             failures: 0,
             opened: Some(now),
@@ -90,16 +90,16 @@ impl Listener {
     }
 
     /// Listens until there is something for the actor; tells `event` before.
-    pub(super) async fn hear(&mut self, wire: &Wire, event: Option<UpstreamEventKind>) -> Heard {
+    pub(super) async fn hear(&mut self, wire: &Wire, event: Option<UpstreamEventKind>) -> ListenerEvent {
         if let Some(event) = event {
             wire.tell(event).await;
         }
         loop {
             if let Some(response) = self.responses.pop_front() {
-                return Heard::Response(response);
+                return ListenerEvent::Response(response);
             }
             match &mut self.state {
-                State::Open(reply) => match reply.next().await {
+                StreamState::Open(reply) => match reply.next().await {
                     Ok(Some(text)) => {
                         self.failures = 0;
                         self.responses.extend(wire.deliver_standing(&text).await);
@@ -113,7 +113,7 @@ impl Listener {
                         }
                     }
                 },
-                State::Closed(_) => {
+                StreamState::Closed(_) => {
                     let end = self.open(wire).await;
                     self.settled.cancel();
                     if let Some(end) = end {
@@ -125,15 +125,15 @@ impl Listener {
     }
 
     /// The stream has ended: a server may do that at any time, and a dead one does it too.
-    async fn on_end(&mut self, wire: &Wire) -> Option<Heard> {
+    async fn on_end(&mut self, wire: &Wire) -> Option<ListenerEvent> {
         self.deaf = Instant::now();
         wire.standing.send_replace(false);
         wire.tell(UpstreamEventKind::Suspect).await;
         if self.route.transport == Transport::HttpSse {
-            return Some(Heard::Ended);
+            return Some(ListenerEvent::Ended);
         }
-        let fresh = State::Closed(Parser::new(wire.limits.max_message_bytes));
-        let State::Open(reply) = std::mem::replace(&mut self.state, fresh) else { return None };
+        let fresh = StreamState::Closed(Parser::new(wire.limits.max_message_bytes));
+        let StreamState::Open(reply) = std::mem::replace(&mut self.state, fresh) else { return None };
         if self.opened.is_some_and(|since| since.elapsed() > MAX_RETRY) {
             self.failures = 0;
         }
@@ -144,14 +144,14 @@ impl Listener {
     async fn pause(&mut self, parser: Parser) {
         sleep(retry_after(&parser, self.failures)).await;
         self.failures = self.failures.saturating_add(1);
-        self.state = State::Closed(parser);
+        self.state = StreamState::Closed(parser);
     }
 
-    async fn open(&mut self, wire: &Wire) -> Option<Heard> {
-        let fresh = State::Closed(Parser::new(wire.limits.max_message_bytes));
-        let State::Closed(parser) = std::mem::replace(&mut self.state, fresh) else { return None };
+    async fn open(&mut self, wire: &Wire) -> Option<ListenerEvent> {
+        let fresh = StreamState::Closed(Parser::new(wire.limits.max_message_bytes));
+        let StreamState::Closed(parser) = std::mem::replace(&mut self.state, fresh) else { return None };
         let Some(request) = self.route.get(parser.last_id()).or_else(|| self.route.get(None)) else {
-            return Some(Heard::NotOffered);
+            return Some(ListenerEvent::NotOffered);
         };
         let again = at_another(&request);
         let opened = async {
@@ -167,7 +167,7 @@ impl Listener {
             open(wire, connection, response).await
         };
         match opened.await {
-            Ok(Opening::Messages(mut reply)) if reply.is_stream() => {
+            Ok(ResponseKind::Messages(mut reply)) if reply.is_stream() => {
                 // What was said meanwhile comes now, if the stream is one that can be resumed.
                 let is_late = self.deaf.elapsed() >= LISTEN_FIRST;
                 if self.opened.is_some() && parser.last_id().is_none() || self.opened.is_none() && is_late {
@@ -176,24 +176,26 @@ impl Listener {
                 self.opened = Some(Instant::now());
                 wire.standing.send_replace(true);
                 reply.resume(parser);
-                self.state = State::Open(Box::new(reply));
+                self.state = StreamState::Open(Box::new(reply));
             }
             // A path without GET answers 404 too; only where there was a stream does it mean the session.
-            Ok(Opening::Refused(refusal))
+            Ok(ResponseKind::Refused(refusal))
                 if self.opened.is_some()
                     && matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST)
                     && self.route.has_session() =>
             {
-                return Some(Heard::Forgotten);
+                return Some(ListenerEvent::Forgotten);
             }
-            Ok(Opening::Refused(refusal)) if refusal.status.is_server_error() && self.opened.is_some() => {
+            Ok(ResponseKind::Refused(refusal))
+                if refusal.status.is_server_error() && self.opened.is_some() =>
+            {
                 self.pause(parser).await;
             }
             // 405 is the usual way of saying so; others are as good.
-            Ok(_) => return Some(Heard::NotOffered),
+            Ok(_) => return Some(ListenerEvent::NotOffered),
             Err(error) => {
                 if matches!(error.reason, ExchangeReason::ContentType { .. }) {
-                    return Some(Heard::NotOffered);
+                    return Some(ListenerEvent::NotOffered);
                 }
                 wire.tell(UpstreamEventKind::Suspect).await;
                 self.pause(parser).await;

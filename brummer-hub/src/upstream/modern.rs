@@ -1,11 +1,11 @@
 //! Instances without a handshake (MCP from 2026-07-28 on).
 //!
 //! ```text
-//!  owner ──Command──▶ Actor ──Manner::errand──▶ request (one per attempt) ──POST──▶ instance
-//!    ▲                  │ ▲                        │
-//!    │                  │ └──────── Turn ──────────┤ input wanted, another revision, fields refused
-//!    ├── questions ─── rounds ◀── answers          │
-//!    └── Frame ─────────┴── listen ◀───────────────┴── results, progress
+//!  owner ──UpstreamCommand──▶ UpstreamActor ──Manner::errand──▶ exchange (one per attempt) ──POST──▶ instance
+//!    ▲                           │ ▲                                 │
+//!    │                           │ └────────────── Turn ─────────────┤ input wanted, another revision, fields refused
+//!    ├──────── questions ────── rounds ◀── answers                   │
+//!    └────────── Frame ──────────┴── subscriptions ◀─────────────────┴── results, progress
 //! ```
 //!
 //! The owner of a connection speaks one era on it, the instance another or the same one. Here is what lies between:
@@ -67,7 +67,7 @@ pub(super) struct Errand {
     request: Post,
     /// The id under which it is sent.
     wire_id: u64,
-    kind: Kind,
+    kind: ErrandKind,
     /// As the owner sent it.
     body: Bytes,
     /// It was refused once for a reason that has been seen to.
@@ -77,7 +77,7 @@ pub(super) struct Errand {
 
 /// What is to be done with the answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+enum ErrandKind {
     /// It is passed on.
     Plain,
     /// It may ask for input.
@@ -154,12 +154,12 @@ impl Manner {
         if name == method::PING {
             let mut request = route.post(meta::discover(wire_id, self.introduction.members()));
             field::describe(request.headers_mut(), method::DISCOVER, None);
-            return Some(Errand { request, wire_id, kind: Kind::Check, body, again, round });
+            return Some(Errand { request, wire_id, kind: ErrandKind::Check, body, again, round });
         }
         let kind = match name {
-            method::TOOLS_LIST => Kind::ToolList,
-            method::TOOLS_CALL | method::PROMPTS_GET | method::RESOURCES_READ => Kind::Interactive,
-            _ => Kind::Plain,
+            method::TOOLS_LIST => ErrandKind::ToolList,
+            method::TOOLS_CALL | method::PROMPTS_GET | method::RESOURCES_READ => ErrandKind::Interactive,
+            _ => ErrandKind::Plain,
         };
         let renumbered;
         let frame = if frame.numeric_id() == Some(wire_id) {
@@ -208,7 +208,7 @@ impl Manner {
 
 /// The error of a JSON-RPC response.
 #[derive(Debug, Deserialize)]
-pub(super) struct Failure<'a> {
+pub(super) struct ErrorObject<'a> {
     pub(super) code: i32,
     #[serde(borrow, default)]
     pub(super) message: Cow<'a, str>,
@@ -216,12 +216,12 @@ pub(super) struct Failure<'a> {
     pub(super) data: Option<&'a RawValue>,
 }
 
-impl<'a> Failure<'a> {
+impl<'a> ErrorObject<'a> {
     pub(super) fn read(response: &'a Frame) -> Option<Self> {
         #[derive(Deserialize)]
         struct Answer<'a> {
             #[serde(borrow)]
-            error: Failure<'a>,
+            error: ErrorObject<'a>,
         }
         serde_json::from_slice::<Answer<'a>>(response.bytes()).ok().map(|answer| answer.error)
     }

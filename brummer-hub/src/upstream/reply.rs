@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{
     ExchangeError, ExchangeReason, Sent,
     connection::{Connection, broken},
-    sse::{Event, Name, Parser},
+    sse::{Name, Parser, SseEvent},
     wire::{Wire, parse},
 };
 use crate::{
@@ -33,13 +33,13 @@ const MAX_EXCERPT: usize = 160;
 
 /// A response, sorted by what can be done with it.
 #[derive(Debug)]
-pub(super) enum Opening {
+pub(super) enum ResponseKind {
     /// It holds messages.
     Messages(Reply),
     /// Accepted, and nothing more.
     Empty(Connection),
     /// An HTTP status that is no success.
-    Refused(Refusal),
+    Refused(HttpRefusal),
 }
 
 /// Sorts a response.
@@ -47,35 +47,35 @@ pub(super) async fn open(
     wire: &Wire,
     mut connection: Connection,
     response: Response<Incoming>,
-) -> Result<Opening, ExchangeError> {
+) -> Result<ResponseKind, ExchangeError> {
     let limit = wire.limits.max_message_bytes;
     let (head, body) = response.into_parts();
     if !head.status.is_success() {
-        let refusal = Refusal::read(connection, head.status, &head.headers, body).await;
-        return Ok(Opening::Refused(refusal));
+        let refusal = HttpRefusal::read(connection, head.status, &head.headers, body).await;
+        return Ok(ResponseKind::Refused(refusal));
     }
     if body.is_end_stream() {
-        return Ok(Opening::Empty(connection));
+        return Ok(ResponseKind::Empty(connection));
     }
     if let Some(coding) = coding(&head.headers) {
         let reason = ExchangeReason::Coding { found: coding };
         return Err(ExchangeError { sent: Sent::Yes, reason });
     }
     let form = match media_type(&head.headers) {
-        MediaType::EventStream => Form::Undecided(Parser::new(limit)),
+        MediaType::EventStream => BodyForm::Undecided(Parser::new(limit)),
         MediaType::Other(_) if head.status == StatusCode::ACCEPTED => {
             // SDK servers say "Accepted" as text. There is nothing to learn from it.
             let mut account = Account::default();
             let _ = read(&mut connection, body, Bytes::new(), MAX_REFUSAL, &mut account).await?;
-            return Ok(Opening::Empty(connection));
+            return Ok(ResponseKind::Empty(connection));
         }
-        MediaType::Json | MediaType::Other(None) => Form::Json,
+        MediaType::Json | MediaType::Other(None) => BodyForm::Json,
         MediaType::Other(Some(found)) => {
             return Err(ExchangeError { sent: Sent::Yes, reason: ExchangeReason::ContentType { found } });
         }
     };
     let account = Account::with(wire.budget.as_ref());
-    Ok(Opening::Messages(Reply { connection, body: Some(body), form, limit, account, scanner: None }))
+    Ok(ResponseKind::Messages(Reply { connection, body: Some(body), form, limit, account, scanner: None }))
 }
 
 /// Whether the body of a response can be read as messages.
@@ -114,7 +114,7 @@ pub(super) struct Reply {
     connection: Connection,
     /// `None` once it is read to its end.
     body: Option<Incoming>,
-    form: Form,
+    form: BodyForm,
     limit: usize,
     /// What has been paid for the message that is being read.
     account: Account,
@@ -123,7 +123,7 @@ pub(super) struct Reply {
 }
 
 #[derive(Debug)]
-enum Form {
+enum BodyForm {
     /// One document.
     Json,
     /// Labelled as a stream, and nothing has come yet: the Go program labels plain JSON so.
@@ -147,10 +147,10 @@ impl Reply {
     pub(super) async fn next_event(&mut self) -> Result<Option<(Name, Document)>, ExchangeError> {
         loop {
             self.connection.take_turns().await;
-            if let Form::Events(parser, chunk) = &mut self.form {
+            if let BodyForm::Events(parser, chunk) = &mut self.form {
                 match parser.next(chunk) {
-                    Some(Event::Data { name, data }) => return Ok(Some((name, self.event(data)))),
-                    Some(Event::TooLarge) => {
+                    Some(SseEvent::Data { name, data }) => return Ok(Some((name, self.event(data)))),
+                    Some(SseEvent::TooLarge) => {
                         self.scanner = None;
                         self.account.seal(Bytes::new());
                         return Err(too_large(self.limit));
@@ -160,29 +160,29 @@ impl Reply {
                 }
             }
             let Some(body) = &mut self.body else { return Ok(None) };
-            if matches!(self.form, Form::Json) {
+            if matches!(self.form, BodyForm::Json) {
                 return self.document(Bytes::new()).await.map(Some);
             }
             match piece(&mut self.connection, body, &self.account).await? {
                 Some(Ok(chunk)) => match &mut self.form {
-                    Form::Events(parser, rest) => {
+                    BodyForm::Events(parser, rest) => {
                         // What is over the limit is thrown away as it comes.
                         let length = (parser.held() + chunk.len()).min(self.limit);
                         *rest = chunk;
                         self.account.cover(length, None).await;
                     }
-                    Form::Undecided(parser) => match without_bom(&chunk).trim_ascii_start().first() {
+                    BodyForm::Undecided(parser) => match without_bom(&chunk).trim_ascii_start().first() {
                         Some(b'{' | b'[') => {
-                            self.form = Form::Json;
+                            self.form = BodyForm::Json;
                             return self.document(chunk).await.map(Some);
                         }
                         Some(_) => {
                             let parser = std::mem::replace(parser, Parser::new(self.limit));
-                            self.form = Form::Events(parser, chunk);
+                            self.form = BodyForm::Events(parser, chunk);
                         }
                         None => {}
                     },
-                    Form::Json => unreachable!("a document is read as a whole"),
+                    BodyForm::Json => unreachable!("a document is read as a whole"),
                 },
                 Some(Err(error)) => {
                     self.body = None;
@@ -226,7 +226,7 @@ impl Reply {
 
     /// Whether it is a stream of events, as far as is known.
     pub(super) fn is_stream(&self) -> bool {
-        !matches!(self.form, Form::Json)
+        !matches!(self.form, BodyForm::Json)
     }
 
     /// The connection, for another exchange; `None` when this one was not read to its end.
@@ -244,22 +244,22 @@ impl Reply {
     /// What is needed to go on with this stream on another connection.
     pub(super) fn into_parser(self) -> Parser {
         match self.form {
-            Form::Events(parser, _) | Form::Undecided(parser) => parser,
-            Form::Json => Parser::new(self.limit),
+            BodyForm::Events(parser, _) | BodyForm::Undecided(parser) => parser,
+            BodyForm::Json => Parser::new(self.limit),
         }
     }
 
     /// Makes this stream the continuation of the one that `parser` has read.
     pub(super) fn resume(&mut self, mut parser: Parser) {
         parser.restart();
-        self.form = Form::Undecided(parser);
+        self.form = BodyForm::Undecided(parser);
     }
 
     /// What the stream has said about its continuation.
     pub(super) fn parser(&self) -> Option<&Parser> {
         match &self.form {
-            Form::Events(parser, _) | Form::Undecided(parser) => Some(parser),
-            Form::Json => None,
+            BodyForm::Events(parser, _) | BodyForm::Undecided(parser) => Some(parser),
+            BodyForm::Json => None,
         }
     }
 }
@@ -352,14 +352,14 @@ pub(super) fn too_large(limit: usize) -> ExchangeError {
 
 /// A response with a status that is no success.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct HttpRefusal {
     pub(super) status: StatusCode,
     body: Bytes,
     location: Option<String>,
     connection: Option<Connection>,
 }
 
-impl Refusal {
+impl HttpRefusal {
     async fn read(
         mut connection: Connection,
         status: StatusCode,

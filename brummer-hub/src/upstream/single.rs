@@ -16,7 +16,7 @@ use super::{
     connection::Connection,
     handshake::Opened,
     headers::Route,
-    reply::{Opening, Refusal, excerpt, open},
+    reply::{HttpRefusal, ResponseKind, excerpt, open},
     wire::{Wire, parse},
 };
 use crate::{
@@ -60,7 +60,7 @@ fn says(text: &[u8], words: &[&str]) -> bool {
 }
 
 /// Whether a refusal of what came without a session shows that all sessions of the server are one.
-pub(super) fn has_one_session(refusal: &Refusal) -> bool {
+pub(super) fn has_one_session(refusal: &HttpRefusal) -> bool {
     refusal.status.is_client_error()
         && says(refusal.body(), &OF_THE_ONLY_TRANSPORT)
         && refusal.answer().is_some()
@@ -146,15 +146,15 @@ async fn ask(
         return (None, None);
     };
     let (answer, connection) = match open(wire, connection, response).await {
-        Ok(Opening::Messages(mut reply)) => {
+        Ok(ResponseKind::Messages(mut reply)) => {
             let document = reply.next().await.ok().flatten();
             let answer = document.and_then(|document| parse(&document).ok());
             // The end mostly comes along with the answer.
             let _ = timeout(LINGER, reply.next()).await;
             (answer, reply.into_connection())
         }
-        Ok(Opening::Refused(refusal)) => (refusal.answer(), refusal.into_connection()),
-        Ok(Opening::Empty(connection)) => (None, Some(connection)),
+        Ok(ResponseKind::Refused(refusal)) => (refusal.answer(), refusal.into_connection()),
+        Ok(ResponseKind::Empty(connection)) => (None, Some(connection)),
         Err(_) => (None, None),
     };
     (answer.filter(|answer| answer.numeric_id() == Some(0)), connection)

@@ -28,7 +28,7 @@ pub enum Name {
 
 /// What the stream holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Event {
+pub enum SseEvent {
     /// An event with data.
     Data {
         /// Its name.
@@ -111,7 +111,7 @@ impl Parser {
     /// Takes bytes off the front of `chunk` up to the end of the next event. `None`: the chunk is used up.
     ///
     /// Events without data are not told; what they say of [`last_id`](Self::last_id) and [`retry`](Self::retry) counts.
-    pub fn next(&mut self, chunk: &mut Bytes) -> Option<Event> {
+    pub fn next(&mut self, chunk: &mut Bytes) -> Option<SseEvent> {
         while !chunk.is_empty() {
             if std::mem::take(&mut self.after_cr) && chunk[0] == b'\n' {
                 chunk.advance(1);
@@ -223,7 +223,7 @@ impl Parser {
         }
     }
 
-    fn end_line(&mut self) -> Option<Event> {
+    fn end_line(&mut self) -> Option<SseEvent> {
         if self.field == Field::Unknown {
             if self.head.is_empty() {
                 self.at_start = false;
@@ -258,7 +258,7 @@ impl Parser {
     }
 
     /// A blank line ends the event.
-    fn dispatch(&mut self) -> Option<Event> {
+    fn dispatch(&mut self) -> Option<SseEvent> {
         if let Some(id) = self.id.take() {
             self.last_id = Some(id).filter(|id| !id.is_empty());
         }
@@ -266,9 +266,9 @@ impl Parser {
         let data = std::mem::take(&mut self.data);
         self.data_lines = 0;
         if std::mem::take(&mut self.too_large) {
-            return Some(Event::TooLarge);
+            return Some(SseEvent::TooLarge);
         }
-        (!data.is_empty()).then(|| Event::Data { name, data: data.into() })
+        (!data.is_empty()).then(|| SseEvent::Data { name, data: data.into() })
     }
 }
 

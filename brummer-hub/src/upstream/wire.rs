@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    Command, ExchangeError, ExchangeReason, LinkId, Purpose, Sent, UpstreamEvent, UpstreamEventKind,
+    ExchangeError, ExchangeReason, LinkId, Purpose, Sent, UpstreamCommand, UpstreamEvent, UpstreamEventKind,
     body::Post,
     connection::{Connection, Dialer, HABIT, SendError, broken},
     headers::Route,
@@ -49,7 +49,7 @@ pub(super) struct Wire {
     pub(super) link: LinkId,
     pub(super) events: mpsc::Sender<UpstreamEvent>,
     /// The actor's own queue, for what exchanges want sent.
-    pub(super) commands: mpsc::WeakSender<Command>,
+    pub(super) commands: mpsc::WeakSender<UpstreamCommand>,
     pub(super) dialer: Dialer,
     pub(super) limits: Limits,
     pub(super) budget: Option<Budget>,
@@ -289,7 +289,7 @@ impl Wire {
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
         // A full queue means that the instance takes nothing in; one answer less does not matter then.
         if let Some(commands) = self.commands.upgrade() {
-            let _ = commands.try_send(Command::Send(Bytes::from(answer).into()));
+            let _ = commands.try_send(UpstreamCommand::Send(Bytes::from(answer).into()));
         }
     }
 

@@ -22,9 +22,9 @@ use super::{
     exchange::{self, Finished, Posted},
     fault,
     headers::Route,
-    listen::{Heard, LISTEN_FIRST, Listener},
+    listen::{LISTEN_FIRST, ListenerEvent, StreamListener},
     modern::{
-        listen::{News, Stream},
+        listen::{Stream, StreamNews},
         response,
     },
     reply::Reply,
@@ -67,11 +67,11 @@ pub(super) enum Outgoing {
 pub(super) enum Chore {
     Opened(Result<Box<Begun>, ExchangeError>),
     Posted(Posted),
-    Heard(Box<Listener>, Heard),
+    Heard(Box<StreamListener>, ListenerEvent),
     /// The standing stream stands, or has been waited for long enough.
     Settled,
     /// There is news of a stream of changes, which is to be read further if it is given back.
-    Listening(u64, Option<Box<Stream>>, News),
+    Listening(u64, Option<Box<Stream>>, StreamNews),
     /// The list of tools has been read.
     Listed(Option<Connection>),
     Done,

@@ -12,10 +12,10 @@ use super::*;
 use crate::{
     hub::{
         HubEvent,
-        roster::{Answer, Birth, Roster},
+        roster::{Birth, DoorbellAction, Roster},
     },
     instance::{
-        Standing,
+        DoorbellStanding,
         actor::{Reins, Report},
     },
 };
@@ -28,7 +28,7 @@ struct World {
 
 struct Life {
     generation: Generation,
-    standing: watch::Receiver<Standing>,
+    standing: watch::Receiver<DoorbellStanding>,
     stop: CancellationToken,
     task: Id,
 }
@@ -38,10 +38,10 @@ impl World {
         Self { roster: Roster::default(), tasks: JoinSet::new() }
     }
     fn begin(&mut self, found: &Arc<Found>) -> Life {
-        assert_eq!(self.roster.consider(found), Answer::Begin);
+        assert_eq!(self.roster.consider(found), DoorbellAction::Begin);
         let generation = self.roster.next_generation();
         let detached = Instance::detached(generation, Arc::clone(found));
-        let (standing, watched) = watch::channel(Standing::default());
+        let (standing, watched) = watch::channel(DoorbellStanding::default());
         let stop = CancellationToken::new();
         let task = self.tasks.spawn(std::future::pending()).id();
         self.roster.begin(Birth {
@@ -88,13 +88,13 @@ async fn the_same_doorbell_changes_nothing() {
     let mut world = World::new();
     let web = Arc::new(found("a", "/p", "web"));
     let life = world.begin(&web);
-    assert_eq!(world.roster.consider(&web), Answer::Known);
+    assert_eq!(world.roster.consider(&web), DoorbellAction::Known);
     let mut elsewhere = found("a", "/p", "web");
     elsewhere.file = "/other/a.json".into();
-    assert_eq!(world.roster.consider(&Arc::new(elsewhere)), Answer::Known);
+    assert_eq!(world.roster.consider(&Arc::new(elsewhere)), DoorbellAction::Known);
     let mut described = found("a", "/p", "web");
     described.doorbell.version = Some("2".to_owned());
-    assert_eq!(world.roster.consider(&Arc::new(described)), Answer::Known);
+    assert_eq!(world.roster.consider(&Arc::new(described)), DoorbellAction::Known);
     let snapshot = world.roster.snapshot(true);
     assert_eq!(snapshot.instances[0].found.doorbell.version.as_deref(), Some("2"));
     assert!(!life.stop.is_cancelled());
@@ -117,7 +117,7 @@ async fn a_changed_doorbell_begins_a_new_life() {
     assert_eq!(world.news(), ["a Discovered>Active"]);
     let mut left_behind = found("a", "/p", "web");
     left_behind.file = "/other/a.json".into();
-    assert_eq!(world.roster.consider(&Arc::new(left_behind)), Answer::Known);
+    assert_eq!(world.roster.consider(&Arc::new(left_behind)), DoorbellAction::Known);
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn only_its_own_file_withdraws_an_instance() {
     assert!(!life.standing.borrow().withdrawn);
     world.roster.withdraw(&web.doorbell.id, &web.file);
     assert!(life.standing.borrow().withdrawn);
-    assert_eq!(world.roster.consider(&web), Answer::Known);
+    assert_eq!(world.roster.consider(&web), DoorbellAction::Known);
     assert!(!life.standing.borrow().withdrawn, "the file is back");
 }
 
@@ -223,7 +223,7 @@ async fn one_listener_is_one_instance_and_the_newest_doorbell_counts() {
         assert_eq!(outdated.len(), usize::from(pid == 1), "only its own process replaces a file");
         if pid == 1 {
             // Told once more, the older changes nothing; and it comes back with the newer one's end.
-            assert_eq!(world.roster.consider(&old), Answer::Known);
+            assert_eq!(world.roster.consider(&old), DoorbellAction::Known);
             assert_eq!(world.roster.ended(life.task).unwrap().doorbell.id.as_str(), "new");
             let heirs: Vec<_> = world.roster.heirs.drain(..).map(|found| found.file.clone()).collect();
             assert!(heirs.iter().eq([&old.file]), "{heirs:?}");

@@ -87,7 +87,7 @@ fn sent(effects: &[Effect]) -> Option<u64> {
 
 fn death(world: &World) -> Option<Death> {
     match world.machine.state {
-        State::Dead(death) => Some(death),
+        MachineState::Dead(death) => Some(death),
         _ => None,
     }
 }
@@ -193,7 +193,7 @@ fn three_missed_pings_make_it_retry() {
     assert_eq!(sent(&world.tick()), Some(1));
     assert_eq!(sent(&world.tick()), None, "what was asked is still asked");
     assert_eq!(sent(&world.tick()), Some(2));
-    assert!(matches!(&world.machine.state, State::Active(active) if active.missed == 2));
+    assert!(matches!(&world.machine.state, MachineState::Active(active) if active.missed == 2));
     let effects = world.tick();
     assert_eq!(world.told(), InstanceState::Retrying);
     assert!(!effects.contains(&Effect::Close), "what was asked is still asked: {effects:?}");
@@ -296,7 +296,7 @@ fn an_answered_ping_forgives_missed_ones() {
     world.tick();
     let effects = world.tick();
     world.answer(&effects);
-    assert!(matches!(&world.machine.state, State::Active(active) if active.missed == 0));
+    assert!(matches!(&world.machine.state, MachineState::Active(active) if active.missed == 0));
 }
 
 #[test]
@@ -310,7 +310,7 @@ fn traffic_replaces_pings() {
     world.heard = world.at + Duration::from_secs(1);
     let effects = world.tick();
     assert_eq!(sent(&effects), None, "it was busy: {effects:?}");
-    assert!(matches!(&world.machine.state, State::Active(active) if active.missed == 0));
+    assert!(matches!(&world.machine.state, MachineState::Active(active) if active.missed == 0));
 }
 
 #[test]
@@ -608,7 +608,7 @@ fn pings_that_fail_count_as_missed_ones() {
         for missed in 1..=2 {
             let id = sent(&world.tick()).expect("a ping");
             assert_eq!(world.on(failed(&world, id)), []);
-            assert!(matches!(&world.machine.state, State::Active(active) if active.missed == missed));
+            assert!(matches!(&world.machine.state, MachineState::Active(active) if active.missed == missed));
             assert_eq!(world.machine.deadline(&world.health), Some(world.at + world.health.ping_interval));
         }
         let id = sent(&world.tick()).expect("a ping");
@@ -635,7 +635,7 @@ fn only_what_is_heard_after_a_question_is_a_sign_of_life() {
     world.tick();
     world.heard = world.at;
     world.tick();
-    assert!(matches!(&world.machine.state, State::Active(active) if active.missed == 1));
+    assert!(matches!(&world.machine.state, MachineState::Active(active) if active.missed == 1));
     world.heard = world.at + Duration::from_secs(1);
     world.tick();
     assert_eq!(world.machine.deadline(&world.health), Some(world.heard + world.health.ping_interval));
@@ -649,7 +649,7 @@ fn a_hub_that_is_a_little_late_still_counts_what_was_missed() {
         world.at = world.machine.deadline(&world.health).unwrap() + Duration::from_millis(late);
         world.on(Event::Tick);
         assert!(
-            matches!(&world.machine.state, State::Active(active) if active.missed == expected),
+            matches!(&world.machine.state, MachineState::Active(active) if active.missed == expected),
             "{late} ms late"
         );
     }
@@ -718,7 +718,11 @@ fn is_stale(world: &World, asked: &[u64], event: &Event) -> bool {
             machine.link() != Some(*link) || !asked.contains(id)
         }
         // One that is silent may have answered somebody else.
-        Event::Tick if matches!(machine.state, State::Retrying { step: Step::Silent { .. }, .. }) => false,
+        Event::Tick
+            if matches!(machine.state, MachineState::Retrying { step: RetryStep::Silent { .. }, .. }) =>
+        {
+            false
+        }
         Event::Tick => machine.deadline(&world.health).is_none_or(|due| world.at < due),
         _ => false,
     }
@@ -799,8 +803,8 @@ proptest! {
             prop_assert_eq!(told, world.told(), "every change is told");
             prop_assert_eq!(open, world.machine.link(), "no connection is leaked or missing");
             let is_awaited = |id| match &world.machine.state {
-                State::Active(Active { ping: Ping::Sent { first, .. }, .. })
-                | State::Retrying { step: Step::Silent { first, .. }, .. } => *first <= id,
+                MachineState::Active(Active { ping: Ping::Sent { first, .. }, .. })
+                | MachineState::Retrying { step: RetryStep::Silent { first, .. }, .. } => *first <= id,
                 _ => false,
             };
             prop_assert!(asked.iter().all(|id| is_awaited(*id)), "no ping is left behind: {asked:?}");
@@ -809,7 +813,7 @@ proptest! {
                 calls == 0 || world.machine.superseded || !is_given_up || from == InstanceState::Dead,
                 "nothing that works for a client is given up for silence"
             );
-            if !matches!(world.machine.state, State::Dead(_)) {
+            if !matches!(world.machine.state, MachineState::Dead(_)) {
                 prop_assert!(world.machine.deadline(&world.health).is_some(), "no state waits for ever");
             }
         }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    Active, Attempt, Death, Effect, Effects, Event, Handshake, InstanceState, Machine, Now, Ping, State,
-    Step, Verdict, verdict,
+    Active, Attempt, Death, Effect, Effects, Event, Handshake, IdentityVerdict, InstanceState, Machine,
+    MachineState, Now, Ping, RetryStep, verdict,
 };
 use crate::{instance::backoff, upstream::LinkId};
 
 /// What became of an attempt.
-pub(super) enum Outcome {
+pub(super) enum AttemptOutcome {
     Pending(Attempt),
     Reached(LinkId),
     Failed(String),
@@ -28,12 +28,17 @@ const FAREWELLS: [Duration; 3] =
 const SLEEP: Duration = Duration::from_secs(2);
 
 impl Machine {
-    pub(super) fn on_discovered(&mut self, event: &Event, now: Now<'_>, effects: &mut Effects) -> State {
+    pub(super) fn on_discovered(
+        &mut self,
+        event: &Event,
+        now: Now<'_>,
+        effects: &mut Effects,
+    ) -> MachineState {
         if !matches!(event, Event::Start) {
-            return State::Discovered;
+            return MachineState::Discovered;
         }
         effects.push(Effect::Enter(InstanceState::Connecting, "its doorbell was found".to_owned()));
-        State::Connecting(self.attempt(now, effects))
+        MachineState::Connecting(self.attempt(now, effects))
     }
 
     fn attempt(&mut self, now: Now<'_>, effects: &mut Effects) -> Attempt {
@@ -54,14 +59,14 @@ impl Machine {
         event: Event,
         now: Now<'_>,
         effects: &mut Effects,
-    ) -> Outcome {
+    ) -> AttemptOutcome {
         let is_open = attempt.handshake == Handshake::Pending;
         match event {
             Event::Ready { link, foreign: Some(id) } if is_open && link == attempt.link => {
-                return Outcome::Failed(format!("its port is answered by another instance, `{id}`"));
+                return AttemptOutcome::Failed(format!("its port is answered by another instance, `{id}`"));
             }
             Event::Ready { link, foreign: None } if is_open && link == attempt.link => {
-                return Outcome::Reached(link);
+                return AttemptOutcome::Reached(link);
             }
             Event::Failed { link, why } if is_open && link == attempt.link => {
                 // The system's word tells a process that is gone from a slow one.
@@ -69,24 +74,26 @@ impl Machine {
                 self.identify(effects);
             }
             Event::Identified(identity) => match (verdict(identity), &attempt.handshake) {
-                (Verdict::Itself, Handshake::Unopened) => {
+                (IdentityVerdict::Itself, Handshake::Unopened) => {
                     attempt.handshake = Handshake::Pending;
                     effects.push(Effect::Open(attempt.link));
                 }
-                (Verdict::Itself, Handshake::Pending) => {}
-                (Verdict::Itself, Handshake::Failed(why)) => return Outcome::Failed(why.clone()),
-                (Verdict::Unreachable(why), _) => return Outcome::Failed(why),
-                (Verdict::Lost(why), _) => return Outcome::Lost(why),
-                (Verdict::Gone(why), _) => return Outcome::Gone(why),
+                (IdentityVerdict::Itself, Handshake::Pending) => {}
+                (IdentityVerdict::Itself, Handshake::Failed(why)) => {
+                    return AttemptOutcome::Failed(why.clone());
+                }
+                (IdentityVerdict::Unreachable(why), _) => return AttemptOutcome::Failed(why),
+                (IdentityVerdict::Lost(why), _) => return AttemptOutcome::Lost(why),
+                (IdentityVerdict::Gone(why), _) => return AttemptOutcome::Gone(why),
             },
             // A check that began before the process ended may still say that it lives.
             Event::Exited => self.identify(effects),
             Event::Tick if now.at >= attempt.until => {
-                return Outcome::Failed("it did not answer the handshake in time".to_owned());
+                return AttemptOutcome::Failed("it did not answer the handshake in time".to_owned());
             }
             _ => {}
         }
-        Outcome::Pending(attempt)
+        AttemptOutcome::Pending(attempt)
     }
 
     pub(super) fn activate(
@@ -95,12 +102,12 @@ impl Machine {
         tries: u32,
         now: Now<'_>,
         effects: &mut Effects,
-    ) -> State {
+    ) -> MachineState {
         effects.push(Effect::Enter(InstanceState::Active, "it answered".to_owned()));
         // Spread over the interval: instances found together must not be pinged together for ever after.
         let first = now.at + now.health.ping_interval.mul_f64(now.jitter);
         let ping = Ping::Due(first);
-        State::Active(Active { link, since: now.at, ping, missed: 0, tries, farewells: 0 })
+        MachineState::Active(Active { link, since: now.at, ping, missed: 0, tries, farewells: 0 })
     }
 
     pub(super) fn on_active(
@@ -109,7 +116,7 @@ impl Machine {
         event: Event,
         now: Now<'_>,
         effects: &mut Effects,
-    ) -> State {
+    ) -> MachineState {
         let interval = now.health.ping_interval;
         match event {
             Event::Ready { link, foreign: Some(id) } if link == active.link => {
@@ -133,9 +140,9 @@ impl Machine {
             }
             Event::PingFailed { link, id, why, refused } if link == active.link => {
                 // One that was asked earlier may still be answered by the later ping.
-                let Ping::Sent { first, .. } = active.ping else { return State::Active(active) };
+                let Ping::Sent { first, .. } = active.ping else { return MachineState::Active(active) };
                 if !self.is_awaited(first, id) || (id < self.latest_ping() && !refused) {
-                    return State::Active(active);
+                    return MachineState::Active(active);
                 }
                 active.missed = active.missed.saturating_add(1);
                 // A refusal is the kernel's word that nobody listens; nothing is to be gained by asking again.
@@ -146,10 +153,10 @@ impl Machine {
                 active.ping = Ping::Due(now.at + interval);
             }
             Event::Identified(identity) => match verdict(identity) {
-                Verdict::Itself => {}
-                Verdict::Unreachable(why) => return self.lose(&active, why, now, effects),
-                Verdict::Lost(why) => return die(Death::Silent, why, effects),
-                Verdict::Gone(why) => return die(Death::Gone, why, effects),
+                IdentityVerdict::Itself => {}
+                IdentityVerdict::Unreachable(why) => return self.lose(&active, why, now, effects),
+                IdentityVerdict::Lost(why) => return die(Death::Silent, why, effects),
+                IdentityVerdict::Gone(why) => return die(Death::Gone, why, effects),
             },
             Event::Exited => self.identify(effects),
             Event::Withdrawn(false) => active.farewells = 0,
@@ -201,7 +208,7 @@ impl Machine {
             },
             _ => {}
         }
-        State::Active(active)
+        MachineState::Active(active)
     }
 
     fn ping(&mut self, now: Now<'_>, effects: &mut Effects) -> Ping {
@@ -226,7 +233,13 @@ impl Machine {
     }
 
     /// It takes what is sent, and answers nothing.
-    fn fall_silent(&mut self, active: &Active, first: u64, now: Now<'_>, effects: &mut Effects) -> State {
+    fn fall_silent(
+        &mut self,
+        active: &Active,
+        first: u64,
+        now: Now<'_>,
+        effects: &mut Effects,
+    ) -> MachineState {
         let why = format!("it missed {} pings in a row", active.missed);
         if self.withdrawn || self.superseded {
             return die(self.kind_of_death(), why, effects);
@@ -235,19 +248,19 @@ impl Machine {
         self.identify(effects);
         // Another process may have taken its place, or the server may have lost what it was asked.
         let until = now.at + (3 * now.health.ping_interval).min(now.health.give_up_after / 2);
-        let step = Step::Silent { link: active.link, first, until };
-        State::Retrying { since: now.at, tries: 0, step }
+        let step = RetryStep::Silent { link: active.link, first, until };
+        MachineState::Retrying { since: now.at, tries: 0, step }
     }
 
     pub(super) fn on_retrying(
         &mut self,
         since: Instant,
         tries: u32,
-        step: Step,
+        step: RetryStep,
         event: Event,
         now: Now<'_>,
         effects: &mut Effects,
-    ) -> State {
+    ) -> MachineState {
         let mut since = since;
         if matches!(event, Event::Tick) && now.at >= since + now.health.give_up_after {
             // The time counts from the end of the last call, and while this process runs itself.
@@ -258,19 +271,21 @@ impl Machine {
             since = now.at;
         }
         match step {
-            Step::Trying(attempt) => match self.on_attempt(attempt, event, now, effects) {
-                Outcome::Pending(attempt) => State::Retrying { since, tries, step: Step::Trying(attempt) },
-                Outcome::Reached(link) => self.activate(link, tries, now, effects),
-                Outcome::Failed(why) => self.fail(why, Some((since, tries)), now, effects),
-                Outcome::Lost(why) => die(Death::Silent, why, effects),
-                Outcome::Gone(why) => die(Death::Gone, why, effects),
+            RetryStep::Trying(attempt) => match self.on_attempt(attempt, event, now, effects) {
+                AttemptOutcome::Pending(attempt) => {
+                    MachineState::Retrying { since, tries, step: RetryStep::Trying(attempt) }
+                }
+                AttemptOutcome::Reached(link) => self.activate(link, tries, now, effects),
+                AttemptOutcome::Failed(why) => self.fail(why, Some((since, tries)), now, effects),
+                AttemptOutcome::Lost(why) => die(Death::Silent, why, effects),
+                AttemptOutcome::Gone(why) => die(Death::Gone, why, effects),
             },
-            Step::Waiting { until } => {
+            RetryStep::Waiting { until } => {
                 match event {
                     Event::Identified(identity) => match verdict(identity) {
-                        Verdict::Gone(why) => return die(Death::Gone, why, effects),
-                        Verdict::Lost(why) => return die(Death::Silent, why, effects),
-                        Verdict::Itself | Verdict::Unreachable(_) => {}
+                        IdentityVerdict::Gone(why) => return die(Death::Gone, why, effects),
+                        IdentityVerdict::Lost(why) => return die(Death::Silent, why, effects),
+                        IdentityVerdict::Itself | IdentityVerdict::Unreachable(_) => {}
                     },
                     Event::Exited => self.identify(effects),
                     Event::Suspect if !self.checking => self.identify(effects),
@@ -279,18 +294,18 @@ impl Machine {
                     }
                     // Both are tried at once: if it does not answer now, the later one takes its place.
                     Event::Superseded | Event::Listening => {
-                        let step = Step::Trying(self.attempt(now, effects));
-                        return State::Retrying { since, tries: tries + 1, step };
+                        let step = RetryStep::Trying(self.attempt(now, effects));
+                        return MachineState::Retrying { since, tries: tries + 1, step };
                     }
                     Event::Tick if now.at >= until => {
-                        let step = Step::Trying(self.attempt(now, effects));
-                        return State::Retrying { since, tries: tries + 1, step };
+                        let step = RetryStep::Trying(self.attempt(now, effects));
+                        return MachineState::Retrying { since, tries: tries + 1, step };
                     }
                     _ => {}
                 }
-                State::Retrying { since, tries, step: Step::Waiting { until } }
+                MachineState::Retrying { since, tries, step: RetryStep::Waiting { until } }
             }
-            Step::Silent { link, first, until } => {
+            RetryStep::Silent { link, first, until } => {
                 self.on_silent((since, tries), (link, first, until), event, now, effects)
             }
         }
@@ -303,7 +318,7 @@ impl Machine {
         event: Event,
         now: Now<'_>,
         effects: &mut Effects,
-    ) -> State {
+    ) -> MachineState {
         let before = Some((since, tries));
         match event {
             Event::Pong { link: from, id } if from == link && self.is_awaited(first, id) => {
@@ -329,10 +344,10 @@ impl Machine {
                 return self.fail(why, before, now, effects);
             }
             Event::Identified(identity) => match verdict(identity) {
-                Verdict::Gone(why) => return die(Death::Gone, why, effects),
-                Verdict::Lost(why) => return die(Death::Silent, why, effects),
-                Verdict::Unreachable(why) => return self.fail(why, before, now, effects),
-                Verdict::Itself => {}
+                IdentityVerdict::Gone(why) => return die(Death::Gone, why, effects),
+                IdentityVerdict::Lost(why) => return die(Death::Silent, why, effects),
+                IdentityVerdict::Unreachable(why) => return self.fail(why, before, now, effects),
+                IdentityVerdict::Itself => {}
             },
             Event::Exited => self.identify(effects),
             Event::Suspect if !self.checking => self.identify(effects),
@@ -349,21 +364,21 @@ impl Machine {
             }
             Event::Tick if now.at >= until => {
                 effects.push(Effect::Close);
-                let step = Step::Trying(self.attempt(now, effects));
-                return State::Retrying { since, tries: tries + 1, step };
+                let step = RetryStep::Trying(self.attempt(now, effects));
+                return MachineState::Retrying { since, tries: tries + 1, step };
             }
             _ => {}
         }
-        State::Retrying { since, tries, step: Step::Silent { link, first, until } }
+        MachineState::Retrying { since, tries, step: RetryStep::Silent { link, first, until } }
     }
 
     /// An active instance does not answer any more.
-    fn lose(&mut self, active: &Active, why: String, now: Now<'_>, effects: &mut Effects) -> State {
+    fn lose(&mut self, active: &Active, why: String, now: Now<'_>, effects: &mut Effects) -> MachineState {
         // One that is lost again and again at once must not be reached for without a pause.
         let brief = now.at < active.since + now.health.ping_interval;
         let tries = if brief { active.tries } else { 0 };
         let state = self.fail(why, Some((now.at, tries)), now, effects);
-        if let State::Retrying { .. } = state {
+        if let MachineState::Retrying { .. } = state {
             // Tells at once whether there is anything left to retry.
             self.identify(effects);
         }
@@ -377,7 +392,7 @@ impl Machine {
         before: Option<(Instant, u32)>,
         now: Now<'_>,
         effects: &mut Effects,
-    ) -> State {
+    ) -> MachineState {
         // One that takes its doorbell back may have a call to finish first.
         if self.superseded || (self.withdrawn && now.calls == 0) {
             return die(self.kind_of_death(), why, effects);
@@ -385,7 +400,7 @@ impl Machine {
         let (since, tries) = before.unwrap_or((now.at, 0));
         effects.extend([Effect::Close, Effect::Enter(InstanceState::Retrying, why)]);
         let until = now.at + backoff::pause(now.health, tries, now.jitter);
-        State::Retrying { since, tries, step: Step::Waiting { until } }
+        MachineState::Retrying { since, tries, step: RetryStep::Waiting { until } }
     }
 
     const fn kind_of_death(&self) -> Death {
@@ -399,7 +414,7 @@ fn was_asleep(due: Instant, now: Now<'_>) -> bool {
     now.at > due + now.health.ping_interval + SLEEP
 }
 
-pub(super) fn die(death: Death, why: String, effects: &mut Effects) -> State {
+pub(super) fn die(death: Death, why: String, effects: &mut Effects) -> MachineState {
     effects.extend([Effect::Close, Effect::Enter(InstanceState::Dead, why)]);
-    State::Dead(death)
+    MachineState::Dead(death)
 }

@@ -12,7 +12,7 @@ use rustix::net::{
     sockopt::{Timeout, set_socket_timeout},
 };
 
-use super::{Family, Socket};
+use super::{Family, ListeningSocket};
 
 /// The kernel answers within the call; this only keeps a broken one from holding the thread.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ const IPPROTO_TCP: u8 = 6;
 const TCP_LISTEN: u8 = 10;
 
 /// The sockets that listen.
-pub(super) fn listening(family: Family) -> io::Result<Vec<Socket>> {
+pub(super) fn listening(family: Family) -> io::Result<Vec<ListeningSocket>> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -66,7 +66,7 @@ fn request(family: Family) -> [u8; REQUEST_BYTES] {
     request
 }
 
-fn receive(socket: &OwnedFd) -> io::Result<Vec<Socket>> {
+fn receive(socket: &OwnedFd) -> io::Result<Vec<ListeningSocket>> {
     let mut found = Vec::new();
     let mut part = vec![0; ANSWER_BYTES];
     for _ in 0..MAX_PARTS {
@@ -79,7 +79,7 @@ fn receive(socket: &OwnedFd) -> io::Result<Vec<Socket>> {
 }
 
 /// Reads one part of the answer. Says whether it is the last.
-fn parse(mut part: &[u8], found: &mut Vec<Socket>) -> io::Result<bool> {
+fn parse(mut part: &[u8], found: &mut Vec<ListeningSocket>) -> io::Result<bool> {
     while part.len() >= NLMSG_HDRLEN {
         let length = u32_at(part, 0).and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
         let message = part.get(..length).filter(|message| message.len() >= NLMSG_HDRLEN);
@@ -102,7 +102,7 @@ fn parse(mut part: &[u8], found: &mut Vec<Socket>) -> io::Result<bool> {
 
 /// `struct inet_diag_msg`: family, state, timer and retransmissions, then source port, destination port (both in network
 /// order), source address; the user and the inode are the last of its 72 bytes.
-fn parse_socket(body: &[u8]) -> Option<Socket> {
+fn parse_socket(body: &[u8]) -> Option<ListeningSocket> {
     if *body.get(1)? != TCP_LISTEN {
         return None;
     }
@@ -113,7 +113,7 @@ fn parse_socket(body: &[u8]) -> Option<Socket> {
         AddressFamily::INET6 => Ipv6Addr::from(address).into(),
         _ => return None,
     };
-    Some(Socket {
+    Some(ListeningSocket {
         address,
         port: u16::from_be_bytes([body[4], body[5]]),
         user: u32_at(body, 64)?,
@@ -142,7 +142,8 @@ mod tests {
             let Some(listener) = listener else { continue };
             let (address, descriptor) = (listener.local_addr().unwrap(), listener.as_raw_fd());
             let link = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).unwrap();
-            let is_it = |socket: &&Socket| (socket.address, socket.port) == (address.ip(), address.port());
+            let is_it =
+                |socket: &&ListeningSocket| (socket.address, socket.port) == (address.ip(), address.port());
             let expected = table::listening(family).iter().find(is_it).copied().unwrap();
             assert_eq!(link.to_str().unwrap(), format!("socket:[{}]", expected.inode));
             // A sandbox may not have it; then the table is used, which is what the other tests see.

@@ -6,13 +6,13 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::{Family, Socket};
+use super::{Family, ListeningSocket};
 
 /// Bytes of the table per read: the kernel looks for its place anew in each.
 const BUFFER: usize = 64 * 1024;
 
 /// The sockets that listen; none when the table cannot be read.
-pub(super) fn listening(family: Family) -> Vec<Socket> {
+pub(super) fn listening(family: Family) -> Vec<ListeningSocket> {
     let table = match family {
         Family::V4 => "/proc/net/tcp",
         Family::V6 => "/proc/net/tcp6",
@@ -24,13 +24,13 @@ pub(super) fn listening(family: Family) -> Vec<Socket> {
 }
 
 /// A line of the table, if it is of a listening socket. See proc_net_tcp(5) for the fields.
-fn parse(line: &str) -> Option<Socket> {
+fn parse(line: &str) -> Option<ListeningSocket> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let (address, port) = fields.next()?.split_once(':')?;
     let is_listening = fields.nth(1)? == "0A";
     let user = fields.nth(3)?.parse().ok()?;
     let inode = fields.nth(1)?.parse().ok()?;
-    is_listening.then_some(Socket {
+    is_listening.then_some(ListeningSocket {
         address: parse_address(address)?,
         port: u16::from_str_radix(port, 16).ok()?,
         user,
@@ -78,7 +78,8 @@ mod tests {
             ("00000000000000000000000001000000:1F90", "::1"),
             ("0000000000000000FFFF00000100007F:1F90", "::ffff:127.0.0.1"),
         ] {
-            let expected = Socket { address: address.parse().unwrap(), port: 8080, user: 1000, inode: 4711 };
+            let expected =
+                ListeningSocket { address: address.parse().unwrap(), port: 8080, user: 1000, inode: 4711 };
             assert_eq!(parse(&line(text, "0A")), Some(expected));
         }
     }

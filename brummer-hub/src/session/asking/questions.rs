@@ -24,7 +24,7 @@ const PREFIX: &str = "brummer-";
 
 /// An instance's question that the client has not answered.
 #[derive(Debug)]
-struct Question {
+struct OpenQuestion {
     link: LinkId,
     /// The instance's id for it, as JSON text.
     id: Box<str>,
@@ -35,7 +35,7 @@ struct Question {
 #[derive(Debug, Default)]
 pub(in crate::session) struct Questions {
     next: u64,
-    open: HashMap<u64, Question>,
+    open: HashMap<u64, OpenQuestion>,
     roots: Option<u64>,
     /// What is told once the client is ready: the number, and the message.
     waiting: VecDeque<(u64, Parts)>,
@@ -54,7 +54,7 @@ pub(in crate::session) enum Answered {
 
 /// What becomes of a question.
 #[derive(Debug)]
-pub(in crate::session) enum Told {
+pub(in crate::session) enum Delivery {
     /// The client is told now.
     Now(Parts),
     /// The client is told when it is ready.
@@ -65,21 +65,21 @@ pub(in crate::session) enum Told {
 
 impl Questions {
     /// Takes a question of an instance.
-    pub(in crate::session) fn ask(&mut self, link: LinkId, frame: &Frame, ready: bool) -> Told {
+    pub(in crate::session) fn ask(&mut self, link: LinkId, frame: &Frame, ready: bool) -> Delivery {
         if self.open.len() >= MAX_OPEN {
-            return Told::Refused;
+            return Delivery::Refused;
         }
         let number = self.number();
         let id = frame.id().unwrap_or_default().into();
         let token = progress_token(frame);
         let edits = token.map(|token| (frame.span_of(token), own_id(number))).into_iter().collect();
         let asked = frame.with_edits(edits, &own_id(number));
-        self.open.insert(number, Question { link, id, token: token.map(Into::into) });
+        self.open.insert(number, OpenQuestion { link, id, token: token.map(Into::into) });
         if ready {
-            return Told::Now(asked);
+            return Delivery::Now(asked);
         }
         self.waiting.push_back((number, asked));
-        Told::Waits
+        Delivery::Waits
     }
 
     /// How many are open.
@@ -168,8 +168,8 @@ mod tests {
         Frame::parse(text.to_owned()).unwrap()
     }
 
-    fn told(asked: Told) -> Frame {
-        let Told::Now(parts) = asked else { panic!("{asked:?}") };
+    fn told(asked: Delivery) -> Frame {
+        let Delivery::Now(parts) = asked else { panic!("{asked:?}") };
         Frame::parse(parts.join()).unwrap()
     }
 
@@ -208,7 +208,7 @@ mod tests {
         let mut questions = Questions::default();
         let question = |id: u8| frame(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"roots/list"}}"#));
         for id in [1, 2] {
-            assert!(matches!(questions.ask(LinkId(1), &question(id), false), Told::Waits));
+            assert!(matches!(questions.ask(LinkId(1), &question(id), false), Delivery::Waits));
         }
         assert_eq!(questions.withdraw(LinkId(1), "1"), None, "the client has never heard of it");
         let told: Vec<_> = questions.release().map(Parts::join).collect();

@@ -49,25 +49,25 @@ pub(in crate::session) struct Question {
 
 /// A question that the client knows, under this key.
 #[derive(Debug)]
-pub(in crate::session) struct Asked {
+pub(in crate::session) struct KeyedQuestion {
     pub(in crate::session) key: String,
     pub(in crate::session) question: Question,
 }
 
 /// How a call ended that nobody waited for.
 #[derive(Debug)]
-pub(in crate::session) enum Outcome {
+pub(in crate::session) enum CallEnd {
     Answered(Frame),
     Failed(Box<Instance>, ExchangeError),
 }
 
 /// What a suspended call is about to do.
 #[derive(Debug)]
-pub(in crate::session) enum Held {
+pub(in crate::session) enum HeldCall {
     /// It runs at the instance.
     Running { number: u64, link: LinkId },
     /// It is over.
-    Over { outcome: Outcome, link: LinkId },
+    Over { outcome: CallEnd, link: LinkId },
     /// The instance refused it until a URL has been visited (2025-11-25, `-32042`): it has not run, and is sent again.
     Refused,
 }
@@ -75,19 +75,19 @@ pub(in crate::session) enum Held {
 /// A call whose client has been asked something.
 #[derive(Debug)]
 pub(in crate::session) struct Suspended {
-    pub(in crate::session) held: Held,
+    pub(in crate::session) held: HeldCall,
     pub(in crate::session) caller: Caller,
     pub(in crate::session) digest: u64,
     /// How its answer is to be read.
     pub(in crate::session) shape: Shape,
-    pub(in crate::session) asked: Vec<Asked>,
+    pub(in crate::session) asked: Vec<KeyedQuestion>,
     /// When its client has been away for too long.
     until: Instant,
 }
 
 /// Questions of a call that its client does not know yet.
 #[derive(Debug)]
-struct Asking {
+struct QuestionBatch {
     questions: Vec<Question>,
     /// When no more of them are waited for.
     until: Instant,
@@ -99,7 +99,7 @@ pub(in crate::session) struct Suspensions {
     /// How every state of this session begins.
     mark: Box<str>,
     /// By the request that runs at the instance.
-    asking: HashMap<u64, Asking>,
+    asking: HashMap<u64, QuestionBatch>,
     /// By their state.
     suspended: HashMap<Box<str>, Suspended>,
     next_key: u64,
@@ -144,7 +144,9 @@ impl Suspensions {
         let is_full = self.is_full();
         let asking = match self.asking.entry(request) {
             Entry::Vacant(_) if is_full => return false,
-            entry => entry.or_insert_with(|| Asking { questions: Vec::new(), until: now + COMPANIONS }),
+            entry => {
+                entry.or_insert_with(|| QuestionBatch { questions: Vec::new(), until: now + COMPANIONS })
+            }
         };
         let fits = asking.questions.len() < MAX_QUESTIONS;
         if fits {
@@ -154,23 +156,23 @@ impl Suspensions {
     }
 
     /// What a request has asked and its client does not know yet.
-    pub(in crate::session) fn take_questions(&mut self, request: u64) -> Vec<Asked> {
+    pub(in crate::session) fn take_questions(&mut self, request: u64) -> Vec<KeyedQuestion> {
         let questions = self.asking.remove(&request).map(|asking| asking.questions).unwrap_or_default();
         questions.into_iter().map(|question| self.keyed(question)).collect()
     }
 
-    pub(in crate::session) fn keyed(&mut self, question: Question) -> Asked {
+    pub(in crate::session) fn keyed(&mut self, question: Question) -> KeyedQuestion {
         self.next_key += 1;
-        Asked { key: format!("question-{}", self.next_key), question }
+        KeyedQuestion { key: format!("question-{}", self.next_key), question }
     }
 
     /// Suspends a call. The state under which it is found again.
     pub(in crate::session) fn suspend(
         &mut self,
-        held: Held,
+        held: HeldCall,
         caller: Caller,
         (digest, shape): (u64, Shape),
-        asked: Vec<Asked>,
+        asked: Vec<KeyedQuestion>,
         now: Instant,
     ) -> String {
         let state = format!("{}{}", self.mark, uuid::Uuid::new_v4().simple());
@@ -217,16 +219,16 @@ impl Suspensions {
     /// The suspended call that runs as this request.
     fn of(&mut self, number: u64) -> Option<&mut Suspended> {
         let runs =
-            |it: &&mut Suspended| matches!(it.held, Held::Running { number: runs, .. } if runs == number);
+            |it: &&mut Suspended| matches!(it.held, HeldCall::Running { number: runs, .. } if runs == number);
         self.suspended.values_mut().find(runs)
     }
 
     /// A suspended call has ended before its client came back.
-    pub(in crate::session) fn end(&mut self, state: &str, outcome: Outcome) {
+    pub(in crate::session) fn end(&mut self, state: &str, outcome: CallEnd) {
         if let Some(suspended) = self.suspended.get_mut(state)
-            && let Held::Running { link, .. } = suspended.held
+            && let HeldCall::Running { link, .. } = suspended.held
         {
-            suspended.held = Held::Over { outcome, link };
+            suspended.held = HeldCall::Over { outcome, link };
             suspended.asked.clear();
         }
     }
@@ -287,7 +289,7 @@ mod tests {
         Question { id: id.into(), method: "roots/list".into(), params: None }
     }
 
-    fn suspend(all: &mut Suspensions, held: Held, digest: u64) -> String {
+    fn suspend(all: &mut Suspensions, held: HeldCall, digest: u64) -> String {
         all.suspend(held, Caller::Claimed(1), (digest, Shape::Tool), Vec::new(), now())
     }
 
@@ -299,7 +301,7 @@ mod tests {
         let other = all.digest(&call(r#"{"name":"a","arguments":{"x":2,"y":2}}"#));
         assert_eq!(digest, again, "order, metadata and the state itself do not matter");
         assert_ne!(digest, other);
-        let state = suspend(&mut all, Held::Refused, digest);
+        let state = suspend(&mut all, HeldCall::Refused, digest);
         assert!(all.resume(&state, other).is_none());
         assert!(all.resume("brummer-0", digest).is_none());
         assert!(all.resume(&state, digest).is_some(), "a wrong attempt does no harm");
@@ -316,7 +318,7 @@ mod tests {
         let asked = all.take_questions(7);
         assert_eq!(asked.iter().map(|asked| &*asked.question.id).collect::<Vec<_>>(), ["1"]);
         assert!(all.take_questions(7).is_empty());
-        suspend(&mut all, Held::Running { number: 9, link: LinkId(1) }, 0);
+        suspend(&mut all, HeldCall::Running { number: 9, link: LinkId(1) }, 0);
         for request in [8, 9] {
             for number in 0..MAX_QUESTIONS {
                 assert!(all.ask(request, question(&number.to_string()), now()));
@@ -334,7 +336,7 @@ mod tests {
         for number in 0..MAX_SUSPENDED as u64 {
             assert!(!all.is_full());
             if number % 2 == 0 {
-                suspend(&mut all, Held::Refused, number);
+                suspend(&mut all, HeldCall::Refused, number);
             } else {
                 assert!(all.ask(number, question("0"), now()));
             }
@@ -349,9 +351,9 @@ mod tests {
     fn the_next_deadline_is_of_what_is_still_there() {
         let (mut all, begun) = (Suspensions::default(), now());
         assert_eq!(all.deadline(), None);
-        let first = suspend(&mut all, Held::Refused, 1);
+        let first = suspend(&mut all, HeldCall::Refused, 1);
         let later = begun + Duration::from_secs(1);
-        let second = all.suspend(Held::Refused, Caller::Claimed(1), (2, Shape::Tool), Vec::new(), later);
+        let second = all.suspend(HeldCall::Refused, Caller::Claimed(1), (2, Shape::Tool), Vec::new(), later);
         assert!(all.ask(7, question("0"), later));
         assert_eq!(all.deadline(), Some(later + COMPANIONS));
         assert!(all.due(later).is_empty());

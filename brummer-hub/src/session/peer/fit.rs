@@ -1,7 +1,7 @@
 //! What messages need before a client without a handshake gets them: members that its revision requires, error codes
 //! that it allows. Texts are edited, never printed again.
 
-use super::{Claim, SERVER_INFO};
+use super::{RequestClaim, SERVER_INFO};
 use crate::{
     frame::{Edit, Frame, Kind, Object, Parts},
     protocol::{code, meta},
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A result (JSON text of an object) of the hub's own, with what the revision requires of it. `more`: members of its `_meta`.
-pub(in crate::session) fn own_result(result: &str, more: Option<&str>, claim: &Claim) -> String {
+pub(in crate::session) fn own_result(result: &str, more: Option<&str>, claim: &RequestClaim) -> String {
     let rest = result.strip_prefix('{').unwrap_or("}");
     let keeping = if claim.cacheable { KEEPING } else { "" };
     let more = more.map(|more| format!(",{more}")).unwrap_or_default();
@@ -25,7 +25,7 @@ const KEEPING: &str = r#""ttlMs":0,"cacheScope":"private","#;
 
 /// What an answer of an instance needs to be fit for the client. `said_by`: the name and version of a legacy instance,
 /// which stands in for the `serverInfo` that a modern one writes itself; `None` when the instance is modern.
-pub(in crate::session) fn edits(frame: &Frame, claim: &Claim, said_by: Option<&str>) -> Vec<Edit> {
+pub(in crate::session) fn edits(frame: &Frame, claim: &RequestClaim, said_by: Option<&str>) -> Vec<Edit> {
     match (frame.kind(), said_by) {
         (Kind::Response { ok: true, .. }, Some(said_by)) => result_edits(frame, claim, said_by),
         (Kind::Response { ok: true, .. }, None) => missing_edits(frame, claim),
@@ -34,7 +34,7 @@ pub(in crate::session) fn edits(frame: &Frame, claim: &Claim, said_by: Option<&s
     }
 }
 
-fn result_edits(frame: &Frame, claim: &Claim, said_by: &str) -> Vec<Edit> {
+fn result_edits(frame: &Frame, claim: &RequestClaim, said_by: &str) -> Vec<Edit> {
     let Some(text) = frame.result().filter(|text| text.starts_with('{')) else { return Vec::new() };
     let mut added = r#""resultType":"complete""#.to_owned();
     if claim.cacheable {
@@ -69,7 +69,7 @@ fn result_edits(frame: &Frame, claim: &Claim, said_by: &str) -> Vec<Edit> {
 }
 
 /// What the revision requires and a modern instance has left out. Nothing else of its result is touched.
-fn missing_edits(frame: &Frame, claim: &Claim) -> Vec<Edit> {
+fn missing_edits(frame: &Frame, claim: &RequestClaim) -> Vec<Edit> {
     let Some(text) = frame.result() else { return Vec::new() };
     // So nearly every result begins that need not say more, and it may be long.
     if !claim.cacheable && text.starts_with(r#"{"resultType":"#) {
@@ -121,8 +121,8 @@ mod tests {
 
     const PEER: &str = r#"{"name":"peer","version":"1"}"#;
 
-    fn claim(cacheable: bool) -> Claim {
-        Claim {
+    fn claim(cacheable: bool) -> RequestClaim {
+        RequestClaim {
             caller: Caller::Claimed(1),
             declared: crate::upstream::Declared::default(),
             log_level: None,
@@ -134,7 +134,7 @@ mod tests {
         Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)).unwrap()
     }
 
-    fn fitted(frame: &Frame, claim: &Claim, said_by: Option<&str>) -> Frame {
+    fn fitted(frame: &Frame, claim: &RequestClaim, said_by: Option<&str>) -> Frame {
         Frame::parse(frame.edited(edits(frame, claim, said_by)).join()).unwrap()
     }
 

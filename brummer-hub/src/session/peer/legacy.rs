@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::Refusal;
+use super::RequestRefusal;
 use crate::{
     frame::Frame,
     protocol::{Era, LegacyVersion, code, extension},
@@ -24,19 +24,19 @@ pub(in crate::session) const SERVER_INFO: &str =
 
 /// How far the handshake has come.
 #[derive(Debug, Default)]
-pub(super) enum Phase {
+pub(super) enum HandshakePhase {
     /// Nothing that settles a revision has been said.
     #[default]
     New,
     /// `initialize` was answered; only pings and log messages may be sent until `initialized` comes.
-    Greeted(Identity),
+    Greeted(ClientIdentity),
     /// Both sides may say anything.
-    Ready(Identity),
+    Ready(ClientIdentity),
 }
 
 /// What the client said of itself in `initialize`.
 #[derive(Clone, Debug)]
-pub(in crate::session) struct Identity {
+pub(in crate::session) struct ClientIdentity {
     pub(in crate::session) version: LegacyVersion,
     pub(in crate::session) has_roots: bool,
     capabilities: Arc<str>,
@@ -54,11 +54,11 @@ struct InitializeParams<'a> {
 }
 
 #[derive(Deserialize)]
-struct Declared {
+struct ClientCapabilities {
     roots: Option<serde::de::IgnoredAny>,
 }
 
-impl Phase {
+impl HandshakePhase {
     /// The answer to `initialize`, whatever runs or does not: so the capabilities are a constant superset, and what no
     /// instance offers is an empty list.
     pub(super) fn initialize(
@@ -66,8 +66,8 @@ impl Phase {
         frame: &Frame,
         in_batch: bool,
         shows_all: bool,
-    ) -> Result<String, Refusal> {
-        let refuse = |text: &str| Err(Refusal::new(code::INVALID_REQUEST, text));
+    ) -> Result<String, RequestRefusal> {
+        let refuse = |text: &str| Err(RequestRefusal::new(code::INVALID_REQUEST, text));
         if self.identity().is_some() {
             return refuse("this connection is initialized already");
         }
@@ -76,15 +76,15 @@ impl Phase {
         }
         let Some(params) = frame.peek::<InitializeParams<'_>>() else {
             let text = "`initialize` needs `protocolVersion`, `capabilities` and `clientInfo`";
-            return Err(Refusal::new(code::INVALID_PARAMS, text));
+            return Err(RequestRefusal::new(code::INVALID_PARAMS, text));
         };
         let version = LegacyVersion::parse(&params.version).unwrap_or(LegacyVersion::LATEST);
         let capabilities = params.capabilities.map_or("{}", RawValue::get);
         let client_info = params.client_info.map_or(r#"{"name":"unknown","version":""}"#, RawValue::get);
-        let has_roots =
-            serde_json::from_str::<Declared>(capabilities).is_ok_and(|declared| declared.roots.is_some());
+        let has_roots = serde_json::from_str::<ClientCapabilities>(capabilities)
+            .is_ok_and(|declared| declared.roots.is_some());
         tracing::debug!(%version, client = client_info, "a client connected");
-        *self = Self::Greeted(Identity {
+        *self = Self::Greeted(ClientIdentity {
             version,
             has_roots,
             capabilities: capabilities.into(),
@@ -106,7 +106,7 @@ impl Phase {
         }
     }
 
-    pub(super) fn identity(&self) -> Option<&Identity> {
+    pub(super) fn identity(&self) -> Option<&ClientIdentity> {
         match self {
             Self::New => None,
             Self::Greeted(identity) | Self::Ready(identity) => Some(identity),

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::{Caller, Refusal, legacy};
+use super::{Caller, RequestRefusal, legacy};
 use crate::{
     frame::Frame,
     protocol::{Era, ModernVersion, code, meta, method},
@@ -21,7 +21,7 @@ const TTL: u64 = 60_000;
 
 /// What a request claims.
 #[derive(Clone, Debug)]
-pub(in crate::session) struct Claim {
+pub(in crate::session) struct RequestClaim {
     pub(in crate::session) caller: Caller,
     pub(in crate::session) declared: Declared,
     /// Log messages from this level on are wanted for this request; none at all without it.
@@ -46,7 +46,7 @@ pub(super) fn is_gone(name: &str) -> bool {
 
 /// The members of `_meta` that a request must or may have.
 #[derive(Deserialize)]
-struct Said<'a> {
+struct RequestMeta<'a> {
     #[serde(
         rename = "io.modelcontextprotocol/protocolVersion",
         borrow,
@@ -80,8 +80,8 @@ fn metadata(frame: &Frame) -> Option<&str> {
     frame.peek::<Params<'_>>().map(|params| params.meta.get()).filter(|text| text.starts_with('{'))
 }
 
-fn missing(what: &str) -> Refusal {
-    Refusal::new(code::INVALID_PARAMS, format!("`params._meta` needs {what}"))
+fn missing(what: &str) -> RequestRefusal {
+    RequestRefusal::new(code::INVALID_PARAMS, format!("`params._meta` needs {what}"))
 }
 
 /// Whether results of this method are given `ttlMs` and `cacheScope`.
@@ -103,14 +103,14 @@ fn is_cacheable(name: &str) -> bool {
 /// The clients that requests have claimed to be of, least recently heard first.
 #[derive(Debug, Default)]
 pub(super) struct Callers {
-    known: Vec<Known>,
+    known: Vec<KnownCaller>,
     next: u32,
     /// The metadata that was read last, and what it said: most requests say the same as the one before.
-    recent: Option<(Box<str>, Claim)>,
+    recent: Option<(Box<str>, RequestClaim)>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownCaller {
     caller: Caller,
     declared: Declared,
     /// The same capabilities with their members in order, for comparison.
@@ -125,17 +125,17 @@ impl Callers {
         frame: &Frame,
         in_use: impl Fn(Caller) -> bool,
         forget: &mut Option<Caller>,
-    ) -> Option<Result<Claim, Refusal>> {
+    ) -> Option<Result<RequestClaim, RequestRefusal>> {
         let text = metadata(frame);
         let cacheable = is_cacheable(frame.method().unwrap_or_default());
         if let Some((known, claim)) = &self.recent
             && text == Some(known)
         {
-            return Some(Ok(Claim { cacheable, ..claim.clone() }));
+            return Some(Ok(RequestClaim { cacheable, ..claim.clone() }));
         }
         let is_of_these = matches!(frame.method(), Some(method::DISCOVER | method::LISTEN));
         let Some(text) = text else { return is_of_these.then(|| Err(missing("to be an object"))) };
-        let Ok(said) = serde_json::from_str::<Said<'_>>(text) else {
+        let Ok(said) = serde_json::from_str::<RequestMeta<'_>>(text) else {
             return Some(Err(missing("to have each of its members once")));
         };
         if said.version.is_none() && !is_of_these {
@@ -152,11 +152,11 @@ impl Callers {
     /// `_meta` and versioning § Protocol Version Negotiation).
     fn check(
         &mut self,
-        said: &Said<'_>,
+        said: &RequestMeta<'_>,
         cacheable: bool,
         in_use: impl Fn(Caller) -> bool,
         forget: &mut Option<Caller>,
-    ) -> Result<Claim, Refusal> {
+    ) -> Result<RequestClaim, RequestRefusal> {
         let version = said.version.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok());
         let version = version.ok_or_else(|| missing(&format!("the string `{}`", meta::PROTOCOL_VERSION)))?;
         let capabilities = said.capabilities.map(RawValue::get).filter(|text| text.starts_with('{'));
@@ -166,13 +166,13 @@ impl Callers {
             let supported = ModernVersion::ALL.map(ModernVersion::as_str);
             let data = json!({"supported": supported, "requested": version}).to_string();
             let text = "this revision of MCP is not spoken here without a handshake".to_owned();
-            return Err(Refusal { code: code::UNSUPPORTED_VERSION, text, data: Some(data) });
+            return Err(RequestRefusal { code: code::UNSUPPORTED_VERSION, text, data: Some(data) });
         };
         let log_level = match said.log_level {
             None => None,
             Some(raw) => Some(serde_json::from_str(raw.get()).map_err(|_| {
                 let text = format!("`{}` {}", meta::LOG_LEVEL, Level::CHOICES);
-                Refusal::new(code::INVALID_PARAMS, text)
+                RequestRefusal::new(code::INVALID_PARAMS, text)
             })?),
         };
         let info = said.client_info.map(RawValue::get).filter(|text| text.starts_with('{'));
@@ -185,19 +185,19 @@ impl Callers {
                 self.add(known, capabilities, info)
             }
         };
-        Ok(Claim { caller, declared, log_level, cacheable })
+        Ok(RequestClaim { caller, declared, log_level, cacheable })
     }
 
     fn make_room(
         &mut self,
         in_use: impl Fn(Caller) -> bool,
         forget: &mut Option<Caller>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), RequestRefusal> {
         let idle = self.known.iter().position(|known| !in_use(known.caller)).ok_or_else(|| {
             let text = format!(
                 "requests with {MAX_CALLERS} different `clientCapabilities` are in use; finish some of them first"
             );
-            Refusal::new(code::INTERNAL_ERROR, text)
+            RequestRefusal::new(code::INTERNAL_ERROR, text)
         })?;
         *forget = Some(self.known.remove(idle).caller);
         self.recent = None;
@@ -211,8 +211,9 @@ impl Callers {
         info: Option<&str>,
     ) -> Option<(Caller, Declared)> {
         let info = info.unwrap_or(UNNAMED);
-        let same =
-            |known: &Known| known.hello.era == Era::Modern(version) && *known.hello.client_info == *info;
+        let same = |known: &KnownCaller| {
+            known.hello.era == Era::Modern(version) && *known.hello.client_info == *info
+        };
         let at = self
             .known
             .iter()
@@ -238,7 +239,7 @@ impl Callers {
             level: None,
         };
         let declared = Declared::by(&hello);
-        self.known.push(Known { caller, declared, canonical: in_order(capabilities), hello });
+        self.known.push(KnownCaller { caller, declared, canonical: in_order(capabilities), hello });
         (caller, declared)
     }
 

@@ -32,7 +32,7 @@ struct Asked {
 struct Owed {
     number: Value,
     method: String,
-    ticket: Option<Ticket>,
+    ticket: Option<MuxTicket>,
     token: Option<Value>,
 }
 
@@ -44,7 +44,7 @@ struct World {
     tickets: u64,
     open: BTreeSet<ClientKey>,
     opened: u64,
-    asked: BTreeMap<Ticket, Asked>,
+    asked: BTreeMap<MuxTicket, Asked>,
     alive: Option<Life>,
     stopping: bool,
     owed: Vec<Owed>,
@@ -202,8 +202,8 @@ impl World {
             }
             return;
         };
-        let ticket = value["params"]["arguments"]["ticket"].as_u64().map(Ticket);
-        let ticket = ticket.or_else(|| value["params"]["ticket"].as_u64().map(Ticket));
+        let ticket = value["params"]["arguments"]["ticket"].as_u64().map(MuxTicket);
+        let ticket = ticket.or_else(|| value["params"]["ticket"].as_u64().map(MuxTicket));
         if let Some(asked) = ticket.and_then(|ticket| self.asked.get_mut(&ticket)) {
             assert_eq!(asked.written, None, "nothing is written twice");
             assert!(!asked.dropped, "nothing is written that was cancelled");
@@ -237,9 +237,9 @@ impl World {
         self.rng.choice(open)
     }
 
-    fn ask(&mut self, client: ClientKey, method: &str, mut params: Value) -> Ticket {
+    fn ask(&mut self, client: ClientKey, method: &str, mut params: Value) -> MuxTicket {
         self.tickets += 1;
-        let ticket = Ticket(self.tickets);
+        let ticket = MuxTicket(self.tickets);
         // The same few ids for all clients.
         let taken: BTreeSet<String> = self
             .asked
@@ -283,7 +283,7 @@ impl World {
     }
 
     fn drop_request(&mut self) {
-        let open: Vec<Ticket> = self
+        let open: Vec<MuxTicket> = self
             .asked
             .iter()
             .filter(|(_, it)| !it.answered && !it.dropped && it.is_call)
@@ -345,7 +345,7 @@ impl World {
     }
 
     fn progress(&mut self) {
-        let told: Vec<(Value, Ticket)> =
+        let told: Vec<(Value, MuxTicket)> =
             self.owed.iter().filter_map(|owed| Some((owed.token.clone()?, owed.ticket?))).collect();
         if let Some((token, ticket)) = self.rng.choice(told) {
             let params = json!({"progressToken": token, "progress": 1, "message": ticket.0});
@@ -472,7 +472,7 @@ impl World {
         assert!(left.is_empty(), "without an answer: {left:?}");
         let wanted: BTreeSet<String> =
             self.mux.clients.values().flat_map(|client| client.subscribed.iter().cloned()).collect();
-        if matches!(self.mux.phase(), Phase::Running { .. }) {
+        if matches!(self.mux.phase(), ProcessPhase::Running { .. }) {
             assert_eq!(wanted, self.subscribed, "what clients want is what the server was asked for");
         }
         while let Some(client) = self.open.first().copied() {

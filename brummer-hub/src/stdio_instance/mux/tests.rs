@@ -25,7 +25,7 @@ impl Stage {
 
     fn known() -> Self {
         let mut inventory = Inventory::new(WELCOME).unwrap();
-        inventory.replace(List::Tools, r#"{"name":"old"}"#);
+        inventory.replace(OfferedList::Tools, r#"{"name":"old"}"#);
         Self::new(Some(inventory))
     }
 
@@ -33,7 +33,7 @@ impl Stage {
         self.tickets += 1;
         let value = json!({"jsonrpc": "2.0", "id": self.tickets, "method": method, "params": params});
         let frame = Frame::parse(value.to_string()).unwrap();
-        self.mux.on(Event::Request { client, ticket: Ticket(self.tickets), frame }, self.now)
+        self.mux.on(Event::Request { client, ticket: MuxTicket(self.tickets), frame }, self.now)
     }
 
     fn open(&mut self, client: ClientKey) -> Vec<Effect> {
@@ -55,7 +55,7 @@ impl Stage {
         let number = self.mux.numbers;
         self.say(&json!({"jsonrpc": "2.0", "id": number,
             "result": serde_json::from_str::<Value>(WELCOME).unwrap()}));
-        assert!(matches!(self.mux.phase(), Phase::Running { .. }));
+        assert!(matches!(self.mux.phase(), ProcessPhase::Running { .. }));
     }
 }
 
@@ -287,7 +287,7 @@ fn what_is_asked_for_a_cancelled_call_reaches_no_other_client() {
     let mut stage = shared();
     let asked = stage.tickets;
     stage.ask(B, "tools/call", &json!({"name": "old"}));
-    let effects = stage.mux.on(Event::Abandoned(Ticket(asked)), stage.now);
+    let effects = stage.mux.on(Event::Abandoned(MuxTicket(asked)), stage.now);
     let number = written(&effects)[0]["params"]["requestId"].clone();
     let effects = stage.say(&sampling("q1"));
     assert!(!is_told(&effects), "{effects:?}");
@@ -296,7 +296,7 @@ fn what_is_asked_for_a_cancelled_call_reaches_no_other_client() {
     let mut other = shared();
     let asked = other.tickets;
     other.ask(B, "tools/call", &json!({"name": "old"}));
-    other.mux.on(Event::Abandoned(Ticket(asked)), other.now);
+    other.mux.on(Event::Abandoned(MuxTicket(asked)), other.now);
     other.say(&json!({"jsonrpc": "2.0", "id": number, "result": {}}));
     assert!(is_told(&other.say(&sampling("q2"))));
     // Some never answer it.
@@ -308,7 +308,7 @@ fn what_is_asked_for_a_cancelled_call_reaches_no_other_client() {
 fn a_question_ends_with_the_call_that_it_belongs_to() {
     let mut stage = shared();
     assert!(is_told(&stage.say(&sampling("q1"))));
-    let effects = stage.mux.on(Event::Abandoned(Ticket(stage.tickets)), stage.now);
+    let effects = stage.mux.on(Event::Abandoned(MuxTicket(stage.tickets)), stage.now);
     assert!(written(&effects).iter().any(|it| it["id"] == "q1" && it["error"].is_object()), "{effects:?}");
     assert!(is_told(&effects), "the client is told that nobody wants to know any more");
     assert!(stage.mux.questions.is_empty());

@@ -17,10 +17,10 @@ use super::{
         work::{Chore, MAX_WAITING, Outgoing, Work},
     },
     Manner, error,
-    listen::{self, News, Outcome, Stream, Subscriptions},
+    listen::{self, Stream, StreamNews, SubscriptionOutcome, Subscriptions},
     mirror,
     request::request,
-    rounds::{self, Answer, Asked, Retry},
+    rounds::{self, InputWanted, OwnerAnswer, Retry},
 };
 use crate::{
     frame::{Frame, Kind, Object},
@@ -33,7 +33,7 @@ pub(in crate::upstream) struct Modern {
     /// The level of log messages that the owner set last, as JSON text.
     log_level: Option<Box<str>>,
     /// Where the owner's answers to the instance's questions go, by the call that they belong to.
-    asked: HashMap<u64, mpsc::Sender<Answer>>,
+    asked: HashMap<u64, mpsc::Sender<OwnerAnswer>>,
     /// Calls of tools that wait for the list of tools; `None`: the list is not being read.
     unlisted: Option<VecDeque<Outgoing>>,
     subscriptions: Subscriptions,
@@ -78,7 +78,7 @@ impl Modern {
             && let Some(answers) = self.asked.get(&call)
         {
             // Only one who answers the same question again and again fills it.
-            let _ = answers.try_send(Answer { question, frame });
+            let _ = answers.try_send(OwnerAnswer { question, frame });
         } else {
             tracing::debug!(method = frame.method(), "the instance has no use for the message");
         }
@@ -169,7 +169,7 @@ impl Modern {
         work: &mut Work,
         route: &Arc<Route>,
         call: Arc<Call>,
-        asked: Asked,
+        asked: InputWanted,
     ) {
         self.asked.retain(|_, answers| !answers.is_closed());
         let (sender, answers) = mpsc::channel(rounds::MAX_QUESTIONS);
@@ -217,7 +217,7 @@ impl Modern {
         work: &mut Work,
         id: u64,
         stream: Option<Box<Stream>>,
-        news: News,
+        news: StreamNews,
     ) -> Option<Duration> {
         let outcome = self.subscriptions.heard(id, news);
         if let Some(stream) = stream {
@@ -237,7 +237,7 @@ fn level_in(params: &str) -> Option<Box<str>> {
     Object::read(params)?.get("level").map(Into::into)
 }
 
-fn answer_all(work: &mut Work, outcome: Outcome) -> Option<Duration> {
+fn answer_all(work: &mut Work, outcome: SubscriptionOutcome) -> Option<Duration> {
     for (call, answer) in outcome.over {
         work.answer(call, answer);
     }

@@ -3,7 +3,7 @@
 //! A conversation holds one `subscriptions/listen`, for the lists and for the resources that its owner subscribed to.
 //! When the resources change, another one is opened, and the first is closed once the second is acknowledged: nothing
 //! is missed in between. [`Subscriptions`] is the actor's and decides; a [`Stream`] is a future in the actor's set that
-//! passes on what it hears and tells the actor of its beginning and end ([`News`]).
+//! passes on what it hears and tells the actor of its beginning and end ([`StreamNews`]).
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use super::{
         exchange::at_another,
         headers::Route,
         listen::LISTEN_FIRST,
-        reply::{Opening as Answer, Reply, open as open_reply},
+        reply::{Reply, ResponseKind, open as open_reply},
         wire::{Call, MAX_BATCH, Wire, means, messages},
     },
     Manner, error,
@@ -50,12 +50,12 @@ const MAX_URIS: usize = 1024;
 #[derive(Debug, Default)]
 pub(in crate::upstream) struct Subscriptions {
     uris: BTreeSet<String>,
-    standing: Option<Standing>,
-    opening: Option<Opening>,
+    standing: Option<StandingStream>,
+    opening: Option<OpeningStream>,
     /// `uris` has changed since `opening` was sent.
     stale: bool,
     /// Requests of the owner that are answered when a stream with their change stands.
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingSubscription>,
     /// Streams in a row that did not come about or did not last.
     failures: u32,
     /// The instance has offered such a stream.
@@ -63,14 +63,14 @@ pub(in crate::upstream) struct Subscriptions {
 }
 
 #[derive(Debug)]
-struct Standing {
+struct StandingStream {
     id: u64,
     stream: AbortHandle,
     since: Instant,
 }
 
 #[derive(Debug)]
-struct Opening {
+struct OpeningStream {
     id: u64,
     stream: AbortHandle,
     /// When it is sent.
@@ -79,7 +79,7 @@ struct Opening {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingSubscription {
     call: Arc<Call>,
     uri: String,
     on: bool,
@@ -87,7 +87,7 @@ struct Waiting {
 
 /// What a change leads to.
 #[derive(Debug, Default)]
-pub(in crate::upstream) struct Outcome {
+pub(in crate::upstream) struct SubscriptionOutcome {
     /// Requests of the owner that are over: with an error (JSON text) or without.
     pub(in crate::upstream) over: Vec<(Arc<Call>, Result<(), String>)>,
     /// Another stream is to be opened, after this pause.
@@ -98,20 +98,25 @@ pub(in crate::upstream) struct Outcome {
 
 impl Subscriptions {
     /// The owner wants to hear of a resource, or no longer.
-    pub(in crate::upstream) fn want(&mut self, call: Arc<Call>, uri: String, on: bool) -> Outcome {
+    pub(in crate::upstream) fn want(
+        &mut self,
+        call: Arc<Call>,
+        uri: String,
+        on: bool,
+    ) -> SubscriptionOutcome {
         if on && self.uris.len() >= MAX_URIS && !self.uris.contains(&uri) {
             let text = format!("{MAX_URIS} resources are subscribed to already");
             let over = vec![(call, Err(error(code::INTERNAL_ERROR, &text)))];
-            return Outcome { over, ..Outcome::default() };
+            return SubscriptionOutcome { over, ..SubscriptionOutcome::default() };
         }
         let changed = if on { self.uris.insert(uri.clone()) } else { self.uris.remove(&uri) };
         let is_under_way = self.waiting.iter().any(|waiting| waiting.uri == uri);
         if !changed && !is_under_way {
-            return Outcome { over: vec![(call, Ok(()))], ..Outcome::default() };
+            return SubscriptionOutcome { over: vec![(call, Ok(()))], ..SubscriptionOutcome::default() };
         }
-        self.waiting.push(Waiting { call, uri, on });
+        self.waiting.push(WaitingSubscription { call, uri, on });
         let open = if changed { self.reopen() } else { None };
-        Outcome { open, ..Outcome::default() }
+        SubscriptionOutcome { open, ..SubscriptionOutcome::default() }
     }
 
     /// A stream for what is wanted now, at once or when the one that is being opened has come to something.
@@ -139,7 +144,7 @@ impl Subscriptions {
 
     /// A stream is being opened, after a pause.
     pub(in crate::upstream) fn begin(&mut self, id: u64, stream: AbortHandle, pause: Duration) {
-        let opening = Opening { id, stream, begins: Instant::now() + pause, uris: self.uris.clone() };
+        let opening = OpeningStream { id, stream, begins: Instant::now() + pause, uris: self.uris.clone() };
         if let Some(former) = self.opening.replace(opening) {
             former.stream.abort();
         }
@@ -156,17 +161,19 @@ impl Subscriptions {
     }
 
     /// There is news of a stream.
-    pub(in crate::upstream) fn heard(&mut self, id: u64, news: News) -> Outcome {
+    pub(in crate::upstream) fn heard(&mut self, id: u64, news: StreamNews) -> SubscriptionOutcome {
         let opening = self.opening.take_if(|opening| opening.id == id);
         let mut outcome = match (news, opening) {
-            (News::Acknowledged(uris), Some(opening)) => self.acknowledged(opening, &uris),
-            (News::Refused { error, for_now }, Some(opening)) => self.refused(&opening, &error, for_now),
-            (News::Ended, Some(opening)) => {
+            (StreamNews::Acknowledged(uris), Some(opening)) => self.acknowledged(opening, &uris),
+            (StreamNews::Refused { error, for_now }, Some(opening)) => {
+                self.refused(&opening, &error, for_now)
+            }
+            (StreamNews::Ended, Some(opening)) => {
                 let text = "the stream of changes could not be opened";
                 self.refused(&opening, &error(code::INTERNAL_ERROR, text), true)
             }
-            (News::Acknowledged(_), None) => Outcome::default(),
-            (News::Ended | News::Refused { .. }, None) => self.ended(id),
+            (StreamNews::Acknowledged(_), None) => SubscriptionOutcome::default(),
+            (StreamNews::Ended | StreamNews::Refused { .. }, None) => self.ended(id),
         };
         if self.opening.is_none() && std::mem::take(&mut self.stale) {
             outcome.open = Some(Duration::ZERO);
@@ -174,17 +181,17 @@ impl Subscriptions {
         outcome
     }
 
-    fn acknowledged(&mut self, opening: Opening, honoured: &[String]) -> Outcome {
-        let Opening { id, stream, begins, uris: asked } = opening;
+    fn acknowledged(&mut self, opening: OpeningStream, honoured: &[String]) -> SubscriptionOutcome {
+        let OpeningStream { id, stream, begins, uris: asked } = opening;
         let is_late = begins.elapsed() >= LISTEN_FIRST;
         let was_heard = std::mem::replace(&mut self.offered, true);
-        let mut outcome = Outcome::default();
-        match self.standing.replace(Standing { id, stream, since: Instant::now() }) {
+        let mut outcome = SubscriptionOutcome::default();
+        match self.standing.replace(StandingStream { id, stream, since: Instant::now() }) {
             Some(former) => former.stream.abort(),
             None => outcome.missed = was_heard || is_late || self.failures > 0,
         }
         for waiting in std::mem::take(&mut self.waiting) {
-            let Waiting { call, uri, on } = waiting;
+            let WaitingSubscription { call, uri, on } = waiting;
             if on != self.uris.contains(&uri) || !on && !asked.contains(&uri) || honoured.contains(&uri) {
                 outcome.over.push((call, Ok(())));
             } else if on && asked.contains(&uri) {
@@ -192,24 +199,24 @@ impl Subscriptions {
                 let text = format!("the instance does not tell of changes of `{uri}`");
                 outcome.over.push((call, Err(error(code::INVALID_PARAMS, &text))));
             } else {
-                self.waiting.push(Waiting { call, uri, on });
+                self.waiting.push(WaitingSubscription { call, uri, on });
             }
         }
         outcome
     }
 
     /// There is no such stream; one that stands already stays.
-    fn refused(&mut self, opening: &Opening, error: &str, for_now: bool) -> Outcome {
-        let mut outcome = Outcome::default();
+    fn refused(&mut self, opening: &OpeningStream, error: &str, for_now: bool) -> SubscriptionOutcome {
+        let mut outcome = SubscriptionOutcome::default();
         for waiting in std::mem::take(&mut self.waiting) {
-            let Waiting { call, uri, on } = waiting;
+            let WaitingSubscription { call, uri, on } = waiting;
             if on != self.uris.contains(&uri) || !on {
                 outcome.over.push((call, Ok(())));
             } else if opening.uris.contains(&uri) {
                 self.uris.remove(&uri);
                 outcome.over.push((call, Err(error.to_owned())));
             } else {
-                self.waiting.push(Waiting { call, uri, on });
+                self.waiting.push(WaitingSubscription { call, uri, on });
             }
         }
         if for_now && self.standing.is_none() && (self.offered || self.failures < ATTEMPTS) {
@@ -218,8 +225,8 @@ impl Subscriptions {
         outcome
     }
 
-    fn ended(&mut self, id: u64) -> Outcome {
-        let mut outcome = Outcome::default();
+    fn ended(&mut self, id: u64) -> SubscriptionOutcome {
+        let mut outcome = SubscriptionOutcome::default();
         if let Some(standing) = self.standing.take_if(|standing| standing.id == id) {
             if standing.since.elapsed() >= MAX_PAUSE {
                 self.failures = 0;
@@ -240,7 +247,7 @@ impl Subscriptions {
 
 /// What becomes of a stream.
 #[derive(Debug)]
-pub(in crate::upstream) enum News {
+pub(in crate::upstream) enum StreamNews {
     /// It stands; these resources are in it.
     Acknowledged(Vec<String>),
     /// The instance offers none. `error` is what a request for it gets.
@@ -265,7 +272,7 @@ pub(in crate::upstream) async fn open(
     id: u64,
     request: Post,
     pause: Duration,
-) -> (Option<Box<Stream>>, News) {
+) -> (Option<Box<Stream>>, StreamNews) {
     sleep(pause).await;
     let opened = async {
         let connection = wire.dialer.dial_to_listen().await?;
@@ -275,20 +282,21 @@ pub(in crate::upstream) async fn open(
         open_reply(wire, connection, response).await
     };
     match opened.await {
-        Ok(Answer::Messages(reply)) => {
+        Ok(ResponseKind::Messages(reply)) => {
             let until = Some(Instant::now() + ACKNOWLEDGEMENT);
             hear(Box::new(Stream { id, reply, until }), wire, manner).await
         }
-        Ok(Answer::Refused(refusal)) => {
+        Ok(ResponseKind::Refused(refusal)) => {
             (None, refused(refusal.answer().as_ref(), refusal.status.is_server_error()))
         }
-        Ok(Answer::Empty(_)) | Err(ExchangeError { reason: ExchangeReason::ContentType { .. }, .. }) => {
+        Ok(ResponseKind::Empty(_))
+        | Err(ExchangeError { reason: ExchangeReason::ContentType { .. }, .. }) => {
             (None, refused(None, false))
         }
         Err(error) => {
             tracing::debug!(%error, "the stream of changes could not be opened");
             wire.tell(UpstreamEventKind::Suspect).await;
-            (None, News::Ended)
+            (None, StreamNews::Ended)
         }
     }
 }
@@ -298,7 +306,7 @@ pub(in crate::upstream) async fn hear(
     mut stream: Box<Stream>,
     wire: &Wire,
     manner: &Manner,
-) -> (Option<Box<Stream>>, News) {
+) -> (Option<Box<Stream>>, StreamNews) {
     loop {
         let next = stream.reply.next();
         let next = match stream.until {
@@ -318,7 +326,7 @@ pub(in crate::upstream) async fn hear(
             }
             Ok(None) | Err(_) => {
                 wire.tell(UpstreamEventKind::Suspect).await;
-                return (None, News::Ended);
+                return (None, StreamNews::Ended);
             }
         };
         let mut acknowledged = None;
@@ -335,7 +343,7 @@ pub(in crate::upstream) async fn hear(
                         }
                     }
                     // The graceful end, in the words of the other transport (cancellation).
-                    method::CANCELLED if names(&frame, stream.id) => return (None, News::Ended),
+                    method::CANCELLED if names(&frame, stream.id) => return (None, StreamNews::Ended),
                     name => {
                         if name == method::TOOLS_LIST_CHANGED {
                             manner.tools.send_modify(Tools::doubt);
@@ -346,7 +354,7 @@ pub(in crate::upstream) async fn hear(
                 },
                 Kind::Request { method, .. } => manner.warn_of_request(wire.dialer.port(), method),
                 Kind::Response { ok: true, .. } if means(frame.id(), stream.id) => {
-                    return (None, News::Ended);
+                    return (None, StreamNews::Ended);
                 }
                 Kind::Response { ok: false, id } if id.is_none() || means(frame.id(), stream.id) => {
                     return (None, refused(Some(&frame), false));
@@ -355,19 +363,19 @@ pub(in crate::upstream) async fn hear(
             }
         }
         if let Some(honoured) = acknowledged {
-            return (Some(stream), News::Acknowledged(honoured));
+            return (Some(stream), StreamNews::Acknowledged(honoured));
         }
     }
 }
 
-fn refused(answer: Option<&Frame>, for_now: bool) -> News {
+fn refused(answer: Option<&Frame>, for_now: bool) -> StreamNews {
     let raw = answer.and_then(|answer| {
         let answer = Object::read(std::str::from_utf8(answer.bytes()).ok()?)?;
         answer.get("error").map(str::to_owned)
     });
     let error =
         raw.unwrap_or_else(|| error(code::INTERNAL_ERROR, "the instance offers no stream of changes"));
-    News::Refused { error, for_now }
+    StreamNews::Refused { error, for_now }
 }
 
 /// The resources that an acknowledgement names.
@@ -410,7 +418,7 @@ mod tests {
         while let Some(pause) = open {
             let (stream, _) = AbortHandle::new_pair();
             all.begin(1, stream, pause);
-            open = all.heard(1, News::Refused { error: "no".to_owned(), for_now: true }).open;
+            open = all.heard(1, StreamNews::Refused { error: "no".to_owned(), for_now: true }).open;
             pauses.extend(open);
         }
         assert_eq!(pauses, [1, 2, 4, 8, 16].map(|times| FIRST_PAUSE * times));

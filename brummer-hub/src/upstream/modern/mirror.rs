@@ -22,7 +22,7 @@ use super::{
         connection::Connection,
         exchange::at_another,
         headers::Route,
-        reply::{Opening, open},
+        reply::{ResponseKind, open},
         wire::{Wire, means, parse},
     },
     Manner,
@@ -191,7 +191,7 @@ async fn page(
     let first = wire.send_repeatable(connection, request).await?;
     let (connection, response) = wire.follow(first, route.target(), false, again).await?;
     match open(wire, connection, response).await? {
-        Opening::Messages(mut reply) => {
+        ResponseKind::Messages(mut reply) => {
             while let Some(text) = reply.next().await? {
                 let frame = parse(&text).ok();
                 let is_it =
@@ -202,9 +202,9 @@ async fn page(
             }
             Ok((None, reply.into_connection()))
         }
-        Opening::Empty(connection) => Ok((None, Some(connection))),
+        ResponseKind::Empty(connection) => Ok((None, Some(connection))),
         // An instance without tools says so.
-        Opening::Refused(refusal) => Ok((None, refusal.into_connection())),
+        ResponseKind::Refused(refusal) => Ok((None, refusal.into_connection())),
     }
 }
 

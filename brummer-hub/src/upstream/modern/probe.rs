@@ -17,12 +17,12 @@ use super::{
         connection::Connection,
         handshake::{Headers, leave},
         headers::Route,
-        reply::{Opening, Reply, excerpt, open},
+        reply::{Reply, ResponseKind, excerpt, open},
         single,
         sse::Name,
         wire::{MAX_BATCH, Wire, means, messages},
     },
-    Failure, field,
+    ErrorObject, field,
     meta::{self, Introduction},
 };
 use crate::{
@@ -44,13 +44,13 @@ const PROBE_ID: u64 = 0;
 
 /// What an instance was found to be.
 #[derive(Debug)]
-pub(in crate::upstream) enum Verdict {
+pub(in crate::upstream) enum ProbeVerdict {
     Modern(Discovered),
     /// It is to be sent `initialize`, proposing this revision if it named those that it knows.
     Legacy {
         propose: Option<LegacyVersion>,
         connection: Option<Connection>,
-        manner: Manner,
+        manner: LegacyReaction,
     },
     /// It answers what a server of the older transport does where its stream is, to a request of any method.
     HttpSse {
@@ -66,7 +66,7 @@ pub(in crate::upstream) enum Verdict {
 
 /// What a server with a handshake does with a request that comes without one.
 #[derive(Debug)]
-pub(in crate::upstream) enum Manner {
+pub(in crate::upstream) enum LegacyReaction {
     /// It refuses it, as one that makes a session for each client does.
     Refuses,
     /// It has one session to give, and states this id of its own.
@@ -88,7 +88,7 @@ pub(in crate::upstream) struct Discovered {
 impl Discovered {
     /// Whether the instance names a revision with a handshake too. Not all that speak one do.
     pub(in crate::upstream) fn has_handshake(&self) -> bool {
-        serde_json::from_str::<Found>(&self.result).is_ok_and(|found| {
+        serde_json::from_str::<DiscoverResult>(&self.result).is_ok_and(|found| {
             LegacyVersion::ALL
                 .iter()
                 .any(|known| found.supported_versions.iter().any(|it| it == known.as_str()))
@@ -98,13 +98,13 @@ impl Discovered {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Found {
+struct DiscoverResult {
     supported_versions: Vec<String>,
 }
 
 /// What one answer says.
 #[derive(Debug, Eq, PartialEq)]
-enum Said {
+enum ProbeAnswer {
     Modern(ModernVersion),
     /// To be asked again in this revision.
     Other(ModernVersion),
@@ -119,19 +119,19 @@ pub(in crate::upstream) async fn probe(
     base: &mut Route,
     hello: &Hello,
     until: Instant,
-) -> Result<Verdict, ExchangeError> {
+) -> Result<ProbeVerdict, ExchangeError> {
     let begun = Instant::now();
     let asked = timeout_at(until, ask(wire, base, hello)).await.unwrap_or_else(|_| {
         let reason = ExchangeReason::timed_out(begun.elapsed());
         Err(ExchangeError { sent: Sent::Unknown, reason })
     });
     match asked {
-        Err(error) if error.sent != Sent::No => Ok(Verdict::Undecided { error, connection: None }),
+        Err(error) if error.sent != Sent::No => Ok(ProbeVerdict::Undecided { error, connection: None }),
         decided => decided,
     }
 }
 
-async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, ExchangeError> {
+async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<ProbeVerdict, ExchangeError> {
     let mut version = ModernVersion::LATEST;
     let mut connection = None;
     for _ in 0..MAX_ATTEMPTS {
@@ -147,12 +147,14 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
         // One that states an id is made with this library, and has a session for everybody.
         let keeps_no_sessions = session.is_none() && stated_id.is_none();
         let (answer, rest, doubt) = match open(wire, answering, response).await {
-            Ok(Opening::Messages(reply)) => match read_answer(reply).await? {
-                Heard::Answer(answer, rest) => (answer, rest, None),
-                Heard::Endpoint(stream, address) => return Ok(Verdict::HttpSse { stream, address }),
+            Ok(ResponseKind::Messages(reply)) => match read_answer(reply).await? {
+                ProbeReply::Answer(answer, rest) => (answer, rest, None),
+                ProbeReply::Endpoint(stream, address) => {
+                    return Ok(ProbeVerdict::HttpSse { stream, address });
+                }
             },
-            Ok(Opening::Empty(connection)) => (None, Some(connection), None),
-            Ok(Opening::Refused(refusal)) => {
+            Ok(ResponseKind::Empty(connection)) => (None, Some(connection), None),
+            Ok(ResponseKind::Refused(refusal)) => {
                 let answer = refusal.answer();
                 is_single = single::has_one_session(&refusal);
                 let doubt = says_nothing(refusal.status, answer.is_some()).then(|| refusal.error());
@@ -160,13 +162,13 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
             }
             Err(error) => (None, None, Some(error)),
         };
-        let said = answer.as_ref().map_or(Said::Legacy(None), read);
+        let said = answer.as_ref().map_or(ProbeAnswer::Legacy(None), read);
         match (said, answer.as_ref().and_then(Frame::result)) {
-            (Said::Modern(version), Some(result)) if doubt.is_none() => {
+            (ProbeAnswer::Modern(version), Some(result)) if doubt.is_none() => {
                 let result = result.into();
-                return Ok(Verdict::Modern(Discovered { version, result, stated_id, connection: rest }));
+                return Ok(ProbeVerdict::Modern(Discovered { version, result, stated_id, connection: rest }));
             }
-            (Said::Other(other) | Said::Modern(other), _) if doubt.is_none() => {
+            (ProbeAnswer::Other(other) | ProbeAnswer::Modern(other), _) if doubt.is_none() => {
                 version = other;
                 connection = rest;
             }
@@ -177,29 +179,29 @@ async fn ask(wire: &Wire, base: &mut Route, hello: &Hello) -> Result<Verdict, Ex
                 // The question must not take a place that a client could need.
                 let connection = leave(wire, base, session, rest).await;
                 return Ok(match (said, doubt) {
-                    (_, Some(error)) => Verdict::Undecided { error, connection },
-                    (Said::Unusable(message), None) => {
-                        Verdict::Undecided { error: unusable(message), connection }
+                    (_, Some(error)) => ProbeVerdict::Undecided { error, connection },
+                    (ProbeAnswer::Unusable(message), None) => {
+                        ProbeVerdict::Undecided { error: unusable(message), connection }
                     }
-                    (Said::Legacy(propose), None) => {
+                    (ProbeAnswer::Legacy(propose), None) => {
                         let manner = if is_single {
-                            Manner::OneSession { stated_id }
+                            LegacyReaction::OneSession { stated_id }
                         } else if keeps_no_sessions && is_refused_itself {
-                            Manner::Answers
+                            LegacyReaction::Answers
                         } else {
-                            Manner::Refuses
+                            LegacyReaction::Refuses
                         };
-                        Verdict::Legacy { propose, connection, manner }
+                        ProbeVerdict::Legacy { propose, connection, manner }
                     }
-                    (Said::Other(_) | Said::Modern(_), None) => {
-                        Verdict::Legacy { propose: None, connection, manner: Manner::Refuses }
+                    (ProbeAnswer::Other(_) | ProbeAnswer::Modern(_), None) => {
+                        ProbeVerdict::Legacy { propose: None, connection, manner: LegacyReaction::Refuses }
                     }
                 });
             }
         }
     }
     let error = unusable("it refuses each revision of MCP that it names".into());
-    Ok(Verdict::Undecided { error, connection })
+    Ok(ProbeVerdict::Undecided { error, connection })
 }
 
 /// Whether a refusal comes from something else than the MCP server: a gate before it, or a server that is not well.
@@ -209,7 +211,7 @@ fn says_nothing(status: StatusCode, has_answer: bool) -> bool {
 }
 
 /// What a reply brings.
-enum Heard {
+enum ProbeReply {
     Answer(Option<Frame>, Option<Connection>),
     /// It is a stream of the HTTP+SSE transport, which begins with this address.
     Endpoint(Box<Reply>, Bytes),
@@ -217,7 +219,7 @@ enum Heard {
 
 /// Reads up to the response, and the end that mostly comes along with it. What is no message is none, and a response to another
 /// request counts if no other comes.
-async fn read_answer(mut reply: Reply) -> Result<Heard, ExchangeError> {
+async fn read_answer(mut reply: Reply) -> Result<ProbeReply, ExchangeError> {
     let (mut answer, mut of_another) = (None, None);
     let mut until = None;
     while answer.is_none() {
@@ -228,7 +230,7 @@ async fn read_answer(mut reply: Reply) -> Result<Heard, ExchangeError> {
         };
         let Some((name, document)) = event else { break };
         match name {
-            Name::Endpoint => return Ok(Heard::Endpoint(Box::new(reply), document.text)),
+            Name::Endpoint => return Ok(ProbeReply::Endpoint(Box::new(reply), document.text)),
             Name::Message if !document.text.trim_ascii_start().is_empty() => {}
             _ => continue,
         }
@@ -250,49 +252,49 @@ async fn read_answer(mut reply: Reply) -> Result<Heard, ExchangeError> {
         }
     }
     let _ = timeout(LINGER, reply.next()).await;
-    Ok(Heard::Answer(answer.or(of_another), reply.into_connection()))
+    Ok(ProbeReply::Answer(answer.or(of_another), reply.into_connection()))
 }
 
-fn read(answer: &Frame) -> Said {
+fn read(answer: &Frame) -> ProbeAnswer {
     #[derive(Deserialize)]
     struct Supported {
         supported: Vec<String>,
     }
     if answer.result().is_some() {
-        return match answer.peek_result::<Found>() {
+        return match answer.peek_result::<DiscoverResult>() {
             Some(found) => match newest(&found.supported_versions) {
-                Said::Other(version) => Said::Modern(version),
+                ProbeAnswer::Other(version) => ProbeAnswer::Modern(version),
                 other => other,
             },
-            None => Said::Legacy(None),
+            None => ProbeAnswer::Legacy(None),
         };
     }
-    let Some(failure) = Failure::read(answer) else { return Said::Legacy(None) };
+    let Some(failure) = ErrorObject::read(answer) else { return ProbeAnswer::Legacy(None) };
     match failure.code {
         code::UNSUPPORTED_VERSION => {
             let supported = failure.data.and_then(|data| serde_json::from_str::<Supported>(data.get()).ok());
-            supported.map_or(Said::Legacy(None), |supported| newest(&supported.supported))
+            supported.map_or(ProbeAnswer::Legacy(None), |supported| newest(&supported.supported))
         }
         code::HEADER_MISMATCH | code::MISSING_CAPABILITY => {
-            Said::Unusable(excerpt(failure.message.as_bytes()).unwrap_or_default())
+            ProbeAnswer::Unusable(excerpt(failure.message.as_bytes()).unwrap_or_default())
         }
-        _ => Said::Legacy(None),
+        _ => ProbeAnswer::Legacy(None),
     }
 }
 
 /// Whether a request of a conversation that began with a handshake was answered by a server that knows none.
 pub(crate) fn wants_no_handshake(answer: &Frame) -> bool {
-    answer.result().is_none() && matches!(read(answer), Said::Other(_))
+    answer.result().is_none() && matches!(read(answer), ProbeAnswer::Other(_))
 }
 
 /// The newest revision that has a handshake.
 const LATEST: &str = LegacyVersion::LATEST.as_str();
 
 /// The newest revision that both sides know.
-fn newest(named: &[String]) -> Said {
+fn newest(named: &[String]) -> ProbeAnswer {
     let is_named = |version: &str| named.iter().any(|name| name == version);
     if let Some(version) = ModernVersion::ALL.into_iter().rev().find(|version| is_named(version.as_str())) {
-        return Said::Other(version);
+        return ProbeAnswer::Other(version);
     }
     let legacy = LegacyVersion::ALL.into_iter().rev().find(|version| is_named(version.as_str()));
     // Revisions are dates.
@@ -300,9 +302,9 @@ fn newest(named: &[String]) -> Said {
         |name: &String| name.len() == LATEST.len() && name.as_str() > LATEST && name.starts_with("20");
     match legacy {
         None if named.iter().any(is_modern) => {
-            Said::Unusable(format!("it speaks MCP {} only", named.join(", ")))
+            ProbeAnswer::Unusable(format!("it speaks MCP {} only", named.join(", ")))
         }
-        legacy => Said::Legacy(legacy),
+        legacy => ProbeAnswer::Legacy(legacy),
     }
 }
 
@@ -316,7 +318,7 @@ mod tests {
 
     use super::*;
 
-    fn said(member: &str, value: &Value) -> Said {
+    fn said(member: &str, value: &Value) -> ProbeAnswer {
         let text = json!({"jsonrpc": "2.0", "id": 0, member: value}).to_string();
         read(&Frame::parse(text).unwrap())
     }
@@ -325,25 +327,31 @@ mod tests {
     fn the_body_tells_the_era() {
         const MODERN: ModernVersion = ModernVersion::V2026_07_28;
         let named = |versions: Value| said("result", &json!({"supportedVersions": versions}));
-        assert_eq!(named(json!(["2025-11-25", "2026-07-28", "2027-01-01"])), Said::Modern(MODERN));
+        assert_eq!(named(json!(["2025-11-25", "2026-07-28", "2027-01-01"])), ProbeAnswer::Modern(MODERN));
         assert_eq!(
             named(json!(["2025-03-26", "2025-06-18"])),
-            Said::Legacy(Some(LegacyVersion::V2025_06_18))
+            ProbeAnswer::Legacy(Some(LegacyVersion::V2025_06_18))
         );
-        assert_eq!(named(json!(["2027-01-01"])), Said::Unusable("it speaks MCP 2027-01-01 only".into()));
+        assert_eq!(
+            named(json!(["2027-01-01"])),
+            ProbeAnswer::Unusable("it speaks MCP 2027-01-01 only".into())
+        );
         for other in [json!([]), json!(["1.0"]), json!([7]), json!("2026-07-28"), json!(null)] {
-            assert_eq!(named(other), Said::Legacy(None));
+            assert_eq!(named(other), ProbeAnswer::Legacy(None));
         }
         for result in [json!({}), json!([["2026-07-28"]]), json!("2026-07-28"), json!({"tools": []})] {
-            assert_eq!(said("result", &result), Said::Legacy(None), "{result}");
+            assert_eq!(said("result", &result), ProbeAnswer::Legacy(None), "{result}");
         }
         let refused =
             |code: i32, data: Value| said("error", &json!({"code": code, "message": "m", "data": data}));
         let supported = |versions: Value| refused(-32022, json!({"supported": versions, "requested": "x"}));
-        assert_eq!(supported(json!(["2026-07-28", "2025-11-25"])), Said::Other(MODERN));
-        assert_eq!(supported(json!(["2024-11-05"])), Said::Legacy(Some(LegacyVersion::V2024_11_05)));
-        assert_eq!(supported(json!(["2031-01-01"])), Said::Unusable("it speaks MCP 2031-01-01 only".into()));
-        assert_eq!(refused(-32022, json!(null)), Said::Legacy(None));
+        assert_eq!(supported(json!(["2026-07-28", "2025-11-25"])), ProbeAnswer::Other(MODERN));
+        assert_eq!(supported(json!(["2024-11-05"])), ProbeAnswer::Legacy(Some(LegacyVersion::V2024_11_05)));
+        assert_eq!(
+            supported(json!(["2031-01-01"])),
+            ProbeAnswer::Unusable("it speaks MCP 2031-01-01 only".into())
+        );
+        assert_eq!(refused(-32022, json!(null)), ProbeAnswer::Legacy(None));
         let text = json!({"jsonrpc": "2.0", "id": null, "error": {"code": -32022, "data": {"supported": ["2026-07-28"]}}});
         assert!(wants_no_handshake(&Frame::parse(text.to_string()).unwrap()));
         for error in
@@ -353,11 +361,15 @@ mod tests {
             assert!(!wants_no_handshake(&Frame::parse(text).unwrap()));
         }
         for code in [-32020, -32021] {
-            assert_eq!(refused(code, json!({})), Said::Unusable("m".into()));
+            assert_eq!(refused(code, json!({})), ProbeAnswer::Unusable("m".into()));
         }
         for code in [-32601, -32602, -32600, -32603, -32700, -32000, -32001, -32002, 0, 400] {
-            assert_eq!(refused(code, json!({"supported": ["2026-07-28"]})), Said::Legacy(None), "{code}");
+            assert_eq!(
+                refused(code, json!({"supported": ["2026-07-28"]})),
+                ProbeAnswer::Legacy(None),
+                "{code}"
+            );
         }
-        assert_eq!(said("error", &json!("no object")), Said::Legacy(None));
+        assert_eq!(said("error", &json!("no object")), ProbeAnswer::Legacy(None));
     }
 }

@@ -20,13 +20,13 @@ use super::{
         connection::Connection,
         exchange::{Fate, Finished, Stop, at_another},
         headers::Route,
-        reply::{Opening, Reply, open},
+        reply::{Reply, ResponseKind, open},
         wire::{Call, MAX_BATCH, Patience, Wire, flaw, invalid, means, messages, renumbered},
     },
-    Errand, Failure, Kind as ErrandKind, Manner,
+    Errand, ErrandKind, ErrorObject, Manner,
     mirror::Tools,
     response,
-    rounds::{Asked, Round},
+    rounds::{InputWanted, Round},
 };
 use crate::{
     frame::{Frame, Kind, splice},
@@ -40,7 +40,7 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(in crate::upstream) enum Turn {
     /// The instance wants input from the owner.
-    Asked(Box<Asked>),
+    Asked(Box<InputWanted>),
     /// The owner has given it.
     Answered(Box<super::rounds::Retry>),
     /// The instance speaks another revision now, or another era. The request has not run.
@@ -70,7 +70,7 @@ pub(in crate::upstream) async fn request(
         let sleep = pin!(sleep(wire.limits.call_timeout));
         let patience = Patience::modern(&wire, &call, sleep);
         let Errand { request, wire_id, kind, body, again, round } = errand;
-        let mut exchange = Exchange {
+        let mut exchange = ModernExchange {
             wire: &wire,
             manner: &manner,
             call: &call,
@@ -94,7 +94,7 @@ pub(in crate::upstream) async fn request(
     Finished { call, route, connection, fate }
 }
 
-struct Exchange<'a> {
+struct ModernExchange<'a> {
     wire: &'a Wire,
     manner: &'a Manner,
     call: &'a Call,
@@ -109,14 +109,14 @@ struct Exchange<'a> {
 }
 
 /// What came first.
-enum First {
+enum FirstReply {
     Messages(Reply),
     /// The whole answer, with a status that is no success.
     Refusal(Frame, Option<Connection>),
 }
 
-impl Exchange<'_> {
-    async fn send(&mut self, request: Post, connection: Option<Connection>) -> Result<First, Stop> {
+impl ModernExchange<'_> {
+    async fn send(&mut self, request: Post, connection: Option<Connection>) -> Result<FirstReply, Stop> {
         let (target, again) = (request.uri().clone(), at_another(&request));
         let sent = self.wire.send(connection, request);
         let mut answered = self.patience.wait(sent).await??;
@@ -128,12 +128,12 @@ impl Exchange<'_> {
         let (connection, response) = answered;
         let opening = open(self.wire, connection, response);
         match self.patience.wait(opening).await?? {
-            Opening::Messages(reply) => Ok(First::Messages(reply)),
-            Opening::Empty(_) => Err(invalid("it accepted the request without an answer".into()).into()),
-            Opening::Refused(refusal) => match refusal.answer() {
+            ResponseKind::Messages(reply) => Ok(FirstReply::Messages(reply)),
+            ResponseKind::Empty(_) => Err(invalid("it accepted the request without an answer".into()).into()),
+            ResponseKind::Refused(refusal) => match refusal.answer() {
                 Some(answer) => {
                     self.is_misunderstood = is_misunderstood(refusal.status);
-                    Ok(First::Refusal(answer, refusal.into_connection()))
+                    Ok(FirstReply::Refusal(answer, refusal.into_connection()))
                 }
                 // So a server of the older kind answers what it can't read.
                 None if self.kind == ErrandKind::Check && is_misunderstood(refusal.status) => {
@@ -158,10 +158,10 @@ impl Exchange<'_> {
         request.as_ref().and_then(Frame::method).is_some_and(is_repeatable)
     }
 
-    async fn read(&mut self, first: First) -> Result<Option<Connection>, Stop> {
+    async fn read(&mut self, first: FirstReply) -> Result<Option<Connection>, Stop> {
         let mut reply = match first {
-            First::Messages(reply) => reply,
-            First::Refusal(answer, connection) => {
+            FirstReply::Messages(reply) => reply,
+            FirstReply::Refusal(answer, connection) => {
                 self.judge(answer, true).await?;
                 return Ok(connection);
             }
@@ -246,7 +246,7 @@ impl Exchange<'_> {
     }
 
     fn judge_failure(&mut self, answer: Frame, refused: bool) -> Result<Frame, Stop> {
-        let Some(failure) = Failure::read(&answer) else { return Ok(answer) };
+        let Some(failure) = ErrorObject::read(&answer) else { return Ok(answer) };
         let body = || self.body.clone();
         // Servers refuse for these reasons before they run anything. The codes alone could be a tool's own.
         let is_unread = || refused || self.may_repeat();
@@ -311,7 +311,7 @@ impl Exchange<'_> {
             ResultType::Complete if self.kind == ErrandKind::ToolList => Ok(self.learn(answer)),
             ResultType::Complete => Ok(answer),
             ResultType::InputRequired if self.kind == ErrandKind::Interactive => {
-                let asked = Asked { body: self.body.clone(), result: answer, round: self.round };
+                let asked = InputWanted { body: self.body.clone(), result: answer, round: self.round };
                 Err(Turn::Asked(Box::new(asked)).into())
             }
             ResultType::InputRequired => {

@@ -20,7 +20,7 @@ use super::{
         headers::Route,
         wire::{Call, Patience, Wire, invalid},
     },
-    Failure, Manner,
+    ErrorObject, Manner,
     request::{Turn, unbridged},
     response,
 };
@@ -77,7 +77,7 @@ impl Round {
 
 /// A request whose result was that input is wanted.
 #[derive(Debug)]
-pub(in crate::upstream) struct Asked {
+pub(in crate::upstream) struct InputWanted {
     /// As the owner sent it.
     pub(in crate::upstream) body: Bytes,
     pub(super) result: Frame,
@@ -97,7 +97,7 @@ pub(in crate::upstream) struct Retry {
 
 /// An answer of the owner, and to which question.
 #[derive(Debug)]
-pub(in crate::upstream) struct Answer {
+pub(in crate::upstream) struct OwnerAnswer {
     pub(in crate::upstream) question: u32,
     pub(in crate::upstream) frame: Frame,
 }
@@ -109,7 +109,7 @@ pub(in crate::upstream) fn read_id(id: &str) -> Option<(u64, u32)> {
 }
 
 /// One question to the owner.
-struct Question {
+struct OwnerQuestion {
     key: String,
     number: u32,
     told: bool,
@@ -123,12 +123,12 @@ pub(in crate::upstream) async fn ask(
     route: Arc<Route>,
     manner: Arc<Manner>,
     call: Arc<Call>,
-    asked: Asked,
-    mut answers: mpsc::Receiver<Answer>,
+    asked: InputWanted,
+    mut answers: mpsc::Receiver<OwnerAnswer>,
 ) -> Finished {
     let outcome = {
         let sleep = pin!(sleep(wire.limits.call_timeout));
-        let mut asking = Asking {
+        let mut asking = InputExchange {
             wire: &wire,
             manner: &manner,
             call: &call,
@@ -169,29 +169,33 @@ impl<S: Into<Stop>> From<S> for Unanswered {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wanted<'a> {
+struct InputRequiredResult<'a> {
     #[serde(borrow, default)]
     input_requests: Option<&'a RawValue>,
     #[serde(borrow, default)]
     request_state: Option<&'a RawValue>,
 }
 
-struct Asking<'a> {
+struct InputExchange<'a> {
     wire: &'a Wire,
     manner: &'a Manner,
     call: &'a Call,
     patience: Patience<'a>,
-    questions: Vec<Question>,
+    questions: Vec<OwnerQuestion>,
 }
 
-impl Asking<'_> {
-    async fn run(&mut self, asked: Asked, answers: &mut mpsc::Receiver<Answer>) -> Result<Retry, Unanswered> {
-        let Asked { body, result, mut round } = asked;
+impl InputExchange<'_> {
+    async fn run(
+        &mut self,
+        asked: InputWanted,
+        answers: &mut mpsc::Receiver<OwnerAnswer>,
+    ) -> Result<Retry, Unanswered> {
+        let InputWanted { body, result, mut round } = asked;
         round.number += 1;
         if round.number > MAX_ROUNDS {
             return Err(unbridged(format!("it wanted input {MAX_ROUNDS} times and still is not done")).into());
         }
-        let wanted: Wanted<'_> =
+        let wanted: InputRequiredResult<'_> =
             result.peek_result().ok_or_else(|| invalid("its wish for input is no object".into()))?;
         let state = wanted.request_state.map(|state| state.get().into());
         let requests = wanted.input_requests.map(|requests| Object::read(requests.get()));
@@ -214,7 +218,7 @@ impl Asking<'_> {
         }
         while self.questions.iter().any(|question| question.answer.is_none()) {
             // Closed when the actor has let go of the call, which then ends this future too.
-            let Some(Answer { question, frame }) = self.patience.wait(answers.recv()).await? else {
+            let Some(OwnerAnswer { question, frame }) = self.patience.wait(answers.recv()).await? else {
                 return Err(Stop::Over.into());
             };
             self.patience.renew();
@@ -257,7 +261,7 @@ impl Asking<'_> {
             let question = Frame::parse(text).map_err(|error| invalid(error.to_string()))?;
             told.push(with_elicitation_id(question));
             let key = member.name.clone().into_owned();
-            self.questions.push(Question { key, number, told: false, answer: None });
+            self.questions.push(OwnerQuestion { key, number, told: false, answer: None });
         }
         Ok(told)
     }
@@ -286,7 +290,7 @@ impl Asking<'_> {
         let request = Frame::parse(body.clone()).ok();
         let is_call = request.is_some_and(|request| request.method() == Some(method::TOOLS_CALL));
         let answer = if is_call {
-            let message = Failure::read(refusal).map(|failure| failure.message).unwrap_or_default();
+            let message = ErrorObject::read(refusal).map(|failure| failure.message).unwrap_or_default();
             let text = format!("the input that the tool asked for was not given: {message}");
             let result = json!({"content": [{"type": "text", "text": text}], "isError": true});
             response(self.call.id, "result", &result.to_string())

@@ -2,17 +2,17 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn feed(parser: &mut Parser, chunk: &[u8]) -> Vec<Event> {
+fn feed(parser: &mut Parser, chunk: &[u8]) -> Vec<SseEvent> {
     let mut chunk = Bytes::copy_from_slice(chunk);
     std::iter::from_fn(|| parser.next(&mut chunk)).collect()
 }
 
-fn parse(text: impl AsRef<[u8]>) -> Vec<Event> {
+fn parse(text: impl AsRef<[u8]>) -> Vec<SseEvent> {
     feed(&mut Parser::new(1000), text.as_ref())
 }
 
-fn message(data: &'static str) -> Event {
-    Event::Data { name: Name::Message, data: Bytes::from_static(data.as_bytes()) }
+fn message(data: &'static str) -> SseEvent {
+    SseEvent::Data { name: Name::Message, data: Bytes::from_static(data.as_bytes()) }
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn names_events() {
         parse("event: endpoint\ndata: /x\n\nevent:ping\ndata: 1\n\ndata: 2\n\nevent: message\ndata: 3\n\n");
     let names: Vec<_> = events
         .iter()
-        .map(|event| if let Event::Data { name, .. } = event { *name } else { panic!() })
+        .map(|event| if let SseEvent::Data { name, .. } = event { *name } else { panic!() })
         .collect();
     assert_eq!(names, [Name::Endpoint, Name::Other, Name::Message, Name::Message]);
 }
@@ -73,14 +73,14 @@ fn bounds_events_and_goes_on() {
     let mut parser = Parser::new(4);
     let events =
         feed(&mut parser, b"data: 12345\ndata: 6\n\ndata: 1234\n\ndata: 12\ndata: 34\n\ndata: 1\n\n");
-    assert_eq!(events, [Event::TooLarge, message("1234"), Event::TooLarge, message("1")]);
+    assert_eq!(events, [SseEvent::TooLarge, message("1234"), SseEvent::TooLarge, message("1")]);
     let long = format!("id: {}\ndata: x\n\n", "i".repeat(MAX_VALUE + 1));
     assert_eq!(feed(&mut parser, long.as_bytes()), [message("x")]);
     assert_eq!(parser.last_id(), None);
 }
 
 /// The algorithm of the standard, on the whole text at once.
-fn reference(text: &[u8]) -> (Vec<Event>, Vec<u8>) {
+fn reference(text: &[u8]) -> (Vec<SseEvent>, Vec<u8>) {
     let text = text.strip_prefix(BOM).unwrap_or(text);
     let text: Vec<u8> = String::from_utf8_lossy(text).replace("\r\n", "\n").replace('\r', "\n").into();
     let mut lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
@@ -96,7 +96,7 @@ fn reference(text: &[u8]) -> (Vec<Event>, Vec<u8>) {
                     b"endpoint" => Name::Endpoint,
                     _ => Name::Other,
                 };
-                events.push(Event::Data { name, data: std::mem::take(&mut data).into() });
+                events.push(SseEvent::Data { name, data: std::mem::take(&mut data).into() });
             }
             data.clear();
             name.clear();
@@ -162,7 +162,7 @@ proptest! {
     #[test]
     fn any_bytes_are_bounded(bytes in proptest::collection::vec(any::<u8>(), 0..300), limit in 0..20_usize) {
         for event in feed(&mut Parser::new(limit), &bytes) {
-            if let Event::Data { data, .. } = event {
+            if let SseEvent::Data { data, .. } = event {
                 prop_assert!(!data.is_empty() && data.len() <= limit);
             }
         }
