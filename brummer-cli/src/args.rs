@@ -797,6 +797,12 @@ fn with_mcp(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// Whether these arguments, without a program's name before them, ask for the hub.
+pub(crate) fn ask_for_hub(arguments: &[&str]) -> bool {
+    let words = std::iter::once(&"brummer-hub").chain(arguments).map(OsString::from).collect();
+    Cli::try_parse_from(with_mcp(words)).is_ok_and(|cli| cli.mcp && cli.command.is_none())
+}
+
 /// The command line's definition, for what is made from it: without what is only for this program itself.
 pub(crate) fn definition() -> clap::Command {
     let whole = Cli::command();

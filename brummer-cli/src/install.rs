@@ -7,6 +7,7 @@ mod clients;
 mod edit;
 mod entry;
 mod file;
+pub(crate) mod hub;
 mod own;
 mod plan;
 mod report;
@@ -315,7 +316,7 @@ impl Target {
             };
         }
         let done = match plan {
-            Plan::Remove => file.remove(),
+            Plan::Remove => file.remove().and_then(|()| file.drop_backup()),
             _ => file.write(new).and_then(|()| file.drop_backup()),
         };
         match done {

@@ -11,7 +11,10 @@ mod share;
 mod watch;
 mod wrap;
 
-use std::{path::PathBuf, process::Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use serde_json::Value;
 use tokio::{
@@ -41,8 +44,13 @@ pub(crate) struct Ended {
 
 /// `brummer-hub` with these arguments, which sees only its test's own directory.
 fn command(home: &Home, arguments: &[&str]) -> Command {
+    command_of(Path::new(env!("CARGO_BIN_EXE_brummer-hub")), home, arguments)
+}
+
+/// The same for a copy of it.
+fn command_of(program: &Path, home: &Home, arguments: &[&str]) -> Command {
     // The environment is that of the tests' hubs.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_brummer-hub"));
+    let mut command = Command::new(program);
     for (key, value) in HubOptions::default().command(home).as_std().get_envs() {
         if let Some(value) = value {
             command.env(key, value);

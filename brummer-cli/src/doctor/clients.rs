@@ -127,15 +127,10 @@ struct Hub {
 
 /// Program, arguments and variables of an entry, whatever its shape.
 fn command_line(entry: &Value) -> Option<Value> {
+    let words = install::hub::words(entry)?;
     let entry = if entry["transport"].is_object() { &entry["transport"] } else { entry };
-    let command = if entry["cmd"].is_string() { &entry["cmd"] } else { &entry["command"] };
-    let mut words: Vec<Value> = match command {
-        Value::Array(words) => words.clone(),
-        command => vec![command.clone()],
-    };
-    words.extend(entry["args"].as_array().into_iter().flatten().cloned());
     let variables = ["env", "environment", "envs"].iter().find_map(|key| entry[*key].as_object());
-    words.iter().all(Value::is_string).then(|| json!({ "words": words, "env": variables }))
+    Some(json!({ "words": words, "env": variables }))
 }
 
 async fn start(line: &Value) -> Result<Hub, String> {

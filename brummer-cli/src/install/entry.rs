@@ -130,23 +130,6 @@ impl Entry {
     }
 }
 
-/// Whether this entry starts the hub, in whatever way.
-pub(super) fn starts_hub(entry: &Value) -> bool {
-    match entry {
-        Value::String(text) => is_hub(text),
-        Value::Array(words) => words.iter().any(starts_hub),
-        Value::Object(entry) => LAUNCHING.iter().any(|key| entry.get(*key).is_some_and(starts_hub)),
-        _ => false,
-    }
-}
-
-/// Whether a word of a command line is the hub: its program wherever it is, or its npm package of any version.
-fn is_hub(word: &str) -> bool {
-    let file = word.rsplit(['/', '\\']).next().unwrap_or(word);
-    let package = file.split('@').next().unwrap_or(file);
-    [".exe", ".cmd"].iter().find_map(|end| package.strip_suffix(end)).unwrap_or(package) == NAME
-}
-
 /// Whether the user has turned the entry off.
 pub(super) fn is_off(entry: &Value) -> bool {
     entry["disabled"] == true || entry["enabled"] == false
@@ -200,24 +183,7 @@ mod tests {
             let entry = Entry::new(client.shape, &launch());
             let once = entry.over(None);
             assert_eq!(entry.over(Some(&once)), once, "{}", client.id);
-            assert!(starts_hub(&once), "{}", client.id);
-        }
-    }
-
-    #[test]
-    fn the_hub_is_known_however_it_is_started() {
-        for entry in [
-            json!({ "command": "brummer-hub" }),
-            json!({ "command": r"C:\bin\brummer-hub.exe" }),
-            json!({ "command": "cmd", "args": ["/c", "npx", "-y", "brummer-hub@0.1.0", "--mcp"] }),
-            json!({ "command": ["/usr/bin/brummer-hub", "--mcp"] }),
-            json!({ "cmd": "brummer-hub" }),
-            json!({ "transport": { "command": "brummer-hub" } }),
-        ] {
-            assert!(starts_hub(&entry), "{entry}");
-        }
-        for entry in [json!({ "command": "docker", "env": { "X": "brummer-hub" } }), json!(7), json!({})] {
-            assert!(!starts_hub(&entry), "{entry}");
+            assert!(super::super::hub::starts_hub(&once), "{}", client.id);
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     edit::{EditError, Spot},
     entry::{self, Entry},
+    hub,
 };
 
 /// What is there of the entry.
@@ -51,7 +52,7 @@ pub(super) fn state(spot: Spot, wanted: &Entry, text: &str) -> State {
     match spot.read(text) {
         Err(error) => State::Unreadable(error.to_string()),
         Ok(None) => State::Missing,
-        Ok(Some(present)) if !entry::starts_hub(&present) => State::Foreign,
+        Ok(Some(present)) if !hub::starts_hub(&present) => State::Foreign,
         Ok(Some(present)) if entry::is_off(&present) => State::Off,
         Ok(Some(present)) if wanted.over(Some(&present)) == present => State::Current,
         Ok(Some(_)) => State::Outdated,
@@ -67,7 +68,7 @@ pub(super) fn install(
 ) -> Result<Plan, PlanError> {
     let text = file.unwrap_or_default();
     let present = spot.read(text)?;
-    if present.as_ref().is_some_and(|present| !entry::starts_hub(present)) {
+    if present.as_ref().is_some_and(|present| !hub::starts_hub(present)) {
         return Err(PlanError::Foreign);
     }
     let entry = wanted.over(present.as_ref());
@@ -83,9 +84,13 @@ pub(super) fn install(
 pub(super) fn uninstall(spot: Spot, file: Option<&str>, backup: Option<&str>) -> Result<Plan, PlanError> {
     let Some(text) = file else { return Ok(Plan::Keep(State::Missing)) };
     let Some(present) = spot.read(text)? else { return Ok(Plan::Keep(State::Missing)) };
-    if !entry::starts_hub(&present) {
+    if !hub::starts_hub(&present) {
         return Ok(Plan::Keep(State::Foreign));
     }
+    // What had the hub in it already is no state without it.
+    let has_hub =
+        |file: &str| spot.read(file).is_ok_and(|entry| entry.is_some_and(|it| hub::starts_hub(&it)));
+    let backup = backup.filter(|backup| !has_hub(backup));
     if let Some(original) = backup
         && is_original(spot, present.clone(), text, backup)
     {

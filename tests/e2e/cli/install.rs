@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{Cli, Ended, checked, command};
+use super::{Cli, Ended, checked, command, command_of};
 use crate::support::Home;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_brummer-hub");
@@ -222,4 +222,39 @@ async fn a_clients_own_command_is_used_and_its_file_written_when_that_fails() {
     let ended = machine.run(&["install"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(machine.json(".claude.json")["mcpServers"]["brummer-hub"]["command"], PROGRAM);
+}
+
+#[tokio::test]
+async fn an_entry_is_known_whatever_the_program_is_called() {
+    let machine = Machine::new();
+    for name in ["hub", "brummer-hub-1.2", "brummer-hub.old"] {
+        let program = machine.path(&format!("bin/{name}"));
+        if fs::hard_link(PROGRAM, &program).is_err() {
+            fs::copy(PROGRAM, &program).unwrap();
+        }
+        let run = async |arguments: &[&str]| {
+            let mut command = command_of(&program, &machine.home, arguments);
+            command.env("PATH", machine.path("nothing"));
+            Cli::start(command).end().await
+        };
+        let ended = run(&["install", "cursor"]).await;
+        assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
+        let entry = machine.json(".cursor/mcp.json")["mcpServers"]["brummer-hub"].clone();
+        assert_json!(entry, "/command", program.to_str().unwrap());
+        let ended = run(&["install", "cursor"]).await;
+        assert!(ended.stdout.contains("configured already"), "{name}: {ended:?}");
+        let ended = run(&["doctor"]).await;
+        assert!(ended.stdout.contains("its hub starts and sees what this one sees"), "{name}: {ended:?}");
+        // One of another name finds it and brings it up to date.
+        let ended = machine.run(&["doctor"]).await;
+        assert!(ended.stdout.contains("starts another program, or with other options"), "{name}: {ended:?}");
+        assert_eq!(machine.run(&["install", "cursor"]).await.code, Some(0));
+        assert_eq!(machine.json(".cursor/mcp.json")["mcpServers"]["brummer-hub"], machine.entry());
+        let ended = run(&["uninstall"]).await;
+        assert_eq!(
+            (ended.code, machine.path(".cursor/mcp.json").exists()),
+            (Some(0), false),
+            "{name}: {ended:?}"
+        );
+    }
 }
