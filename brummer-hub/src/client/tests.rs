@@ -7,7 +7,7 @@ use super::{task::PENDING, *};
 use crate::{HubConfig, StatusCode, discovery::Directories, frame::Parts, session::Input};
 
 /// A client whose session is played by the test.
-struct Stage {
+struct PlayedSession {
     client: Client,
     incoming: Incoming,
     input: mpsc::Receiver<Input>,
@@ -15,7 +15,7 @@ struct Stage {
     task: JoinHandle<()>,
 }
 
-impl Stage {
+impl PlayedSession {
     fn new() -> Self {
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (outlet, messages) = mpsc::channel(INCOMING);
@@ -69,7 +69,7 @@ fn notification(number: usize) -> Value {
 
 #[tokio::test]
 async fn answers_find_their_requests_in_any_order() {
-    let mut stage = Stage::new();
+    let mut stage = PlayedSession::new();
     let (first, one) = stage.ask(Request::new("a", Some(r#"{"n":1.0}"#)).unwrap()).await;
     let (second, two) = stage.ask(Request::new("b", None).unwrap()).await;
     assert_ne!(first, second);
@@ -88,7 +88,7 @@ async fn answers_find_their_requests_in_any_order() {
 
 #[tokio::test(start_paused = true)]
 async fn what_nobody_waits_for_is_cancelled() {
-    let mut stage = Stage::new();
+    let mut stage = PlayedSession::new();
     let (id, asked) = stage.ask(Request::new("a", None).unwrap().timeout(Duration::from_secs(3))).await;
     assert_eq!(asked.await.unwrap().unwrap_err().status(), StatusCode::Timeout);
     let cancelled = stage.sent().await;
@@ -106,7 +106,7 @@ async fn what_nobody_waits_for_is_cancelled() {
 
 #[tokio::test]
 async fn progress_goes_to_the_request_that_asked() {
-    let mut stage = Stage::new();
+    let mut stage = PlayedSession::new();
     let (queue, mut progress) = mpsc::channel(4);
     let client = stage.client.clone();
     let request = Request::new("a", None).unwrap().progress(queue);
@@ -126,7 +126,7 @@ async fn progress_goes_to_the_request_that_asked() {
 
 #[tokio::test]
 async fn an_embedder_that_does_not_read_loses_notifications_and_nothing_else() {
-    let mut stage = Stage::new();
+    let mut stage = PlayedSession::new();
     for number in 0..INCOMING + 7 {
         stage.say(&notification(number)).await;
     }
@@ -153,7 +153,7 @@ async fn an_embedder_that_does_not_read_loses_notifications_and_nothing_else() {
 
 #[tokio::test]
 async fn messages_are_checked_before_they_are_sent() {
-    let stage = Stage::new();
+    let stage = PlayedSession::new();
     for (message, status) in [
         ("nonsense", StatusCode::InvalidJson),
         ("", StatusCode::InvalidJson),
@@ -168,7 +168,7 @@ async fn messages_are_checked_before_they_are_sent() {
 
 #[tokio::test]
 async fn the_end_reaches_everyone_who_waits() {
-    let mut stage = Stage::new();
+    let mut stage = PlayedSession::new();
     let (_, asked) = stage.ask(Request::new("a", None).unwrap()).await;
     let closing = stage.client.clone();
     let closed = tokio::spawn(async move { closing.close().await });
@@ -186,7 +186,7 @@ async fn the_end_reaches_everyone_who_waits() {
 
 #[tokio::test]
 async fn requests_beyond_the_bound_are_refused() {
-    let mut stage = Stage::new();
+    let mut stage = PlayedSession::new();
     let mut asked = Vec::new();
     for _ in 0..PENDING {
         asked.push(stage.ask(Request::new("a", None).unwrap()).await);

@@ -32,14 +32,14 @@ fn as_listener() {
 }
 
 /// A child of this process that listens.
-struct Listener {
+struct ListeningProcess {
     child: Child,
     port: u16,
     /// Kept, because the child still writes when it ends.
     _output: BufReader<ChildStdout>,
 }
 
-impl Listener {
+impl ListeningProcess {
     fn start() -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["process::tests::as_listener", "--exact", "--nocapture"])
@@ -55,7 +55,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for ListeningProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -107,7 +107,7 @@ async fn a_process_that_holds_the_port_is_confirmed() {
 #[tokio::test]
 async fn the_address_is_that_of_the_named_process() {
     let inspector = Inspector::start();
-    let stranger = Listener::start();
+    let stranger = ListeningProcess::start();
     let own = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 3), stranger.port)).unwrap();
     let mut mine = claim(std::process::id(), own.local_addr().unwrap().port());
     // The child is a descendant of this process: only as itself is it a stranger.
@@ -123,7 +123,7 @@ async fn the_address_is_that_of_the_named_process() {
 #[tokio::test]
 async fn an_ancestor_may_hold_the_port() {
     let inspector = Inspector::start();
-    let worker = Listener::start();
+    let worker = ListeningProcess::start();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let claim = claim(worker.child.id(), listener.local_addr().unwrap().port());
     assert_eq!(inspector.identify(claim).await, confirmed(Ipv4Addr::LOCALHOST));
@@ -133,7 +133,7 @@ async fn an_ancestor_may_hold_the_port() {
 #[tokio::test]
 async fn another_pid_namespace_is_judged_by_the_connection_alone() {
     let inspector = Inspector::start();
-    let listener = Listener::start();
+    let listener = ListeningProcess::start();
     let mut claim = claim(u32::MAX, listener.port);
     assert_eq!(inspector.identify(claim).await, Identity::Gone);
     claim.elsewhere = true;
@@ -146,7 +146,7 @@ async fn another_pid_namespace_is_judged_by_the_connection_alone() {
 #[tokio::test]
 async fn a_descendant_may_hold_the_port() {
     let inspector = Inspector::start();
-    let listener = Listener::start();
+    let listener = ListeningProcess::start();
     let expected = confirmed(Ipv4Addr::LOCALHOST);
     for pid in [listener.child.id(), std::process::id()] {
         assert_eq!(inspector.identify(claim(pid, listener.port)).await, expected);
@@ -157,7 +157,7 @@ async fn a_descendant_may_hold_the_port() {
 
 #[test]
 fn who_listens_is_told_with_address_and_name() {
-    let listener = Listener::start();
+    let listener = ListeningProcess::start();
     let found = listeners().into_iter().find(|it| it.port == listener.port);
     if matches!(confirmed(Ipv4Addr::LOCALHOST), Identity::Plausible { .. }) {
         assert_eq!(found, None);
@@ -171,7 +171,7 @@ fn who_listens_is_told_with_address_and_name() {
 #[tokio::test]
 async fn a_port_of_another_process_is_seen() {
     let inspector = Inspector::start();
-    let (one, other) = (Listener::start(), Listener::start());
+    let (one, other) = (ListeningProcess::start(), ListeningProcess::start());
     let identity = inspector.identify(claim(one.child.id(), other.port)).await;
     assert_eq!(identity, told(Identity::PortTaken { owner: other.child.id() }));
 }
@@ -187,7 +187,7 @@ async fn a_port_without_a_listener_is_never_confirmed() {
 #[tokio::test]
 async fn a_process_younger_than_the_file_did_not_write_it_unless_it_holds_the_port() {
     let inspector = Inspector::start();
-    let listener = Listener::start();
+    let listener = ListeningProcess::start();
     let mut claim = claim(listener.child.id(), free_port());
     claim.written -= Duration::from_secs(3600);
     assert_eq!(inspector.identify(claim).await, Identity::Reused);
@@ -203,7 +203,7 @@ async fn a_process_younger_than_the_file_did_not_write_it_unless_it_holds_the_po
 #[tokio::test]
 async fn a_process_that_has_ended_is_gone() {
     let inspector = Inspector::start();
-    let mut listener = Listener::start();
+    let mut listener = ListeningProcess::start();
     let (pid, port) = (listener.child.id(), listener.port);
     listener.child.kill().unwrap();
     // Not yet collected: on Unix it is a zombie from here on.
@@ -216,7 +216,7 @@ async fn a_process_that_has_ended_is_gone() {
 
 #[tokio::test]
 async fn the_end_of_a_process_is_noticed_and_not_before() {
-    let mut listener = Listener::start();
+    let mut listener = ListeningProcess::start();
     let stop = CancellationToken::new();
     let waiting = tokio::spawn(exited(listener.child.id(), stop.clone()));
     let living = tokio::spawn(exited(std::process::id(), stop.clone()));

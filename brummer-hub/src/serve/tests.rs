@@ -168,14 +168,14 @@ async fn messages(response: Response<Incoming>) -> Vec<Value> {
 }
 
 /// A client that opens with `initialize`.
-struct Legacy {
+struct LegacyClient {
     port: u16,
     version: &'static str,
     session: String,
     initialized: Value,
 }
 
-impl Legacy {
+impl LegacyClient {
     async fn open(port: u16, version: &'static str) -> Self {
         let client = Self { port, version, session: String::new(), initialized: Value::Null };
         let response = client.refused_or_opened().await;

@@ -38,9 +38,9 @@ async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(PATIENCE, future).await.expect("it happens in time")
 }
 
-struct Client(Session);
+struct ModernClient(Session);
 
-impl Client {
+impl ModernClient {
     async fn send(&self, id: usize, method: &str, mut params: Value) {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -132,7 +132,7 @@ async fn a_suspended_call_is_given_up_after_ten_minutes() {
     let registration = instance(&data, sender).await;
     let hub = hub(&data);
     within(hub.instances().wait_for(|list| list.active().next().is_some())).await.unwrap();
-    let mut client = Client(hub.session(SessionConfig::default()));
+    let mut client = ModernClient(hub.session(SessionConfig::default()));
     client.ask(1, "tools/list", json!({})).await;
     // From here on nothing but what this thread itself writes is waited for.
     tokio::time::pause();
@@ -179,7 +179,7 @@ async fn an_instance_that_never_answers_is_waited_for_once_and_a_program_gets_an
     .await
     .unwrap();
     within(hub.settled()).await;
-    let mut client = Client(hub.session(SessionConfig::default()));
+    let mut client = ModernClient(hub.session(SessionConfig::default()));
     tokio::time::pause();
     for name in ["mute__tool", "instances_call"] {
         let began = Instant::now();
@@ -212,7 +212,7 @@ async fn listens_are_counted_from_their_beginning_to_their_end() {
     let registration = instance(&data, sender).await;
     let hub = hub(&data);
     within(hub.instances().wait_for(|list| list.active().next().is_some())).await.unwrap();
-    let mut client = Client(hub.session(SessionConfig::default()));
+    let mut client = ModernClient(hub.session(SessionConfig::default()));
     for (id, list) in ["resources/list", "resources/templates/list"].into_iter().enumerate() {
         client.ask(id, list, json!({})).await;
     }

@@ -26,7 +26,7 @@ struct World {
     tasks: JoinSet<()>,
 }
 
-struct Life {
+struct StartedLife {
     generation: Generation,
     standing: watch::Receiver<DoorbellStanding>,
     stop: CancellationToken,
@@ -37,7 +37,7 @@ impl World {
     fn new() -> Self {
         Self { roster: Roster::default(), tasks: JoinSet::new() }
     }
-    fn begin(&mut self, found: &Arc<Found>) -> Life {
+    fn begin(&mut self, found: &Arc<Found>) -> StartedLife {
         assert_eq!(self.roster.consider(found), DoorbellAction::Begin);
         let generation = self.roster.next_generation();
         let detached = Instance::detached(generation, Arc::clone(found));
@@ -51,9 +51,9 @@ impl World {
             task,
             stop: stop.clone().drop_guard(),
         });
-        Life { generation, standing: watched, stop, task }
+        StartedLife { generation, standing: watched, stop, task }
     }
-    fn report(&mut self, found: &Found, life: &Life, state: InstanceState) {
+    fn report(&mut self, found: &Found, life: &StartedLife, state: InstanceState) {
         let report = Report { id: found.doorbell.id.clone(), generation: life.generation, state };
         self.roster.report(&report);
     }

@@ -30,12 +30,12 @@ async fn a_directory_that_cannot_be_written_stops_nothing() {
     let server = builder.directories(Directories::only(&blocked)).start().await.unwrap();
     let mut announcement = server.announcement();
     assert_eq!(*announcement.borrow(), Announcement::Retrying);
-    Legacy::open(server.port(), "2025-11-25").await;
+    LegacyClient::open(server.port(), "2025-11-25").await;
     let alone =
         within(announcement.wait_for(|it| matches!(it, Announcement::Alone(_)))).await.unwrap().clone();
     let Announcement::Alone(reason) = alone else { unreachable!() };
     assert!(reason.starts_with("cannot write "), "{reason}");
-    Legacy::open(server.port(), "2025-11-25").await;
+    LegacyClient::open(server.port(), "2025-11-25").await;
     server.shutdown().await;
 }
 

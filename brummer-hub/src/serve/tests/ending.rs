@@ -20,7 +20,7 @@ async fn open_streams_end_and_calls_in_flight_finish() {
     let server = builder.start().await.unwrap();
     let port = server.port();
     let file = server.registration.as_ref().unwrap().file().to_owned();
-    let client = Legacy::open(port, "2025-11-25").await;
+    let client = LegacyClient::open(port, "2025-11-25").await;
     let mut stream = client.listen().await;
     let in_session = client.request(7, "tools/call", json!({ "name": "wait" })).await;
     within(starts.recv()).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_call_that_hangs_is_cancelled_and_then_dropped() {
     });
     let limits = ServerLimits { grace: Duration::from_millis(10), ..ServerLimits::default() };
     let server = builder.limits(limits).start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let client = LegacyClient::open(server.port(), "2025-11-25").await;
     let response = client.request(7, "tools/call", json!({ "name": "hang" })).await;
     assert_eq!(within(hears.recv()).await, Some("started"));
     let calls = server.calls.clone();
@@ -81,7 +81,7 @@ async fn dropping_it_ends_it_at_once() {
     let port = server.port();
     let listener = std::mem::replace(&mut server.listener, tokio::spawn(async {}));
     let file = server.registration.as_ref().unwrap().file().to_owned();
-    let client = Legacy::open(port, "2025-11-25").await;
+    let client = LegacyClient::open(port, "2025-11-25").await;
     let mut stream = client.listen().await;
     let calls = server.calls.clone();
     drop(server);
@@ -99,7 +99,7 @@ async fn connections_at_rest_do_not_hold_up_the_end() {
     let server = builder.start().await.unwrap();
     let silent = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
     // The server has accepted it once it answers another.
-    Legacy::open(server.port(), "2025-11-25").await;
+    LegacyClient::open(server.port(), "2025-11-25").await;
     within(server.shutdown()).await;
     drop(silent);
 }

@@ -5,7 +5,7 @@ async fn every_revision_with_a_handshake_is_spoken() {
     let (builder, _data) = with_tools();
     let server = builder.start().await.unwrap();
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
-        let client = Legacy::open(server.port(), version).await;
+        let client = LegacyClient::open(server.port(), version).await;
         assert_eq!(client.initialized["protocolVersion"], version);
         assert_eq!(client.initialized["serverInfo"], json!({ "name": "test", "version": "1.2.3" }));
         assert_eq!(client.initialized["instructions"], "Try the tools.");
@@ -29,7 +29,7 @@ async fn every_revision_with_a_handshake_is_spoken() {
 async fn what_is_wrong_is_said_and_ends_nothing() {
     let (builder, _data) = with_tools();
     let server = builder.start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let client = LegacyClient::open(server.port(), "2025-11-25").await;
     let wrong = client.call("echo", json!({ "text": 1 })).await;
     assert_eq!(wrong["isError"], true);
     let message = wrong["content"][0]["text"].as_str().unwrap();
@@ -63,7 +63,7 @@ async fn what_is_wrong_is_said_and_ends_nothing() {
 async fn resources_and_prompts_are_read() {
     let (builder, _data) = with_tools();
     let server = builder.start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let client = LegacyClient::open(server.port(), "2025-11-25").await;
     assert_eq!(client.ask("resources/list", json!({})).await["resources"][0]["uri"], "note://one");
     let templates = client.ask("resources/templates/list", json!({})).await;
     assert_eq!(templates["resourceTemplates"][0]["uriTemplate"], "note://all/{name}");
@@ -84,7 +84,7 @@ async fn resources_and_prompts_are_read() {
 async fn progress_comes_before_the_answer_and_only_on_request() {
     let (builder, _data) = with_tools();
     let server = builder.start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-06-18").await;
+    let client = LegacyClient::open(server.port(), "2025-06-18").await;
     let params = json!({ "name": "steps", "_meta": { "progressToken": "t" } });
     let all = messages(client.request(7, "tools/call", params).await).await;
     let progress = |done: f64| json!({ "progressToken": "t", "progress": done, "total": 2.0 });
@@ -111,7 +111,7 @@ async fn a_cancelled_call_is_told_so() {
         }
     });
     let server = builder.start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let client = LegacyClient::open(server.port(), "2025-11-25").await;
     let response = client.request(9, "tools/call", json!({ "name": "wait" })).await;
     assert_eq!(within(starts.recv()).await, Some("started"));
     client.notify("notifications/cancelled", json!({ "requestId": 9 })).await;
@@ -126,7 +126,7 @@ async fn changes_are_told_on_the_standing_stream() {
     let (builder, _data) = with_tools();
     let server = builder.start().await.unwrap();
     let handle = server.handle();
-    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let client = LegacyClient::open(server.port(), "2025-11-25").await;
     let mut stream = client.listen().await;
     client.ask("resources/subscribe", json!({ "uri": "note://one" })).await;
     handle.update(|offer| assert!(offer.remove_tool("echo")));

@@ -11,9 +11,9 @@ fn limited(change: impl FnOnce(&mut ServerLimits)) -> (InstanceServerBuilder, Te
 async fn a_session_at_rest_expires_and_one_in_use_does_not() {
     let (builder, _data) = limited(|limits| limits.session_idle = Duration::from_secs(2));
     let server = builder.start().await.unwrap();
-    let used = Legacy::open(server.port(), "2025-11-25").await;
+    let used = LegacyClient::open(server.port(), "2025-11-25").await;
     let _stream = used.listen().await;
-    let rests = Legacy::open(server.port(), "2025-11-25").await;
+    let rests = LegacyClient::open(server.port(), "2025-11-25").await;
     within(server.sessions.until_there_are(1)).await;
     assert_eq!(rests.request(7, "ping", json!({})).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(used.ask("ping", json!({})).await, json!({}));
@@ -24,15 +24,15 @@ async fn a_session_at_rest_expires_and_one_in_use_does_not() {
 async fn for_one_session_too_many_the_oldest_at_rest_is_ended() {
     let (builder, _data) = limited(|limits| limits.max_sessions = 2);
     let server = builder.start().await.unwrap();
-    let used = Legacy::open(server.port(), "2025-11-25").await;
+    let used = LegacyClient::open(server.port(), "2025-11-25").await;
     let stream = used.listen().await;
-    let first = Legacy::open(server.port(), "2025-11-25").await;
-    let second = Legacy::open(server.port(), "2025-11-25").await;
+    let first = LegacyClient::open(server.port(), "2025-11-25").await;
+    let second = LegacyClient::open(server.port(), "2025-11-25").await;
     assert_eq!(first.request(7, "ping", json!({})).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(used.ask("ping", json!({})).await, json!({}));
     let second_stream = second.listen().await;
     // All are in use.
-    let refused = Legacy { session: String::new(), ..used };
+    let refused = LegacyClient { session: String::new(), ..used };
     assert_eq!(refused.refused_or_opened().await.status(), StatusCode::INTERNAL_SERVER_ERROR);
     drop((stream, second_stream));
     server.shutdown().await;
@@ -54,7 +54,7 @@ async fn again<T>(ask: impl AsyncFn() -> Option<T>) -> T {
 async fn more_requests_than_allowed_are_refused_until_others_end() {
     let (builder, _data) = limited(|limits| limits.max_requests = 2);
     let server = builder.start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let client = LegacyClient::open(server.port(), "2025-11-25").await;
     let (one, other) = (client.listen().await, client.listen().await);
     let refused = client.request(7, "ping", json!({})).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -79,7 +79,7 @@ async fn calls_whose_client_went_away_count() {
         }
     });
     let server = builder.start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let client = LegacyClient::open(server.port(), "2025-11-25").await;
     for id in [1, 2] {
         // A client of this revision that is disconnected has not cancelled.
         drop(client.request(id, "tools/call", json!({ "name": "wait" })).await);
@@ -99,7 +99,7 @@ async fn calls_whose_client_went_away_count() {
 async fn a_message_that_is_too_large_is_refused() {
     let (builder, _data) = limited(|limits| limits.max_body_bytes = 4096);
     let server = builder.start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-11-25").await;
+    let client = LegacyClient::open(server.port(), "2025-11-25").await;
     let params = json!({ "name": "echo", "arguments": { "text": "x".repeat(5000) } });
     assert_eq!(client.request(7, "tools/call", params).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let said = client.call("echo", json!({ "text": "x".repeat(3000) })).await;
@@ -130,6 +130,6 @@ async fn rubbish_is_refused_and_ends_nothing() {
         within(stream.read_to_end(&mut answer)).await.unwrap();
         assert!(!answer.starts_with(b"HTTP/1.1 2"));
     }
-    Legacy::open(port, "2025-11-25").await;
+    LegacyClient::open(port, "2025-11-25").await;
     server.shutdown().await;
 }

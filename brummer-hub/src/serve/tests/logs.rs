@@ -25,16 +25,16 @@ impl Subscriber for Log {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn event(&self, event: &Event<'_>) {
         let mut line = event.metadata().target().to_owned();
-        event.record(&mut Line(&mut line));
+        event.record(&mut LogLine(&mut line));
         self.0.send(line).unwrap();
     }
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
 }
 
-struct Line<'l>(&'l mut String);
+struct LogLine<'l>(&'l mut String);
 
-impl Visit for Line<'_> {
+impl Visit for LogLine<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         write!(self.0, " {}={value:?}", field.name()).unwrap();
     }
@@ -50,8 +50,10 @@ async fn a_healthy_server_logs_no_warnings() {
     let (_guard, lines) = log();
     let (builder, _data) = with_tools();
     let server = builder.start().await.unwrap();
-    let (client, other) =
-        (Legacy::open(server.port(), "2025-11-25").await, Legacy::open(server.port(), "2025-03-26").await);
+    let (client, other) = (
+        LegacyClient::open(server.port(), "2025-11-25").await,
+        LegacyClient::open(server.port(), "2025-03-26").await,
+    );
     let stream = client.listen().await;
     client.call("steps", json!({})).await;
     assert_eq!(other.delete().await, StatusCode::ACCEPTED);

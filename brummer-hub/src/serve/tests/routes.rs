@@ -105,7 +105,7 @@ impl ServerHandler for Mine {
 async fn a_handler_of_the_sdk_is_served_in_both_eras() {
     let (builder, _data) = builder();
     let server = builder.handler(|| Mine("mine")).start().await.unwrap();
-    let client = Legacy::open(server.port(), "2025-06-18").await;
+    let client = LegacyClient::open(server.port(), "2025-06-18").await;
     assert_eq!(client.initialized["serverInfo"]["name"], "mine");
     assert_eq!(client.ask("tools/list", json!({})).await["tools"][0]["name"], "own");
     assert_eq!(ask_modern(server.port(), "tools/list", json!({})).await["tools"][0]["name"], "own");
@@ -118,9 +118,11 @@ async fn two_servers_run_in_one_process() {
     let one_server = one.0.handler(|| Mine("one")).start().await.unwrap();
     let other_server = other.0.handler(|| Mine("other")).start().await.unwrap();
     assert_ne!(one_server.id(), other_server.id());
-    let client = Legacy::open(one_server.port(), "2025-11-25").await;
-    let stranger =
-        Legacy { port: other_server.port(), ..Legacy::open(one_server.port(), "2025-11-25").await };
+    let client = LegacyClient::open(one_server.port(), "2025-11-25").await;
+    let stranger = LegacyClient {
+        port: other_server.port(),
+        ..LegacyClient::open(one_server.port(), "2025-11-25").await
+    };
     assert_eq!(stranger.request(7, "ping", json!({})).await.status(), StatusCode::NOT_FOUND);
     other_server.shutdown().await;
     assert_eq!(client.ask("ping", json!({})).await, json!({}));

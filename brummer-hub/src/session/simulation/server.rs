@@ -13,14 +13,14 @@ const ORDERS: usize = 4096;
 /// What came on a connection.
 #[derive(Debug)]
 pub(super) enum Heard {
-    Request(Request),
+    Request(HeldRequest),
     /// The hub has closed it while a request had no whole answer. Its number.
     Gone(u64),
 }
 
 /// A request, which waits for its answer.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct HeldRequest {
     /// The life of the instance that got it.
     pub(super) generation: u64,
     /// The connection that it came on, which is told what to write.
@@ -58,7 +58,7 @@ pub(super) async fn listen(
 async fn serve(generation: u64, connection: u64, mut socket: DuplexStream, inbox: mpsc::Sender<Heard>) {
     while let Some((verb, session, rpc)) = read(&mut socket).await {
         let (orders, mut queue) = mpsc::channel(ORDERS);
-        let request = Request { generation, connection, orders, verb, session, rpc };
+        let request = HeldRequest { generation, connection, orders, verb, session, rpc };
         if inbox.send(Heard::Request(request)).await.is_err() {
             return;
         }
@@ -134,7 +134,7 @@ fn chunk(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
 }
 
-impl Request {
+impl HeldRequest {
     /// A connection that is gone takes no orders, which is no matter; one that takes too few is a fault of the simulator.
     fn order(&self, order: Order) {
         let taken = self.orders.try_send(order);

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Step, What,
-    server::{Form, Heard, Request, listen},
+    server::{Form, Heard, HeldRequest, listen},
 };
 use crate::{
     budget::Budget,
@@ -27,7 +27,7 @@ use crate::{
     session::{
         Input, QUEUE, SessionConfig, ToolsMode,
         core::simulation::{
-            client::{Client, LISTS, State, Taker, ensure},
+            client::{LISTS, SimulatedClient, State, Taker, ensure},
             instances::{PLACES, Slot},
         },
         list_kind::ListKind,
@@ -67,7 +67,7 @@ struct Conversation {
 
 /// One life of an instance.
 #[derive(Debug)]
-struct Life {
+struct InstanceLife {
     slot: usize,
     is_modern: bool,
     /// How it does what servers do in several ways.
@@ -79,7 +79,7 @@ struct Life {
     end: CancellationToken,
 }
 
-impl Life {
+impl InstanceLife {
     fn has_sessions(&self) -> bool {
         self.habits & 1 == 0
     }
@@ -97,7 +97,7 @@ impl Life {
 /// A request that has no whole answer.
 #[derive(Debug)]
 struct Exchange {
-    request: Request,
+    request: HeldRequest,
     method: String,
     mark: Option<u64>,
     token: Option<Value>,
@@ -118,14 +118,14 @@ impl Exchange {
 /// A stream that stands: a GET, or a listen of the era without.
 #[derive(Debug)]
 struct Standing {
-    request: Request,
+    request: HeldRequest,
     /// Its id, if it is a listen.
     listen: Option<Value>,
     uris: Vec<String>,
 }
 
 #[derive(Debug)]
-struct Question {
+struct InstanceQuestion {
     generation: u64,
     answered: bool,
 }
@@ -144,16 +144,16 @@ pub(super) struct World<'network> {
     shell: JoinHandle<()>,
     budget: Budget,
     // The others.
-    client: Client,
+    client: SimulatedClient,
     slots: Vec<Slot>,
-    lives: BTreeMap<u64, Life>,
+    lives: BTreeMap<u64, InstanceLife>,
     heard: mpsc::Receiver<Heard>,
     inbox: mpsc::Sender<Heard>,
     exchanges: Vec<Exchange>,
     /// What the hub has gone away from without a word so far.
     left: Vec<Exchange>,
     standing: Vec<Standing>,
-    questions: BTreeMap<u64, Question>,
+    questions: BTreeMap<u64, InstanceQuestion>,
     /// How often the call of each mark came to an instance.
     runs: BTreeMap<u64, usize>,
     generations: u64,
@@ -238,7 +238,7 @@ impl<'network> World<'network> {
             stop,
             shell,
             budget,
-            client: Client::new(setup),
+            client: SimulatedClient::new(setup),
             slots: slots.collect(),
             lives: BTreeMap::new(),
             heard,
@@ -344,7 +344,7 @@ impl<'network> World<'network> {
         slot.start(generation);
         let port = 5000 + u16::try_from(generation).expect("there are not so many lives");
         slot.set_port(port);
-        let life = Life {
+        let life = InstanceLife {
             slot: place,
             is_modern: slot.is_modern(),
             habits,
@@ -368,7 +368,7 @@ impl<'network> World<'network> {
         }
     }
 
-    fn arrive(&mut self, request: Request) -> Checked {
+    fn arrive(&mut self, request: HeldRequest) -> Checked {
         let Some(life) = self.lives.get(&request.generation) else { return Ok(()) };
         let alias = self.slots[life.slot].alias;
         self.say(|| {
@@ -398,7 +398,7 @@ impl<'network> World<'network> {
     }
 
     /// A notification, or the answer to a question.
-    fn noted(&mut self, request: &Request, method: &str) {
+    fn noted(&mut self, request: &HeldRequest, method: &str) {
         let (generation, rpc) = (request.generation, &request.rpc);
         match method {
             method::CANCELLED => {
@@ -430,7 +430,7 @@ impl<'network> World<'network> {
         request.accept();
     }
 
-    fn stand(&mut self, request: Request) {
+    fn stand(&mut self, request: HeldRequest) {
         let Some(life) = self.lives.get_mut(&request.generation) else { return };
         if life.is_modern || !life.has_stream() {
             request.answer("405 Method Not Allowed", "", "");
@@ -445,7 +445,7 @@ impl<'network> World<'network> {
         self.standing.push(Standing { request, listen: None, uris: Vec::new() });
     }
 
-    fn asked(&mut self, request: Request, method: String) -> Checked {
+    fn asked(&mut self, request: HeldRequest, method: String) -> Checked {
         let Some(life) = self.lives.get_mut(&request.generation) else { return Ok(()) };
         let name = request.session.clone().unwrap_or_default();
         let is_first = [method::INITIALIZE, method::DISCOVER].contains(&&*method);
@@ -920,8 +920,9 @@ impl<'network> World<'network> {
         let mark = self.marks;
         let name = [method::ELICITATION, method::SAMPLING, method::ROOTS_LIST][(how >> 1) as usize % 3];
         let message = json!({"jsonrpc": "2.0", "id": mark, "method": name, "params": {"q": mark}});
-        let is_legacy =
-            |lives: &BTreeMap<u64, Life>, generation| lives.get(&generation).is_some_and(|it| !it.is_modern);
+        let is_legacy = |lives: &BTreeMap<u64, InstanceLife>, generation| {
+            lives.get(&generation).is_some_and(|it| !it.is_modern)
+        };
         let generation = if how & 1 == 0 {
             let of_legacy =
                 |(_, it): &(usize, &Standing)| it.listen.is_none() && self.is_awake(it.request.generation);
@@ -942,7 +943,7 @@ impl<'network> World<'network> {
             exchange.request.generation
         };
         self.say(|| format!("         asks {message}"));
-        self.questions.insert(mark, Question { generation, answered: false });
+        self.questions.insert(mark, InstanceQuestion { generation, answered: false });
     }
 
     /// An instance says what only another one may say.
@@ -967,7 +968,7 @@ impl<'network> World<'network> {
         if let Some(life) = self.lives.get_mut(&generation) {
             life.conversations.remove(&name);
         }
-        let is_its = |it: &Request| it.generation == generation && it.session.as_deref() == Some(&name);
+        let is_its = |it: &HeldRequest| it.generation == generation && it.session.as_deref() == Some(&name);
         self.standing.retain(|it| !is_its(&it.request));
         // What ran in it is not answered any more.
         self.exchanges.retain(|it| !is_its(&it.request));

@@ -6,13 +6,13 @@ const A: ClientKey = ClientKey(1);
 const B: ClientKey = ClientKey(2);
 const WELCOME: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{},"logging":{}}}"#;
 
-struct Stage {
+struct PlayedMux {
     mux: Mux,
     now: Instant,
     tickets: u64,
 }
 
-impl Stage {
+impl PlayedMux {
     fn new(inventory: Option<Inventory>) -> Self {
         let rules = Rules {
             sharing: Sharing::Shared,
@@ -73,7 +73,7 @@ fn starts(effects: &[Effect]) -> bool {
 
 #[test]
 fn what_was_kept_is_told_without_a_process_and_marked() {
-    let mut stage = Stage::known();
+    let mut stage = PlayedMux::known();
     let opened = stage.open(A);
     assert!(!starts(&opened));
     assert_eq!(answers(&opened)[0]["result"]["capabilities"]["tools"]["listChanged"], true);
@@ -88,7 +88,7 @@ fn what_was_kept_is_told_without_a_process_and_marked() {
 
 #[test]
 fn a_list_that_turns_out_to_be_old_is_announced() {
-    let mut stage = Stage::known();
+    let mut stage = PlayedMux::known();
     stage.open(A);
     stage.ask(A, "tools/call", &json!({"name": "old"}));
     stage.serve();
@@ -100,7 +100,7 @@ fn a_list_that_turns_out_to_be_old_is_announced() {
 
 #[test]
 fn without_anything_kept_the_first_client_starts_it_and_waits() {
-    let mut stage = Stage::new(None);
+    let mut stage = PlayedMux::new(None);
     assert!(starts(&stage.mux.on(Event::Learn, stage.now)));
     assert!(answers(&stage.open(A)).is_empty());
     let effects = stage.say(&json!({"jsonrpc": "2.0", "id": 1,
@@ -111,7 +111,7 @@ fn without_anything_kept_the_first_client_starts_it_and_waits() {
 #[test]
 fn without_a_client_it_is_started_once_to_learn_what_it_offers() {
     for is_mute in [false, true] {
-        let mut stage = Stage::new(None);
+        let mut stage = PlayedMux::new(None);
         assert!(starts(&stage.mux.on(Event::Learn, stage.now)));
         // The client that it was started for goes before it has answered.
         stage.open(A);
@@ -131,7 +131,7 @@ fn without_a_client_it_is_started_once_to_learn_what_it_offers() {
 
 #[test]
 fn a_crash_fails_what_ran_and_what_waits_goes_to_the_next_life() {
-    let mut stage = Stage::known();
+    let mut stage = PlayedMux::known();
     stage.open(A);
     stage.ask(A, "tools/call", &json!({"name": "a"}));
     stage.serve();
@@ -151,7 +151,7 @@ fn a_crash_fails_what_ran_and_what_waits_goes_to_the_next_life() {
 #[test]
 fn what_cannot_be_started_is_said_after_some_attempts_and_at_once_if_it_is_hopeless() {
     for is_hopeless in [false, true] {
-        let mut stage = Stage::known();
+        let mut stage = PlayedMux::known();
         stage.open(A);
         assert!(starts(&stage.ask(A, "tools/call", &json!({"name": "a"}))));
         let mut attempts = 1;
@@ -172,7 +172,7 @@ fn what_cannot_be_started_is_said_after_some_attempts_and_at_once_if_it_is_hopel
 
 #[test]
 fn a_server_without_a_handshake_is_refused_in_words() {
-    let mut stage = Stage::known();
+    let mut stage = PlayedMux::known();
     stage.open(A);
     stage.ask(A, "tools/call", &json!({"name": "a"}));
     for _ in 0..MAX_FAILURES {
@@ -194,7 +194,7 @@ fn a_server_without_a_handshake_is_refused_in_words() {
 
 #[test]
 fn it_is_ended_when_nobody_needs_it_and_not_while_somebody_is_subscribed() {
-    let mut stage = Stage::known();
+    let mut stage = PlayedMux::known();
     stage.open(A);
     stage.ask(A, "resources/subscribe", &json!({"uri": "test://a"}));
     stage.serve();
@@ -217,14 +217,14 @@ fn it_is_ended_when_nobody_needs_it_and_not_while_somebody_is_subscribed() {
 
 #[test]
 fn log_messages_go_to_those_who_want_their_level() {
-    let mut stage = Stage::known();
+    let mut stage = PlayedMux::known();
     stage.open(A);
     stage.open(B);
     stage.ask(A, "tools/call", &json!({"name": "a"}));
     stage.ask(B, "tools/call", &json!({"name": "a"}));
     stage.serve();
     stage.ask(A, "logging/setLevel", &json!({"level": "debug"}));
-    let heard = |stage: &mut Stage, level: &str| {
+    let heard = |stage: &mut PlayedMux, level: &str| {
         let value = json!({"jsonrpc": "2.0", "method": "notifications/message",
             "params": {"level": level, "data": "x"}});
         stage.say(&value).len()
@@ -235,7 +235,7 @@ fn log_messages_go_to_those_who_want_their_level() {
 
 #[test]
 fn more_than_it_can_take_is_refused() {
-    let mut stage = Stage::known();
+    let mut stage = PlayedMux::known();
     stage.open(A);
     let large = "x".repeat(MAX_HELD / 2 + 1);
     for expected in [0, 1] {
@@ -256,8 +256,8 @@ fn more_than_it_can_take_is_refused() {
 }
 
 /// Two clients that can be asked, and a process that serves.
-fn shared() -> Stage {
-    let mut stage = Stage::known();
+fn shared() -> PlayedMux {
+    let mut stage = PlayedMux::known();
     for client in [A, B] {
         stage.ask(client, "initialize", &json!({"capabilities": {"sampling": {}}}));
     }

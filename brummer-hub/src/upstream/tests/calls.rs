@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::script::{Owner, Server};
+use super::script::{ConnectionOwner, Server};
 use crate::{config::Limits, upstream::Sent};
 
 #[tokio::test]
 async fn a_conversation_from_the_handshake_to_the_end() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     owner.request(1, "tools/list");
 
     let initialize = server.expect("POST", "initialize").await;
@@ -149,7 +149,7 @@ async fn an_error_in_the_body_is_the_answer_whatever_the_status() {
 async fn what_is_no_answer_is_told_as_such() {
     let limits = Limits { max_message_bytes: 200, ..Limits::default() };
     let mut server = Server::start().await;
-    let mut owner = Owner::with_limits(server.port, limits);
+    let mut owner = ConnectionOwner::with_limits(server.port, limits);
     server.shake_hands("").await;
     owner.ready().await;
     server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
@@ -268,7 +268,7 @@ async fn a_real_server_serves_many_at_a_time_and_large_answers() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    let mut owner = Owner::connect(port);
+    let mut owner = ConnectionOwner::connect(port);
     owner.ready().await;
     for id in 1..=200 {
         owner.request(id, "tools/call");

@@ -6,20 +6,20 @@ use super::{
     modern::{
         INTRODUCTION, LEGACY, MODERN, acknowledge, change, connected, discover, discovered, owner, watcher,
     },
-    script::{Owner, Request, Server},
+    script::{ConnectionOwner, ReceivedRequest, Server},
 };
 
 const UPDATED: &str = "notifications/resources/updated";
 
 /// The next request for a stream, and the resources in it.
-async fn listen(server: &mut Server) -> (Request, Value) {
+async fn listen(server: &mut Server) -> (ReceivedRequest, Value) {
     let request = server.expect("POST", "subscriptions/listen").await;
     let uris = request.rpc["params"]["notifications"]["resourceSubscriptions"].clone();
     (request, uris)
 }
 
 /// An instance that is open, and whom it is open for.
-async fn open() -> (Server, Owner) {
+async fn open() -> (Server, ConnectionOwner) {
     let mut server = Server::start().await;
     let mut owner = owner(server.port, LEGACY, "{}");
     discover(&mut server, LEGACY).await;
@@ -27,11 +27,11 @@ async fn open() -> (Server, Owner) {
     (server, owner)
 }
 
-fn subscribe(owner: &Owner, id: u64, uri: &str) {
+fn subscribe(owner: &ConnectionOwner, id: u64, uri: &str) {
     owner.call(id, "resources/subscribe", &json!({"uri": uri}));
 }
 
-fn unsubscribe(owner: &Owner, id: u64, uri: &str) {
+fn unsubscribe(owner: &ConnectionOwner, id: u64, uri: &str) {
     owner.call(id, "resources/unsubscribe", &json!({"uri": uri}));
 }
 
@@ -75,7 +75,7 @@ async fn an_instance_need_not_offer_changes() {
     for (status, headers) in [("404 Not Found", json), ("200 OK", json), ("405 Method Not Allowed", "")] {
         let (mut server, mut owner) = open().await;
         owner.request(1, "x/y");
-        let refuse = async |request: Request| {
+        let refuse = async |request: ReceivedRequest| {
             let body = json!({"jsonrpc": "2.0", "id": request.rpc["id"], "error": error}).to_string();
             request.answer(status, headers, if headers.is_empty() { "" } else { &body }).await;
         };

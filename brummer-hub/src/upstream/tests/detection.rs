@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     modern::{LEGACY, MODERN, discovered, owner, refuse_session, watcher, with_limits},
-    script::{Owner, Request, Server, hello, options},
+    script::{ConnectionOwner, ReceivedRequest, Server, hello, options},
 };
 use crate::{
     config::Limits,
@@ -16,7 +16,7 @@ use crate::{
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
-async fn probe(server: &mut Server) -> Request {
+async fn probe(server: &mut Server) -> ReceivedRequest {
     let probe = server.expect("POST", "server/discover").await;
     assert_eq!(probe.header("accept"), Some("application/json, text/event-stream"));
     assert_eq!(probe.header("content-type"), Some("application/json"));
@@ -236,7 +236,7 @@ async fn a_stream_in_answer_to_any_method_is_used() {
     for known in [None, Some(LEGACY)] {
         let mut server = Server::start().await;
         let options = options(server.port, hello(LEGACY, "{}"));
-        let mut owner = Owner::with_options(UpstreamOptions { known, ..options }, 64);
+        let mut owner = ConnectionOwner::with_options(UpstreamOptions { known, ..options }, 64);
         let first = if known.is_some() { "initialize" } else { "server/discover" };
         let mut stream = server.expect("POST", first).await.stream().await;
         stream.chunk("event: endpoint\ndata: /messages?id=7\n\n").await;
@@ -312,7 +312,7 @@ async fn a_slash_is_added_where_nothing_is_without_it() {
     server.assert_nothing_else();
 }
 
-fn refusal(probe: &Request, code: i32, data: &Value) -> String {
+fn refusal(probe: &ReceivedRequest, code: i32, data: &Value) -> String {
     let error = json!({"code": code, "message": "not\nthat", "data": data});
     json!({"jsonrpc": "2.0", "id": probe.rpc["id"], "error": error}).to_string()
 }
@@ -386,7 +386,7 @@ async fn an_instance_of_both_kinds_speaks_that_of_its_client_where_it_can() {
     for known in [None, Some(MODERN)] {
         let mut server = Server::start().await;
         let options = options(server.port, hello(LEGACY, "{}"));
-        let mut owner = Owner::with_options(UpstreamOptions { known, ..options }, 64);
+        let mut owner = ConnectionOwner::with_options(UpstreamOptions { known, ..options }, 64);
         probe(&mut server).await.result(discovered()).await;
         welcome(&mut server, "Mcp-Session-Id: s\r\n").await;
         server.expect("POST", "notifications/initialized").await.accept().await;
@@ -397,7 +397,7 @@ async fn an_instance_of_both_kinds_speaks_that_of_its_client_where_it_can() {
         // Without a session it could not ask the client anything.
         let mut server = Server::start().await;
         let options = super::script::options(server.port, hello(LEGACY, "{}"));
-        let mut owner = Owner::with_options(UpstreamOptions { known, ..options }, 64);
+        let mut owner = ConnectionOwner::with_options(UpstreamOptions { known, ..options }, 64);
         probe(&mut server).await.result(discovered()).await;
         welcome(&mut server, "").await;
         assert_eq!(owner.ready().await.era, MODERN);
@@ -410,7 +410,7 @@ async fn an_instance_of_both_kinds_speaks_that_of_its_client_where_it_can() {
 async fn a_verdict_that_has_become_stale_does_no_harm() {
     let mut server = Server::start().await;
     let options = options(server.port, hello(MODERN, "{}"));
-    let mut owner = Owner::with_options(UpstreamOptions { known: Some(MODERN), ..options }, 64);
+    let mut owner = ConnectionOwner::with_options(UpstreamOptions { known: Some(MODERN), ..options }, 64);
     probe(&mut server).await.answer("404 Not Found", "", "").await;
     server.shake_hands("s").await;
     assert_eq!(owner.ready().await.era.version(), "2025-06-18");
@@ -433,7 +433,7 @@ async fn handshakes_take_turns_but_not_for_ever() {
     let mut server = Server::start().await;
     let gated = || {
         let options = options(server.port, hello(LEGACY, "{}"));
-        Owner::with_options(UpstreamOptions { gate: Some(Arc::clone(&gate)), ..options }, 64)
+        ConnectionOwner::with_options(UpstreamOptions { gate: Some(Arc::clone(&gate)), ..options }, 64)
     };
     let (mut first, mut second) = (gated(), gated());
     let asked = probe(&mut server).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::script::{Owner, Server, request};
+use super::script::{ConnectionOwner, Server, request};
 use crate::{
     config::Limits,
     upstream::{ExchangeError, ExchangeReason, Sent, UpstreamEventKind},
@@ -13,7 +13,7 @@ use crate::{
 #[tokio::test]
 async fn nobody_listens() {
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let mut owner = Owner::connect(port);
+    let mut owner = ConnectionOwner::connect(port);
     owner.request(1, "tools/list");
     let error = owner.ended(1).await;
     assert_eq!((error.sent, error.to_string()), (Sent::No, format!("nothing listens on port {port}")));
@@ -43,7 +43,7 @@ async fn an_instance_that_went_away_is_noticed_by_the_next_request() {
 async fn a_server_on_the_other_loopback_address_is_found() {
     let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else { return };
     let mut server = Server::on(listener);
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     server.shake_hands("").await;
     owner.ready().await;
 }
@@ -52,7 +52,7 @@ async fn a_server_on_the_other_loopback_address_is_found() {
 async fn a_silent_instance_is_given_up_and_told_so() {
     let limits = Limits { call_timeout: Duration::from_millis(30), ..Limits::default() };
     let mut server = Server::start().await;
-    let mut owner = Owner::with_limits(server.port, limits);
+    let mut owner = ConnectionOwner::with_limits(server.port, limits);
     server.shake_hands("").await;
     owner.ready().await;
     owner.request(9, "tools/call");
@@ -71,7 +71,7 @@ async fn a_silent_instance_is_given_up_and_told_so() {
 async fn a_silent_handshake_fails() {
     let limits = Limits { initialize_timeout: Duration::from_millis(30), ..Limits::default() };
     let mut server = Server::start().await;
-    let mut owner = Owner::with_limits(server.port, limits);
+    let mut owner = ConnectionOwner::with_limits(server.port, limits);
     let _request = server.expect("POST", "initialize").await;
     assert!(matches!(owner.failed().await.reason, ExchangeReason::TimedOut { .. }));
     assert!(owner.end().await.is_empty());
@@ -80,7 +80,7 @@ async fn a_silent_handshake_fails() {
 #[tokio::test]
 async fn a_refused_handshake_says_why() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     let body = json!({"jsonrpc": "2.0", "id": 0, "error": {"code": -32000, "message": "not\ntoday"}});
     server.expect("POST", "initialize").await.json(body).await;
     let error = owner.failed().await;
@@ -126,7 +126,7 @@ async fn a_cancelled_request_is_told_to_the_instance_and_no_more_to_the_owner() 
 #[tokio::test]
 async fn a_request_cancelled_before_the_handshake_is_never_sent() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     owner.request(1, "tools/call");
     owner.request(2, "tools/list");
     owner.cancel(1);
@@ -141,7 +141,7 @@ async fn a_request_cancelled_before_the_handshake_is_never_sent() {
 #[tokio::test]
 async fn an_owner_that_does_not_listen_holds_up_its_own_stream_only() {
     let mut server = Server::start().await;
-    let mut owner = Owner::with_queue(server.port, Limits::default(), 1);
+    let mut owner = ConnectionOwner::with_queue(server.port, Limits::default(), 1);
     server.shake_hands("").await;
     owner.ready().await;
     owner.request(1, "tools/call");
@@ -166,7 +166,7 @@ async fn an_owner_that_does_not_listen_holds_up_its_own_stream_only() {
 #[tokio::test]
 async fn too_many_waiting_requests_are_refused() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     let upstream = owner.upstream.clone().unwrap();
     let mut refused = 0;
     for id in 1..=1100 {
@@ -254,7 +254,7 @@ async fn the_end_does_not_wait_for_an_instance_that_does_not_answer() {
     owner.end().await;
 
     let mut server = Server::start().await;
-    let owner = Owner::connect(server.port);
+    let owner = ConnectionOwner::connect(server.port);
     let _initialize = server.expect("POST", "initialize").await;
     owner.stop.cancel();
     owner.end().await;

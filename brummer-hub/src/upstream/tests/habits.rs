@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     modern::{MODERN, connected, discovered, owner},
-    script::{Owner, Server, hello, options},
+    script::{ConnectionOwner, Server, hello, options},
 };
 use crate::{
     budget::Budget,
@@ -159,7 +159,7 @@ async fn text_that_is_not_utf8_arrives_with_marks_in_its_place() {
 #[tokio::test]
 async fn a_server_that_closes_after_each_answer_is_learnt() {
     let mut server = Server::start().await;
-    let mut owner = super::script::Owner::connect(server.port);
+    let mut owner = super::script::ConnectionOwner::connect(server.port);
     let initialize = server.expect("POST", "initialize").await;
     let result = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {}});
     let body = json!({"jsonrpc": "2.0", "id": initialize.rpc["id"], "result": result}).to_string();
@@ -215,7 +215,7 @@ async fn only_what_may_run_twice_is_sent_again_when_a_used_connection_breaks() {
 #[tokio::test]
 async fn an_answer_may_come_on_the_standing_stream() {
     let mut server = Server::start().await;
-    let mut owner = super::script::Owner::connect(server.port);
+    let mut owner = super::script::ConnectionOwner::connect(server.port);
     server.shake_hands("s").await;
     owner.ready().await;
     let mut standing = server.expect("GET", "").await.stream().await;
@@ -351,7 +351,7 @@ async fn a_call_is_not_sent_again_for_any_other_redirect() {
 #[tokio::test]
 async fn a_handshake_puts_up_with_what_official_clients_put_up_with() {
     let mut server = Server::start().await;
-    let mut owner = super::script::Owner::connect(server.port);
+    let mut owner = super::script::ConnectionOwner::connect(server.port);
     let initialize = server.expect("POST", "initialize").await;
     let id = initialize.rpc["id"].clone();
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nMcp-Session-Id: \r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -428,7 +428,7 @@ async fn an_answer_that_stops_in_the_middle_does_not_keep_the_room_of_others() {
     let era = Era::Legacy(LegacyVersion::V2025_11_25);
     let options = options(server.port, hello(era, "{}"));
     let options = UpstreamOptions { known: Some(era), budget: Some(budget.clone()), ..options };
-    let mut owner = Owner::with_options(options, 64);
+    let mut owner = ConnectionOwner::with_options(options, 64);
     server.shake_hands("").await;
     owner.ready().await;
     server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;

@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::script::{Owner, Request, Server, Writer};
+use super::script::{ConnectionOwner, ReceivedRequest, Server, Writer};
 
 /// Answers, and keeps the connection in hand.
-async fn answer(request: Request) -> Writer {
+async fn answer(request: ReceivedRequest) -> Writer {
     let body = json!({"jsonrpc": "2.0", "id": request.rpc["id"], "result": {}}).to_string();
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json";
     request.raw(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await
 }
 
-async fn watched() -> (Server, Owner) {
+async fn watched() -> (Server, ConnectionOwner) {
     let mut server = Server::start().await;
-    let mut owner = Owner::watch(server.port);
+    let mut owner = ConnectionOwner::watch(server.port);
     server.shake_hands("s").await;
     owner.ready().await;
     (server, owner)

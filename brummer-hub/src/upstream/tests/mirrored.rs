@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     modern::{LEGACY, MODERN, connected, list},
-    script::{Request, Server},
+    script::{ReceivedRequest, Server},
 };
 use crate::upstream::ExchangeReason;
 
@@ -67,7 +67,7 @@ async fn a_list_that_the_owner_asks_for_is_read_along() {
     }
 }
 
-async fn mismatch(request: Request) {
+async fn mismatch(request: ReceivedRequest) {
     let error = json!({"code": -32020, "message": "Mcp-Param-Region does not match"});
     let body = json!({"jsonrpc": "2.0", "id": request.rpc["id"], "error": error}).to_string();
     request.answer("400 Bad Request", JSON, &body).await;

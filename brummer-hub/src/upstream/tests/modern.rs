@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::script::{Owner, Request, Server, Writer, hello, options};
+use super::script::{ConnectionOwner, ReceivedRequest, Server, Writer, hello, options};
 use crate::{
     config::Limits,
     protocol::{Era, LegacyVersion, ModernVersion},
@@ -26,22 +26,22 @@ pub(super) fn discovered() -> Value {
 }
 
 /// An owner of this era, who does not know that of the instance.
-pub(super) fn owner(port: u16, era: Era, capabilities: &str) -> Owner {
+pub(super) fn owner(port: u16, era: Era, capabilities: &str) -> ConnectionOwner {
     with_limits(port, era, capabilities, Limits::default())
 }
 
-pub(super) fn with_limits(port: u16, era: Era, capabilities: &str, limits: Limits) -> Owner {
-    Owner::with_options(UpstreamOptions { limits, ..options(port, hello(era, capabilities)) }, 64)
+pub(super) fn with_limits(port: u16, era: Era, capabilities: &str, limits: Limits) -> ConnectionOwner {
+    ConnectionOwner::with_options(UpstreamOptions { limits, ..options(port, hello(era, capabilities)) }, 64)
 }
 
 /// One that only wants to know how the instance is.
-pub(super) fn watcher(port: u16) -> Owner {
+pub(super) fn watcher(port: u16) -> ConnectionOwner {
     let options = options(port, hello(LEGACY, "{}"));
-    Owner::with_options(UpstreamOptions { purpose: Purpose::Health, ..options }, 64)
+    ConnectionOwner::with_options(UpstreamOptions { purpose: Purpose::Health, ..options }, 64)
 }
 
 /// A conversation whose stream of changes stands.
-pub(super) async fn connected(era: Era, capabilities: &str) -> (Server, Owner, Writer) {
+pub(super) async fn connected(era: Era, capabilities: &str) -> (Server, ConnectionOwner, Writer) {
     let mut server = Server::start().await;
     let mut owner = owner(server.port, era, capabilities);
     let changes = shake_hands(&mut server, &mut owner, era).await;
@@ -63,14 +63,14 @@ pub(super) async fn refuse_session(server: &mut Server) {
 }
 
 /// Plays the beginning of a conversation.
-pub(super) async fn shake_hands(server: &mut Server, owner: &mut Owner, era: Era) -> Writer {
+pub(super) async fn shake_hands(server: &mut Server, owner: &mut ConnectionOwner, era: Era) -> Writer {
     discover(server, era).await;
     assert_eq!(owner.ready().await.era, MODERN);
     acknowledge(server.expect("POST", "subscriptions/listen").await, &[]).await
 }
 
 /// Begins a stream of changes, with these resources in it.
-pub(super) async fn acknowledge(listen: Request, uris: &[&str]) -> Writer {
+pub(super) async fn acknowledge(listen: ReceivedRequest, uris: &[&str]) -> Writer {
     let id = listen.rpc["id"].clone();
     let mut stream = listen.stream().await;
     let filter = json!({"toolsListChanged": true, "resourceSubscriptions": uris});

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::script::{Owner, Server, Writer};
+use super::script::{ConnectionOwner, Server, Writer};
 use crate::upstream::{ExchangeReason, Sent};
 
 const RESULT: &str = r#"{"protocolVersion":"2024-11-05","capabilities":{},"serverInfo":{}}"#;
@@ -34,7 +34,7 @@ async fn shake_hands(server: &mut Server, path: &str, endpoint: &str) -> Writer 
 #[tokio::test]
 async fn the_http_sse_transport() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     let mut stream = shake_hands(&mut server, "/mcp", "/messages?id=7").await;
     assert_eq!(owner.ready().await.era.version(), "2024-11-05");
     assert_eq!(owner.frame().await.0["method"], json!("notifications/message"));
@@ -83,7 +83,7 @@ async fn the_http_sse_transport() {
 #[tokio::test]
 async fn health_gives_its_stream_up_and_looks_only_whether_somebody_is_there() {
     let mut server = Server::start().await;
-    let mut owner = Owner::watch(server.port);
+    let mut owner = ConnectionOwner::watch(server.port);
     let stream = shake_hands(&mut server, "/mcp", "/messages?id=7").await;
     stream.closed().await;
     assert_eq!(owner.ready().await.era.version(), "2024-11-05");
@@ -104,7 +104,7 @@ async fn health_gives_its_stream_up_and_looks_only_whether_somebody_is_there() {
 #[tokio::test]
 async fn the_http_sse_transport_at_its_usual_path() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     let endpoint = format!("http://127.0.0.1:{}/messages?id=7", server.port);
     let _stream = shake_hands(&mut server, "/sse", &endpoint).await;
     owner.ready().await;
@@ -113,7 +113,7 @@ async fn the_http_sse_transport_at_its_usual_path() {
 #[tokio::test]
 async fn an_endpoint_elsewhere_is_not_used() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     let refusal = r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: no"},"id":null}"#;
     server.expect("POST", "initialize").await.answer("400 Bad Request", "", refusal).await;
     for path in ["/mcp", "/sse"] {
@@ -130,7 +130,7 @@ async fn an_endpoint_elsewhere_is_not_used() {
 #[tokio::test]
 async fn the_go_program() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     let result = json!({"protocolVersion": "1.0", "capabilities": {"tools": {}}, "serverInfo": {"name": "brummer-mcp"}});
     server.expect("POST", "initialize").await.result(result).await;
     let initialized = server.expect("POST", "notifications/initialized").await;

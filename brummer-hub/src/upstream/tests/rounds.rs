@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::{
     modern::{LEGACY, connected, list},
-    script::{Owner, Request, Server, Writer},
+    script::{ConnectionOwner, ReceivedRequest, Server, Writer},
 };
 use crate::upstream::ExchangeReason;
 
 const ALL: &str = r#"{"elicitation":{"form":{},"url":{}},"sampling":{},"roots":{"listChanged":true}}"#;
 
 /// A conversation in which tool `t` has been called as request 1.
-async fn called(capabilities: &str) -> (Server, Owner, Writer, Request) {
+async fn called(capabilities: &str) -> (Server, ConnectionOwner, Writer, ReceivedRequest) {
     let (mut server, owner, changes) = connected(LEGACY, capabilities).await;
     owner.call(1, "tools/call", &json!({"name": "t", "arguments": {"n": 1.0}}));
     list(&mut server, json!([])).await;
@@ -32,25 +32,25 @@ fn wish(requests: &Value, state: Option<&str>) -> Value {
 }
 
 /// The next question, which must belong to request 1.
-async fn question(owner: &mut Owner) -> Value {
+async fn question(owner: &mut ConnectionOwner) -> Value {
     let (question, carrier) = owner.frame().await;
     assert_eq!(carrier, Some(1), "{question}");
     assert!(question["id"].is_string(), "{question}");
     question
 }
 
-fn answer(owner: &Owner, question: &Value, result: &Value) {
+fn answer(owner: &ConnectionOwner, question: &Value, result: &Value) {
     let answer = json!({"jsonrpc": "2.0", "id": question["id"], "result": result});
     owner.upstream().send(answer.to_string()).unwrap();
 }
 
-fn refuse(owner: &Owner, question: &Value) {
+fn refuse(owner: &ConnectionOwner, question: &Value) {
     let error = json!({"code": -1, "message": "the user said no", "data": {"n": 1.0}});
     let answer = json!({"jsonrpc": "2.0", "id": question["id"], "error": error});
     owner.upstream().send(answer.to_string()).unwrap();
 }
 
-async fn withdrawn(owner: &mut Owner) -> Value {
+async fn withdrawn(owner: &mut ConnectionOwner) -> Value {
     let (frame, _) = owner.frame().await;
     assert_eq!(frame["method"], "notifications/cancelled", "{frame}");
     frame["params"]["requestId"].clone()

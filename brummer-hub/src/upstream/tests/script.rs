@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(super) use self::owner::{Owner, hello, options, request};
+pub(super) use self::owner::{ConnectionOwner, hello, options, request};
 
 /// Nothing in these tests takes long; what has not come by then never will.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,8 +29,8 @@ pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 /// A server without a will of its own.
 pub(super) struct Server {
     pub(super) port: u16,
-    requests: mpsc::Receiver<Request>,
-    passed_over: VecDeque<Request>,
+    requests: mpsc::Receiver<ReceivedRequest>,
+    passed_over: VecDeque<ReceivedRequest>,
     tasks: TaskTracker,
     accepting: JoinHandle<()>,
     stop: CancellationToken,
@@ -50,7 +50,12 @@ impl Server {
             for number in 0.. {
                 let accepted = token.run_until_cancelled(listener.accept()).await;
                 let Some(Ok((socket, _))) = accepted else { return };
-                peers.spawn(serve(Peer { number, socket, requests: sender.clone(), tasks: peers.clone() }));
+                peers.spawn(serve(ServerConnection {
+                    number,
+                    socket,
+                    requests: sender.clone(),
+                    tasks: peers.clone(),
+                }));
             }
         });
         Self { port, requests, passed_over: VecDeque::new(), tasks, accepting, stop }
@@ -64,8 +69,8 @@ impl Server {
     }
 
     /// The next request with this HTTP and JSON-RPC method (empty for none), whatever else comes before.
-    pub(super) async fn expect(&mut self, verb: &str, method: &str) -> Request {
-        let fits = |request: &Request| {
+    pub(super) async fn expect(&mut self, verb: &str, method: &str) -> ReceivedRequest {
+        let fits = |request: &ReceivedRequest| {
             request.verb == verb && request.rpc["method"].as_str().unwrap_or("") == method
         };
         if let Some(at) = self.passed_over.iter().position(fits) {
@@ -98,9 +103,9 @@ impl Server {
     }
 
     /// A conversation without a standing stream.
-    pub(super) async fn connected(session: &str) -> (Self, Owner) {
+    pub(super) async fn connected(session: &str) -> (Self, ConnectionOwner) {
         let mut server = Self::start().await;
-        let mut owner = Owner::connect(server.port);
+        let mut owner = ConnectionOwner::connect(server.port);
         server.shake_hands(session).await;
         owner.ready().await;
         server.expect("GET", "").await.answer("405 Method Not Allowed", "", "").await;
@@ -123,14 +128,14 @@ impl Drop for Server {
 
 /// One TCP connection, seen from the server.
 #[derive(Debug)]
-struct Peer {
+struct ServerConnection {
     number: usize,
     socket: TcpStream,
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<ReceivedRequest>,
     tasks: TaskTracker,
 }
 
-async fn serve(mut peer: Peer) {
+async fn serve(mut peer: ServerConnection) {
     let mut buffer = Vec::new();
     let end = loop {
         if let Some(end) = memchr::memmem::find(&buffer, b"\r\n\r\n") {
@@ -160,22 +165,22 @@ async fn serve(mut peer: Peer) {
     let rpc = serde_json::from_slice(&body).unwrap_or_default();
     let text = String::from_utf8(body).unwrap();
     let requests = peer.requests.clone();
-    let _ = requests.send(Request { verb, path, headers, rpc, text, peer }).await;
+    let _ = requests.send(ReceivedRequest { verb, path, headers, rpc, text, peer }).await;
 }
 
 /// A request that waits for what the test answers.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct ReceivedRequest {
     pub(super) verb: String,
     pub(super) path: String,
     pub(super) headers: HashMap<String, String>,
     pub(super) rpc: Value,
     /// The body as it came.
     pub(super) text: String,
-    peer: Peer,
+    peer: ServerConnection,
 }
 
-impl Request {
+impl ReceivedRequest {
     /// Which TCP connection it came on, counted from 0.
     pub(super) fn connection(&self) -> usize {
         self.peer.number
@@ -224,7 +229,7 @@ impl Request {
 
 /// An answer that is not finished.
 pub(super) struct Writer {
-    peer: Peer,
+    peer: ServerConnection,
 }
 
 impl Writer {

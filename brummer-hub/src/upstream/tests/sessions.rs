@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::script::{Owner, Server, hello, options};
+use super::script::{ConnectionOwner, Server, hello, options};
 use crate::{
     protocol::{Era, LegacyVersion},
     upstream::{ExchangeReason, Hello, Sent, UpstreamEventKind, UpstreamOptions},
@@ -119,7 +119,7 @@ async fn a_call_that_was_answered_with_a_forgotten_session_is_over_and_the_next_
 #[tokio::test]
 async fn a_ping_that_is_not_known_costs_one_new_session() {
     let mut server = Server::start().await;
-    let mut owner = Owner::watch(server.port);
+    let mut owner = ConnectionOwner::watch(server.port);
     server.shake_hands("s").await;
     owner.ready().await;
     owner.request(1, "ping");
@@ -204,7 +204,7 @@ async fn a_cancelled_request_is_not_sent_again() {
 #[tokio::test]
 async fn a_standing_stream_finds_the_session_gone() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     server.shake_hands("old").await;
     owner.ready().await;
     let mut stream = server.expect("GET", "").await.stream().await;
@@ -226,7 +226,7 @@ async fn the_level_of_log_messages_is_set_before_the_first_request() {
         let era = Era::Legacy(LegacyVersion::V2025_11_25);
         let hello = Hello { level: Some(level.clone()), ..hello(era, "{}") };
         let options = UpstreamOptions { known: Some(era), ..options(server.port, hello) };
-        let mut owner = Owner::with_options(options, 64);
+        let mut owner = ConnectionOwner::with_options(options, 64);
         owner.request(1, "tools/call");
         let capabilities = if logs { json!({"logging": {}}) } else { json!({}) };
         let result = json!({"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": {}});

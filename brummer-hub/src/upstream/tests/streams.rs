@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::script::{Owner, Server};
+use super::script::{ConnectionOwner, Server};
 use crate::{
     config::Limits,
     upstream::{ExchangeReason, Sent},
@@ -11,7 +11,7 @@ use crate::{
 #[tokio::test]
 async fn a_standing_stream_is_told_and_resumed() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     server.shake_hands("").await;
     owner.ready().await;
     let mut stream = server.expect("GET", "").await.stream().await;
@@ -45,7 +45,7 @@ async fn a_standing_stream_is_told_and_resumed() {
 #[tokio::test]
 async fn what_is_said_while_no_stream_stands_is_missed() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     server.shake_hands("").await;
     owner.ready().await;
     let get = server.expect("GET", "").await;
@@ -81,7 +81,7 @@ async fn an_instance_need_not_offer_a_standing_stream() {
         ("204 No Content", "", ""),
     ] {
         let mut server = Server::start().await;
-        let mut owner = Owner::connect(server.port);
+        let mut owner = ConnectionOwner::connect(server.port);
         server.shake_hands("s").await;
         owner.ready().await;
         server.expect("GET", "").await.answer(status, headers, body).await;
@@ -95,7 +95,7 @@ async fn an_instance_need_not_offer_a_standing_stream() {
 #[tokio::test]
 async fn an_answer_on_the_standing_stream_ends_its_request_once() {
     let mut server = Server::start().await;
-    let mut owner = Owner::connect(server.port);
+    let mut owner = ConnectionOwner::connect(server.port);
     server.shake_hands("").await;
     owner.ready().await;
     let mut stream = server.expect("GET", "").await.stream().await;
@@ -113,7 +113,7 @@ async fn an_answer_on_the_standing_stream_ends_its_request_once() {
 async fn an_oversized_message_on_the_standing_stream_is_passed_over() {
     let limits = Limits { max_message_bytes: 200, ..Limits::default() };
     let mut server = Server::start().await;
-    let mut owner = Owner::with_limits(server.port, limits);
+    let mut owner = ConnectionOwner::with_limits(server.port, limits);
     server.shake_hands("").await;
     owner.ready().await;
     let mut stream = server.expect("GET", "").await.stream().await;

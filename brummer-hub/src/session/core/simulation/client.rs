@@ -68,7 +68,7 @@ impl Asked {
 
 /// What the client was shown of a list.
 #[derive(Clone, Debug, Default)]
-pub(in crate::session) struct Shown {
+pub(in crate::session) struct ListAsShown {
     /// The items, once it has asked.
     pub(in crate::session) items: Option<Vec<String>>,
     /// It was told since that they have changed.
@@ -90,7 +90,7 @@ pub(in crate::session) struct Taker {
 pub(in crate::session) type Who = Option<usize>;
 
 #[derive(Debug)]
-pub(in crate::session) struct Client {
+pub(in crate::session) struct SimulatedClient {
     /// Whether it is of the era with a handshake, without, or of both.
     eras: u32,
     pub(in crate::session) version: &'static str,
@@ -104,7 +104,7 @@ pub(in crate::session) struct Client {
     pub(in crate::session) heard: BTreeSet<u64>,
     /// What it can come back with: the state, its request, the keys of the questions.
     pub(in crate::session) states: Vec<(String, Value, Vec<String>)>,
-    pub(in crate::session) shown: BTreeMap<(Who, &'static str), Shown>,
+    pub(in crate::session) shown: BTreeMap<(Who, &'static str), ListAsShown>,
     /// What has changed so far that a list of this kind is made of, by the notification that tells it.
     pub(in crate::session) changes: BTreeMap<&'static str, u64>,
     /// Resources that it is subscribed to, by alias and as the instance knows them.
@@ -128,7 +128,7 @@ macro_rules! ensure {
 }
 pub(in crate::session) use ensure;
 
-impl Client {
+impl SimulatedClient {
     pub(in crate::session) fn new(setup: u32) -> Self {
         let versions = ["2025-11-25", "2025-03-26", "2025-06-18", "2024-11-05"];
         Self {
@@ -547,7 +547,7 @@ impl Client {
         if let Some(kind) = ListKind::of_method(&asked.method).filter(|_| ok) {
             let items = message["result"][kind.member()].as_array();
             let Some(items) = items else { return Err(format!("a list without items: {message}")) };
-            let shown = Shown {
+            let shown = ListAsShown {
                 items: Some(items.iter().map(Value::to_string).collect()),
                 told: false,
                 changes: self.changes.get(kind.changed()).copied().unwrap_or_default(),

@@ -141,7 +141,7 @@ pub(super) struct Pending {
 
 /// A question of an instance.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct AskedQuestion {
     /// What it asks for, so that it is known again.
     pub(super) mark: u64,
     pub(super) answered: bool,
@@ -150,7 +150,7 @@ pub(super) struct Question {
 
 /// What one instance got on one link.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct LinkLog {
     pub(super) slot: usize,
     pub(super) generation: u64,
     hello: Hello,
@@ -161,12 +161,12 @@ pub(super) struct Line {
     /// How many subscriptions there are to a resource.
     pub(super) subscribed: BTreeMap<String, usize>,
     pub(super) level: Option<String>,
-    pub(super) questions: BTreeMap<u64, Question>,
+    pub(super) questions: BTreeMap<u64, AskedQuestion>,
     /// Progress tokens of calls that were answered with a task.
     pub(super) task_tokens: Vec<(Value, u64)>,
 }
 
-impl Line {
+impl LinkLog {
     pub(super) fn new(slot: usize, generation: u64, hello: Hello) -> Self {
         Self {
             slot,

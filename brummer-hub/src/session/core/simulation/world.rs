@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::{
     Step, What,
-    client::{Asked, Client, LISTS, State, Taker, ensure},
-    instances::{Line, PLACES, Pending, Question, Slot},
+    client::{Asked, LISTS, SimulatedClient, State, Taker, ensure},
+    instances::{AskedQuestion, LinkLog, PLACES, Pending, Slot},
 };
 use crate::{
     frame::Frame,
@@ -43,9 +43,9 @@ pub(super) struct World {
     core: Core,
     now: Instant,
     setup: u32,
-    client: Client,
+    client: SimulatedClient,
     slots: Vec<Slot>,
-    lines: BTreeMap<LinkId, Line>,
+    lines: BTreeMap<LinkId, LinkLog>,
     generations: u64,
     marks: u64,
     batches: u64,
@@ -98,7 +98,7 @@ impl World {
             core: Core::new(config),
             now: *BEGINNING,
             setup,
-            client: Client::new(setup),
+            client: SimulatedClient::new(setup),
             slots: slots.collect(),
             lines: BTreeMap::new(),
             generations: 0,
@@ -234,7 +234,7 @@ impl World {
                     self.slots[slot].running.as_ref().is_some_and(|it| it.generation == instance.generation),
                     "a link to a life that is over"
                 );
-                let line = Line::new(slot, instance.generation.0, hello);
+                let line = LinkLog::new(slot, instance.generation.0, hello);
                 let twin = self
                     .lines
                     .values()
@@ -737,7 +737,7 @@ impl World {
         self.marks += 1;
         let mark = self.marks;
         let id = line.questions.len() as u64;
-        line.questions.insert(id, Question { mark, answered: false, withdrawn: false });
+        line.questions.insert(id, AskedQuestion { mark, answered: false, withdrawn: false });
         let own = pick(&line.pending.keys().copied().collect::<Vec<_>>(), how >> 4);
         let carrier = match how & 7 {
             0 => foreign,
@@ -825,7 +825,7 @@ impl World {
             self.change(u32::try_from(slot).unwrap_or_default(), how >> 1, false)?;
         }
         let generation = self.lines[&link].generation;
-        let of_life = |(_, line): &(&LinkId, &Line)| line.generation == generation && line.welcomed;
+        let of_life = |(_, line): &(&LinkId, &LinkLog)| line.generation == generation && line.welcomed;
         let links: Vec<_> = self.lines.iter().filter(of_life).map(|(link, _)| *link).collect();
         // All streams to it were, or one link would hear what the others miss.
         for link in links {

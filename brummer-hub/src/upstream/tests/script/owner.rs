@@ -48,14 +48,14 @@ pub(in crate::upstream::tests) fn options(port: u16, hello: Hello) -> UpstreamOp
 }
 
 /// The side that a connection reports to.
-pub(in crate::upstream::tests) struct Owner {
+pub(in crate::upstream::tests) struct ConnectionOwner {
     pub(in crate::upstream::tests) upstream: Option<Upstream>,
     events: mpsc::Receiver<UpstreamEvent>,
     pub(in crate::upstream::tests) stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-impl Owner {
+impl ConnectionOwner {
     pub(in crate::upstream::tests) fn connect(port: u16) -> Self {
         Self::with_limits(port, Limits::default())
     }
