@@ -28,10 +28,10 @@ use crate::{
 pub(crate) mod actor;
 mod backoff;
 pub(crate) mod dormant;
-mod link;
+mod health_link;
 mod machine;
+mod publisher;
 mod pulse;
-mod record;
 
 /// Where an instance stands.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, serde::Serialize)]
@@ -142,7 +142,7 @@ impl Instance {
     pub(crate) fn detached(generation: Generation, found: Arc<Found>) -> Self {
         let alias = Arc::from(found.doorbell.name.as_str());
         let link = InstanceHandle { suspects: mpsc::channel(1).0, pulse: Arc::new(Pulse::new()) };
-        let status = record::StatusPublisher::new().subscribe();
+        let status = publisher::StatusPublisher::new().subscribe();
         Self { generation, alias, found, state: InstanceState::Discovered, real_path: None, status, link }
     }
 }

@@ -70,7 +70,7 @@ use self::{
     builder::{Content, mount},
     door::Door,
     handler::{HandlerContext, OfferHandler},
-    listen::{HttpListener, LINGER},
+    listener::{HttpListener, LINGER},
     sessions::Sessions,
 };
 pub use self::{
@@ -96,7 +96,7 @@ mod call;
 mod changes;
 mod door;
 mod handler;
-mod listen;
+mod listener;
 mod logging;
 mod offer;
 #[cfg(feature = "sdk")]

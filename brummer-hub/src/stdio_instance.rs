@@ -10,7 +10,7 @@
 //!   [`InstanceServer`], so that only this user's programs get in.
 //! - `desk` is the task that owns the sessions, the processes and what is known of them.
 //! - `mux` decides: whose message is whose, when the process starts, what becomes of requests when it ends. Pure.
-//! - `process` starts the server and moves lines; `inventory` is what the server offered last time, in a file.
+//! - `launch` starts the server and moves lines; `inventory` is what the server offered last time, in a file.
 //!
 //! The process is started when somebody needs it, and ended when nobody has for a while. Until it runs, clients are
 //! answered from the inventory. The server sees one client, the hub, for all who share it; with [`Sharing::PerSession`]
@@ -21,8 +21,8 @@
 mod desk;
 mod endpoint;
 mod inventory;
+mod launch;
 mod mux;
-mod process;
 mod report;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -40,7 +40,7 @@ use self::{
     mux::Rules,
 };
 pub use self::{
-    process::{Launch, Launched, Launching, NotLaunched, PlainCommand, RunningProgram},
+    launch::{Launch, Launched, Launching, NotLaunched, PlainCommand, RunningProgram},
     report::{ProgramProcess, ProgramReport, ProgramState},
 };
 use crate::{

@@ -22,13 +22,13 @@ mod handshake;
 mod headers;
 mod legacy;
 mod legacy_sse;
-mod listen;
 mod modern;
 mod reach;
 mod reply;
 mod single;
 pub(crate) mod socket;
 pub mod sse;
+mod standing_stream;
 #[cfg(test)]
 mod tests;
 mod wire;

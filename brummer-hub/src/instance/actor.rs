@@ -8,14 +8,14 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use super::link::hello;
+pub(crate) use super::health_link::hello;
 use super::{
     DoorbellStanding, Generation, InstanceHandle, InstanceState, InstanceStatus,
     dormant::bury,
-    link::HealthLink,
+    health_link::HealthLink,
     machine::{Death, Effect, Event, Machine, MachineState, Now, RetryStep},
+    publisher::StatusPublisher,
     pulse::Pulse,
-    record::StatusPublisher,
 };
 use crate::{
     config::{HubConfig, Limits},
@@ -120,7 +120,7 @@ type Later<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 pub(crate) struct InstanceActor {
     pub(super) options: ActorOptions,
     machine: Machine,
-    record: StatusPublisher,
+    publisher: StatusPublisher,
     pulse: Arc<Pulse>,
     suspects: mpsc::Receiver<()>,
     pub(super) standing: watch::Receiver<DoorbellStanding>,
@@ -136,10 +136,10 @@ impl InstanceActor {
         // One pending suspicion says as much as many.
         let (suspect, suspects) = mpsc::channel(1);
         let pulse = Arc::new(Pulse::new());
-        let record = StatusPublisher::new();
+        let publisher = StatusPublisher::new();
         let (standing, watched) = watch::channel(DoorbellStanding::default());
         let reins = Reins {
-            status: record.subscribe(),
+            status: publisher.subscribe(),
             handle: InstanceHandle { suspects: suspect, pulse: Arc::clone(&pulse) },
             standing,
         };
@@ -151,7 +151,7 @@ impl InstanceActor {
         let actor = Self {
             options,
             machine: Machine::new(),
-            record,
+            publisher,
             pulse,
             suspects,
             standing: watched,
@@ -170,7 +170,7 @@ impl InstanceActor {
             biased;
             () = stop.cancelled() => {
                 // Handles of it may live on in sessions; they must not read that it is well.
-                self.record.enter(InstanceState::Dead, "the hub let go of it".to_owned());
+                self.publisher.enter(InstanceState::Dead, "the hub let go of it".to_owned());
                 Ended::Over
             }
             ended = self.live() => ended,
@@ -221,7 +221,7 @@ impl InstanceActor {
             }
             identity = later(&mut self.check) => {
                 self.check = None;
-                self.record.locate(identity.address());
+                self.publisher.locate(identity.address());
                 Some(Event::Identified(identity))
             }
             news = next_news(&mut self.link) => self.translate(news),
@@ -242,7 +242,7 @@ impl InstanceActor {
                 let latency = (!link.welcomed).then(|| link.asked.elapsed());
                 link.welcomed = true;
                 link.has_handshake = !welcome.era.is_modern();
-                self.record.welcome(&welcome, latency);
+                self.publisher.welcome(&welcome, latency);
                 Some(Event::Ready { link: id, foreign: foreign(&welcome, &self.options.found) })
             }
             Some(UpstreamEventKind::Frame { frame, .. }) => {
@@ -250,7 +250,7 @@ impl InstanceActor {
                 link.decline(&frame);
                 if frame.method() == Some(program::NOTIFICATION) {
                     if let Some(report) = report_of(&frame) {
-                        self.record.tell_program(report);
+                        self.publisher.tell_program(report);
                     }
                     return None;
                 }
@@ -263,7 +263,7 @@ impl InstanceActor {
                 else {
                     return None;
                 };
-                self.record.pong(link.asked.elapsed());
+                self.publisher.pong(link.asked.elapsed());
                 Some(Event::Pong { link: id, id: ping })
             }
             Some(UpstreamEventKind::Ended { id: number, error }) => {
@@ -318,7 +318,7 @@ impl InstanceActor {
         match effect {
             Effect::Open(id) => {
                 let (limits, gate) = (self.options.config.limits, Arc::clone(&self.options.gate));
-                self.link = Some(self.options.open(id, self.record.address(), limits, Some(gate)));
+                self.link = Some(self.options.open(id, self.publisher.address(), limits, Some(gate)));
             }
             Effect::Close => self.link = None,
             Effect::Identify => self.check = Some(self.options.identify()),
@@ -332,7 +332,7 @@ impl InstanceActor {
             Effect::Forget(id) => self.link.as_ref()?.forget(id),
             Effect::Enter(state, why) => {
                 tracing::debug!(instance = %self.options.found.doorbell.id, ?state, why, "changed");
-                self.record.enter(state, why);
+                self.publisher.enter(state, why);
             }
         }
         None
@@ -348,7 +348,7 @@ impl InstanceActor {
             } => (0, *tries),
             MachineState::Discovered | MachineState::Connecting(_) | MachineState::Dead(_) => (0, 0),
         };
-        self.record.count(missed, retries, self.pulse.last_at());
+        self.publisher.count(missed, retries, self.pulse.last_at());
     }
 }
 

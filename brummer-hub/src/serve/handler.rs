@@ -1,8 +1,8 @@
 //! The SDK's handler for an [`Offer`].
 //!
-//! There is one for each session of a legacy client, and one for each request of another. All share what [`HandlerContext`] has; of
-//! its own a handler has the subscriptions of its session. A session's follower, a task, tells its client what has changed;
-//! it ends with the handler.
+//! There is one for each session of a legacy client, and one for each request of another. All share what [`HandlerContext`]
+//! has; of its own a handler has the subscriptions of its session. A session's follower, a task, tells its client what has
+//! changed; it ends with the handler.
 
 #![expect(deprecated, reason = "the SDK deprecates what the revisions before 2026-07-28 have")]
 

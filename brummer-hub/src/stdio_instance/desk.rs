@@ -24,8 +24,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Sharing,
     inventory::Inventory,
+    launch::{self, Launch, ProcessNews, ProcessNewsKind},
     mux::{ClientKey, Effect, Ending, Event, Life, MAX_REQUESTS, Mux, MuxTicket, ProcessPhase, Rules},
-    process::{self, Launch, ProcessNews, ProcessNewsKind},
     report::{ProgramProcess, ProgramReport, ProgramState},
 };
 use crate::{
@@ -622,7 +622,7 @@ impl Desk {
             server.process = Some(process);
         }
         let launch = Arc::clone(&self.options.launch);
-        self.processes.spawn(process::live(launch, (key, life), received, self.news.0.clone(), stop));
+        self.processes.spawn(launch::live(launch, (key, life), received, self.news.0.clone(), stop));
     }
 
     fn keep(&mut self, key: MuxKey) {

@@ -35,12 +35,12 @@ use super::{
     handshake::{Opened, PriorKnowledge, open},
     headers::{Route, Transport},
     legacy::Legacy,
-    listen::ListenerEvent,
     modern::{
         conversation::Modern,
-        listen::{Stream, StreamNews},
-        request::Turn,
+        exchange::Turn,
+        subscriptions::{Stream, StreamNews},
     },
+    standing_stream::ListenerEvent,
     wire::{Call, Wire},
     work::{Begun, Chore, Done, Outgoing, Work},
 };

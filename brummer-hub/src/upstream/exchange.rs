@@ -18,7 +18,7 @@ use super::{
     body::{Post, Text},
     connection::Connection,
     headers::{Route, Transport},
-    modern::{probe::wants_no_handshake, request::Turn, response},
+    modern::{exchange::Turn, probe::wants_no_handshake, response},
     reply::{HttpRefusal, Reply, ResponseKind, holds_messages, open},
     sse::Parser,
     wire::{Call, Impatience, Patience, Wire, invalid},

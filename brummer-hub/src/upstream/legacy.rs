@@ -7,9 +7,9 @@ use futures_util::future::AbortHandle;
 use super::{
     Purpose, UpstreamEventKind, exchange,
     headers::{Route, Transport},
-    listen::StreamListener,
     modern::meta::for_legacy,
     reply::Reply,
+    standing_stream::StreamListener,
     wire::{flaw, invalid, meant, renumbered},
     work::{Chore, Outgoing, Work},
 };

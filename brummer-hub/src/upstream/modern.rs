@@ -10,18 +10,18 @@
 //!
 //! The owner of a connection speaks one era on it, the instance another or the same one. Here is what lies between:
 //! [`probe`] finds out the era, [`meta`] fits a request's introduction, [`field`] and [`mirror`] its header fields,
-//! [`request`] carries one request and judges the answer, [`rounds`] asks an owner of the older kind for the input that
-//! an instance wants, and [`listen`] holds the stream of changes. The actor owns the [`conversation`], which decides; the
-//! exchanges share [`Manner`] and decide nothing.
+//! [`exchange`] carries one request and judges the answer, [`rounds`] asks an owner of the older kind for the input that
+//! an instance wants, and [`subscriptions`] holds the stream of changes. The actor owns the [`conversation`], which decides;
+//! the exchanges share [`Manner`] and decide nothing.
 
 pub(super) mod conversation;
+pub(super) mod exchange;
 pub(super) mod field;
-pub(super) mod listen;
 pub(super) mod meta;
 pub(super) mod mirror;
 pub(super) mod probe;
-pub(super) mod request;
 pub(super) mod rounds;
+pub(super) mod subscriptions;
 
 use std::{
     borrow::Cow,

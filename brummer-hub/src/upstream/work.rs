@@ -22,12 +22,12 @@ use super::{
     exchange::{self, Finished, Posted},
     fault,
     headers::Route,
-    listen::{LISTEN_FIRST, ListenerEvent, StreamListener},
     modern::{
-        listen::{Stream, StreamNews},
         response,
+        subscriptions::{Stream, StreamNews},
     },
     reply::Reply,
+    standing_stream::{LISTEN_FIRST, ListenerEvent, StreamListener},
     wire::{Call, Wire},
 };
 use crate::protocol::Era;

@@ -17,10 +17,10 @@ use super::{
         work::{Chore, MAX_WAITING, Outgoing, Work},
     },
     Manner, error,
-    listen::{self, Stream, StreamNews, SubscriptionOutcome, Subscriptions},
+    exchange::request,
     mirror,
-    request::request,
     rounds::{self, InputWanted, OwnerAnswer, Retry},
+    subscriptions::{self, Stream, StreamNews, SubscriptionOutcome, Subscriptions},
 };
 use crate::{
     frame::{Frame, Kind, Object},
@@ -205,7 +205,7 @@ impl Modern {
         let (wire, manner) = (Arc::clone(&work.wire), Arc::clone(&self.manner));
         let (id, request) = manner.listen(&self.route, &self.subscriptions.filter());
         let handle = work.abortable(async move {
-            let (stream, news) = listen::open(&wire, &manner, id, request, pause).await;
+            let (stream, news) = subscriptions::open(&wire, &manner, id, request, pause).await;
             Chore::Listening(id, stream, news)
         });
         self.subscriptions.begin(id, handle, pause);
@@ -223,7 +223,7 @@ impl Modern {
         if let Some(stream) = stream {
             let (wire, manner) = (Arc::clone(&work.wire), Arc::clone(&self.manner));
             let handle = work.abortable(async move {
-                let (stream, news) = listen::hear(stream, &wire, &manner).await;
+                let (stream, news) = subscriptions::hear(stream, &wire, &manner).await;
                 Chore::Listening(id, stream, news)
             });
             self.subscriptions.go_on(id, handle);

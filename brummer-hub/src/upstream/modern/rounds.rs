@@ -21,7 +21,7 @@ use super::{
         wire::{Call, Patience, Wire, invalid},
     },
     ErrorObject, Manner,
-    request::{Turn, unbridged},
+    exchange::{Turn, unbridged},
     response,
 };
 use crate::{

@@ -142,13 +142,13 @@ mod tests {
 
     #[test]
     fn remembers_a_hundred_changes() {
-        let record = StatusPublisher::new();
+        let publisher = StatusPublisher::new();
         for turn in 0..HISTORY {
-            record.enter(InstanceState::Retrying, format!("loss {turn}"));
-            record.enter(InstanceState::Retrying, format!("attempt after loss {turn}"));
-            record.enter(InstanceState::Active, "it answered".to_owned());
+            publisher.enter(InstanceState::Retrying, format!("loss {turn}"));
+            publisher.enter(InstanceState::Retrying, format!("attempt after loss {turn}"));
+            publisher.enter(InstanceState::Active, "it answered".to_owned());
         }
-        let status = Arc::clone(&record.subscribe().borrow());
+        let status = Arc::clone(&publisher.subscribe().borrow());
         assert_eq!(status.history.len(), HISTORY);
         assert_eq!(status.history[HISTORY - 2].reason, format!("loss {}", HISTORY - 1));
         assert_eq!((status.state, &status.last_error), (InstanceState::Active, &None));
@@ -157,21 +157,21 @@ mod tests {
 
     #[test]
     fn tells_the_latest_error() {
-        let record = StatusPublisher::new();
-        record.enter(InstanceState::Retrying, "one".to_owned());
-        record.enter(InstanceState::Retrying, "two".to_owned());
-        let status = Arc::clone(&record.subscribe().borrow());
+        let publisher = StatusPublisher::new();
+        publisher.enter(InstanceState::Retrying, "one".to_owned());
+        publisher.enter(InstanceState::Retrying, "two".to_owned());
+        let status = Arc::clone(&publisher.subscribe().borrow());
         assert_eq!(status.last_error.as_deref(), Some("two"));
         assert_eq!(status.history.len(), 2);
     }
 
     #[test]
     fn tells_counts_only_when_they_change() {
-        let record = StatusPublisher::new();
-        let mut told = record.subscribe();
-        record.count(0, 0, None);
+        let publisher = StatusPublisher::new();
+        let mut told = publisher.subscribe();
+        publisher.count(0, 0, None);
         assert!(!told.has_changed().unwrap());
-        record.count(1, 0, None);
+        publisher.count(1, 0, None);
         assert!(told.has_changed().unwrap());
         assert_eq!(told.borrow_and_update().missed_pings, 1);
     }
