@@ -2,12 +2,13 @@
 //!
 //! A [`Frame`] owns one message and knows where its routing members are: nothing else of it is parsed, and nothing of
 //! it is ever printed again. To forward it under another id, or with another tool name, spans of the original text
-//! are replaced ([`Frame::with_id`], [`splice`]), so a member, a number format or a key order that this program has
-//! never heard of arrives as it was sent.
+//! are replaced ([`Frame::with_id`], [`splice`]), so what this program has never heard of in params and results, be it a
+//! member, a number format or a key order, arrives as it was sent.
 
 mod object;
 mod parts;
 mod scan;
+mod surrogates;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,8 @@ pub struct Frame {
     kind: Kind,
     params: Option<Range<usize>>,
     result: Option<Range<usize>>,
+    /// The message has members that do not belong to what it is.
+    has_strange: bool,
 }
 
 /// The text of a message, and where its members stand if it was scanned while it came in.
@@ -47,9 +50,15 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// A text that was read by `scanner` as a whole, and nothing else.
-    pub(crate) fn scanned(text: Bytes, scanner: Scanner) -> Self {
-        Self { text, spans: scanner.finish() }
+    /// A text that was read by `scanner` as a whole, and nothing else. `seal` makes it a piece of memory.
+    pub(crate) fn scanned<T: AsMut<[u8]>>(
+        mut text: T,
+        scanner: Scanner,
+        seal: impl FnOnce(T) -> Bytes,
+    ) -> Self {
+        // Here no copy is needed for it.
+        let spans = scanner.finish(text.as_mut());
+        Self { text: seal(text), spans }
     }
 }
 
@@ -128,6 +137,9 @@ impl<'a> From<Envelope<'a>> for MessageMembers<'a> {
             params: envelope.params.map(RawValue::get),
             result: envelope.result.map(RawValue::get),
             error: envelope.error.map(RawValue::get),
+            // It may have.
+            others: true,
+            surrogates: true,
         }
     }
 }
@@ -144,7 +156,8 @@ fn span_in(whole: &[u8], part: &str) -> Range<usize> {
 }
 
 impl Frame {
-    /// Reads one message. Line breaks between its tokens become spaces, so that the frame is one line of text.
+    /// Reads one message. Line breaks between its tokens become spaces, so that the frame is one line of text. Halves of
+    /// surrogate pairs that stand alone become U+FFFD.
     ///
     /// # Errors
     ///
@@ -158,9 +171,7 @@ impl Frame {
                 Err(error) => Err(FrameError::NotJson(error)),
             };
         }
-        let members = members(&text)?;
-        let (kind, params, result) = members.parts(&text)?;
-        Ok(Self { kind, params, result, text })
+        Self::sorted(&members(&text)?, &text)
     }
 
     /// Reads one message that may have been scanned as it came in.
@@ -168,8 +179,25 @@ impl Frame {
         let Some(spans) = &document.spans else { return Self::parse(document.text.clone()) };
         let text = utf8(&document.text)?;
         let Some(members) = spans.members(&text) else { return Self::parse(document.text.clone()) };
-        let (kind, params, result) = members.parts(&text)?;
-        Ok(Self { kind, params, result, text })
+        Self::sorted(&members, &text)
+    }
+
+    /// What a message with these members is.
+    fn sorted(members: &MessageMembers<'_>, text: &ByteString) -> Result<Self, FrameError> {
+        let at = |part: &str| span_in(text.as_bytes(), part);
+        let kind = members.kind(text.as_bytes())?;
+        let (is_response, is_result) = match kind {
+            Kind::Response { ok, .. } => (true, ok),
+            Kind::Request { .. } | Kind::Notification { .. } => (false, false),
+        };
+        // Some clients write that there are none.
+        let params = members.params.filter(|params| !is_response && *params != "null");
+        let result = members.result.filter(|_| is_result);
+        let text = if members.surrogates { without_halves(text) } else { text.clone() };
+        let mut frame =
+            Self { kind, params: params.map(at), result: result.map(at), has_strange: members.others, text };
+        frame.has_strange |= members.names().any(|name| !frame.knows(name));
+        Ok(frame)
     }
 
     /// What it is, and what it is routed by.
@@ -178,7 +206,7 @@ impl Frame {
         &self.kind
     }
 
-    /// The whole message, one line without its line break.
+    /// The whole message as it came, one line without its line break.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         self.text.as_bytes()
@@ -250,6 +278,9 @@ impl Frame {
     /// A response without an id gets one; a notification is returned as it is.
     #[must_use]
     pub fn with_id(&self, id: &str) -> Parts {
+        if self.has_strange {
+            return self.edited(self.id_edit(id).into_iter().collect());
+        }
         let Some((span, id)) = self.id_edit(id) else { return Parts::whole(self.bytes().clone()) };
         Parts::of([self.bytes().slice(..span.start), id.into(), self.bytes().slice(span.end..)])
     }
@@ -260,12 +291,36 @@ impl Frame {
             return self.with_id(id);
         }
         edits.extend(self.id_edit(id));
+        self.edited(edits)
+    }
+
+    /// The same message with spans of its known members replaced, which must not overlap and may come in any order.
+    pub(crate) fn edited(&self, mut edits: Vec<Edit>) -> Parts {
+        if self.has_strange
+            && let Some(members) = Object::read(&self.text)
+        {
+            edits.extend(members.edits(self.bytes(), "", |name| !self.knows(name)));
+        }
         parts::edited(self.bytes(), edits)
     }
 
-    /// The same message with spans of it replaced, which must not overlap and may come in any order.
-    pub(crate) fn edited(&self, edits: Vec<Edit>) -> Parts {
-        parts::edited(self.bytes(), edits)
+    /// The same message as it is passed on: without members that do not belong to it, for which the official TypeScript
+    /// SDK throws a message away.
+    pub(crate) fn whole(&self) -> Parts {
+        self.edited(Vec::new())
+    }
+
+    /// Whether a member belongs to what the message is.
+    fn knows(&self, name: &str) -> bool {
+        match name {
+            "jsonrpc" => true,
+            "id" => !matches!(self.kind, Kind::Notification { .. }),
+            "method" => !matches!(self.kind, Kind::Response { .. }),
+            "params" => self.params.is_some(),
+            "result" => matches!(self.kind, Kind::Response { ok: true, .. }),
+            "error" => matches!(self.kind, Kind::Response { ok: false, .. }),
+            _ => false,
+        }
     }
 
     /// The edit that gives the message this id; `None` for a notification.
@@ -317,6 +372,16 @@ fn utf8(bytes: &Bytes) -> Result<ByteString, FrameError> {
     })
 }
 
+/// The same text with characters only. As long as it was: what stands where stays so.
+fn without_halves(text: &ByteString) -> ByteString {
+    if !surrogates::any_lone(text.as_bytes()) {
+        return text.clone();
+    }
+    let mut mended = BytesMut::from(text.as_bytes().as_ref());
+    surrogates::mend(&mut mended);
+    ByteString::try_from(mended.freeze()).expect("ASCII took the place of ASCII")
+}
+
 /// The members that make it a message.
 fn members(text: &str) -> Result<MessageMembers<'_>, FrameError> {
     if let Some(members) = scan::members(text) {
@@ -331,17 +396,18 @@ fn members(text: &str) -> Result<MessageMembers<'_>, FrameError> {
     })
 }
 
-type Sorted = (Kind, Option<Range<usize>>, Option<Range<usize>>);
-
-impl<'a> MessageMembers<'a> {
-    /// What the message is, and where its `params` and its `result` stand.
-    fn parts(&self, text: &str) -> Result<Sorted, FrameError> {
-        let at = |part: &str| span_in(text.as_bytes(), part);
-        let kind = self.kind(text.as_bytes())?;
-        let is_result = matches!(kind, Kind::Response { ok: true, .. });
-        let result = self.result.filter(|_| is_result).map(at);
-        // Some clients write that there are none.
-        Ok((kind, self.params.filter(|params| *params != "null").map(at), result))
+impl MessageMembers<'_> {
+    /// Of those that are there.
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("jsonrpc", self.jsonrpc),
+            ("id", self.id),
+            ("method", self.method),
+            ("params", self.params),
+            ("result", self.result),
+            ("error", self.error),
+        ];
+        all.into_iter().filter_map(|(name, value)| value.map(|_| name))
     }
 
     fn kind(&self, bytes: &[u8]) -> Result<Kind, FrameError> {
@@ -359,8 +425,8 @@ impl<'a> MessageMembers<'a> {
         {
             return reject("`id` must be a string or a number");
         }
-        let Some(method) = self.method else {
-            // Some servers write both members, one of them null.
+        // Some servers write each member that any message may have, and null where there is none.
+        let Some(method) = self.method.filter(|method| *method != "null") else {
             let error = self.error.filter(|error| self.result.is_none() || *error != "null");
             let result = self.result.filter(|result| error.is_none() || *result != "null");
             return match (result, error) {

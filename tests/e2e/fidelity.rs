@@ -5,8 +5,8 @@ use tokio::sync::mpsc;
 
 use crate::support::{Answer, Behaviour, Call, Fake, Home, Hub, HubOptions, event, result};
 
-/// JSON that no parser gives back as it was: key order, numbers that no type holds, a lone surrogate, doubled keys, escapes.
-const ODD: &str = r#"{"z":1.0,"a":1e400,"big":123456789012345678901234567890,"minus":-0.0,"exp":1E+2,"lone":"\ud800","twice":1,"twice":2,"esc":"\u0041\/\n","deep":[[[[{"":null}]]]],"é":"ü","_meta":{"vendor.example/x":{}}}"#;
+/// JSON that no parser gives back as it was: key order, numbers that no type holds, doubled keys, escapes.
+const ODD: &str = r#"{"z":1.0,"a":1e400,"big":123456789012345678901234567890,"minus":-0.0,"exp":1E+2,"twice":1,"twice":2,"esc":"\u0041\/\n","deep":[[[[{"":null}]]]],"é":"ü","_meta":{"vendor.example/x":{}}}"#;
 
 fn odd_result() -> String {
     format!(
@@ -134,6 +134,36 @@ async fn what_is_read_got_and_completed_arrives_as_it_was_sent() {
     }
 }
 
+/// It is what JavaScript writes of a text that it has cut in the middle of an emoji. Services for models refuse every request of
+/// a conversation that it has got into.
+#[tokio::test]
+async fn half_an_emoji_never_reaches_a_client() {
+    let home = Home::new();
+    let text = |half: &str| {
+        format!(r#"{{"content":[{{"type":"text","text":"cut {half}, whole \ud83e\udd80, \\ud83e"}}]}}"#)
+    };
+    let plain =
+        move |call: &Call| format!(r#"{{"jsonrpc":"2.0","id":{},"result":{}}}"#, call.id, text("\\ud83e"));
+    let large =
+        move |call: &Call| plain(call).replacen("cut ", &format!("{} cut ", "long ".repeat(20_000)), 1);
+    let tools =
+        json!({ "tools": [{ "name": "json", "description": "HALF", "inputSchema": { "type": "object" } }] });
+    let tools = tools.to_string().replace("HALF", "\\udd80");
+    let behaviour = Behaviour::bare()
+        .on("tools/list", move |call: Call| std::future::ready(result(&call, &tools)))
+        .tool("json", move |call| std::future::ready(Answer::Json(plain(&call))))
+        .tool("sse", move |call| std::future::ready(Answer::Events(vec![plain(&call)])))
+        .tool("large", move |call| std::future::ready(Answer::Json(large(&call))));
+    let (hub, _) = connected(&home, behaviour).await;
+    let listed = hub.request("tools/list", json!({})).await;
+    assert!(listed.raw.contains(r#""description":"\ufffd""#), "{}", listed.raw);
+    assert_eq!(hub.call("json", json!({})).await.result.as_deref(), Some(text("\\ufffd").as_str()));
+    for tool in ["sse", "large"] {
+        let answer = hub.call(tool, json!({})).await.result.unwrap();
+        assert!(answer.ends_with(text("\\ufffd").split_once("cut").unwrap().1), "{tool}: {answer:.100}");
+    }
+}
+
 #[tokio::test]
 async fn errors_arrive_as_they_were_sent() {
     let home = Home::new();
@@ -174,8 +204,9 @@ async fn notifications_and_questions_arrive_as_they_were_sent() {
     fake.listening(&session).await;
     for method in ["notifications/message", "notifications/vendor"] {
         let mark = hub.mark();
-        let raw = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{ODD},"later":1}}"#);
-        fake.push(&session, raw.as_str());
+        let raw = format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{ODD}}}"#);
+        // A member that is not JSON-RPC's: the official TypeScript SDK would throw the message away.
+        fake.push(&session, raw.replacen('{', r#"{"later":1,"#, 1));
         let line = hub.line(mark, method, |line| line.raw.contains(method)).await;
         assert_eq!(line.raw, raw);
     }

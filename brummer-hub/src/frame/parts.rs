@@ -85,7 +85,8 @@ pub(crate) type Edit = (Range<usize>, String);
 /// A text with spans replaced, without a copy of what stays. The spans must lie in the text and must not overlap; they
 /// may come in any order.
 pub(crate) fn edited(text: &Bytes, mut edits: Vec<Edit>) -> Parts {
-    edits.sort_by_key(|(span, _)| span.start);
+    // What is put in stands before what is taken out at the same place.
+    edits.sort_by_key(|(span, _)| (span.start, span.end));
     let mut parts = Parts::default();
     let mut kept = 0;
     for (span, with) in edits {

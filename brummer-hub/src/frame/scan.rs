@@ -12,6 +12,8 @@
 
 use std::ops::Range;
 
+use super::surrogates;
+
 /// Levels of nesting that fit into one machine word; deeper values are left to serde_json, which has no limit here.
 const MAX_DEPTH: u32 = 64;
 
@@ -27,12 +29,16 @@ pub(super) struct MessageMembers<'a> {
     pub(super) params: Option<&'a str>,
     pub(super) result: Option<&'a str>,
     pub(super) error: Option<&'a str>,
+    /// There are others.
+    pub(super) others: bool,
+    /// Halves of surrogate pairs are written as escapes, in pairs or not.
+    pub(super) surrogates: bool,
 }
 
 /// Reads an object. `None`: it is none, or not a simple one.
 pub(super) fn members(text: &str) -> Option<MessageMembers<'_>> {
     let bytes = text.as_bytes();
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader { bytes, at: 0, surrogates: false };
     let mut members = MessageMembers::default();
     reader.space();
     reader.expect(b'{')?;
@@ -59,7 +65,10 @@ pub(super) fn members(text: &str) -> Option<MessageMembers<'_>> {
                 b"result" => Some(&mut members.result),
                 b"error" => Some(&mut members.error),
                 other if other.contains(&b'\\') => return None,
-                _ => None,
+                _ => {
+                    members.others = true;
+                    None
+                }
             };
             if member.is_some_and(|member| member.replace(value).is_some()) {
                 return None;
@@ -73,6 +82,7 @@ pub(super) fn members(text: &str) -> Option<MessageMembers<'_>> {
         }
     }
     reader.space();
+    members.surrogates = reader.surrogates;
     (reader.at == bytes.len()).then_some(members)
 }
 
@@ -85,6 +95,8 @@ pub(super) struct Spans {
     params: Option<Range<usize>>,
     result: Option<Range<usize>>,
     error: Option<Range<usize>>,
+    others: bool,
+    surrogates: bool,
 }
 
 impl Spans {
@@ -101,6 +113,8 @@ impl Spans {
             params: part(&self.params)?,
             result: part(&self.result)?,
             error: part(&self.error)?,
+            others: self.others,
+            surrogates: self.surrogates,
         })
     }
 
@@ -113,7 +127,10 @@ impl Spans {
             MemberKind::Params => &mut self.params,
             MemberKind::Result => &mut self.result,
             MemberKind::Error => &mut self.error,
-            MemberKind::Other => return Some(()),
+            MemberKind::Other => {
+                self.others = true;
+                return Some(());
+            }
         };
         member.replace(value).is_none().then_some(())
     }
@@ -250,9 +267,14 @@ impl Scanner {
     }
 
     /// Where the members stand, now that the message is whole; `None`: serde_json has to look at it.
-    pub(super) fn finish(self) -> Option<Spans> {
-        (!self.given_up && self.expected == Expected::Nothing && self.token == Token::None)
-            .then_some(self.spans)
+    pub(super) fn finish(mut self, text: &mut [u8]) -> Option<Spans> {
+        if self.given_up || self.expected != Expected::Nothing || self.token != Token::None {
+            return None;
+        }
+        if std::mem::take(&mut self.spans.surrogates) {
+            surrogates::mend(text);
+        }
+        Some(self.spans)
     }
 
     /// Passes some bytes; there is at least one.
@@ -367,9 +389,12 @@ impl Scanner {
                 _ => return None,
             },
             Escape::Digits(left) => {
-                if !text[self.at].is_ascii_hexdigit() {
+                let digit = text[self.at];
+                if !digit.is_ascii_hexdigit() {
                     return None;
                 }
+                // The first is `d` and the second tells of a surrogate. Few others have these two.
+                self.spans.surrogates |= left == 3 && is_surrogate(text[self.at - 1], digit);
                 next = if left == 1 { Escape::No } else { Escape::Digits(left - 1) };
             }
         }
@@ -411,6 +436,7 @@ impl Scanner {
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    surrogates: bool,
 }
 
 impl Reader<'_> {
@@ -513,6 +539,7 @@ impl Reader<'_> {
                         if !digits.iter().all(u8::is_ascii_hexdigit) {
                             return None;
                         }
+                        self.surrogates |= is_surrogate(digits[0], digits[1]);
                         self.at += 4;
                     }
                     _ => return None,
@@ -563,6 +590,11 @@ impl Reader<'_> {
         self.at = end;
         (found == rest).then_some(())
     }
+}
+
+/// Whether the digits of an escape that begin so are those of half a surrogate pair.
+const fn is_surrogate(first: u8, second: u8) -> bool {
+    matches!(first, b'd' | b'D') && matches!(second, b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F')
 }
 
 /// How many bytes come before the first that has a meaning in a string.
@@ -618,6 +650,7 @@ mod tests {
             jsonrpc: Some("\"2.0\""),
             id: Some("-1.5e+3"),
             result: Some("{\"a\":\"}\\\"\\u00e9\"}"),
+            others: true,
             ..MessageMembers::default()
         };
         assert_eq!(found, expected);
@@ -655,12 +688,13 @@ mod tests {
             there.push(byte);
         }
         scanner.read(&mut there);
-        scanner.finish()
+        scanner.finish(&mut there)
     }
 
     /// However a text is cut, the scanner finds what the reader of whole texts finds.
     fn agree(text: &str, cuts: &[usize]) {
-        let whole = members(text);
+        // The scanner has mended what the reader tells of.
+        let whole = members(text).map(|whole| MessageMembers { surrogates: false, ..whole });
         let in_pieces = scanned(text, cuts);
         // It counts the outermost object as a level.
         if in_pieces.is_some() || !text.contains(&"[".repeat(63)) {
@@ -707,8 +741,8 @@ mod tests {
         let mut text = b"{\r\n\t\"id\" :\n1 ,\"a\":[\n]\r}\n".to_vec();
         let mut scanner = Scanner::default();
         scanner.read(&mut text);
+        assert_eq!(scanner.finish(&mut text).unwrap().id, Some(11..12));
         assert_eq!(String::from_utf8(text).unwrap(), "{  \t\"id\" : 1 ,\"a\":[ ] } ");
-        assert_eq!(scanner.finish().unwrap().id, Some(11..12));
     }
 
     proptest! {

@@ -26,10 +26,65 @@ fn tells_requests_notifications_and_responses_apart() {
 
 #[test]
 fn keeps_everything_but_the_id() {
-    let text = r#"{ "z" : 1.0, "id":12345678901234567890123, "jsonrpc":"2.0", "result":{"a":1e400,"s":"\ud800"} , "z2":[ ] }"#;
+    let text = r#"{ "id":12345678901234567890123, "jsonrpc":"2.0", "result":{"z" : 1.0,"a":1e400,"s":"\ud83d\ude00"} }"#;
     let frame = parse(text).unwrap();
     let expected = text.replace("12345678901234567890123", "\"7\"");
     assert_eq!(frame.with_id("\"7\"").join(), expected.as_bytes());
+}
+
+#[test]
+fn members_that_do_not_belong_to_a_message_are_not_passed_on() {
+    for (text, expected) in [
+        (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":null}"#, r#"{"jsonrpc":"2.0","id":7,"result":{}}"#),
+        (
+            r#"{"error" : null , "id":1,"result":{},"jsonrpc":"2.0"}"#,
+            r#"{ "id":7,"result":{},"jsonrpc":"2.0"}"#,
+        ),
+        (r#"{"jsonrpc":"2.0","result":null,"error":{},"id":1}"#, r#"{"jsonrpc":"2.0","error":{},"id":7}"#),
+        (r#"{"x":1,"error":{},"y":[2],"jsonrpc":"2.0","z":{}}"#, r#"{"id":7,"error":{},"jsonrpc":"2.0"}"#),
+        (
+            r#"{"jsonrpc":"2.0","method":null,"id":1,"params":{},"result":1}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":1}"#,
+        ),
+        (
+            r#"{"i\u0064":1,"jsonrpc":"2.0","result":1,"\u0078":1}"#,
+            r#"{"i\u0064":7,"jsonrpc":"2.0","result":1}"#,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":null,"result":1}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"m"}"#,
+        ),
+        (r#"{"jsonrpc":"2.0","method":"m","params":null,"id2":1}"#, r#"{"jsonrpc":"2.0","method":"m"}"#),
+    ] {
+        let told = parse(text).unwrap().with_id("7").join();
+        assert_eq!(String::from_utf8(told.to_vec()).unwrap(), expected, "{text}");
+    }
+    let told = parse(r#"{"_":0,"jsonrpc":"2.0","method":"m","params":{"a":1}}"#).unwrap();
+    let span = told.span_of(told.params().unwrap());
+    let told = told.edited(vec![(span, "{}".to_owned())]).join();
+    assert_eq!(told, r#"{"jsonrpc":"2.0","method":"m","params":{}}"#);
+}
+
+#[test]
+fn half_an_emoji_becomes_a_character_that_all_can_read() {
+    let text = r#"{"jsonrpc":"2.0","id":1,"result":{"a":"\ud83d","b":"\ud83d\ude00"}}"#;
+    let expected = text.replace(r#""\ud83d","b"#, r#""\ufffd","b"#);
+    let frame = parse(text).unwrap();
+    assert_eq!((frame.bytes(), frame.numeric_id()), (&Bytes::from(expected.clone()), Some(1)));
+    for cut in 0..text.len() {
+        let mut scanner = Scanner::default();
+        let mut data = text.as_bytes().to_vec();
+        scanner.read(&mut data[..cut]);
+        scanner.read(&mut data);
+        let document = Document::scanned(data, scanner, Bytes::from);
+        assert_eq!(Frame::read(&document).unwrap().bytes(), expected.as_bytes());
+    }
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"a":{}"\ude00"{}}}}}"#,
+        "[".repeat(99),
+        "]".repeat(99)
+    );
+    assert!(parse(&deep).unwrap().result().unwrap().contains("\\ufffd"));
 }
 
 #[test]
@@ -103,7 +158,7 @@ proptest! {
     #[test]
     fn any_json_survives_forwarding(params in json(), before in 0_u64..9, id in any::<u64>()) {
         let params = format!("{{\"p\":{params}}}");
-        let text = format!(r#"{{"x":{before},"jsonrpc":"2.0","id":{id},"method":"m","params":{params}}}"#);
+        let text = format!(r#"{{"params":{params},"jsonrpc":"2.0","id":{id},"method":"m{before}"}}"#);
         let frame = parse(&text).unwrap();
         prop_assert_eq!(frame.params(), Some(params.as_str()));
         prop_assert_eq!(frame.numeric_id(), Some(id));

@@ -409,7 +409,7 @@ impl Core {
             }
             method::ROOTS_LIST_CHANGED => {
                 for link in self.talk.links.of_caller(Caller::Greeted) {
-                    self.talk.send(link, Parts::whole(frame.bytes().clone()));
+                    self.talk.send(link, frame.whole());
                 }
                 self.target.roots_changed();
                 self.ask_for_roots();
@@ -419,7 +419,7 @@ impl Core {
             _ => {
                 for instance in self.target.connected() {
                     let link = self.talk.link_to(instance, Caller::Greeted);
-                    self.talk.send(link, Parts::whole(frame.bytes().clone()));
+                    self.talk.send(link, frame.whole());
                 }
             }
         }
@@ -1372,7 +1372,7 @@ impl Core {
         let Some(ProgressParams { token }) = frame.peek() else { return };
         let Some(original) = self.talk.requests.token(link, token.get()) else { return };
         let told = if original == token.get() {
-            Parts::whole(frame.bytes().clone())
+            frame.whole()
         } else {
             frame.edited(vec![(frame.span_of(token.get()), original.to_owned())])
         };
@@ -1406,18 +1406,18 @@ impl Core {
                 let catalog = &mut self.lists.catalog;
                 self.feeds.on_updated(&mut self.talk, (catalog, &view), (&instance, caller), frame);
             }
-            _ if caller == Caller::Greeted => self.talk.emit(Parts::whole(frame.bytes().clone())),
+            _ if caller == Caller::Greeted => self.talk.emit(frame.whole()),
             // A client without a handshake may only be told what belongs to a request in flight (2026-07-28, transports,
             // stdio § Receiving Messages).
             method::MESSAGE => {
                 if self.talk.requests.want_log(link, carrier, frame) {
-                    self.talk.emit(Parts::whole(frame.bytes().clone()));
+                    self.talk.emit(frame.whole());
                 }
             }
             // It belongs to a revision that the client does not speak.
             method::ELICITATION_COMPLETE => {}
             _ if carrier.is_some_and(|number| self.talk.requests.forwarded(number).is_some()) => {
-                self.talk.emit(Parts::whole(frame.bytes().clone()));
+                self.talk.emit(frame.whole());
             }
             _ => tracing::debug!(%alias, "a notification is dropped that belongs to no request: {name}"),
         }

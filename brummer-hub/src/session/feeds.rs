@@ -342,7 +342,7 @@ impl Feeds {
         catalog.note_mention(&original, instance.generation);
         let told = match listed.filter(|listed| **listed != *original) {
             Some(listed) => frame.edited(vec![(frame.span_of(uri.get()), quoted(&listed))]),
-            None => Parts::whole(frame.bytes().clone()),
+            None => frame.whole(),
         };
         if caller == Caller::Greeted {
             return talk.emit(told);

@@ -551,7 +551,7 @@ impl Mux {
             // The process sees one client for all, which has none.
             method::ROOTS_LIST_CHANGED if self.rules.sharing == Sharing::Shared => {}
             _ if self.unwritten > MAX_HELD => {}
-            _ => self.write_if_running(Parts::whole(frame.bytes().clone()), out),
+            _ => self.write_if_running(frame.whole(), out),
         }
     }
 
@@ -793,7 +793,7 @@ impl Mux {
                         self.learn(list, out);
                     }
                 }
-                let parts = Parts::whole(frame.bytes().clone());
+                let parts = frame.whole();
                 let is_general = OfferedList::ALL.iter().any(|list| list.changed() == other);
                 match self.only_busy().filter(|_| !is_general) {
                     Some((client, _)) => out.push(Effect::Notify(client, parts)),
@@ -839,7 +839,7 @@ impl Mux {
             if level < client.level.unwrap_or(usual) || only.is_some_and(|(busy, _)| busy != *key) {
                 continue;
             }
-            let parts = Parts::whole(frame.bytes().clone());
+            let parts = frame.whole();
             out.push(match only {
                 Some((_, Some(ticket))) => Effect::Tell(ticket, parts),
                 _ => Effect::Notify(*key, parts),
@@ -853,7 +853,7 @@ impl Mux {
         let Some(uri) = text_of(Some(updated.uri)) else { return };
         for (key, client) in &self.clients {
             if client.subscribed.iter().any(|subscribed| is_below(&uri, subscribed)) {
-                out.push(Effect::Notify(*key, Parts::whole(frame.bytes().clone())));
+                out.push(Effect::Notify(*key, frame.whole()));
             }
         }
     }

@@ -203,7 +203,7 @@ impl Reply {
             Ok(mut data) => {
                 let mut scanner = scanner.unwrap_or_default();
                 scanner.read(&mut data);
-                Document::scanned(self.account.seal(data.freeze()), *scanner)
+                Document::scanned(data, *scanner, |data| self.account.seal(data.freeze()))
             }
             Err(data) => self.account.seal(data).into(),
         }
@@ -311,7 +311,7 @@ async fn read(
             Some(Err(error)) => return Err(broken(&error)),
             None => {
                 let scanner = scanner.map(|scanner| *scanner).unwrap_or_default();
-                return Ok(Document::scanned(account.seal(whole.into()), scanner));
+                return Ok(Document::scanned(whole, scanner, |whole| account.seal(whole.into())));
             }
         }
     }

@@ -316,6 +316,9 @@ pub(super) fn invalid(why: String) -> ExchangeError {
     ExchangeError { sent: Sent::Yes, reason: ExchangeReason::Invalid { why } }
 }
 
+/// Beyond it, numbers in JavaScript are not exact, and the official TypeScript SDK takes none as a code.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
 /// Why an error is none that clients understand: those of the official SDKs throw such a response away, and wait for ever.
 pub(super) fn flaw(response: &Frame) -> Option<String> {
     #[derive(serde::Deserialize)]
@@ -330,7 +333,8 @@ pub(super) fn flaw(response: &Frame) -> Option<String> {
         _message: Cow<'a, str>,
     }
     let Ok(Failed { error }) = serde_json::from_slice(response.bytes()) else { return None };
-    let is_whole = |members: Members<'_>| members.code.fract() == 0.0;
+    let is_whole =
+        |members: Members<'_>| members.code.fract() == 0.0 && members.code.abs() <= MAX_SAFE_INTEGER;
     if serde_json::from_str(error.get()).is_ok_and(is_whole) {
         return None;
     }

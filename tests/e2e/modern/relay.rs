@@ -17,7 +17,7 @@ fn last_call(fake: &Fake) -> Seen {
 #[tokio::test]
 async fn arguments_and_results_arrive_as_they_were_written() {
     let home = Home::new();
-    let odd = r#"{"a":1.0,"b":1e400,"dup":1,"dup":2,"big":123456789012345678901234567890,"s":"\ud800\u0041","z":[]}"#;
+    let odd = r#"{"a":1.0,"b":1e400,"dup":1,"dup":2,"big":123456789012345678901234567890,"s":"\ud83e\udd80\u0041","z":[]}"#;
     let result_text = format!(r#"{{"structuredContent":{odd},"content":[],"resultType":"complete"}}"#);
     let behaviour = Behaviour::bare()
         .always("tools/list", json!({ "tools": [{ "name": "odd", "inputSchema": { "type": "object" } }] }))

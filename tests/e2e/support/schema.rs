@@ -137,18 +137,21 @@ impl Checked {
         }
     }
 
-    /// From now on nothing is checked.
+    /// From now on only the envelopes are checked.
     pub(crate) fn forgive(&self) {
         self.forgiven.send_replace(true);
     }
 
     /// Checks a line of the hub's.
     pub(crate) fn read(&self, line: &str) {
+        // What no JSON value can hold, and batches, are looked at by the tests that are about them.
+        let Ok(message @ Value::Object(_)) = serde_json::from_str::<Value>(line) else { return };
+        if let Some(why) = strange(&message) {
+            self.wrong.send_modify(|all| all.push(why));
+        }
         if *self.forgiven.borrow() {
             return;
         }
-        // What no JSON value can hold, and batches, are looked at by the tests that are about them.
-        let Ok(message @ Value::Object(_)) = serde_json::from_str::<Value>(line) else { return };
         let legacy = || self.revision.borrow().clone().unwrap_or_else(|| LATEST.to_owned());
         let mut wrong = Vec::new();
         if let Some(method) = message["method"].as_str() {
@@ -196,6 +199,17 @@ impl Checked {
         let wrong = self.wrong.borrow();
         assert!(wrong.is_empty(), "not as the schema of the revision has it:\n{}", wrong.join("\n"));
     }
+}
+
+/// What the official TypeScript SDK throws a message away for, which the schemas allow: members that do not belong to it.
+fn strange(message: &Value) -> Option<String> {
+    let known: &[&str] = match message {
+        _ if message.get("method").is_some() => &["jsonrpc", "id", "method", "params"],
+        _ if message.get("error").is_some() => &["jsonrpc", "id", "error"],
+        _ => &["jsonrpc", "id", "result"],
+    };
+    let others: Vec<_> = message.as_object()?.keys().filter(|name| !known.contains(&name.as_str())).collect();
+    (!others.is_empty()).then(|| format!("members that do not belong to the message: {others:?}"))
 }
 
 /// Adds why the value is none of these definitions.

@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn texts_that_no_model_holds_pass() {
-        let text = r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"\u0061":"\ud800","n":1e400,"n":[[1.0]],"_meta":{"\u0062":"\udc00"}}}"#;
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"\u0061":"\ud83e\udd80","n":1e400,"n":[[1.0]],"_meta":{"\u0062":"\u0000"}}}"#;
         let out = for_modern(
             &Frame::parse(text).unwrap(),
             &introduction("{}"),
