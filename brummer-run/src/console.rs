@@ -53,7 +53,7 @@ impl std::fmt::Debug for ConsoleOptions {
 
 /// What the thread is told.
 #[derive(Debug)]
-enum Item {
+enum ConsoleCommand {
     Begin { process: u32, name: Arc<str> },
     Lines { process: u32, is_error: bool, lines: Bytes },
     Note { about: Option<u32>, text: String },
@@ -63,7 +63,7 @@ enum Item {
 /// The console, for everybody who has something to show.
 #[derive(Clone, Debug)]
 pub(crate) struct Console {
-    items: SyncSender<Item>,
+    items: SyncSender<ConsoleCommand>,
     queued: Arc<AtomicUsize>,
     /// Lines that were left out since the thread has last said so.
     skipped: Arc<AtomicU64>,
@@ -84,13 +84,13 @@ impl Console {
     /// Makes a process known by its name.
     pub(crate) fn begin(&self, process: u32, name: Arc<str>) {
         // A full queue loses the name only; the lines then come without it.
-        let _ = self.items.try_send(Item::Begin { process, name });
+        let _ = self.items.try_send(ConsoleCommand::Begin { process, name });
     }
 
     /// Shows lines of a process. Never waits.
     pub(crate) fn output(&self, process: u32, is_error: bool, lines: &Bytes) {
         let before = self.queued.fetch_add(lines.len(), Ordering::Relaxed);
-        let item = Item::Lines { process, is_error, lines: lines.clone() };
+        let item = ConsoleCommand::Lines { process, is_error, lines: lines.clone() };
         if before > QUEUED_BYTES || self.items.try_send(item).is_err() {
             self.queued.fetch_sub(lines.len(), Ordering::Relaxed);
             let count = memchr::memchr_iter(b'\n', lines).count();
@@ -100,12 +100,12 @@ impl Console {
 
     /// Says something of `run` itself.
     pub(crate) fn note(&self, text: impl Display) {
-        let _ = self.items.try_send(Item::Note { about: None, text: text.to_string() });
+        let _ = self.items.try_send(ConsoleCommand::Note { about: None, text: text.to_string() });
     }
 
     /// Says something about a process.
     pub(crate) fn note_about(&self, process: u32, text: impl Display) {
-        let _ = self.items.try_send(Item::Note { about: Some(process), text: text.to_string() });
+        let _ = self.items.try_send(ConsoleCommand::Note { about: Some(process), text: text.to_string() });
     }
 
     /// Says that a process seems to wait for an answer.
@@ -123,14 +123,14 @@ impl Console {
     /// Waits until everything is written, but not for long.
     pub(crate) async fn finish(&self) {
         let (done, finished) = oneshot::channel();
-        if self.items.try_send(Item::End { done }).is_ok() {
+        if self.items.try_send(ConsoleCommand::End { done }).is_ok() {
             let _ = tokio::time::timeout(LAST_WORDS, finished).await;
         }
     }
 }
 
 /// The thread.
-fn write(items: &Receiver<Item>, screen: &mut Screen, queued: &AtomicUsize, skipped: &AtomicU64) {
+fn write(items: &Receiver<ConsoleCommand>, screen: &mut Screen, queued: &AtomicUsize, skipped: &AtomicU64) {
     while let Ok(item) = items.recv() {
         let mut next = Some(item);
         // What is there already goes out at once.
@@ -140,13 +140,13 @@ fn write(items: &Receiver<Item>, screen: &mut Screen, queued: &AtomicUsize, skip
                 screen.skipped(left_out);
             }
             match item {
-                Item::Begin { process, name } => screen.begin(process, &name),
-                Item::Lines { process, is_error, lines } => {
+                ConsoleCommand::Begin { process, name } => screen.begin(process, &name),
+                ConsoleCommand::Lines { process, is_error, lines } => {
                     screen.lines(process, is_error, &crate::log::text(&lines));
                     queued.fetch_sub(lines.len(), Ordering::Relaxed);
                 }
-                Item::Note { about, text } => screen.note(about, &text),
-                Item::End { done } => {
+                ConsoleCommand::Note { about, text } => screen.note(about, &text),
+                ConsoleCommand::End { done } => {
                     screen.flush();
                     let _ = done.send(());
                     return;

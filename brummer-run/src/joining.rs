@@ -32,7 +32,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::known::Known;
+use self::known::KnownServer;
 use crate::{console::Console, detect::urls, ports::Ports, script::Process, tools::App};
 
 /// Between two looks at the URLs, however much is printed.
@@ -47,14 +47,14 @@ const ASK: Duration = Duration::from_secs(2);
 
 /// A port of a script.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-struct Place {
+struct ScriptPort {
     process: u32,
     port: u16,
 }
 
 /// How far it is with one port.
 #[derive(Debug)]
-enum State {
+enum JoiningState {
     /// The attempt of this index is due at this time.
     Due {
         attempt: usize,
@@ -71,7 +71,7 @@ enum State {
 
 #[derive(Debug)]
 struct Tried {
-    state: State,
+    state: JoiningState,
     /// When the URL was printed last.
     printed: i64,
 }
@@ -79,9 +79,9 @@ struct Tried {
 /// What happened in a task of the joiner.
 enum Happened {
     /// What an attempt has found; `None` if it is too early to tell.
-    Attempt(Place, Option<Vec<Joined>>),
+    Attempt(ScriptPort, Option<Vec<Joined>>),
     /// The process of a server that has joined has ended, and its announcements are gone.
-    Left(Place),
+    Left(ScriptPort),
 }
 
 /// An announced server.
@@ -94,12 +94,12 @@ struct Joined {
 pub(crate) async fn watch(app: App, console: Console, stop: CancellationToken) {
     let mut progress = app.logs.progress();
     let mut processes = app.scripts.changes();
-    let mut tried: HashMap<Place, Tried> = HashMap::new();
+    let mut tried: HashMap<ScriptPort, Tried> = HashMap::new();
     let mut tasks: JoinSet<Happened> = JoinSet::new();
     let mut next = Instant::now();
     loop {
         let due = tried.values().filter_map(|it| match it.state {
-            State::Due { at, .. } => Some(at),
+            JoiningState::Due { at, .. } => Some(at),
             _ => None,
         });
         let due = due.min();
@@ -117,16 +117,16 @@ pub(crate) async fn watch(app: App, console: Console, stop: CancellationToken) {
                 Happened::Left(place) => {
                     // A dev server that starts itself anew has another process.
                     if let Some(it) = tried.get_mut(&place) {
-                        it.state = State::Due { attempt: 1, at: Instant::now() + PAUSES[1] };
+                        it.state = JoiningState::Due { attempt: 1, at: Instant::now() + PAUSES[1] };
                     }
                 }
             },
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                 let now = Instant::now();
                 for (place, it) in &mut tried {
-                    let State::Due { attempt, at } = it.state else { continue };
+                    let JoiningState::Due { attempt, at } = it.state else { continue };
                     if at <= now {
-                        it.state = State::Trying { attempt };
+                        it.state = JoiningState::Trying { attempt };
                         tasks.spawn(attempt_at(app.clone(), *place, stop.clone()));
                     }
                 }
@@ -152,7 +152,7 @@ pub(crate) async fn watch(app: App, console: Console, stop: CancellationToken) {
 }
 
 /// Takes in the URLs that scripts have printed.
-async fn look(app: &App, tried: &mut HashMap<Place, Tried>) {
+async fn look(app: &App, tried: &mut HashMap<ScriptPort, Tried>) {
     let processes = app.scripts.list();
     for url in app.logs.urls().await {
         let alive = processes.iter().any(|it| it.number == url.process && it.state.is_alive());
@@ -163,37 +163,41 @@ async fn look(app: &App, tried: &mut HashMap<Place, Tried>) {
             continue;
         };
         let fresh = || Tried { state: due(0), printed: url.last };
-        let it = tried.entry(Place { process: url.process, port }).or_insert_with(fresh);
+        let it = tried.entry(ScriptPort { process: url.process, port }).or_insert_with(fresh);
         if url.last > it.printed {
             it.printed = url.last;
-            if matches!(it.state, State::Without) {
+            if matches!(it.state, JoiningState::Without) {
                 it.state = due(0);
             }
         }
     }
 }
 
-fn due(attempt: usize) -> State {
-    State::Due { attempt, at: Instant::now() + PAUSES[attempt] }
+fn due(attempt: usize) -> JoiningState {
+    JoiningState::Due { attempt, at: Instant::now() + PAUSES[attempt] }
 }
 
 /// Writes down what an attempt has found.
-fn settle(tried: &mut HashMap<Place, Tried>, place: Place, found: Option<Vec<Joined>>) -> Vec<Joined> {
+fn settle(
+    tried: &mut HashMap<ScriptPort, Tried>,
+    place: ScriptPort,
+    found: Option<Vec<Joined>>,
+) -> Vec<Joined> {
     // The process of a script that has ended meanwhile is gone, and so are what was found and its announcements in a moment.
     let Some(it) = tried.get_mut(&place) else { return found.unwrap_or_default() };
-    let State::Trying { attempt } = it.state else { return found.unwrap_or_default() };
+    let JoiningState::Trying { attempt } = it.state else { return found.unwrap_or_default() };
     match found {
         Some(joined) if !joined.is_empty() => {
-            it.state = State::Joined;
+            it.state = JoiningState::Joined;
             return joined;
         }
         None if attempt + 1 < PAUSES.len() => it.state = due(attempt + 1),
-        Some(_) | None => it.state = State::Without,
+        Some(_) | None => it.state = JoiningState::Without,
     }
     Vec::new()
 }
 
-fn tell(app: &App, console: &Console, place: Place, joined: &[Joined]) {
+fn tell(app: &App, console: &Console, place: ScriptPort, joined: &[Joined]) {
     let processes = app.scripts.list();
     let name = processes.iter().find(|it| it.number == place.process).map(|it| it.name.clone());
     for it in joined {
@@ -209,7 +213,7 @@ fn tell(app: &App, console: &Console, place: Place, joined: &[Joined]) {
 }
 
 /// Keeps announcements for as long as the process of the server lives.
-async fn stay(place: Place, joined: Vec<Joined>, stop: CancellationToken) -> Happened {
+async fn stay(place: ScriptPort, joined: Vec<Joined>, stop: CancellationToken) -> Happened {
     if let Some(pid) = joined.first().map(|it| it.pid) {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -221,7 +225,7 @@ async fn stay(place: Place, joined: Vec<Joined>, stop: CancellationToken) -> Hap
     Happened::Left(place)
 }
 
-async fn attempt_at(app: App, place: Place, stop: CancellationToken) -> Happened {
+async fn attempt_at(app: App, place: ScriptPort, stop: CancellationToken) -> Happened {
     let found = tokio::select! {
         biased;
         () = stop.cancelled() => None,
@@ -231,7 +235,7 @@ async fn attempt_at(app: App, place: Place, stop: CancellationToken) -> Happened
 }
 
 /// What this port has; `None` if it is too early to tell.
-async fn find(app: &App, place: Place) -> Option<Vec<Joined>> {
+async fn find(app: &App, place: ScriptPort) -> Option<Vec<Joined>> {
     let processes = app.scripts.list();
     let process = processes.iter().find(|it| it.number == place.process)?;
     let directory = directory(app, process).await;
@@ -275,7 +279,7 @@ async fn directory(app: &App, process: &Process) -> PathBuf {
 
 fn options(
     app: &App,
-    known: &Known,
+    known: &KnownServer,
     (pid, address, port): (u32, IpAddr, u16),
     directory: &std::path::Path,
     script: &Arc<str>,
@@ -293,7 +297,7 @@ fn options(
 }
 
 /// Whether the server is an instance already, as one that announces itself.
-async fn is_listed(app: &App, known: &Known, port: u16) -> bool {
+async fn is_listed(app: &App, known: &KnownServer, port: u16) -> bool {
     let mut config = HubConfig::default();
     config.directories = app.directories.clone();
     let hub = Hub::start(config);

@@ -81,7 +81,7 @@ pub(crate) struct Progress {
 
 /// What the log's task is told, in this order.
 #[derive(Debug)]
-enum Block {
+enum LogCommand {
     /// A process begins.
     Begin { process: u32, id: Arc<str>, name: Arc<str>, command: Arc<str> },
     /// It has said something: whole lines. The last one may be unfinished, and have stood there for a while.
@@ -96,7 +96,7 @@ enum Block {
 
 /// What the log's task is asked.
 #[derive(Debug)]
-enum Question {
+enum LogQuery {
     Page {
         filter: Filter,
         start: Start,
@@ -129,8 +129,8 @@ enum Question {
 /// The log, for everybody else.
 #[derive(Clone, Debug)]
 pub(crate) struct Logs {
-    blocks: mpsc::Sender<Block>,
-    questions: mpsc::Sender<Question>,
+    blocks: mpsc::Sender<LogCommand>,
+    questions: mpsc::Sender<LogQuery>,
     progress: watch::Receiver<Progress>,
     url_count: watch::Receiver<u64>,
 }
@@ -174,59 +174,59 @@ impl Logs {
 
     /// Makes room for a process, which runs this command.
     pub(crate) async fn begin(&self, process: u32, id: Arc<str>, name: Arc<str>, command: Arc<str>) {
-        let _ = self.blocks.send(Block::Begin { process, id, name, command }).await;
+        let _ = self.blocks.send(LogCommand::Begin { process, id, name, command }).await;
     }
 
     /// Waits until everything that was said before is stored.
     pub(crate) async fn settle(&self) {
         let (done, settled) = oneshot::channel();
-        if self.blocks.send(Block::Settle { done }).await.is_ok() {
+        if self.blocks.send(LogCommand::Settle { done }).await.is_ok() {
             let _ = settled.await;
         }
     }
 
     /// Forgets a process.
     pub(crate) async fn forget(&self, process: u32) {
-        let _ = self.blocks.send(Block::Forget { process }).await;
+        let _ = self.blocks.send(LogCommand::Forget { process }).await;
     }
 
     /// Entries, at most so many.
     pub(crate) async fn page(&self, filter: Filter, start: Start, limit: usize, ansi: bool) -> Page {
-        self.ask(|answer| Question::Page { filter, start, limit, ansi, answer }).await.unwrap_or_default()
+        self.ask(|answer| LogQuery::Page { filter, start, limit, ansi, answer }).await.unwrap_or_default()
     }
 
     /// The first entry after a number that is as wanted, as soon as there is one; `None` if the log ends before.
     /// Cancel-safe.
     pub(crate) async fn next(&self, filter: Filter, after: u64) -> Option<Entry> {
-        self.ask(|answer| Question::Next { filter, after, answer }).await
+        self.ask(|answer| LogQuery::Next { filter, after, answer }).await
     }
 
     /// The errors; the one that came last is the last.
     pub(crate) async fn errors(&self) -> Vec<FoundError> {
-        self.ask(|answer| Question::Errors { answer }).await.unwrap_or_default()
+        self.ask(|answer| LogQuery::Errors { answer }).await.unwrap_or_default()
     }
 
     /// How the last builds of these processes stand, in the same order; nothing if the log has ended.
     pub(crate) async fn builds(&self, processes: Vec<u32>) -> Vec<Builds> {
-        self.ask(|answer| Question::Builds { processes, answer }).await.unwrap_or_default()
+        self.ask(|answer| LogQuery::Builds { processes, answer }).await.unwrap_or_default()
     }
 
     /// The URLs, in the order in which they were found.
     pub(crate) async fn urls(&self) -> Vec<FoundUrl> {
-        self.ask(|answer| Question::Urls { answer }).await.unwrap_or_default()
+        self.ask(|answer| LogQuery::Urls { answer }).await.unwrap_or_default()
     }
 
     /// The questions that processes seem to wait on, also of those that have ended.
     pub(crate) async fn asking(&self) -> Vec<Asked> {
-        self.ask(|answer| Question::Asking { answer }).await.unwrap_or_default()
+        self.ask(|answer| LogQuery::Asking { answer }).await.unwrap_or_default()
     }
 
     /// Says that what a process asked was answered.
     pub(crate) async fn answered(&self, process: u32) {
-        let _ = self.blocks.send(Block::Answered { process }).await;
+        let _ = self.blocks.send(LogCommand::Answered { process }).await;
     }
 
-    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> LogQuery) -> Option<T> {
         let (answer, answered) = oneshot::channel();
         self.questions.send(question(answer)).await.ok()?;
         answered.await.ok()
@@ -241,16 +241,16 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
 struct LogTask {
     store: Store,
     asking: Asking,
-    incoming: mpsc::Receiver<Block>,
-    asked: mpsc::Receiver<Question>,
-    waiting: Vec<Waiting>,
+    incoming: mpsc::Receiver<LogCommand>,
+    asked: mpsc::Receiver<LogQuery>,
+    waiting: Vec<LogWaiter>,
     progress: watch::Sender<Progress>,
     urls: watch::Sender<u64>,
     console: Console,
 }
 
 /// Somebody who waits for an entry.
-struct Waiting {
+struct LogWaiter {
     filter: Filter,
     /// Up to here, there was none.
     seen: u64,
@@ -275,13 +275,13 @@ impl LogTask {
         }
     }
 
-    fn take(&mut self, block: Block) {
+    fn take(&mut self, block: LogCommand) {
         match block {
-            Block::Begin { process, id, name, command } => {
+            LogCommand::Begin { process, id, name, command } => {
                 let at = jiff::Timestamp::now().as_millisecond();
                 self.store.open(process, id, name, &command, at);
             }
-            Block::Lines { process, is_error, lines, is_unfinished, at } => {
+            LogCommand::Lines { process, is_error, lines, is_unfinished, at } => {
                 self.store.take(process, is_error, &lines, at, Instant::now());
                 // A page cannot ask anybody at the terminal.
                 let said: &[u8] = if self.store.is_page(process, is_error) { b"" } else { &lines };
@@ -289,35 +289,35 @@ impl LogTask {
                     self.console.asks(process, &asked.question);
                 }
             }
-            Block::Settle { done } => {
+            LogCommand::Settle { done } => {
                 self.store.close_due(None);
                 // Whoever asked may have stopped waiting.
                 let _ = done.send(());
             }
-            Block::Answered { process } => self.asking.forget(process),
-            Block::Forget { process } => {
+            LogCommand::Answered { process } => self.asking.forget(process),
+            LogCommand::Forget { process } => {
                 self.asking.forget(process);
                 self.store.forget(process);
             }
         }
     }
 
-    fn answer(&mut self, question: Question) {
+    fn answer(&mut self, question: LogQuery) {
         // An answer that nobody waits for any more is dropped.
         match question {
-            Question::Page { filter, start, limit, ansi, answer } => {
+            LogQuery::Page { filter, start, limit, ansi, answer } => {
                 self.store.close_traces();
                 let _ = answer.send(self.store.page(&filter, start, limit, ansi));
             }
-            Question::Next { filter, after, answer } => {
+            LogQuery::Next { filter, after, answer } => {
                 self.waiting.retain(|waiting| !waiting.answer.is_closed());
-                self.waiting.push(Waiting { filter, seen: after, answer });
+                self.waiting.push(LogWaiter { filter, seen: after, answer });
                 self.tell_waiting();
             }
-            Question::Errors { answer } => {
+            LogQuery::Errors { answer } => {
                 let _ = answer.send(self.store.errors_so_far().iter().cloned().collect());
             }
-            Question::Builds { processes, answer } => {
+            LogQuery::Builds { processes, answer } => {
                 let now = jiff::Timestamp::now().as_millisecond();
                 let errors = self.store.errors_so_far();
                 let builds = processes.into_iter().map(|process| Builds {
@@ -326,8 +326,8 @@ impl LogTask {
                 });
                 let _ = answer.send(builds.collect());
             }
-            Question::Asking { answer } => drop(answer.send(self.asking.iter().cloned().collect())),
-            Question::Urls { answer } => drop(answer.send(self.store.urls.iter().cloned().collect())),
+            LogQuery::Asking { answer } => drop(answer.send(self.asking.iter().cloned().collect())),
+            LogQuery::Urls { answer } => drop(answer.send(self.store.urls.iter().cloned().collect())),
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     guard::link::Exit,
-    script::{Ending, Processes, State, Why},
+    script::{Ending, ProcessList, ProcessState, Why},
 };
 
 /// What shells say of a command that cannot be started.
@@ -37,25 +37,25 @@ impl Outcome {
     }
 
     /// Takes in the list of processes as it is now.
-    fn see(&mut self, processes: &Processes) {
+    fn see(&mut self, processes: &ProcessList) {
         for name in &self.names {
             // One that is not known any more has ended long ago, and stays as it was.
             let Some(newest) = processes.iter().rev().find(|process| *process.name == **name) else {
                 continue;
             };
             let code = match &newest.state {
-                State::Ended { how: Ending::Success, .. } => Some(0),
-                State::Ended { how: Ending::Failed(Why::Exit(Exit::Code(code))), .. } => Some(*code),
-                State::Ended { how: Ending::Failed(Why::Exit(Exit::Signal(signal))), .. } => {
+                ProcessState::Ended { how: Ending::Success, .. } => Some(0),
+                ProcessState::Ended { how: Ending::Failed(Why::Exit(Exit::Code(code))), .. } => Some(*code),
+                ProcessState::Ended { how: Ending::Failed(Why::Exit(Exit::Signal(signal))), .. } => {
                     Some(128 + signal)
                 }
-                State::Ended { how: Ending::Failed(Why::NotStarted(_)), .. } => Some(NOT_STARTED),
-                State::Ended { how: Ending::Failed(Why::Lost), .. } => Some(1),
+                ProcessState::Ended { how: Ending::Failed(Why::NotStarted(_)), .. } => Some(NOT_STARTED),
+                ProcessState::Ended { how: Ending::Failed(Why::Lost), .. } => Some(1),
                 // A client that stops a script may start it again.
-                State::Ended { how: Ending::Stopped(_), .. }
-                | State::Pending
-                | State::Running(_)
-                | State::Stopping(_) => None,
+                ProcessState::Ended { how: Ending::Stopped(_), .. }
+                | ProcessState::Pending
+                | ProcessState::Running(_)
+                | ProcessState::Stopping(_) => None,
             };
             match code {
                 Some(code) => self.codes.insert(name.clone(), code),
@@ -65,7 +65,7 @@ impl Outcome {
     }
 
     /// Waits until all have ended by themselves, and returns their exit code.
-    pub(crate) async fn wait(mut self, mut processes: watch::Receiver<Processes>) -> i32 {
+    pub(crate) async fn wait(mut self, mut processes: watch::Receiver<ProcessList>) -> i32 {
         loop {
             let now = processes.borrow_and_update().clone();
             self.see(&now);
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::script::{self, Process, Running};
 
-    fn process(number: u32, name: &str, state: State) -> Process {
+    fn process(number: u32, name: &str, state: ProcessState) -> Process {
         Process {
             number,
             id: format!("{name}-{number}").into(),
@@ -101,8 +101,8 @@ mod tests {
         }
     }
 
-    fn ended(how: Ending) -> State {
-        State::Ended { how, at: script::now() }
+    fn ended(how: Ending) -> ProcessState {
+        ProcessState::Ended { how, at: script::now() }
     }
 
     /// What a run of `a` and `b` ends with after these lists.
@@ -117,7 +117,7 @@ mod tests {
         let failed = |exit| ended(Ending::Failed(Why::Exit(exit)));
         let a = |state| process(1, "a", state);
         let b = |state| process(2, "b", state);
-        let runs = || State::Running(Running { pid: 7 });
+        let runs = || ProcessState::Running(Running { pid: 7 });
         assert_eq!(code(vec![vec![a(ended(Ending::Success)), b(runs())]]), None);
         assert_eq!(code(vec![vec![a(ended(Ending::Success)), b(ended(Ending::Success))]]), Some(0));
         let both = vec![a(failed(Exit::Code(3))), b(failed(Exit::Code(4)))];
@@ -132,7 +132,7 @@ mod tests {
         let b = || process(2, "b", ended(Ending::Success));
         let stopped = process(1, "a", ended(Ending::Stopped(Some(Exit::Signal(15)))));
         assert_eq!(code(vec![vec![stopped.clone(), b()]]), None);
-        let again = process(3, "a", State::Pending);
+        let again = process(3, "a", ProcessState::Pending);
         let first = process(1, "a", ended(Ending::Success));
         assert_eq!(code(vec![vec![first.clone(), b(), again]]), None);
         // It was forgotten after it had ended.

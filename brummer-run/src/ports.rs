@@ -120,7 +120,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::script::{Launch, Running, State};
+    use crate::script::{Launch, ProcessState, Running};
 
     fn process(pid: u32) -> Process {
         Process {
@@ -132,7 +132,7 @@ mod tests {
             launch: Launch::default().into(),
             grace: crate::script::DEFAULT_GRACE,
             started: Timestamp::UNIX_EPOCH,
-            state: State::Running(Running { pid }),
+            state: ProcessState::Running(Running { pid }),
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(ports.holder(&dev, 7000), Holder::Hidden, "it cannot be reached at loopback");
         assert_eq!(ports.line(13), [13, 12, 11, 10, 1]);
         let mut ended = process(12);
-        ended.state = State::Pending;
+        ended.state = ProcessState::Pending;
         assert!(ports.of(&ended).is_empty());
     }
 

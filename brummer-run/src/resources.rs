@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     log::{Filter, Start, level::Level, search::Which},
-    tools::{self, App, Wanted},
+    tools::{self, App, ErrorFilter},
 };
 
 const RECENT: &str = "logs://recent";
@@ -118,8 +118,13 @@ async fn modified(app: &App) -> Option<std::time::SystemTime> {
 
 /// The errors and lines that a prompt about an error shows.
 pub(crate) async fn around_errors(app: &App) -> (tools::Errors, String) {
-    let wanted =
-        Wanted { processes: Which::All, since: None, resolved: false, limit: PROMPT_ERRORS, before: None };
+    let wanted = ErrorFilter {
+        processes: Which::All,
+        since: None,
+        resolved: false,
+        limit: PROMPT_ERRORS,
+        before: None,
+    };
     let errors = tools::errors(app, wanted).await;
     let page = app.logs.page(Filter::default(), Start::Newest, PROMPT_LINES, false).await;
     let (_, text) = tools::page(app, page, true, "nothing was printed");

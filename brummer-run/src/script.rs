@@ -39,7 +39,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) use self::process::Running;
 pub(crate) use self::{
     permits::Permits,
-    process::{Ending, Process, State, Why},
+    process::{Ending, Process, ProcessState, Why},
 };
 use crate::{console::Console, guard::link::Order, log::Logs};
 
@@ -152,16 +152,16 @@ impl From<io::Error> for InputError {
 
 /// What is typed into a script, and where to say what came of it.
 #[derive(Debug)]
-struct Input {
+struct TypedInput {
     bytes: Bytes,
     answer: oneshot::Sender<Result<(), InputError>>,
 }
 
 /// What a script's task is told.
 #[derive(Debug)]
-enum Told {
+enum ScriptMessage {
     Order(Order),
-    Input(Input),
+    Input(TypedInput),
 }
 
 /// What the supervisor is asked.
@@ -169,17 +169,17 @@ enum Told {
 enum Request {
     Start { command: Command, answer: oneshot::Sender<Result<Started, StartError>> },
     Stop { process: u32, grace: Duration },
-    Input { process: u32, input: Input },
+    Input { process: u32, input: TypedInput },
 }
 
 /// The list of processes as it is now, in the order in which they were started.
-pub(crate) type Processes = Arc<Vec<Process>>;
+pub(crate) type ProcessList = Arc<Vec<Process>>;
 
 /// The scripts, for everybody else.
 #[derive(Clone, Debug)]
 pub(crate) struct Scripts {
     requests: mpsc::Sender<Request>,
-    processes: watch::Receiver<Processes>,
+    processes: watch::Receiver<ProcessList>,
 }
 
 impl Scripts {
@@ -193,7 +193,7 @@ impl Scripts {
         kill: CancellationToken,
     ) -> Self {
         let (requests, incoming) = mpsc::channel(REQUESTS);
-        let (list, processes) = watch::channel(Processes::default());
+        let (list, processes) = watch::channel(ProcessList::default());
         let supervisor = supervisor::Supervisor::new(launcher, logs, console, tasks.clone(), list);
         tasks.spawn(supervisor.run(incoming, stop, kill));
         Self { requests, processes }
@@ -216,26 +216,26 @@ impl Scripts {
     /// Types into a process.
     pub(crate) async fn input(&self, process: u32, bytes: Bytes) -> Result<(), InputError> {
         let (answer, answered) = oneshot::channel();
-        let request = Request::Input { process, input: Input { bytes, answer } };
+        let request = Request::Input { process, input: TypedInput { bytes, answer } };
         self.requests.send(request).await.map_err(|_| InputError::NotRunning)?;
         answered.await.unwrap_or(Err(InputError::NotRunning))
     }
 
     /// The list as it is now.
-    pub(crate) fn list(&self) -> Processes {
+    pub(crate) fn list(&self) -> ProcessList {
         self.processes.borrow().clone()
     }
 
     /// The list, whenever it changes.
-    pub(crate) fn changes(&self) -> watch::Receiver<Processes> {
+    pub(crate) fn changes(&self) -> watch::Receiver<ProcessList> {
         self.processes.clone()
     }
 
     /// Waits until a process is as wanted, and returns it; `None` when it is not known any more. Cancel-safe.
     pub(crate) async fn until(&self, process: u32, wanted: impl Fn(&Process) -> bool) -> Option<Process> {
         let mut processes = self.processes.clone();
-        let find = |list: &Processes| list.iter().find(|known| known.number == process).cloned();
-        let fits = |list: &Processes| find(list).is_none_or(|known| wanted(&known));
+        let find = |list: &ProcessList| list.iter().find(|known| known.number == process).cloned();
+        let fits = |list: &ProcessList| find(list).is_none_or(|known| wanted(&known));
         // The channel closes when the supervisor is gone; what it said last stands.
         let found = processes.wait_for(fits).await.map(|list| find(&list));
         found.unwrap_or_else(|_| find(&self.processes.borrow()))
@@ -243,7 +243,7 @@ impl Scripts {
 
     /// Waits until a process has ended.
     pub(crate) async fn ended(&self, process: u32) -> Option<Process> {
-        self.until(process, |known| matches!(known.state, State::Ended { .. })).await
+        self.until(process, |known| matches!(known.state, ProcessState::Ended { .. })).await
     }
 }
 

@@ -33,7 +33,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
-    findings::{Wanted, errors},
+    findings::{ErrorFilter, errors},
     logs::page,
     results::Errors,
     scripts::{active, command, list},

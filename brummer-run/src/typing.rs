@@ -74,10 +74,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::script::{Ending, Launch, Running, State};
+    use crate::script::{Ending, Launch, ProcessState, Running};
 
     fn process(number: u32, name: &str, is_alive: bool) -> Process {
-        let ended = State::Ended { how: Ending::Success, at: Timestamp::UNIX_EPOCH };
+        let ended = ProcessState::Ended { how: Ending::Success, at: Timestamp::UNIX_EPOCH };
         Process {
             number,
             id: format!("{name}-{number}").into(),
@@ -87,7 +87,7 @@ mod tests {
             launch: Launch::default().into(),
             grace: crate::script::DEFAULT_GRACE,
             started: Timestamp::UNIX_EPOCH,
-            state: if is_alive { State::Running(Running { pid: number }) } else { ended },
+            state: if is_alive { ProcessState::Running(Running { pid: number }) } else { ended },
         }
     }
 

@@ -20,8 +20,8 @@ const COLOURS: [u8; 6] = [36, 33, 35, 32, 34, 31];
 
 /// Two streams, each until it cannot be written any more.
 pub(super) struct Screen {
-    output: Target,
-    notes: Target,
+    output: ScreenOutput,
+    notes: ScreenOutput,
     colour: bool,
     names: HashMap<u32, Arc<str>>,
     width: usize,
@@ -29,11 +29,11 @@ pub(super) struct Screen {
     text: String,
 }
 
-struct Target {
+struct ScreenOutput {
     writer: Option<BufWriter<Box<dyn Write + Send>>>,
 }
 
-impl Target {
+impl ScreenOutput {
     fn new(writer: Box<dyn Write + Send>) -> Self {
         Self { writer: Some(BufWriter::with_capacity(64 * 1024, writer)) }
     }
@@ -63,8 +63,8 @@ impl Target {
 impl Screen {
     pub(super) fn new(options: ConsoleOptions) -> Self {
         Self {
-            output: Target::new(options.output),
-            notes: Target::new(options.notes),
+            output: ScreenOutput::new(options.output),
+            notes: ScreenOutput::new(options.notes),
             colour: options.colour,
             names: HashMap::new(),
             width: 0,

@@ -51,7 +51,7 @@ pub enum Attachment {
 }
 
 /// Where a script is started.
-struct Place {
+struct SpawnContext {
     stdin: Stdio,
     /// The group that it joins; one of its own without.
     group: Option<Pid>,
@@ -68,7 +68,7 @@ pub fn serve(attachment: Attachment, program: &OsStr, arguments: &[OsString]) ->
     let channel = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let group = (attachment == Attachment::Terminal).then(rustix::process::getpgrp);
     let has_terminal = attachment == Attachment::Own;
-    let place = Place { stdin: receive_stdin(&channel)?, group, has_terminal };
+    let place = SpawnContext { stdin: receive_stdin(&channel)?, group, has_terminal };
     channel.set_nonblocking(true)?;
     let reports = channel.try_clone()?;
     name_this_process();
@@ -99,7 +99,7 @@ fn name_this_process() {
 async fn guard(
     channel: StdUnixStream,
     reports: StdUnixStream,
-    place: Place,
+    place: SpawnContext,
     program: &OsStr,
     arguments: &[OsString],
 ) -> io::Result<()> {
@@ -157,7 +157,7 @@ async fn guard(
 }
 
 /// Starts the script.
-fn start(place: Place, program: &OsStr, arguments: &[OsString]) -> io::Result<Child> {
+fn start(place: SpawnContext, program: &OsStr, arguments: &[OsString]) -> io::Result<Child> {
     let group = place.group.map_or(0, Pid::as_raw_pid);
     let script = Command::new(program).args(arguments).stdin(place.stdin).process_group(group).spawn()?;
     if place.has_terminal {

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, time::timeout};
 
-use super::known::{Known, Question, authority};
+use super::known::{KnownServer, McpProbe, authority};
 
 /// How long one question may take. A dev server compiles the first thing that it is asked for.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -25,13 +25,13 @@ const MAX_ANSWER: usize = 256 * 1024;
 const SESSION: &str = "mcp-session-id";
 
 /// Whether this server is there.
-pub(super) async fn speaks_mcp(known: &Known, address: IpAddr, port: u16) -> bool {
+pub(super) async fn speaks_mcp(known: &KnownServer, address: IpAddr, port: u16) -> bool {
     let server = Server { known, address, port };
     timeout(QUESTION, server.answers()).await.is_ok_and(|answers| answers.unwrap_or(false))
 }
 
 struct Server<'a> {
-    known: &'a Known,
+    known: &'a KnownServer,
     address: IpAddr,
     port: u16,
 }
@@ -42,8 +42,8 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 impl Server<'_> {
     async fn answers(&self) -> Result<bool, Failed> {
         match self.known.question {
-            Question::Initialize => self.initialize().await,
-            Question::Page(path) => {
+            McpProbe::Initialize => self.initialize().await,
+            McpProbe::Page(path) => {
                 let response = self.ask(Method::GET, path, &[], Bytes::new()).await?;
                 read(response, |text| serde_json::from_str::<Value>(text).is_ok_and(|it| it.is_object()))
                     .await

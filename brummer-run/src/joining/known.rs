@@ -20,7 +20,7 @@ const DEPENDENCIES: [&str; 4] =
 
 /// A dev server with an MCP server.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Known {
+pub(super) struct KnownServer {
     /// What its instance is called.
     pub(super) name: &'static str,
     /// Packages of which the project has at least one.
@@ -28,14 +28,14 @@ pub(super) struct Known {
     /// Other files that name it.
     files: &'static [&'static str],
     pub(super) endpoint: &'static str,
-    pub(super) question: Question,
+    pub(super) question: McpProbe,
     /// It wants an `Origin`, its own.
     wants_origin: bool,
 }
 
 /// How to find out that it is there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Question {
+pub(super) enum McpProbe {
     /// It answers the first request of MCP.
     Initialize,
     /// It has a page of its own to be found by.
@@ -43,50 +43,50 @@ pub(super) enum Question {
 }
 
 /// Left out are `vite-plugin-mcp` and what is made of it (`nuxt-mcp`): the second client at a time ends the dev server.
-static KNOWN: [Known; 5] = [
-    Known {
+static KNOWN: [KnownServer; 5] = [
+    KnownServer {
         name: "next",
         packages: &["next"],
         files: &[],
         endpoint: "/_next/mcp",
-        question: Question::Initialize,
+        question: McpProbe::Initialize,
         wants_origin: false,
     },
-    Known {
+    KnownServer {
         name: "storybook",
         packages: &["@storybook/addon-mcp"],
         files: &[],
         endpoint: "/mcp",
-        question: Question::Initialize,
+        question: McpProbe::Initialize,
         wants_origin: false,
     },
-    Known {
+    KnownServer {
         name: "devtools",
         packages: &["@vitejs/devtools"],
         files: &[],
         endpoint: "/__devtools/__mcp",
-        question: Question::Initialize,
+        question: McpProbe::Initialize,
         wants_origin: true,
     },
-    Known {
+    KnownServer {
         name: "devtools",
         packages: &["@devframes/hub", "devframe"],
         files: &[],
         endpoint: "/__mcp",
-        question: Question::Initialize,
+        question: McpProbe::Initialize,
         wants_origin: true,
     },
-    Known {
+    KnownServer {
         name: "tidewave",
         packages: &["tidewave"],
         files: &["mix.exs", "Gemfile", "pyproject.toml", "requirements.txt"],
         endpoint: "/tidewave/mcp",
-        question: Question::Page("/tidewave/config"),
+        question: McpProbe::Page("/tidewave/config"),
         wants_origin: false,
     },
 ];
 
-impl Known {
+impl KnownServer {
     /// Header fields that hubs have to send.
     pub(super) fn headers(&self, address: IpAddr, port: u16) -> BTreeMap<String, Secret> {
         let origin = self.wants_origin.then(|| Secret::new(&origin(address, port)).ok()).flatten();
@@ -112,14 +112,15 @@ pub(super) fn authority(address: IpAddr, port: u16) -> String {
 }
 
 /// Those that a project uses, as it says in the directory of the script or in its own.
-pub(super) fn wanted(directory: &Path, root: &Path) -> Vec<&'static Known> {
+pub(super) fn wanted(directory: &Path, root: &Path) -> Vec<&'static KnownServer> {
     let directories: BTreeSet<&Path> = [directory, root].into();
     let packages: BTreeSet<String> = directories.iter().flat_map(|it| packages(it)).collect();
-    let names_it = |known: &Known| {
+    let names_it = |known: &KnownServer| {
         let mut files = directories.iter().flat_map(|it| known.files.iter().map(|file| it.join(file)));
         files.any(|file| read(&file).is_some_and(|text| text.contains(known.name)))
     };
-    let uses = |known: &&Known| known.packages.iter().any(|it| packages.contains(*it)) || names_it(known);
+    let uses =
+        |known: &&KnownServer| known.packages.iter().any(|it| packages.contains(*it)) || names_it(known);
     KNOWN.iter().filter(uses).collect()
 }
 

@@ -22,7 +22,7 @@ const ESCAPE: char = '\x1b';
 
 /// Where in a sequence the reader is (ECMA-48, and what xterm makes of it).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum State {
+pub(super) enum AnsiState {
     Text,
     /// After ESC.
     Escape,
@@ -54,7 +54,7 @@ pub(crate) fn strip_but_colours(line: &str) -> String {
 
 fn read(line: &str, keep_colours: bool) -> String {
     let mut out = String::with_capacity(line.len());
-    let mut state = State::Text;
+    let mut state = AnsiState::Text;
     // Where the control sequence began that is being read.
     let mut begin = 0;
     // What a carriage return has made free to be written over; it is only gone when something is written.
@@ -62,7 +62,7 @@ fn read(line: &str, keep_colours: bool) -> String {
     for (at, c) in line.char_indices() {
         let after = state.after(c);
         match state {
-            State::Text if after == State::Text => match c {
+            AnsiState::Text if after == AnsiState::Text => match c {
                 '\r' => overwritten = true,
                 '\x08' => drop(out.pop()),
                 c if c.is_control() && c != '\t' => {}
@@ -73,7 +73,7 @@ fn read(line: &str, keep_colours: bool) -> String {
                     out.push(c);
                 }
             },
-            State::Control if after == State::Text => {
+            AnsiState::Control if after == AnsiState::Text => {
                 let sequence = &line[begin..=at];
                 if keep_colours && is_colour(sequence) {
                     out.push_str(sequence);
@@ -89,7 +89,7 @@ fn read(line: &str, keep_colours: bool) -> String {
     out
 }
 
-impl State {
+impl AnsiState {
     /// After a character.
     pub(super) fn after(self, c: char) -> Self {
         match self {

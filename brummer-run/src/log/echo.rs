@@ -12,12 +12,12 @@ pub(super) struct Echo {
     script: Arc<str>,
     /// What `package.json` says of it.
     command: Arc<str>,
-    before: Before,
+    before: PreviousLine,
 }
 
 /// The line before the next one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Before {
+enum PreviousLine {
     /// There was none, or it was empty.
     Blank,
     /// It belongs to an echo, and the command may follow.
@@ -29,7 +29,7 @@ impl Echo {
     /// For a process of this name, which may be `WORKSPACE#SCRIPT`, and its command.
     pub(super) fn new(name: &str, command: &Arc<str>) -> Self {
         let script = name.rsplit_once('#').map_or(name, |(_, script)| script);
-        Self { script: script.into(), command: command.clone(), before: Before::Blank }
+        Self { script: script.into(), command: command.clone(), before: PreviousLine::Blank }
     }
 
     /// Whether these whole lines have nothing in them that begins as an echo does.
@@ -46,7 +46,7 @@ impl Echo {
         let mut backwards = lines.bytes().rev().filter(|byte| *byte != b'\r');
         let blank = backwards.next().is_none_or(|byte| byte == b'\n')
             && backwards.next().is_none_or(|byte| byte == b'\n');
-        self.before = if blank { Before::Blank } else { Before::Other };
+        self.before = if blank { PreviousLine::Blank } else { PreviousLine::Other };
     }
 
     /// Whether a line is an echo.
@@ -55,16 +55,16 @@ impl Echo {
     /// `yarn run v1.22.22`, and it, bun and newer pnpm `$ ` before the command.
     pub(super) fn line(&mut self, line: &str) -> bool {
         let is_echo = if let Some(said) = line.strip_prefix("> ") {
-            self.before == Before::Echo || self.before == Before::Blank && self.is_banner(said)
+            self.before == PreviousLine::Echo || self.before == PreviousLine::Blank && self.is_banner(said)
         } else if let Some(said) = line.strip_prefix("$ ") {
-            self.before == Before::Echo || !self.command.is_empty() && said.starts_with(&*self.command)
+            self.before == PreviousLine::Echo || !self.command.is_empty() && said.starts_with(&*self.command)
         } else {
             line.strip_prefix("yarn run v").is_some_and(|said| said.starts_with(|c: char| c.is_ascii_digit()))
         };
         self.before = match is_echo {
-            true => Before::Echo,
-            false if line.trim_ascii().is_empty() => Before::Blank,
-            false => Before::Other,
+            true => PreviousLine::Echo,
+            false if line.trim_ascii().is_empty() => PreviousLine::Blank,
+            false => PreviousLine::Other,
         };
         is_echo
     }

@@ -47,7 +47,7 @@ pub struct LogDirError {
 }
 
 #[derive(Debug)]
-enum Item {
+enum FileCommand {
     Begin { process: u32, name: Arc<str>, about: String },
     Lines { process: u32, name: Arc<str>, is_error: bool, at: i64, lines: Bytes },
     Forget { process: u32 },
@@ -57,7 +57,7 @@ enum Item {
 /// The files, for the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
-    items: SyncSender<Item>,
+    items: SyncSender<FileCommand>,
     queued: Arc<AtomicUsize>,
     /// Lines that were left out since the thread has last said so.
     skipped: Arc<AtomicU64>,
@@ -87,7 +87,7 @@ impl Files {
 
     /// A process begins.
     pub(crate) fn begin(&self, process: u32, name: Arc<str>, about: String) {
-        let _ = self.items.try_send(Item::Begin { process, name, about });
+        let _ = self.items.try_send(FileCommand::Begin { process, name, about });
     }
 
     /// Whole lines of a process. Never waits.
@@ -99,7 +99,7 @@ impl Files {
             self.queued.fetch_sub(length, Ordering::Relaxed);
             return;
         }
-        let item = Item::Lines { process, name: name.clone(), is_error, at, lines };
+        let item = FileCommand::Lines { process, name: name.clone(), is_error, at, lines };
         if self.items.try_send(item).is_err() {
             self.skipped.fetch_add(count, Ordering::Relaxed);
             self.queued.fetch_sub(length, Ordering::Relaxed);
@@ -108,13 +108,13 @@ impl Files {
 
     /// Nothing comes of a process any more.
     pub(crate) fn forget(&self, process: u32) {
-        let _ = self.items.try_send(Item::Forget { process });
+        let _ = self.items.try_send(FileCommand::Forget { process });
     }
 
     /// Waits until everything is written, but not for long.
     pub(crate) async fn finish(&self) {
         let (done, finished) = oneshot::channel();
-        if self.items.try_send(Item::End { done }).is_ok() {
+        if self.items.try_send(FileCommand::End { done }).is_ok() {
             let _ = tokio::time::timeout(LAST_WORDS, finished).await;
         }
     }
@@ -186,20 +186,20 @@ struct Opened {
 }
 
 impl Writer {
-    fn run(mut self, items: &Receiver<Item>) {
+    fn run(mut self, items: &Receiver<FileCommand>) {
         while let Ok(item) = items.recv() {
             let mut next = Some(item);
             while let Some(item) = next {
                 match item {
-                    Item::Begin { process, name, about } => {
+                    FileCommand::Begin { process, name, about } => {
                         self.text(process, &name, format!("--- {about}\n").as_bytes());
                     }
-                    Item::Lines { process, name, is_error, at, lines } => {
+                    FileCommand::Lines { process, name, is_error, at, lines } => {
                         self.queued.fetch_sub(lines.len(), Ordering::Relaxed);
                         self.lines(process, &name, is_error, at, &lines);
                     }
-                    Item::Forget { process } => drop(self.open.remove(&process)),
-                    Item::End { done } => {
+                    FileCommand::Forget { process } => drop(self.open.remove(&process)),
+                    FileCommand::End { done } => {
                         self.flush();
                         let _ = done.send(());
                         return;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use self::style::Style;
 use super::{
-    ansi::State,
+    ansi::AnsiState,
     mask,
     splitter::{CUT, MAX_LINE},
 };
@@ -54,7 +54,7 @@ pub(super) struct Fold {
     cursor: Cursor,
     saved: Cursor,
     style: Style,
-    state: State,
+    state: AnsiState,
     /// The control sequence that is being read.
     sequence: String,
     is_hidden: bool,
@@ -100,7 +100,7 @@ const BLANK: Cell = Cell { character: ' ', style: Style::PLAIN };
 
 /// Lines to be told.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct FoldedLines {
     pub(super) lines: Bytes,
     /// The last one has no end, or one of them is a question.
     pub(super) is_unfinished: bool,
@@ -113,7 +113,7 @@ impl Default for Fold {
             cursor: Cursor::default(),
             saved: Cursor::default(),
             style: Style::PLAIN,
-            state: State::Text,
+            state: AnsiState::Text,
             sequence: String::new(),
             is_hidden: false,
             is_alternate: false,
@@ -128,7 +128,7 @@ impl Default for Fold {
 
 impl Fold {
     /// Takes what the program has written.
-    pub(super) fn write(&mut self, bytes: &[u8], now: Instant) -> Option<Told> {
+    pub(super) fn write(&mut self, bytes: &[u8], now: Instant) -> Option<FoldedLines> {
         let joined;
         let mut rest = bytes;
         if !self.part.is_empty() {
@@ -166,7 +166,7 @@ impl Fold {
     }
 
     /// Tells what has stood for long enough.
-    pub(super) fn settle(&mut self, now: Instant) -> Option<Told> {
+    pub(super) fn settle(&mut self, now: Instant) -> Option<FoldedLines> {
         let mut is_unfinished = false;
         for index in 0..self.rows.len() {
             let is_last = index == self.cursor.row;
@@ -187,7 +187,7 @@ impl Fold {
     }
 
     /// Tells what is left at the end.
-    pub(super) fn end(&mut self) -> Option<Told> {
+    pub(super) fn end(&mut self) -> Option<FoldedLines> {
         if !std::mem::take(&mut self.part).is_empty() {
             self.text("\u{FFFD}");
         }
@@ -200,9 +200,9 @@ impl Fold {
         std::mem::take(&mut self.replies)
     }
 
-    fn take(&mut self, is_unfinished: bool) -> Option<Told> {
+    fn take(&mut self, is_unfinished: bool) -> Option<FoldedLines> {
         let lines = self.told.split().freeze();
-        (!lines.is_empty()).then_some(Told { lines, is_unfinished })
+        (!lines.is_empty()).then_some(FoldedLines { lines, is_unfinished })
     }
 
     fn text(&mut self, mut text: &str) {
@@ -216,15 +216,15 @@ impl Fold {
             let before = self.state;
             self.state = before.after(c);
             match (before, self.state) {
-                (State::Text, State::Text) => self.character(c),
-                (State::Control, State::Text) => {
+                (AnsiState::Text, AnsiState::Text) => self.character(c),
+                (AnsiState::Control, AnsiState::Text) => {
                     let sequence = std::mem::take(&mut self.sequence);
                     if sequence.len() < MAX_SEQUENCE {
                         self.control(&sequence, c);
                     }
                 }
-                (State::Escape, State::Text) => self.escape(c),
-                (State::Control, State::Control) => {
+                (AnsiState::Escape, AnsiState::Text) => self.escape(c),
+                (AnsiState::Control, AnsiState::Control) => {
                     if self.sequence.len() < MAX_SEQUENCE {
                         self.sequence.push(c);
                     }
@@ -241,7 +241,7 @@ impl Fold {
         if !is_new
             || self.cursor.column > 0
             || self.waits()
-            || self.state != State::Text
+            || self.state != AnsiState::Text
             || self.style != Style::PLAIN
         {
             return 0;

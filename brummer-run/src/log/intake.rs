@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Block, Logs, mask, splitter::Splitter};
+use super::{LogCommand, Logs, mask, splitter::Splitter};
 use crate::console::Console;
 #[cfg(unix)]
 use crate::terminal::{Display, Keyboard};
@@ -96,7 +96,7 @@ impl Intake {
         self.console.output(self.process, is_error, &lines);
         let at = jiff::Timestamp::now().as_millisecond();
         // Without a log there is nothing left to do for the lines; the script must not be held up for it.
-        let block = Block::Lines { process: self.process, is_error, lines, is_unfinished, at };
+        let block = LogCommand::Lines { process: self.process, is_error, lines, is_unfinished, at };
         let _ = self.logs.blocks.send(block).await;
     }
 }

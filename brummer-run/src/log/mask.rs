@@ -30,17 +30,17 @@ pub(super) fn hints() -> impl Iterator<Item = &'static str> {
 pub(super) const KEY_HINT: &str = "private key-----";
 
 /// Tokens that can be told by their own form.
-struct Rules {
+struct TokenRules {
     /// Says at once which of them match: mostly none does.
     any: RegexSet,
     each: Vec<Regex>,
 }
 
-static TOKENS: LazyLock<Rules> = LazyLock::new(|| {
+static TOKENS: LazyLock<TokenRules> = LazyLock::new(|| {
     // Where words end by ASCII alone, a line with other letters is searched as fast as one without.
     let patterns: Vec<String> = rules().map(|(_, _, pattern)| pattern.replace(r"\b", r"(?-u:\b)")).collect();
     let any = RegexSet::new(&patterns).expect("the patterns are part of the program");
-    Rules { any, each: patterns.iter().map(|pattern| compile(pattern)).collect() }
+    TokenRules { any, each: patterns.iter().map(|pattern| compile(pattern)).collect() }
 });
 
 /// Name, hint and pattern of each rule.

@@ -15,7 +15,7 @@ const SEGMENT: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Ring {
     limit: usize,
-    records: VecDeque<Record>,
+    records: VecDeque<RingEntry>,
     segments: VecDeque<Segment>,
     /// A segment that was let go of, for the next one.
     spare: Option<String>,
@@ -32,14 +32,14 @@ struct Segment {
 
 /// Where the last segment ends, and how much fits behind that.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct SegmentEnd {
     offset: u64,
     room: usize,
 }
 
 /// One entry, with its text elsewhere.
 #[derive(Clone, Copy, Debug)]
-struct Record {
+struct RingEntry {
     number: u64,
     at: i64,
     last: i64,
@@ -54,7 +54,7 @@ struct Record {
 
 /// What is to be stored.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line<'a> {
+pub(super) struct StoredLine<'a> {
     /// Without control sequences.
     pub(super) plain: &'a str,
     /// With them, if there are any.
@@ -95,7 +95,7 @@ impl Ring {
     }
 
     /// Stores an entry under this number, unless it says the same as the one before it. Returns whether it was new.
-    pub(super) fn push(&mut self, number: u64, line: Line<'_>) -> bool {
+    pub(super) fn push(&mut self, number: u64, line: StoredLine<'_>) -> bool {
         if let Some(last) = self.records.back().copied()
             && last.plain as usize == line.plain.len()
             && last.is_error == line.is_error
@@ -110,7 +110,7 @@ impl Ring {
         }
         let raw = line.raw.unwrap_or_default();
         let offset = self.store(line.plain, raw);
-        self.records.push_back(Record {
+        self.records.push_back(RingEntry {
             number,
             at: line.at,
             last: line.at,
@@ -157,7 +157,7 @@ impl Ring {
                     }
                     (run, place) = (start, self.place());
                 }
-                self.records.push_back(Record {
+                self.records.push_back(RingEntry {
                     number,
                     at,
                     last: at,
@@ -211,7 +211,7 @@ impl Ring {
         self.records.range(..end).rev().map(|record| self.stored(record))
     }
 
-    fn stored(&self, record: &Record) -> Stored<'_> {
+    fn stored(&self, record: &RingEntry) -> Stored<'_> {
         let plain = self.text(record.offset, record.plain);
         let raw = match record.raw {
             0 => plain,
@@ -249,8 +249,8 @@ impl Ring {
     }
 
     /// Where the next text goes.
-    fn place(&self) -> Place {
-        self.segments.back().map_or(Place { offset: 0, room: 0 }, |segment| Place {
+    fn place(&self) -> SegmentEnd {
+        self.segments.back().map_or(SegmentEnd { offset: 0, room: 0 }, |segment| SegmentEnd {
             offset: segment.end(),
             room: segment.text.capacity() - segment.text.len(),
         })
@@ -320,8 +320,8 @@ fn length(text: &str) -> u32 {
 mod tests {
     use super::*;
 
-    fn line(plain: &str) -> Line<'_> {
-        Line { plain, raw: None, level: Level::Info, is_error: false, is_echo: false, at: 7 }
+    fn line(plain: &str) -> StoredLine<'_> {
+        StoredLine { plain, raw: None, level: Level::Info, is_error: false, is_echo: false, at: 7 }
     }
 
     #[test]
@@ -342,9 +342,9 @@ mod tests {
         let mut ring = Ring::new(10);
         ring.push(1, line("again"));
         for at in 8..12 {
-            assert!(!ring.push(2, Line { at, ..line("again") }));
+            assert!(!ring.push(2, StoredLine { at, ..line("again") }));
         }
-        assert!(ring.push(2, Line { is_error: true, ..line("again") }));
+        assert!(ring.push(2, StoredLine { is_error: true, ..line("again") }));
         let entries: Vec<_> = ring.iter().map(|it| (it.repeats, it.at, it.last)).collect();
         assert_eq!(entries, [(5, 7, 11), (1, 7, 7)]);
     }
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn colours_are_kept_beside_the_text() {
         let mut ring = Ring::new(10);
-        ring.push(1, Line { raw: Some("\x1b[1mbold\x1b[0m"), ..line("bold") });
+        ring.push(1, StoredLine { raw: Some("\x1b[1mbold\x1b[0m"), ..line("bold") });
         ring.push(2, line("plain"));
         let entries: Vec<_> = ring.iter().map(|it| (it.plain, it.raw)).collect();
         assert_eq!(entries, [("bold", "\x1b[1mbold\x1b[0m"), ("plain", "plain")]);

@@ -91,7 +91,7 @@ pub(super) struct Scanner {
 
 /// What is in a line.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct LineFeatures {
     /// Words that say a level: their index in [`level::WORDS`], and where they are.
     pub(super) levels: Vec<(usize, usize)>,
     /// Something that a secret may have.
@@ -130,10 +130,10 @@ impl Scanner {
     }
 
     /// Looks at one line, without its control sequences.
-    pub(super) fn scan(&self, line: &str) -> Found {
+    pub(super) fn scan(&self, line: &str) -> LineFeatures {
         let [secrets, key] = self.secrets;
         let places = key + 1 + ADDRESSES.len();
-        let mut found = Found::default();
+        let mut found = LineFeatures::default();
         for word in self.words.find_overlapping_iter(line) {
             match word.pattern().as_usize() {
                 index if index < secrets => found.levels.push((index, word.start())),

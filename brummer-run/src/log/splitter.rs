@@ -15,11 +15,11 @@ pub(super) const CUT: &[u8] = " … (line cut)\n".as_bytes();
 /// The state between two reads.
 #[derive(Debug, Default)]
 pub(super) struct Splitter {
-    state: State,
+    state: SplitterState,
 }
 
 #[derive(Debug, Default, Eq, PartialEq)]
-enum State {
+enum SplitterState {
     #[default]
     Line,
     /// In the rest of a line that was cut: everything up to its end is left out.
@@ -35,7 +35,7 @@ impl Splitter {
         if let Some(end) = memchr::memrchr(b'\n', buffer) {
             return Some(buffer.split_to(end + 1).freeze());
         }
-        if buffer.len() <= MAX_LINE || self.state == State::Rest {
+        if buffer.len() <= MAX_LINE || self.state == SplitterState::Rest {
             return None;
         }
         // A progress bar writes over its line with carriage returns: only what stands after the last one is seen. The
@@ -49,7 +49,7 @@ impl Splitter {
         }
         let mut cut = buffer.split_to(MAX_LINE);
         cut.extend_from_slice(CUT);
-        self.state = State::Rest;
+        self.state = SplitterState::Rest;
         self.skip(buffer);
         Some(cut.freeze())
     }
@@ -57,32 +57,32 @@ impl Splitter {
     /// Takes what stands there without a line end, such as a question to the person at the terminal.
     pub(super) fn flush(&mut self, buffer: &mut BytesMut) -> Option<Bytes> {
         self.skip(buffer);
-        if buffer.is_empty() || self.state == State::Rest {
+        if buffer.is_empty() || self.state == SplitterState::Rest {
             return None;
         }
         let mut line = buffer.split();
         line.extend_from_slice(b"\n");
-        self.state = State::Flushed;
+        self.state = SplitterState::Flushed;
         Some(line.freeze())
     }
 
     /// Leaves out what does not make a line.
     fn skip(&mut self, buffer: &mut BytesMut) {
         match self.state {
-            State::Line => {}
-            State::Rest => match memchr::memchr(b'\n', buffer) {
+            SplitterState::Line => {}
+            SplitterState::Rest => match memchr::memchr(b'\n', buffer) {
                 Some(end) => {
                     buffer.advance(end + 1);
-                    self.state = State::Line;
+                    self.state = SplitterState::Line;
                 }
                 None => buffer.clear(),
             },
-            State::Flushed => {
+            SplitterState::Flushed => {
                 let end =
                     if buffer.starts_with(b"\r\n") { 2 } else { usize::from(buffer.starts_with(b"\n")) };
                 if !buffer.is_empty() && **buffer != *b"\r" {
                     buffer.advance(end);
-                    self.state = State::Line;
+                    self.state = SplitterState::Line;
                 }
             }
         }

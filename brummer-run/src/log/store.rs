@@ -13,7 +13,7 @@ use super::{
     files::Files,
     level::{self, Level},
     mask::{self, KeyBlock},
-    ring::{Line, Ring, Stored},
+    ring::{Ring, Stored, StoredLine},
     scan::Scanner,
     search::{Entry, Filter, Page, Start},
     splitter::MAX_LINE,
@@ -65,11 +65,11 @@ struct Log {
     begun: u64,
     ring: Ring,
     /// Standard output and standard error.
-    streams: [Stream; 2],
+    streams: [ProcessStream; 2],
 }
 
 #[derive(Debug)]
-struct Stream {
+struct ProcessStream {
     key: KeyBlock,
     echo: Echo,
     open: Option<Open>,
@@ -119,7 +119,7 @@ impl Store {
         if let Some(files) = &self.files {
             files.begin(process, name.clone(), clean_line(&format!("{id}: {command}")).into_owned());
         }
-        let stream = || Stream {
+        let stream = || ProcessStream {
             key: KeyBlock::default(),
             echo: Echo::new(&name, command),
             open: None,
@@ -216,7 +216,7 @@ impl Store {
         if stream.echo.line(&plain) {
             self.close(process, log, is_error);
             let line =
-                Line { plain: &shown, raw: Some(raw), level: Level::Info, is_error, is_echo: true, at };
+                StoredLine { plain: &shown, raw: Some(raw), level: Level::Info, is_error, is_echo: true, at };
             return self.push(process, log, line, now);
         }
         let level = level::of_line(&shown, found.levels);
@@ -238,7 +238,7 @@ impl Store {
             return;
         }
         self.close(process, log, is_error);
-        let line = Line { plain: &shown, raw: Some(raw), level, is_error, is_echo: false, at };
+        let line = StoredLine { plain: &shown, raw: Some(raw), level, is_error, is_echo: false, at };
         match trace::begins(&shown, level, is_error) {
             Some(trace) => log.streams[usize::from(is_error)].open = Some(Open::new(trace, line, now)),
             None => self.push(process, log, line, now),
@@ -248,8 +248,14 @@ impl Store {
     /// Ends the trace that is being read, if any.
     fn close(&mut self, process: u32, log: &mut Log, is_error: bool) {
         let Some(open) = log.streams[usize::from(is_error)].open.take() else { return };
-        let line =
-            |plain, raw, level| Line { plain, raw: Some(raw), level, is_error, is_echo: false, at: open.at };
+        let line = |plain, raw, level| StoredLine {
+            plain,
+            raw: Some(raw),
+            level,
+            is_error,
+            is_echo: false,
+            at: open.at,
+        };
         if open.trace != Trace::Place {
             let raw = if open.raw.contains(ansi::CONTROLS.map(char::from)) { &open.raw } else { "" };
             let line = line(&open.plain, raw, open.level.max(Level::Error));
@@ -262,7 +268,7 @@ impl Store {
     }
 
     /// Stores an entry whose last line came at this time, and looks for errors in it.
-    fn push(&mut self, process: u32, log: &mut Log, line: Line<'_>, now: Instant) {
+    fn push(&mut self, process: u32, log: &mut Log, line: StoredLine<'_>, now: Instant) {
         self.last += u64::from(log.ring.push(self.last + 1, line));
         if let Some(files) = &self.files {
             files.lines(process, &log.name, line.is_error, line.at, format!("{}\n", line.plain).into());
@@ -413,7 +419,7 @@ impl Log {
 }
 
 impl Open {
-    fn new(trace: Trace, line: Line<'_>, now: Instant) -> Self {
+    fn new(trace: Trace, line: StoredLine<'_>, now: Instant) -> Self {
         Self {
             trace,
             plain: line.plain.to_owned(),

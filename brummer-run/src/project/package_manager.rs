@@ -76,7 +76,7 @@ impl fmt::Display for PackageManager {
 }
 
 /// A directory and its `package.json`, if it has one.
-type Level<'a> = (PathBuf, Option<std::borrow::Cow<'a, Map<String, Value>>>);
+type PackageDirectory<'a> = (PathBuf, Option<std::borrow::Cow<'a, Map<String, Value>>>);
 
 /// The package manager of a directory, and what says so.
 pub(super) fn detect(directory: &Path, package: &Map<String, Value>) -> (PackageManager, String) {
@@ -104,8 +104,9 @@ pub(super) fn detect(directory: &Path, package: &Map<String, Value>) -> (Package
 }
 
 /// The directory and those above it, as far as they belong to the same project.
-fn levels<'a>(directory: &Path, package: &'a Map<String, Value>) -> Vec<Level<'a>> {
-    let mut levels: Vec<Level<'a>> = vec![(directory.to_owned(), Some(std::borrow::Cow::Borrowed(package)))];
+fn levels<'a>(directory: &Path, package: &'a Map<String, Value>) -> Vec<PackageDirectory<'a>> {
+    let mut levels: Vec<PackageDirectory<'a>> =
+        vec![(directory.to_owned(), Some(std::borrow::Cow::Borrowed(package)))];
     // A project has its repository's root at or above it; without one, a file further up is somebody else's.
     let above: Vec<&Path> = directory.ancestors().take(MAX_DEPTH).collect();
     let Some(root) = above.iter().position(|level| level.join(".git").exists()) else { return levels };

@@ -23,7 +23,7 @@ pub(super) fn list(directory: &Path, package: &Map<String, Value>) -> (Vec<Works
     if globs.patterns.iter().all(|pattern| pattern.excludes) {
         return Default::default();
     }
-    let mut search = Search { globs, found: Vec::new(), left: MAX_DIRECTORIES };
+    let mut search = WorkspaceSearch { globs, found: Vec::new(), left: MAX_DIRECTORIES };
     search.look(directory, "");
     let mut paths = search.found;
     paths.sort_unstable();
@@ -39,13 +39,13 @@ pub(super) fn list(directory: &Path, package: &Map<String, Value>) -> (Vec<Works
 
 /// What a project says of its workspaces.
 struct Globs {
-    patterns: Vec<Pattern>,
+    patterns: Vec<WorkspaceGlob>,
     /// Whether an exclusion holds wherever it stands, as pnpm has it; npm takes the last pattern that fits.
     excludes_always: bool,
 }
 
 /// `packages/*`, or `!packages/old`.
-struct Pattern {
+struct WorkspaceGlob {
     /// For the `package.json` of a workspace: as npm and pnpm do it, `packages/**` then fits `packages` itself, too.
     file: GlobMatcher,
     excludes: bool,
@@ -72,7 +72,7 @@ impl Globs {
             let lerna: Option<Value> = lerna.and_then(|text| serde_json::from_str(&text).ok());
             texts(lerna.as_ref().and_then(|lerna| lerna.get("packages")))
         };
-        let patterns = texts.iter().filter_map(|text| Pattern::parse(text)).collect();
+        let patterns = texts.iter().filter_map(|text| WorkspaceGlob::parse(text)).collect();
         Self { patterns, excludes_always: yaml.is_some() }
     }
 
@@ -108,7 +108,7 @@ impl Globs {
     }
 }
 
-impl Pattern {
+impl WorkspaceGlob {
     /// `None` for what is no pattern.
     fn parse(text: &str) -> Option<Self> {
         let positive = text.trim().trim_start_matches('!');
@@ -145,13 +145,13 @@ fn alternatives(pattern: &str) -> String {
     out + rest
 }
 
-struct Search {
+struct WorkspaceSearch {
     globs: Globs,
     found: Vec<String>,
     left: usize,
 }
 
-impl Search {
+impl WorkspaceSearch {
     fn look(&mut self, directory: &Path, path: &str) {
         let Ok(entries) = fs::read_dir(directory) else { return };
         for entry in entries.flatten() {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn globs(patterns: &[&str], excludes_always: bool) -> Globs {
-        let patterns = patterns.iter().filter_map(|pattern| Pattern::parse(pattern)).collect();
+        let patterns = patterns.iter().filter_map(|pattern| WorkspaceGlob::parse(pattern)).collect();
         Globs { patterns, excludes_always }
     }
 

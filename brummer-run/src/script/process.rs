@@ -25,12 +25,12 @@ pub(crate) struct Process {
     /// How long it may take to end when it is asked to.
     pub(crate) grace: Duration,
     pub(crate) started: Timestamp,
-    pub(crate) state: State,
+    pub(crate) state: ProcessState,
 }
 
 /// Where it is in its life.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum State {
+pub(crate) enum ProcessState {
     /// Nothing was heard of it yet.
     Pending,
     Running(Running),
@@ -72,18 +72,18 @@ pub(crate) enum Why {
 pub(crate) enum Event {
     Started(u32),
     /// Nothing of it is left, and its output is stored.
-    Gone(Outcome),
+    Gone(ProcessOutcome),
 }
 
 /// How a script's own process has ended, as far as that is known.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Outcome {
+pub(crate) enum ProcessOutcome {
     Exited(Exit),
     NotStarted(String),
     Lost,
 }
 
-impl State {
+impl ProcessState {
     /// After an event.
     pub(crate) fn on_event(self, event: Event, now: Timestamp) -> Self {
         match (self, event) {
@@ -92,18 +92,18 @@ impl State {
             (state @ Self::Ended { .. }, _) | (state, Event::Started(_)) => state,
             (Self::Stopping(_), Event::Gone(outcome)) => {
                 let how = match outcome {
-                    Outcome::Exited(exit) => Ending::Stopped(Some(exit)),
-                    Outcome::NotStarted(why) => Ending::Failed(Why::NotStarted(why)),
-                    Outcome::Lost => Ending::Stopped(None),
+                    ProcessOutcome::Exited(exit) => Ending::Stopped(Some(exit)),
+                    ProcessOutcome::NotStarted(why) => Ending::Failed(Why::NotStarted(why)),
+                    ProcessOutcome::Lost => Ending::Stopped(None),
                 };
                 Self::Ended { how, at: now }
             }
             (Self::Pending | Self::Running(_), Event::Gone(outcome)) => {
                 let how = match outcome {
-                    Outcome::Exited(Exit::Code(0)) => Ending::Success,
-                    Outcome::Exited(exit) => Ending::Failed(Why::Exit(exit)),
-                    Outcome::NotStarted(why) => Ending::Failed(Why::NotStarted(why)),
-                    Outcome::Lost => Ending::Failed(Why::Lost),
+                    ProcessOutcome::Exited(Exit::Code(0)) => Ending::Success,
+                    ProcessOutcome::Exited(exit) => Ending::Failed(Why::Exit(exit)),
+                    ProcessOutcome::NotStarted(why) => Ending::Failed(Why::NotStarted(why)),
+                    ProcessOutcome::Lost => Ending::Failed(Why::Lost),
                 };
                 Self::Ended { how, at: now }
             }
@@ -160,14 +160,14 @@ impl Process {
     /// When it ended.
     pub(crate) fn ended(&self) -> Option<Timestamp> {
         match &self.state {
-            State::Ended { at, .. } => Some(*at),
+            ProcessState::Ended { at, .. } => Some(*at),
             _ => None,
         }
     }
 
     /// How it ended, in words.
     pub(crate) fn ending(&self) -> Option<String> {
-        let State::Ended { how, .. } = &self.state else { return None };
+        let ProcessState::Ended { how, .. } = &self.state else { return None };
         let exit = |exit: &Exit| match exit {
             Exit::Code(code) => format!("exit code {code}"),
             Exit::Signal(signal) => format!("signal {signal}{}", signal_name(*signal)),
@@ -203,17 +203,17 @@ mod tests {
 
     const T: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn after(state: State, events: &[Event]) -> State {
+    fn after(state: ProcessState, events: &[Event]) -> ProcessState {
         events.iter().cloned().fold(state, |state, event| state.on_event(event, T))
     }
 
     fn gone(exit: Exit) -> Event {
-        Event::Gone(Outcome::Exited(exit))
+        Event::Gone(ProcessOutcome::Exited(exit))
     }
 
     #[test]
     fn a_life_without_trouble() {
-        let running = after(State::Pending, &[Event::Started(7)]);
+        let running = after(ProcessState::Pending, &[Event::Started(7)]);
         assert_eq!((running.name(), running.pid()), ("running", Some(7)));
         let ended = after(running, &[gone(Exit::Code(0)), gone(Exit::Code(1)), Event::Started(8)]);
         assert_eq!((ended.name(), ended.pid(), ended.exit()), ("success", None, Some(Exit::Code(0))));
@@ -221,18 +221,19 @@ mod tests {
 
     #[test]
     fn failures_say_why() {
-        let of = |event| after(State::Running(Running { pid: 7 }), &[event]);
+        let of = |event| after(ProcessState::Running(Running { pid: 7 }), &[event]);
         assert_eq!(of(gone(Exit::Code(2))).name(), "failed");
         assert_eq!(of(gone(Exit::Signal(11))).exit(), Some(Exit::Signal(11)));
-        assert_eq!(of(Event::Gone(Outcome::Lost)).exit(), None);
-        let unknown = after(State::Pending, &[Event::Gone(Outcome::NotStarted("no npm".to_owned()))]);
+        assert_eq!(of(Event::Gone(ProcessOutcome::Lost)).exit(), None);
+        let unknown =
+            after(ProcessState::Pending, &[Event::Gone(ProcessOutcome::NotStarted("no npm".to_owned()))]);
         assert_eq!(unknown.name(), "failed");
     }
 
     #[test]
     fn whoever_was_asked_to_end_is_stopped_whatever_the_code() {
-        let early = after(State::Pending.on_stop(), &[Event::Started(7)]);
-        assert_eq!(early, State::Stopping(Some(Running { pid: 7 })));
+        let early = after(ProcessState::Pending.on_stop(), &[Event::Started(7)]);
+        assert_eq!(early, ProcessState::Stopping(Some(Running { pid: 7 })));
         for exit in [Exit::Code(0), Exit::Code(143), Exit::Signal(9)] {
             let ended = after(early.clone().on_stop(), &[gone(exit)]);
             assert_eq!((ended.name(), ended.exit(), ended.is_alive()), ("stopped", Some(exit), false));

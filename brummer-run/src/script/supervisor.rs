@@ -12,8 +12,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Command, Input, InputError, Launcher, MAX_ENDED, MAX_RUNNING, Process, Processes, Request, StartError,
-    Started, State, Told, process::Event, task,
+    Command, InputError, Launcher, MAX_ENDED, MAX_RUNNING, Process, ProcessList, ProcessState, Request,
+    ScriptMessage, StartError, Started, TypedInput, process::Event, task,
 };
 use crate::{console::Console, guard::link::Order, log::Logs};
 
@@ -32,9 +32,9 @@ pub(super) struct Supervisor {
     console: Console,
     tasks: TaskTracker,
     processes: Vec<Process>,
-    list: watch::Sender<Processes>,
+    list: watch::Sender<ProcessList>,
     /// Where the tasks of the scripts that run take their orders.
-    orders: HashMap<u32, mpsc::Sender<Told>>,
+    orders: HashMap<u32, mpsc::Sender<ScriptMessage>>,
     events: mpsc::Sender<(u32, Event)>,
     happened: mpsc::Receiver<(u32, Event)>,
     last: u32,
@@ -46,7 +46,7 @@ impl Supervisor {
         logs: Logs,
         console: Console,
         tasks: TaskTracker,
-        list: watch::Sender<Processes>,
+        list: watch::Sender<ProcessList>,
     ) -> Self {
         let (events, happened) = mpsc::channel(EVENTS);
         let (processes, orders) = Default::default();
@@ -128,7 +128,7 @@ impl Supervisor {
             launch: command.launch.clone(),
             grace: command.grace,
             started: super::now(),
-            state: State::Pending,
+            state: ProcessState::Pending,
         };
         let (id, name) = (process.id.clone(), process.name.clone());
         self.logs.begin(process.number, id, name, process.script.clone()).await;
@@ -152,17 +152,18 @@ impl Supervisor {
     fn stop(&mut self, process: u32, order: Order) {
         let Some(orders) = self.orders.get(&process) else { return };
         // A task that has its hands full of orders has one like this.
-        let _ = orders.try_send(Told::Order(order));
+        let _ = orders.try_send(ScriptMessage::Order(order));
         if let Some(known) = self.processes.iter_mut().find(|known| known.number == process) {
-            known.state = std::mem::replace(&mut known.state, State::Pending).on_stop();
+            known.state = std::mem::replace(&mut known.state, ProcessState::Pending).on_stop();
         }
         self.publish();
     }
 
-    fn input(&self, process: u32, input: Input) {
+    fn input(&self, process: u32, input: TypedInput) {
         // What is dropped with its answer was not typed.
         if let Some(orders) = self.orders.get(&process)
-            && let Err(TrySendError::Full(Told::Input(input))) = orders.try_send(Told::Input(input))
+            && let Err(TrySendError::Full(ScriptMessage::Input(input))) =
+                orders.try_send(ScriptMessage::Input(input))
         {
             let _ = input.answer.send(Err(InputError::Full));
         }
@@ -171,7 +172,8 @@ impl Supervisor {
     async fn event(&mut self, process: u32, event: Event) {
         let ended = matches!(event, Event::Gone(_));
         if let Some(known) = self.processes.iter_mut().find(|known| known.number == process) {
-            known.state = std::mem::replace(&mut known.state, State::Pending).on_event(event, super::now());
+            known.state =
+                std::mem::replace(&mut known.state, ProcessState::Pending).on_event(event, super::now());
             if let Some(how) = known.ending() {
                 self.console.note_about(process, how);
             }

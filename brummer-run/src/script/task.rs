@@ -9,9 +9,9 @@ use tokio::{
 };
 
 use super::{
-    Command, Input, Launcher, Told,
+    Command, Launcher, ScriptMessage, TypedInput,
     child::Child,
-    process::{Event, Outcome},
+    process::{Event, ProcessOutcome},
 };
 use crate::{
     console::Console,
@@ -35,17 +35,17 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) async fn run(self, orders: mpsc::Receiver<Told>) {
+    pub(super) async fn run(self, orders: mpsc::Receiver<ScriptMessage>) {
         let outcome = match Child::start(&self.command, &self.launcher) {
             Ok(child) => self.watch(child, orders).await,
-            Err(error) => Outcome::NotStarted(error.to_string()),
+            Err(error) => ProcessOutcome::NotStarted(error.to_string()),
         };
         self.logs.settle().await;
         self.tell(Event::Gone(outcome)).await;
     }
 
     /// Follows the child to its end.
-    async fn watch(&self, mut child: Child, mut orders: mpsc::Receiver<Told>) -> Outcome {
+    async fn watch(&self, mut child: Child, mut orders: mpsc::Receiver<ScriptMessage>) -> ProcessOutcome {
         let intake = Intake { process: self.process, logs: self.logs.clone(), console: self.console.clone() };
         let mut readers = JoinSet::new();
         #[cfg(unix)]
@@ -58,7 +58,7 @@ impl Task {
         if let Some(stderr) = child.stderr() {
             readers.spawn(read(stderr, true, intake));
         }
-        let mut outcome = Outcome::Lost;
+        let mut outcome = ProcessOutcome::Lost;
         let mut deadline: Option<Instant> = None;
         let mut ordered = true;
         loop {
@@ -66,8 +66,8 @@ impl Task {
                 biased;
                 told = orders.recv(), if ordered => {
                     let order = match told {
-                        Some(Told::Order(order)) => order,
-                        Some(Told::Input(Input { bytes, answer })) => {
+                        Some(ScriptMessage::Order(order)) => order,
+                        Some(ScriptMessage::Input(TypedInput { bytes, answer })) => {
                             // Whoever asked may have stopped waiting.
                             let _ = answer.send(child.input(&bytes).await);
                             continue;
@@ -86,8 +86,8 @@ impl Task {
                 }
                 report = child.next() => match report {
                     Report::Started(pid) => self.tell(Event::Started(pid)).await,
-                    Report::NotStarted { why, .. } => outcome = Outcome::NotStarted(why),
-                    Report::Exited(exit) => outcome = Outcome::Exited(exit),
+                    Report::NotStarted { why, .. } => outcome = ProcessOutcome::NotStarted(why),
+                    Report::Exited(exit) => outcome = ProcessOutcome::Exited(exit),
                     Report::Gone => break,
                 },
             }

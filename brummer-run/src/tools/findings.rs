@@ -20,7 +20,7 @@ const DEFAULT_LIMIT: usize = 20;
 
 /// Which errors are wanted.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct ErrorFilter {
     pub(crate) processes: Which,
     pub(crate) since: Option<i64>,
     pub(crate) resolved: bool,
@@ -52,7 +52,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
             let processes = which(&app, wanted.process_id.as_deref())?;
             let since = arguments::since(wanted.since.as_deref(), script::now())?;
             let before = before(&app, wanted.cursor.as_deref())?;
-            let wanted = Wanted { processes, since, resolved: wanted.resolved, limit, before };
+            let wanted = ErrorFilter { processes, since, resolved: wanted.resolved, limit, before };
             let structured = errors(&app, wanted).await;
             let text = text(&structured);
             Ok(Answer { structured, text })
@@ -66,7 +66,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         "The URLs that scripts have printed, and ports on which they listen without a word.",
         |app, wanted: UrlsArguments, _| async move {
             let structured =
-                urls::urls(&app, wanted.all, fit::List::Urls.place(wanted.cursor.as_deref())?).await;
+                urls::urls(&app, wanted.all, fit::PagedList::Urls.place(wanted.cursor.as_deref())?).await;
             let lines = structured.urls.iter().map(UrlInfo::line);
             let note = structured.note.iter().map(|note| format!("({note})"));
             let text = lines.chain(note).collect::<Vec<_>>().join("\n");
@@ -76,8 +76,8 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
 }
 
 /// The errors, the latest first.
-pub(crate) async fn errors(app: &App, wanted: Wanted) -> Errors {
-    let Wanted { processes, since, resolved, limit, before } = wanted;
+pub(crate) async fn errors(app: &App, wanted: ErrorFilter) -> Errors {
+    let ErrorFilter { processes, since, resolved, limit, before } = wanted;
     let list = app.scripts.list();
     let names = script::names(&list);
     let filter = Filter { processes, ..Filter::default() };

@@ -96,7 +96,7 @@ impl<T: Serialize> Part<T> {
     }
 
     /// What leads to the rest, and how to say so.
-    pub(super) fn cursor(&self, list: List) -> (Option<String>, Option<String>) {
+    pub(super) fn cursor(&self, list: PagedList) -> (Option<String>, Option<String>) {
         let cursor = self.next.map(|next| list.cursor(next));
         let note = cursor.as_ref().map(|cursor| format!("there are more: pass `cursor` {cursor}"));
         (cursor, note)
@@ -110,13 +110,13 @@ pub(super) fn size(item: &impl Serialize) -> usize {
 
 /// The lists that are told in parts. None takes the cursor of another one.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum List {
+pub(super) enum PagedList {
     Scripts,
     Processes,
     Urls,
 }
 
-impl List {
+impl PagedList {
     /// What leads to a place in it.
     pub(super) fn cursor(self, place: usize) -> String {
         let sign = match self {
@@ -220,7 +220,8 @@ mod tests {
 
     #[test]
     fn cursors_are_those_of_their_list() {
-        for (list, own) in [(List::Scripts, "s7"), (List::Processes, "p7"), (List::Urls, "u7")] {
+        for (list, own) in [(PagedList::Scripts, "s7"), (PagedList::Processes, "p7"), (PagedList::Urls, "u7")]
+        {
             assert_eq!(list.cursor(7), own);
             assert_eq!((list.place(None).unwrap(), list.place(Some(own)).unwrap()), (0, 7));
             let others = ["s7", "p7", "u7"].into_iter().filter(|cursor| *cursor != own).map(str::to_owned);

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     ports::{Ports, expected},
     project::{self, Declared, Project, Script, Workspace},
-    script::{self, Command, DEFAULT_GRACE, Ending, Launch, Process, Started, State, Why},
+    script::{self, Command, DEFAULT_GRACE, Ending, Launch, Process, ProcessState, Started, Why},
 };
 
 /// How long a start waits for word that the script runs, or could not be started.
@@ -36,7 +36,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         Effect::Reads,
         "Lists scripts of package.json and its workspaces, and what other files declare (Procfile, Makefile).",
         |app, List { cursor }: List, _| async move {
-            let from = fit::List::Scripts.place(cursor.as_deref())?;
+            let from = fit::PagedList::Scripts.place(cursor.as_deref())?;
             let project = app.project().await?;
             Ok(listed(&project, from))
         },
@@ -91,7 +91,7 @@ pub(super) fn add(offer: &mut Offer, app: &App) {
         Effect::Reads,
         "What runs and has run: state, how it ended, URLs, ports, questions that wait for an answer.",
         |app, Status { name, cursor }: Status, _| async move {
-            let from = fit::List::Processes.place(cursor.as_deref())?;
+            let from = fit::PagedList::Processes.place(cursor.as_deref())?;
             let structured = processes(&app, name.as_deref(), from).await?;
             let lines: Vec<String> = structured.processes.iter().map(ProcessInfo::line).collect();
             let note = structured.note.iter().map(|note| format!("({note})"));
@@ -168,7 +168,7 @@ pub(crate) fn list(project: &Project, from: usize) -> ScriptList {
         directory: project.directory.display().to_string(),
         package_manager: project.is_package.then(|| project.manager.name().to_owned()),
         package_manager_reason: project.is_package.then(|| project.manager_reason.clone()),
-        cursor: next.map(|next| fit::List::Scripts.cursor(next)),
+        cursor: next.map(|next| fit::PagedList::Scripts.cursor(next)),
         ..ScriptList::default()
     };
     for item in items {
@@ -279,9 +279,9 @@ async fn start(app: &App, name: &str, launch: Launch) -> Result<Answer<Ran>, Cal
             Ok(ran(info, true, message, warnings))
         }
         Started::New(process) => {
-            let known = app.scripts.until(process.number, |it| !matches!(it.state, State::Pending));
+            let known = app.scripts.until(process.number, |it| !matches!(it.state, ProcessState::Pending));
             let process = timeout(FIRST_WORD, known).await.ok().flatten().unwrap_or(process);
-            if let State::Ended { how: Ending::Failed(Why::NotStarted(why)), .. } = &process.state {
+            if let ProcessState::Ended { how: Ending::Failed(Why::NotStarted(why)), .. } = &process.state {
                 return Err(CallError::new(format!(
                     "`{name}` could not be started: {why} (it is run by {by}{reason})"
                 )));
@@ -366,7 +366,7 @@ fn fitting(processes: Vec<ProcessInfo>, from: usize) -> Processes {
     let nothing = "nothing runs; scripts_list has the scripts, scripts_run starts one";
     let nothing = processes.is_empty().then(|| nothing.to_owned());
     let part = fit::Part::of(processes.into_iter().rev(), from);
-    let (cursor, _) = part.cursor(fit::List::Processes);
+    let (cursor, _) = part.cursor(fit::PagedList::Processes);
     let more = cursor.as_ref().map(|cursor| format!("there are older ones: pass `cursor` {cursor}"));
     let mut processes = part.items;
     processes.reverse();

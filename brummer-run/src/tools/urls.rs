@@ -54,7 +54,7 @@ pub(super) async fn urls(app: &App, all: bool, from: usize) -> Urls {
     }
     let nothing = listed.is_empty().then(|| "no URL was printed yet".to_owned());
     let part = fit::Part::of(listed, from);
-    let (cursor, more) = part.cursor(fit::List::Urls);
+    let (cursor, more) = part.cursor(fit::PagedList::Urls);
     Urls { urls: part.items, cursor, note: more.or(nothing) }
 }
 

@@ -3,18 +3,18 @@ use proptest::prelude::*;
 use super::*;
 
 /// A screen, and all that was told of it.
-struct Screen {
+struct FoldedScreen {
     fold: Fold,
     now: Instant,
     told: String,
 }
 
-impl Screen {
+impl FoldedScreen {
     fn new() -> Self {
         Self { fold: Fold::default(), now: Instant::now(), told: String::new() }
     }
 
-    fn add(&mut self, told: Option<Told>) -> bool {
+    fn add(&mut self, told: Option<FoldedLines>) -> bool {
         let Some(told) = told else { return false };
         assert_eq!(told.lines.last(), Some(&b'\n'));
         self.told.push_str(std::str::from_utf8(&told.lines).unwrap());
@@ -42,12 +42,12 @@ impl Screen {
 }
 
 fn shown(text: &str) -> String {
-    Screen::new().write(text).end()
+    FoldedScreen::new().write(text).end()
 }
 
 #[test]
 fn lines_are_told_as_they_end() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("one\n\x1b[32mtwo\x1b[39m\r\nthr");
     assert_eq!(screen.told, "one\n\x1b[0;32mtwo\x1b[0m\n");
     assert_eq!(screen.write("ee\n\tx\n\n\n\nfour").end(), "one\n\x1b[0;32mtwo\x1b[0m\nthree\n\tx\n\nfour\n");
@@ -63,7 +63,7 @@ fn what_was_written_over_is_gone() {
 
 #[test]
 fn a_progress_bar_is_one_line() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     for percent in 0..=100 {
         screen.write(&format!("\r\x1b[2K{percent} %"));
         screen.wait(80);
@@ -73,7 +73,7 @@ fn a_progress_bar_is_one_line() {
 
 #[test]
 fn an_animation_of_several_lines_is_told_when_it_stands() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("\x1b[?25l");
     for frame in 0..50 {
         let bar = ["-", "/", "|", "\\"][frame % 4];
@@ -87,7 +87,7 @@ fn an_animation_of_several_lines_is_told_when_it_stands() {
 
 #[test]
 fn an_animation_with_a_cursor_is_told_at_its_beginning_and_its_end() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("0 of 50\n");
     for frame in 1..=50 {
         screen.write(&format!("\x1b[1A\x1b[2K{frame} of 50\n"));
@@ -98,7 +98,7 @@ fn an_animation_with_a_cursor_is_told_at_its_beginning_and_its_end() {
 
 #[test]
 fn what_stands_without_an_end_is_told() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("\x1b[36m?\x1b[39m Name ");
     assert!(!screen.wait(400));
     assert_eq!(screen.told, "");
@@ -110,7 +110,7 @@ fn what_stands_without_an_end_is_told() {
         "\x1b[0;36m?\x1b[0m Name\n\x1b[0;36m?\x1b[0m Name shop\nnext\n"
     );
     // Half a secret is kept back.
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("Authorization: Bearer abc");
     assert!(!screen.wait(600));
     assert_eq!(screen.told, "");
@@ -118,7 +118,7 @@ fn what_stands_without_an_end_is_told() {
 
 #[test]
 fn an_empty_line_above_an_animation_stays() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("\x1b[?25lone\n\ntwo\n\n\n");
     screen.wait(500);
     assert_eq!(screen.write("\x1b[?25hend\n").end(), "one\n\ntwo\n\nend\n");
@@ -126,7 +126,7 @@ fn an_empty_line_above_an_animation_stays() {
 
 #[test]
 fn a_question_with_its_answers_is_told_as_one() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("\x1b[?25l? Pick\r\n> a\r\n  b\r\n");
     assert!(screen.wait(500));
     screen.write("\x1b[3A\x1b[0J\u{2714} Pick a\r\n");
@@ -144,7 +144,7 @@ fn what_is_drawn_on_a_cleared_screen_is_new() {
 
 #[test]
 fn a_program_with_the_whole_screen_tells_each_line_once() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("before\n\x1b[?1049h\x1b[?25l");
     for top in 0..5 {
         screen.write("\x1b[2J\x1b[H");
@@ -172,7 +172,7 @@ fn a_long_line_is_one_and_takes_its_lines_of_the_screen() {
 
 #[test]
 fn a_program_that_asks_the_terminal_is_answered() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     screen.write("ab\ncd\x1b[6n\x1b[c");
     assert_eq!(screen.fold.take_replies(), b"\x1b[2;3R\x1b[?62;22c");
     screen.write(&"\x1b[6n".repeat(1000));
@@ -181,7 +181,7 @@ fn a_program_that_asks_the_terminal_is_answered() {
 
 #[test]
 fn characters_may_come_in_parts() {
-    let mut screen = Screen::new();
+    let mut screen = FoldedScreen::new();
     for byte in "é ✔\n".bytes() {
         let told = screen.fold.write(&[byte], screen.now);
         screen.add(told);
@@ -197,7 +197,7 @@ proptest! {
         pieces in prop::collection::vec("(\\PC{0,9}|\x1b\\[\\??[0-9;]{0,5}[@-~]|\x1b[78cDEM]|[\n\r\t\x08]){0,12}", 0..12),
         wait in 0u64..700,
     ) {
-        let mut screen = Screen::new();
+        let mut screen = FoldedScreen::new();
         for piece in &pieces {
             screen.write(piece);
             screen.wait(wait);
@@ -211,6 +211,6 @@ proptest! {
     fn the_pieces_do_not_matter_to_plain_lines(text in "[a-cé\n]{0,80}", cut in 0usize..80) {
         let cut = (0..=cut.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap();
         let whole = shown(&text);
-        prop_assert_eq!(Screen::new().write(&text[..cut]).write(&text[cut..]).end(), whole);
+        prop_assert_eq!(FoldedScreen::new().write(&text[..cut]).write(&text[cut..]).end(), whole);
     }
 }
