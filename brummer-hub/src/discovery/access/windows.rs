@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        discovery::read::{Refusal, read},
+        discovery::read::{DoorbellRefusal, read},
         process::is_wine,
     };
 
@@ -173,6 +173,6 @@ mod tests {
         let refused = check(&File::open(&file).unwrap()).unwrap_err();
         assert!(matches!(refused, Foreign::Writer(_)), "{refused}: {}", listed(&file));
         // Nothing of it is looked at.
-        assert!(matches!(read(&file), Err((Refusal::Foreign(Foreign::Writer(_)), None))));
+        assert!(matches!(read(&file), Err((DoorbellRefusal::Foreign(Foreign::Writer(_)), None))));
     }
 }
