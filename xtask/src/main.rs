@@ -12,6 +12,8 @@ mod install;
 mod instructions;
 #[cfg(test)]
 mod links;
+#[cfg(test)]
+mod names;
 mod node;
 mod notices;
 #[cfg(unix)]
