@@ -5,6 +5,7 @@
 //! are replaced ([`Frame::with_id`], [`splice`]), so what this program has never heard of in params and results, be it a
 //! member, a number format or a key order, arrives as it was sent.
 
+mod constants;
 mod object;
 mod parts;
 mod scan;
@@ -486,7 +487,11 @@ pub(crate) fn messages(
 ) -> impl Iterator<Item = Result<Frame, FrameError>> + use<> {
     let is_batch = document.text.trim_ascii_start().first() == Some(&b'[');
     let (one, parts) = if is_batch {
-        match split_batch(&document.text, limit) {
+        let parts = split_batch(&document.text, limit).or_else(|refused| match repaired(&document.text) {
+            Some(text) => split_batch(&text, limit).map_err(|_| refused),
+            None => Err(refused),
+        });
+        match parts {
             Ok(parts) => (None, parts),
             Err(error) => (Some(Err(error)), Vec::new()),
         }
@@ -496,15 +501,25 @@ pub(crate) fn messages(
     one.into_iter().chain(parts.into_iter().map(|part| mended(&part.into())))
 }
 
-/// Reads a message. One that is not UTF-8 arrives with U+FFFD in place of what is not: one bad name spoils no list.
+/// Reads a message, also one that is not quite JSON: one bad name or number spoils no list.
 pub(crate) fn mended(document: &Document) -> Result<Frame, FrameError> {
-    Frame::read(document).or_else(|refused| match String::from_utf8_lossy(&document.text) {
-        Cow::Borrowed(_) => Err(refused),
-        Cow::Owned(mended) => {
-            tracing::debug!("a server sent text that is not UTF-8");
-            Frame::parse(mended).map_err(|_| refused)
-        }
+    Frame::read(document).or_else(|refused| match repaired(&document.text) {
+        Some(text) => Frame::parse(text).map_err(|_| refused),
+        None => Err(refused),
     })
+}
+
+/// A text that cannot be read with U+FFFD in place of what is not UTF-8, and `null` in place of numbers that are none;
+/// `None` if it has neither.
+fn repaired(text: &[u8]) -> Option<Bytes> {
+    let characters = String::from_utf8_lossy(text);
+    let repaired = match (constants::as_null(&characters), characters) {
+        (Some(numbers), _) => numbers,
+        (None, Cow::Owned(characters)) => characters,
+        (None, Cow::Borrowed(_)) => return None,
+    };
+    tracing::debug!("a server sent text that is not JSON or not UTF-8, which was mended");
+    Some(repaired.into())
 }
 
 /// The messages of a batch, each still to be parsed; at most `limit` of them.

@@ -28,9 +28,9 @@ use crate::{
     session::{DRAIN, Input, SessionConfig, until},
 };
 
+pub(crate) mod glimpse;
 #[doc(hidden)]
 pub mod lines;
-mod overlong;
 mod streams;
 
 use lines::{Line, LineSplitter, READ_BYTES};

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 const text = (value) => ({ content: [{ type: 'text', text: typeof value === 'string' ? value : JSON.stringify(value) }] });
 
-const tools = ['echo', 'progress', 'never', 'ask', 'roots', 'die', 'pid', 'log', 'touch', 'grow', 'mute'].map((name) => ({
+const tools = ['echo', 'raw', 'progress', 'never', 'ask', 'roots', 'die', 'pid', 'log', 'touch', 'grow', 'mute'].map((name) => ({
   name,
   description: `The tool ${name}`,
   inputSchema: { type: 'object' },
@@ -29,6 +29,10 @@ const calls = {
   echo: (args) => text(args),
   pid: () => text({ pid: process.pid, client, subscribed, cancelled }),
   never: () => new Promise(() => {}),
+  raw: (args, _, id) => {
+    process.stdout.write(`${args.line.replace('ID', id)}\n`);
+    return new Promise(() => {});
+  },
   die: () => process.exit(7),
   mute: () => {
     closeSync(1);
@@ -89,7 +93,7 @@ const requests = {
     return {};
   },
   'logging/setLevel': () => ({}),
-  'tools/call': (params) => calls[params.name](params.arguments ?? {}, params._meta ?? {}),
+  'tools/call': (params, id) => calls[params.name](params.arguments ?? {}, params._meta ?? {}, id),
 };
 
 process.stderr.write(`started ${process.pid}\n`);
@@ -114,7 +118,7 @@ createInterface({ input: process.stdin })
       send({ id: message.id, error: { code: -32601, message: 'Method not found' } });
       return;
     }
-    const result = await handler(message.params ?? {});
+    const result = await handler(message.params ?? {}, message.id);
     send({ id: message.id, result });
   })
   .on('close', () => {

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::overlong::Overlong;
+use super::glimpse::Glimpse;
 
 /// Room for reading. A pipe holds 64 KiB on most systems, so this takes in what is there with one call.
 pub(super) const READ_BYTES: usize = 64 * 1024;
@@ -35,7 +35,7 @@ pub struct LineSplitter {
     searched: usize,
     limit: usize,
     /// The current line is over the limit: it is thrown away, but for what its answer needs.
-    skipping: Option<Overlong>,
+    skipping: Option<Glimpse>,
 }
 
 impl LineSplitter {
@@ -60,7 +60,7 @@ impl LineSplitter {
             let Some(at) = memchr::memchr(b'\n', &self.buffer[self.searched..]) else {
                 self.searched = self.buffer.len();
                 if self.searched > self.limit || self.skipping.is_some() {
-                    self.skipping.get_or_insert(Overlong::new()).read(&self.buffer);
+                    self.skipping.get_or_insert(Glimpse::new()).read(&self.buffer);
                     self.buffer.clear();
                     self.searched = 0;
                 }
@@ -79,7 +79,7 @@ impl LineSplitter {
 
     /// The line that ends with these bytes is over the limit.
     fn too_long(&mut self, end: &[u8]) -> Line {
-        let mut skipped = self.skipping.take().unwrap_or(Overlong::new());
+        let mut skipped = self.skipping.take().unwrap_or(Glimpse::new());
         skipped.read(end);
         let is_answer = skipped.is_answer();
         Line::TooLong { limit: self.limit, id: skipped.id(), is_answer }

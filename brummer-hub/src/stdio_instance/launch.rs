@@ -27,7 +27,10 @@ use crate::{
     frame::{self, Frame, Parts},
     protocol::code,
     session::message,
-    stdio::lines::{Line, LineSplitter},
+    stdio::{
+        glimpse::Glimpse,
+        lines::{Line, LineSplitter},
+    },
 };
 
 /// The longest message of a server.
@@ -41,6 +44,9 @@ const MAX_BATCH: usize = 1024;
 
 /// UTF-8's byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// How a message begins, as nearly everyone writes it.
+const MESSAGE: &[u8] = br#"{"jsonrpc""#;
 
 /// Messages written with one call.
 const BATCH: usize = 64;
@@ -280,26 +286,51 @@ pub(super) async fn live(
 
 /// Reads what stands on a line of standard output, as forgivingly as what comes over HTTP.
 fn read_messages(line: Line, out: &mut Vec<ProcessNewsKind>) {
-    out.push(match line {
-        Line::Text(text) => {
-            // Some consoles begin with a mark.
-            let text = text.strip_prefix(BOM).map_or_else(|| text.clone(), |rest| text.slice_ref(rest));
-            let messages = frame::messages(&text.clone().into(), MAX_BATCH);
-            let garbage = |_| ProcessNewsKind::Garbage(shortened(&text));
-            return out.extend(messages.map(|message| message.map_or_else(garbage, ProcessNewsKind::Line)));
-        }
+    match line {
+        Line::Text(text) => read_text(&text, out),
         // Whoever waits for it hears why it does not come.
         Line::TooLong { limit, id: Some(id), is_answer: true } => {
-            let text = format!("the answer is over the limit of {limit} bytes");
-            match Frame::parse(message::error(Some(&id), code::INTERNAL_ERROR, &text, None).join()) {
-                Ok(error) => ProcessNewsKind::Line(error),
-                Err(_) => ProcessNewsKind::Garbage(format!("({text})")),
-            }
+            out.push(failed(&id, &format!("the answer is over the limit of {limit} bytes")));
         }
         Line::TooLong { limit, .. } => {
-            ProcessNewsKind::Garbage(format!("(a message of more than {limit} bytes)"))
+            out.push(ProcessNewsKind::Garbage(format!("(a message of more than {limit} bytes)")));
         }
-    });
+    }
+}
+
+fn read_text(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
+    // Some consoles begin with a mark.
+    let text = text.strip_prefix(BOM).map_or_else(|| text.clone(), |rest| text.slice_ref(rest));
+    let mut messages: Vec<_> = frame::messages(&text.clone().into(), MAX_BATCH).collect();
+    if let [Err(_)] = messages[..] {
+        return read_unreadable(&text, out);
+    }
+    let garbage = |_| ProcessNewsKind::Garbage(shortened(&text));
+    out.extend(messages.drain(..).map(|message| message.map_or_else(garbage, ProcessNewsKind::Line)));
+}
+
+fn read_unreadable(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
+    // What a progress bar or a prompt has written without a line break stands before a message.
+    if let Some(at) = memchr::memmem::find(text, MESSAGE).filter(|at| *at > 0) {
+        out.push(ProcessNewsKind::Garbage(shortened(&text.slice(..at))));
+        return read_text(&text.slice(at..), out);
+    }
+    out.push(ProcessNewsKind::Garbage(shortened(text)));
+    let mut glimpse = Glimpse::new();
+    glimpse.read(text);
+    if glimpse.is_answer()
+        && let Some(id) = glimpse.id()
+    {
+        out.push(failed(&id, "the answer cannot be read: it is not valid JSON"));
+    }
+}
+
+/// What those hear who wait for an answer that cannot be read.
+fn failed(id: &str, why: &str) -> ProcessNewsKind {
+    match Frame::parse(message::error(Some(id), code::INTERNAL_ERROR, why, None).join()) {
+        Ok(error) => ProcessNewsKind::Line(error),
+        Err(_) => ProcessNewsKind::Garbage(format!("({why})")),
+    }
 }
 
 fn read_error(line: Line, out: &mut Vec<ProcessNewsKind>) {
@@ -421,6 +452,12 @@ mod tests {
             (format!("\u{feff}{}", answer(2)).into_bytes(), vec!["2"]),
             (format!("[{},7,{}]", answer(3), answer(4)).into_bytes(), vec!["3", "?", "4"]),
             (b"a log line".to_vec(), vec!["?"]),
+            (format!("loading 100% {}", answer(5)).into_bytes(), vec!["?", "5"]),
+            (format!("[INFO] {{}} {}", answer(6)).into_bytes(), vec!["?", "6"]),
+            (br#"{"jsonrpc":"2.0","id":7,"result":{"mean":NaN}}"#.to_vec(), vec!["7"]),
+            (br#"[{"jsonrpc":"2.0","id":8,"result":{"mean":-Infinity}}]"#.to_vec(), vec!["8"]),
+            (br#"{"jsonrpc":"2.0","id":9,"result":{"mean":nan}}"#.to_vec(), vec!["?", "9"]),
+            (br#"{"jsonrpc":"2.0","id":10,"method":"x","params":{oops}}"#.to_vec(), vec!["?"]),
         ] {
             let said = read(Line::Text(line.clone().into()));
             let seen = said.iter().map(|what| match what {

@@ -96,6 +96,29 @@ async fn three_hubs_share_one_process_and_nothing_is_mixed_up() {
     expect("the server ends with the command", wait_for_exit(pids[0])).await;
 }
 
+/// Clients of the official SDKs wait a minute for such answers, or for ever.
+#[tokio::test]
+async fn an_answer_that_is_hardly_json_arrives_or_is_an_error_at_once() {
+    if is_wine() {
+        return;
+    }
+    let (home, id) = (Home::new(), unique_id("hardly"));
+    let _register = Cli::start(sharing(&home, &id, &[], &[]));
+    let hub = connected(&home, &id).await;
+    let answer = r#"{"jsonrpc":"2.0","id":ID,"result":{"content":[],"structuredContent":{"mean":NUMBER}}}"#;
+    for (line, expected) in [
+        (answer.replace("NUMBER", "NaN"), Value::Null),
+        (answer.replace("NUMBER", "-Infinity"), Value::Null),
+        (format!("\r 42 % {}", answer.replace("NUMBER", "1")), json!(1)),
+    ] {
+        let result = hub.call("raw", json!({ "line": line })).await.ok();
+        assert_eq!(result["structuredContent"], json!({ "mean": expected }), "{line}");
+    }
+    let failed = hub.call("raw", json!({ "line": answer.replace("NUMBER", "nan") })).await;
+    assert!(failed.error.is_some_and(|error| error.contains("not valid JSON")), "{}", failed.raw);
+    assert_eq!(text(&hub.call("echo", json!({ "after": 1 })).await), json!({ "after": 1 }));
+}
+
 #[tokio::test]
 async fn a_question_goes_to_the_client_whose_call_runs_and_to_nobody_if_that_is_not_known() {
     if is_wine() {
@@ -215,7 +238,7 @@ async fn the_tools_are_there_before_the_process_is() {
     let hub = connected(&home, &id).await;
     hub.tools_until("echo").await;
     let told = program(&hub, &id, Value::is_object).await;
-    assert_eq!((&told["starts"], &told["is_stale"], &told["tools"]), (&json!(0), &json!(true), &json!(11)));
+    assert_eq!((&told["starts"], &told["is_stale"], &told["tools"]), (&json!(0), &json!(true), &json!(12)));
     assert_eq!(text(&hub.call("echo", json!({ "n": 1 })).await), json!({ "n": 1 }));
     register.says("started").await;
     register.says("ended: exit code 0").await;

@@ -1,4 +1,4 @@
-//! What a line that is too long to be read is: a request or an answer, and its id.
+//! What a line is that is too long to be read, or that is no JSON: a request or an answer, and its id.
 //!
 //! Only as much of it is looked at as it takes to find the members of the outermost object, byte by byte as it comes in. An
 //! SDK writes the id first, another one last.
@@ -26,7 +26,7 @@ enum At {
 
 /// Looks for the id of one message.
 #[derive(Clone, Debug)]
-pub(super) struct Overlong {
+pub(crate) struct Glimpse {
     at: At,
     /// Brackets that are open within the value.
     depth: usize,
@@ -36,10 +36,11 @@ pub(super) struct Overlong {
     value: Vec<u8>,
     id: Option<Vec<u8>>,
     has_method: bool,
+    has_outcome: bool,
 }
 
-impl Overlong {
-    pub(super) const fn new() -> Self {
+impl Glimpse {
+    pub(crate) const fn new() -> Self {
         Self {
             at: At::Start,
             depth: 0,
@@ -49,11 +50,12 @@ impl Overlong {
             value: Vec::new(),
             id: None,
             has_method: false,
+            has_outcome: false,
         }
     }
 
     /// Looks at the next piece.
-    pub(super) fn read(&mut self, piece: &[u8]) {
+    pub(crate) fn read(&mut self, piece: &[u8]) {
         for &byte in piece {
             match self.at {
                 At::Over => return,
@@ -90,6 +92,11 @@ impl Overlong {
             (At::Colon, b':') => {
                 self.at = At::Value;
                 self.value.clear();
+                match &*self.name {
+                    b"method\"" => self.has_method = true,
+                    b"result\"" | b"error\"" => self.has_outcome = true,
+                    _ => {}
+                }
             }
             (At::Value, b',' | b'}') if self.depth == 0 => {
                 self.end_value();
@@ -120,20 +127,18 @@ impl Overlong {
     }
 
     fn end_value(&mut self) {
-        match &*self.name {
-            b"id\"" if self.value.len() <= MAX_ID => self.id = Some(std::mem::take(&mut self.value)),
-            b"method\"" => self.has_method = true,
-            _ => {}
+        if *self.name == *b"id\"" && self.value.len() <= MAX_ID {
+            self.id = Some(std::mem::take(&mut self.value));
         }
     }
 
-    /// Whether it asks and tells nothing.
-    pub(super) const fn is_answer(&self) -> bool {
-        !self.has_method
+    /// Whether it has a result or an error, and asks and tells nothing.
+    pub(crate) const fn is_answer(&self) -> bool {
+        self.has_outcome && !self.has_method
     }
 
     /// The id, as JSON text, if the message has one.
-    pub(super) fn id(self) -> Option<Box<str>> {
+    pub(crate) fn id(self) -> Option<Box<str>> {
         let text = String::from_utf8(self.id?).ok()?;
         let is_id = matches!(
             serde_json::from_str(&text),
@@ -151,16 +156,16 @@ mod tests {
 
     /// The id of a request.
     fn id(text: &str, cut: usize) -> Option<String> {
-        let overlong = cut_at(text, cut);
-        (!overlong.is_answer()).then(|| overlong.id().map(Into::into)).flatten()
+        let glimpse = cut_at(text, cut);
+        (!glimpse.is_answer()).then(|| glimpse.id().map(Into::into)).flatten()
     }
 
-    fn cut_at(text: &str, cut: usize) -> Overlong {
-        let mut overlong = Overlong::new();
+    fn cut_at(text: &str, cut: usize) -> Glimpse {
+        let mut glimpse = Glimpse::new();
         let (first, second) = text.as_bytes().split_at(cut.min(text.len()));
-        overlong.read(first);
-        overlong.read(second);
-        overlong
+        glimpse.read(first);
+        glimpse.read(second);
+        glimpse
     }
 
     #[test]
@@ -178,7 +183,7 @@ mod tests {
             (r#"{"id":{"a":1},"method":"m"}"#, None),
             (r#"[{"id":7,"method":"m"}]"#, None),
             (r#"{"id":7,"method":"m"} {"id":8}"#, Some("7")),
-            (r#"{"id":7,,"method":"m"}"#, None),
+            (r#"{"id":7,,"method":"m"}"#, Some("7")),
             ("no message", None),
         ] {
             for cut in 0..text.len() {
@@ -191,13 +196,17 @@ mod tests {
 
     #[test]
     fn an_answer_is_told_from_a_request() {
-        for text in [r#"{"jsonrpc":"2.0","id":7,"result":{"method":"m"}}"#, r#"{"error":{},"id":7}"#] {
+        let broken = r#"{"jsonrpc":"2.0","id":7,"result":{"a": oops"#;
+        for text in [r#"{"jsonrpc":"2.0","id":7,"result":{"method":"m"}}"#, r#"{"error":{},"id":7}"#, broken]
+        {
             for cut in 0..text.len() {
-                let overlong = cut_at(text, cut);
-                assert!(overlong.is_answer(), "{text} {cut}");
-                assert_eq!(overlong.id().as_deref(), Some("7"), "{text} {cut}");
+                let glimpse = cut_at(text, cut);
+                assert!(glimpse.is_answer(), "{text} {cut}");
+                assert_eq!(glimpse.id().as_deref(), Some("7"), "{text} {cut}");
             }
         }
+        // What it was to become nobody knows.
+        assert!(!cut_at(r#"{"jsonrpc":"2.0","id":7,"res"#, 3).is_answer());
     }
 
     proptest! {
