@@ -62,6 +62,9 @@ const STEPS = {
   },
 };
 
+/** Half an emoji is read by nobody but JavaScript. */
+const wellFormed = (_, value) => (typeof value === "string" ? value.toWellFormed() : value);
+
 /** Failures of version 2 that version 1 has, too. */
 const WORDS = { REQUEST_TIMEOUT: "timeout", CONNECTION_CLOSED: "closed", INVALID_RESULT: "invalid" };
 
@@ -132,7 +135,7 @@ process.on("unhandledRejection", () => {});
 const running = [];
 for await (const line of createInterface({ input: process.stdin })) {
   const asked = JSON.parse(line);
-  running.push(run(asked).then((outcomes) => console.log(JSON.stringify({ id: asked.id, outcomes }))));
+  running.push(run(asked).then((outcomes) => console.log(JSON.stringify({ id: asked.id, outcomes }, wellFormed))));
 }
 await Promise.all(running);
 process.exit(0);

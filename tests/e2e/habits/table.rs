@@ -669,6 +669,10 @@ fn results(table: &mut Table) {
     text("items with null members", |text| {
         text.replace("\"name\":\"", "\"title\":null,\"description\":null,\"name\":\"")
     });
+    text("half an emoji in a text", |text| {
+        let cut = text.replace("\"text\":\"", "\"text\":\"\\ud83d");
+        cut.replace("\"name\":\"", "\"description\":\"\\ude00 cut\",\"name\":\"")
+    });
     text("an item that is null", |text| text.replacen(":[{", ":[null,{", 1));
     text("an item without a name", |text| text.replacen(":[{", ":[{},{", 1));
     text("members of items that nobody knows", |text| {
