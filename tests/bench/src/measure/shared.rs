@@ -19,10 +19,6 @@ use crate::{
     world::{self, World},
 };
 
-/// Agents on a machine, and servers that each of them wants.
-const AGENTS: usize = 5;
-const SERVERS: usize = 10;
-
 pub(super) fn measure(plan: &Plan) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let least = || process::own(&["tool"]);
@@ -92,20 +88,21 @@ fn latency(plan: &Plan, what: &str, place: &str, server: &dyn Fn() -> Result<Com
 /// Without a hub each agent starts each server; with it the servers are there once, and each agent has a hub.
 fn memory(plan: &Plan) -> Result<Option<Row>> {
     let Some(binary) = &plan.hub else { return Ok(None) };
+    let (agents, servers) = (plan.agents, plan.servers);
     let mut alone = Vec::new();
-    for _ in 0..AGENTS * SERVERS {
+    for _ in 0..agents * servers {
         alone.push(Stdio::start(process::own(&["tool"])?)?.0);
     }
     let own: Option<u64> = alone.iter().map(|server| usage::resident_kib(server.pid())).sum();
     drop(alone);
     let world = World::new()?;
-    let names: Vec<String> = (0..SERVERS).map(|number| format!("tool-{number}")).collect();
+    let names: Vec<String> = (0..servers).map(|number| format!("tool-{number}")).collect();
     let sharing = names
         .iter()
         .map(|name| world.share(binary, name, &process::own(&["tool"])?))
         .collect::<Result<Vec<_>>>()?;
     let mut hubs = Vec::new();
-    for _ in 0..AGENTS {
+    for _ in 0..agents {
         let (mut hub, _) = world.hub(binary, &[])?;
         for name in &names {
             world::connect(&mut hub, name)?;
@@ -117,14 +114,14 @@ fn memory(plan: &Plan) -> Result<Option<Row>> {
     let sharers = sharing.iter().map(process::Guard::pid);
     let both: Option<u64> = hubs.iter().map(Stdio::pid).chain(sharers).map(usage::resident_kib).sum();
     let (Some(own), Some(both)) = (own, both) else { return Ok(None) };
-    let copies = u64::try_from(AGENTS * SERVERS).context("few servers")?;
-    let kept = copies - u64::try_from(SERVERS).context("few servers")?;
+    let copies = u64::try_from(agents * servers).context("few servers")?;
+    let kept = copies - u64::try_from(servers).context("few servers")?;
     // The servers of this benchmark are as small as can be. What sharing costs is the hubs and those who share; what it
     // saves is the copies.
     let per_copy = both / kept;
     let mut row = Row::new(
         format!(
-            "resident, {AGENTS} hubs and {SERVERS} `register --stdio`, for each of the {kept} copies of servers that they save"
+            "resident, {agents} hubs and {servers} `register --stdio`, for each of the {kept} copies of servers that they save"
         ),
         "≤ 5 MiB",
     );
