@@ -46,6 +46,9 @@ mod typing;
 
 pub use self::{
     console::ConsoleOptions,
-    log::{LogDirError, mask::mask},
+    log::{
+        LogDirError,
+        mask::{mask, mask_words},
+    },
     run::{DEFAULT_PORT, RunError, RunOptions, run},
 };

@@ -19,6 +19,7 @@ mod fold;
 mod intake;
 pub(crate) mod level;
 pub(crate) mod mask;
+mod masked;
 #[cfg(test)]
 pub(crate) mod replay;
 mod ring;
@@ -43,6 +44,7 @@ pub(crate) use self::{
     asking::Asked,
     files::{Files, path as file_of},
     intake::{Intake, read},
+    masked::Masked,
     search::{Entry, Filter, Page, Start},
 };
 use self::{asking::Asking, store::Store};

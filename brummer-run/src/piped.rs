@@ -1,11 +1,12 @@
 //! A command with three pipes to this program: a server that speaks over stdio. It is guarded as a script is, so that nothing
-//! of it outlives this process.
+//! of it outlives this process. What it says on standard error gets into answers and logs, and so is masked as the log of a script
+//! is.
 
 use std::{ffi::OsString, path::PathBuf, pin::Pin, time::Duration};
 
 use brummer_hub::stdio_instance::{Launch, Launched, Launching, NotLaunched, RunningProgram};
 
-use crate::guard::link::Exit;
+use crate::{guard::link::Exit, log::Masked};
 
 /// A command that is started again and again, each time behind a guard of its own.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ mod system {
                 pid,
                 stdin: Box::new(stdin),
                 stdout: Box::new(stdout),
-                stderr: Box::new(stderr),
+                stderr: Box::new(Masked::new(stderr)),
                 program: Box::new(Running { guarded, exit: None, is_gone: false }),
             }),
             Report::NotStarted { is_missing, why } => Err(NotLaunched::new(is_missing, why)),
@@ -156,7 +157,7 @@ mod system {
             pid: job.id().ok_or_else(lost)?,
             stdin: Box::new(job.stdin().take().ok_or_else(lost)?),
             stdout: Box::new(job.stdout().take().ok_or_else(lost)?),
-            stderr: Box::new(job.stderr().take().ok_or_else(lost)?),
+            stderr: Box::new(Masked::new(job.stderr().take().ok_or_else(lost)?)),
             program: Box::new(Running { job, exit: None, is_gone: false }),
         })
     }

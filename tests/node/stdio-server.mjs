@@ -33,7 +33,10 @@ const calls = {
     process.stdout.write(`${args.line.replace('ID', id)}\n`);
     return new Promise(() => {});
   },
-  die: () => process.exit(7),
+  die: (args) => {
+    if (args?.words) process.stderr.write(`${args.words}\n`);
+    process.exit(7);
+  },
   mute: () => {
     closeSync(1);
     setInterval(() => {}, 60_000);

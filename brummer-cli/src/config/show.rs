@@ -1,18 +1,20 @@
 //! `config`: what counts and where it is said, and what this user has agreed to.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
     path::{Path, PathBuf},
 };
 
 use brummer_hub::{discovery::Directories, policy::ToolFilter, sources::SourceKind};
+use brummer_run::{mask, mask_words};
 use serde_json::{Value, json};
 
 use super::{
     ConfigFile, Consent, FileState, Loaded, Origin, ServerState,
     effective::{DeclaredAt, RuleAt},
     files::PROJECT_FILE,
-    parse::ServerKind,
+    parse::{ServerKind, Stdio},
 };
 use crate::{
     args::Idle,
@@ -71,7 +73,7 @@ fn trust(directories: &Directories, directory: &Path) -> Result<ExitStatus, Fail
     let file = nearest(directory)?;
     let path = clean::line(&file.path.to_string_lossy());
     for (line, text) in &file.contents.problems {
-        output::note(format_args!("warning: {}: {text}", at(&path, *line)));
+        output::note(format_args!("warning: {}: {}", at(&path, *line), mask(text)));
     }
     if file.state == FileState::Refused {
         return Err(Failure::new(format!("{path} cannot be trusted")));
@@ -123,8 +125,8 @@ fn at(path: &str, line: usize) -> String {
 fn what(kind: &ServerKind) -> String {
     match kind {
         ServerKind::Stdio(stdio) => {
-            let words = std::iter::once(&stdio.command).chain(&stdio.args).map(|word| word_of(word));
-            let mut text = words.collect::<Vec<_>>().join(" ");
+            let words = words_of(stdio);
+            let mut text = words.iter().map(|word| word_of(word)).collect::<Vec<_>>().join(" ");
             let idle = match stdio.idle {
                 Some(Idle::Never) => ", kept for ever".to_owned(),
                 Some(Idle::After(idle)) => format!(", idle {idle:?}"),
@@ -132,7 +134,7 @@ fn what(kind: &ServerKind) -> String {
             };
             let _ = write!(text, " (stdio, {}{idle}", stdio.sharing.name());
             if let Some(cwd) = &stdio.cwd {
-                let _ = write!(text, ", in {cwd}");
+                let _ = write!(text, ", in {}", mask(cwd));
             }
             if !stdio.env.is_empty() {
                 let _ = write!(text, ", with {}", stdio.env.join(", "));
@@ -143,14 +145,28 @@ fn what(kind: &ServerKind) -> String {
             let secrets = http.token.iter().chain(http.headers.values()).cloned().collect::<Vec<_>>();
             let with =
                 if secrets.is_empty() { String::new() } else { format!(" (with {})", secrets.join(", ")) };
-            clean::line(&(http.url.clone() + &with))
+            clean::line(&(mask(&http.url).into_owned() + &with))
         }
     }
 }
 
+/// Command and arguments. What a person has written into them although secrets do not belong there is not shown to others.
+fn words_of(stdio: &Stdio) -> Vec<String> {
+    mask_words(&std::iter::once(&stdio.command).chain(&stdio.args).cloned().collect::<Vec<_>>())
+}
+
+/// Labels without secrets.
+fn labels_of(labels: &BTreeMap<String, String>) -> BTreeMap<&String, String> {
+    let masked = labels.iter().map(|(name, value)| {
+        let pair = mask_words(&[format!("{name}={value}")]);
+        (name, pair[0].strip_prefix(&format!("{name}=")).unwrap_or(&pair[0]).to_owned())
+    });
+    masked.collect()
+}
+
 /// A word as a shell would want it, so that two words do not look like one.
 fn word_of(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=./:@%+,~".contains(&byte);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=./:@%+,~[]".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) { word.to_owned() } else { format!("{word:?}") }
 }
 
@@ -198,7 +214,8 @@ fn text(loaded: &Loaded) -> String {
     }
     for server in &all.servers {
         let kind = server.server.kind.as_ref().map(what).unwrap_or_else(|| "switched off".to_owned());
-        let labels = server.server.labels.iter().map(|(name, value)| format!("; label {name}={value}"));
+        let labels = labels_of(&server.server.labels);
+        let labels = labels.iter().map(|(name, value)| format!("; label {name}={value}"));
         let labels = clean::line(&labels.collect::<String>());
         let _ = writeln!(
             text,
@@ -218,7 +235,8 @@ fn text(loaded: &Loaded) -> String {
             let _ = write!(said, " in {}", clean::line(&place.to_string_lossy()));
         }
         let name = rule.name.as_ref().map(|name| format!("; called {name}")).unwrap_or_default();
-        let labels = rule.labels.iter().map(|(name, value)| format!("; label {name}={value}"));
+        let labels = labels_of(&rule.labels);
+        let labels = labels.iter().map(|(name, value)| format!("; label {name}={value}"));
         let labels: String = labels.collect();
         let details = clean::line(&format!("{name}{labels}{}", filter_text(&rule.tools)));
         let _ = writeln!(text, "  {said}{details}\n      {}", origin.text());
@@ -234,7 +252,7 @@ fn text(loaded: &Loaded) -> String {
         text.push_str("\nProblems\n");
     }
     for problem in loaded.problems() {
-        let _ = writeln!(text, "  {problem}");
+        let _ = writeln!(text, "  {}", mask(&problem));
     }
     text
 }
@@ -271,14 +289,15 @@ fn value(loaded: &Loaded) -> Value {
             ServerState::NeedsConsent(_) => "untrusted",
         };
         let mut value = json!({ "name": declared.name, "origin": origin(&declared.origin), "state": state,
-            "because": standing(declared), "labels": server.labels, "show": globs(&server.tools.show),
+            "because": standing(declared), "labels": labels_of(&server.labels), "show": globs(&server.tools.show),
             "hide": globs(&server.tools.hide) });
         match &server.kind {
             Some(ServerKind::Stdio(stdio)) => {
-                value["command"] = json!(stdio.command);
-                value["args"] = json!(stdio.args);
+                let words = words_of(stdio);
+                value["command"] = json!(words[0]);
+                value["args"] = json!(words[1..]);
                 value["env"] = json!(stdio.env);
-                value["cwd"] = json!(stdio.cwd);
+                value["cwd"] = json!(stdio.cwd.as_deref().map(mask));
                 value["sharing"] = json!(stdio.sharing.name());
                 value["idle_ms"] = match stdio.idle {
                     Some(Idle::After(idle)) => json!(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)),
@@ -287,7 +306,7 @@ fn value(loaded: &Loaded) -> Value {
                 };
             }
             Some(ServerKind::Http(http)) => {
-                value["url"] = json!(http.url);
+                value["url"] = json!(mask(&http.url));
                 value["token_env"] = json!(http.token);
                 value["header_env"] = json!(http.headers);
             }
@@ -298,12 +317,12 @@ fn value(loaded: &Loaded) -> Value {
     let rules = all.rules.iter().map(|RuleAt { origin: at, rule }| {
         let within: Vec<_> = rule.within.iter().map(|place| place.to_string_lossy()).collect();
         json!({ "called": rule.called.as_str(), "origin": origin(at), "within": within, "name": rule.name,
-            "labels": rule.labels, "show": globs(&rule.tools.show), "hide": globs(&rule.tools.hide) })
+            "labels": labels_of(&rule.labels), "show": globs(&rule.tools.show), "hide": globs(&rule.tools.hide) })
     });
     let sources = all.sources.iter().map(|source| {
         json!({ "name": SourceKind::name(source.kind), "on": source.on, "origin": origin(&source.origin) })
     });
-    let problems = all.problems.iter().map(|(at, text)| json!({ "origin": origin(at), "text": text }));
+    let problems = all.problems.iter().map(|(at, text)| json!({ "origin": origin(at), "text": mask(text) }));
     json!({ "files": files.collect::<Vec<_>>(), "servers": servers.collect::<Vec<_>>(),
         "instances": rules.collect::<Vec<_>>(), "sources": sources.collect::<Vec<_>>(),
         "problems": problems.collect::<Vec<_>>() })

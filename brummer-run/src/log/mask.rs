@@ -90,6 +90,44 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// An option that a secret follows, as on a command line: `--token abc`, also in a list (`"--token", "abc"`).
+static OPTIONS: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r#"(?x)
+        (?P<option>(?:^|[\s"'`(\[,])--?(?P<name>{OPTION}))
+        (?: \x20"(?P<double>[^"]+)" | \x20'(?P<single>[^']+)' | (?P<list>["'],\x20?["'])(?P<item>[^"']+)
+          | \x20(?P<said>[^\s"'`\-][^\s"'`]*) )"#
+    ))
+});
+
+/// An option and the next word, where words are told apart.
+static OPTION_WORD: LazyLock<Regex> =
+    LazyLock::new(|| compile(&format!(r"(?x)^(?:--?|/)(?P<name>{OPTION})$")));
+
+/// A word that is nothing but a name and its secret.
+static NAMED_WORD: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r"(?x)^(?P<before>(?:--?|/)?(?:[A-Za-z0-9]+[_.-])*(?P<name>{OPTION}|(?i:authorization|cookie|set-cookie|secret[_-]key[_-]base))\s*[=:]\s*
+            (?:(?i:bearer|basic|token|digest)\s+)?)(?P<value>\S.*)$"
+    ))
+});
+
+/// The name of an option whose value is a secret.
+const OPTION: &str = r"(?:
+    (?i:(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|secret|credentials?|pass|pwd|token|(?:http|basic|proxy|digest)[_.-]?auth
+        |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service|secret)[_.-]?key))
+    | [a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Password|Pass|Secret))";
+
+/// What stands behind the name of an option where people talk of it, and in a help text.
+static TALK: LazyLock<Regex> = LazyLock::new(|| {
+    compile(
+        r"(?x) ^(?i:an?|and|are|arguments?|as|at|but|by|can|cannot|can't|does|doesn't|env|environment|expects?|file|flags?|for|from|given|
+            has|if|in|instead|is|isn't|it|may|must|needs?|not|of|on|only|options?|or|parameters?|requires?|set|should|takes?|than|that|the|
+            then|this|to|value|values|via|was|when|which|will|with|without|you|your)[,;:.)]*$
+            | ^[A-Z][A-Z_-]*[,;:.)\]]*$",
+    )
+});
+
 /// Names that end like those of secrets and are none: keys of tables and caches, and what is counted.
 static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
     compile(
@@ -141,6 +179,20 @@ pub fn mask(line: &str) -> Cow<'_, str> {
         }
         format!("{}{}{MASK}{}", part("scheme"), part("before"), part("after"))
     });
+    line = replace(line, &OPTIONS, |found| {
+        let part = |name| found.name(name).map_or("", |group| group.as_str());
+        let value = ["double", "single", "item", "said"].map(part).concat();
+        if is_no_secret(part("name"), &value) || TALK.is_match(&value) {
+            return found[0].to_owned();
+        }
+        let (before, after) = match (found.name("double"), found.name("single")) {
+            (Some(_), _) => (" \"", "\""),
+            (_, Some(_)) => (" '", "'"),
+            _ if found.name("list").is_some() => (part("list"), ""),
+            _ => (" ", ""),
+        };
+        format!("{}{before}{MASK}{after}", part("option"))
+    });
     replace(line, &NAMED, |found| {
         let part = |name| found.name(name).map_or("", |group| group.as_str());
         let name = part("name");
@@ -155,6 +207,45 @@ pub fn mask(line: &str) -> Cow<'_, str> {
         let rest = if found.name("set").is_some() { after_value(&value) } else { "" };
         format!("{name}{}{}{MASK}{rest}", part("equals"), part("bare"))
     })
+}
+
+/// The words of a command line, each without its secrets. They are told apart and nobody talks in them, so that more is known than
+/// of a line: the word after `--token` is one, whatever it looks like.
+#[must_use]
+pub fn mask_words(words: &[String]) -> Vec<String> {
+    let mut is_secret = false;
+    let masked = words.iter().map(|word| {
+        let before = std::mem::take(&mut is_secret);
+        if before && !word.starts_with('-') && !is_reference(word) {
+            return MASK.to_owned();
+        }
+        if let Some(option) = OPTION_WORD.captures(word) {
+            is_secret = !HARMLESS.is_match(&option["name"]);
+            return word.clone();
+        }
+        match NAMED_WORD.captures(word) {
+            Some(found) if !HARMLESS.is_match(&found["name"]) && !is_reference(&found["value"]) => {
+                format!("{}{MASK}", &found["before"])
+            }
+            _ => mask(word).into_owned(),
+        }
+    });
+    masked.collect()
+}
+
+/// Whether a value only says where a secret is.
+fn is_reference(value: &str) -> bool {
+    value.starts_with(['$', '%'])
+}
+
+/// Whether this is no secret though it stands behind such a name.
+fn is_no_secret(name: &str, value: &str) -> bool {
+    let is_key_file = || {
+        let ends = [".pem", ".key", ".pub", ".json", ".crt"];
+        name.to_ascii_lowercase().ends_with("key")
+            && (value.starts_with(['/', '~', '.']) || ends.iter().any(|end| value.ends_with(end)))
+    };
+    HARMLESS.is_match(name) || PLACEHOLDERS.is_match(value) || is_key_file()
 }
 
 /// Whether a line that is not whole yet ends in the middle of a secret, or right before one: what comes next belongs to it. A
@@ -269,6 +360,65 @@ mod tests {
         ] {
             assert!(hinted(line), "{line}");
             assert_eq!(mask(line), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_secret_after_an_option_is_masked_and_talk_of_options_is_not() {
+        for (line, wanted) in [
+            ("> node server.js --token abc --port 3000", "> node server.js --token [masked] --port 3000"),
+            ("mysqldump --password hunter2 shop", "mysqldump --password [masked] shop"),
+            ("x -password 'two words' y", "x -password '[masked]' y"),
+            ("x --client-secret \"two words\"", "x --client-secret \"[masked]\""),
+            (r#"args: ["--api-key", "abc", "-v"]"#, r#"args: ["--api-key", "[masked]", "-v"]"#),
+            ("['--authToken','abc']", "['--authToken','[masked]']"),
+            ("--db-password p@ss;w0rd", "--db-password [masked]"),
+            ("--api-key=abc", "--api-key=[masked]"),
+        ] {
+            assert!(hinted(line), "{line}");
+            assert_eq!(mask(line), wanted, "{line}");
+        }
+        for line in [
+            "error: option --token requires a value",
+            "the --password option is deprecated",
+            "use --token to log in, or --password <PASSWORD>",
+            "  --token TOKEN      The token",
+            "  --token            The token",
+            "--token --verbose",
+            "--token $TOKEN",
+            "--token-file /run/secrets/token",
+            "--password-stdin",
+            "--primary-key id",
+            "--ssh-key ~/.ssh/id_ed25519",
+            "--private-key server.pem",
+            "--max-tokens 100",
+            "--bypass abc",
+        ] {
+            assert_eq!(mask(line), line);
+        }
+    }
+
+    #[test]
+    fn words_are_masked_by_what_they_are() {
+        let masked =
+            |words: &[&str]| mask_words(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        for (words, wanted) in [
+            (&["--token", "abc", "--port", "1"][..], &["--token", "[masked]", "--port", "1"][..]),
+            (&["-password", "to", "x"], &["-password", "[masked]", "x"]),
+            (&["--api-key=letters", "x"], &["--api-key=[masked]", "x"]),
+            (&["-e", "GITHUB_TOKEN=abc"], &["-e", "GITHUB_TOKEN=[masked]"]),
+            (&["-H", "Authorization: abc"], &["-H", "Authorization: [masked]"]),
+            (&["-H", "Authorization: Bearer abc"], &["-H", "Authorization: Bearer [masked]"]),
+            (&["--header", "X-Api-Key: abc"], &["--header", "X-Api-Key: [masked]"]),
+            (&["postgres://me:abc@db/x"], &["postgres://me:[masked]@db/x"]),
+            (&["https://x/mcp?token=abc&a=b"], &["https://x/mcp?token=[masked]&a=b"]),
+            (&["sh", "-c", "serve --token abc"], &["sh", "-c", "serve --token [masked]"]),
+            (&["--token", "$TOKEN"], &["--token", "$TOKEN"]),
+            (&["--token", "--verbose"], &["--token", "--verbose"]),
+            (&["--primary-key", "id"], &["--primary-key", "id"]),
+            (&["-y", "@modelcontextprotocol/server-memory"], &["-y", "@modelcontextprotocol/server-memory"]),
+        ] {
+            assert_eq!(masked(words), wanted, "{words:?}");
         }
     }
 
@@ -388,7 +538,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn masking_twice_changes_nothing(line in "[ -~]{0,60}(token|password|ghp_|Bearer |://)?[=: ]{0,2}[ -~]{0,60}") {
+        fn masking_twice_changes_nothing(line in "[ -~]{0,60}(--?token|token|password|ghp_|Bearer |://)?[=: ]{0,2}[ -~]{0,60}") {
             let once = mask(&line).into_owned();
             prop_assert_eq!(mask(&once), once.clone());
         }

@@ -117,7 +117,8 @@ impl Store {
         self.errors.superseded(&earlier, at);
         self.findings += 1;
         if let Some(files) = &self.files {
-            files.begin(process, name.clone(), clean_line(&format!("{id}: {command}")).into_owned());
+            let about = mask::mask(&format!("{id}: {command}")).into_owned();
+            files.begin(process, name.clone(), clean_line(&about).into_owned());
         }
         let stream = || ProcessStream {
             key: KeyBlock::default(),

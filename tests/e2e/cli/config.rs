@@ -477,3 +477,50 @@ async fn a_supervisor_is_started_by_hubs_only() {
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("only hubs start this"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn no_secret_is_shown_that_somebody_has_written_into_a_file() {
+    let home = Home::new();
+    let file = r#"
+        [servers.one]
+        command = "serve"
+        args = ["--token", "hushhush", "--password=hushhush", "--api-key", "hushhush", "-H", "Authorization: hushhush",
+            "-e", "GITHUB_TOKEN=hushhush", "postgres://me:hushhush@db/x", "https://x.test/mcp?token=hushhush&a=b", "--port", "80"]
+        cwd = "/srv/password=hushhush"
+        labels = { token = "hushhush", tier = "web" }
+        [servers.two]
+        url = "http://127.0.0.1:3845/mcp?api_key=hushhush"
+        [servers.three]
+        command = "three"
+        env = ["TOKEN=hushhush"]
+        [instances."shop-*"]
+        labels = { secret = "hushhush" }
+    "#;
+    write(&user_file(&home), file);
+    for arguments in [&["config"][..], &["config", "--json"], &["doctor"]] {
+        let mut command = command(&home, arguments);
+        command.env("PATH", home.path());
+        let ended = Cli::start(command).end().await;
+        let shown = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(!shown.contains("hushhush"), "{arguments:?}: {shown}");
+    }
+    let shown = run(&home, &["config"]).await.stdout;
+    for wanted in [
+        "serve --token [masked] --password=[masked] --api-key [masked]",
+        "postgres://me:[masked]@db/x",
+        "token=[masked]&a=b",
+        "--port 80",
+        "label tier=web",
+    ] {
+        assert!(shown.contains(wanted), "{wanted}: {shown}");
+    }
+    let printed = checked("config", &run(&home, &["config", "--json"]).await.stdout);
+    let one = printed["servers"].as_array().unwrap().iter().find(|it| it["name"] == "one").unwrap().clone();
+    assert_json!(one, "/args/1", "[masked]");
+    assert_json!(one, "/args/12", "80");
+    // A project's, at the moment of trust, too.
+    let project = home.project("here").join(".brummer.toml");
+    write(&project, "[servers.x]\ncommand = \"x\"\nargs = [\"--token\", \"hushhush\"]\n");
+    let ended = run(&home, &["config", "trust"]).await;
+    assert!(ended.stdout.contains("x: x --token [masked]"), "{ended:?}");
+}

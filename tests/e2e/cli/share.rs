@@ -186,6 +186,24 @@ async fn a_server_that_dies_in_a_call_is_started_anew_and_no_call_runs_twice() {
     other.end_quietly().await;
 }
 
+#[tokio::test]
+async fn the_last_words_of_a_server_have_no_secrets() {
+    if is_wine() {
+        return;
+    }
+    let (home, id) = (Home::new(), unique_id("shared"));
+    let _register = Cli::start(sharing(&home, &id, &[], &[]));
+    let hub = connected(&home, &id).await;
+    let words = "cannot reach postgres://me:hushhush@db/x with DB_PASSWORD=hushhush, started as serve --token hushhush";
+    let error = hub.call("die", json!({ "words": words })).await.failure();
+    assert!(error.message.contains("postgres://me:[masked]@db/x"), "{error:?}");
+    assert!(error.message.contains("serve --token [masked]"), "{error:?}");
+    pid_of(&hub).await;
+    let told = program(&hub, &id, |program| program["starts"] == 2).await;
+    assert!(!format!("{error:?}{told}").contains("hushhush"), "{error:?} {told}");
+    hub.end_quietly().await;
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn kills_leave_nothing_behind_and_harm_nobody_else() {
