@@ -11,6 +11,7 @@ use similar::TextDiff;
 use super::{Request, Target, Task, clients::Client, plan::State};
 use crate::{
     clean,
+    columns::{self, padded},
     exit::{ExitStatus, Failure},
     list::table::shortened,
     output,
@@ -109,7 +110,9 @@ impl Report {
         }
         let diff = TextDiff::from_lines(old, new);
         let name = self.short(&target.path);
-        line.text = diff.unified_diff().context_radius(3).header(&name, &name).to_string();
+        let diff = diff.unified_diff().context_radius(3).header(&name, &name).to_string();
+        // What stands around may be the key of another server.
+        line.text = diff.lines().map(|line| brummer_run::mask(line) + "\n").collect();
         self.lines.push(line);
     }
 
@@ -161,13 +164,14 @@ impl Report {
 
     fn text(&self) -> String {
         let width = |column: fn(&Line) -> &str| {
-            self.lines.iter().map(|line| column(line).chars().count()).max().unwrap_or_default()
+            self.lines.iter().map(|line| columns::width(column(line))).max().unwrap_or_default()
         };
         let (client, what) = (width(|line| line.client), width(|line| line.what));
         let mut text = String::new();
         for line in &self.lines {
             // Writing into a String cannot fail.
-            let _ = writeln!(text, "{:client$}  {:what$}  {}", line.client, line.what, line.file);
+            let (client, what) = (padded(line.client, client), padded(line.what, what));
+            let _ = writeln!(text, "{client}  {what}  {}", line.file);
             for more in line.more.iter().map(String::as_str).chain(line.note) {
                 let _ = writeln!(text, "    {}", clean::line(more));
             }

@@ -5,6 +5,8 @@ use std::path::{MAIN_SEPARATOR, Path};
 use brummer_hub::instance::InstanceState;
 use jiff::Timestamp;
 
+use crate::columns;
+
 /// One instance as it is shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -41,7 +43,7 @@ pub(crate) fn render(rows: &[Row], style: Style) -> String {
     let mut widths = HEADER.map(str::len);
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(columns::width(cell));
         }
     }
     let mut text = line(&HEADER.map(str::to_owned), widths, |_| match style {
@@ -65,8 +67,9 @@ pub(crate) fn servers(lines: &[[String; 6]]) -> String {
     let mut text = String::new();
     for line in all() {
         for (column, cell) in line.iter().enumerate() {
-            let width = all().map(|line| line[column].chars().count()).max().unwrap_or_default();
-            text += &format!("{cell:<width$}  ");
+            let width = all().map(|line| columns::width(&line[column])).max().unwrap_or_default();
+            text += &columns::padded(cell, width);
+            text += "  ";
         }
         text.truncate(text.trim_end_matches(' ').len());
         text.push('\n');
@@ -77,7 +80,7 @@ pub(crate) fn servers(lines: &[[String; 6]]) -> String {
 fn line(cells: &[String; 7], widths: [usize; 7], colour: impl Fn(usize) -> &'static str) -> String {
     let mut text = String::new();
     for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        let padding = " ".repeat(width - cell.chars().count());
+        let padding = columns::padding(cell, width);
         let colour = colour(column);
         let reset = if colour.is_empty() { "" } else { RESET };
         let (before, after) = if RIGHT[column] { (padding.as_str(), "") } else { ("", padding.as_str()) };
@@ -164,6 +167,26 @@ shop   shop – Straße  active    3001  4711   1m05s  ~/shop
 api-2  api            retrying    80  4711   1m05s  ~/shop
 ";
         assert_eq!(render(&rows, Style::Plain), expected);
+    }
+
+    #[test]
+    fn columns_are_aligned_whatever_is_in_them() {
+        let rows = [
+            row("店", "日本語の店", InstanceState::Active, 3001),
+            row("api", "👩\u{200d}💻 api", InstanceState::Retrying, 80),
+            row("web", "web", InstanceState::Active, 3000),
+        ];
+        let last_column = |shown: &str, names: [&str; 2]| {
+            let at = |line: &str| {
+                names.iter().find_map(|name| line.find(name)).map(|at| columns::width(&line[..at]))
+            };
+            shown.lines().map(at).collect::<Vec<_>>()
+        };
+        let shown = render(&rows, Style::Plain);
+        assert_eq!(last_column(&shown, ["~/", "PATH"]), [Some(49); 4], "{shown}");
+        let line = |path: &str| ["u", "vite", "1", "2s", path, "by"].map(str::to_owned);
+        let shown = servers(&[line("~/漢字"), line("~/shop")]);
+        assert_eq!(last_column(&shown, ["by", "STARTED"]), [Some(37); 3], "{shown}");
     }
 
     #[test]

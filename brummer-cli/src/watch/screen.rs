@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use brummer_hub::instance::InstanceState;
-use unicode_width::UnicodeWidthChar as _;
 
-use crate::list::{Row, Style, table};
+use crate::{
+    columns::cut,
+    list::{Row, Style, table},
+};
 
 /// More than any screen has lines.
 const HAPPENINGS: usize = 200;
-
-const END: &str = "\x1b[0m";
 
 /// The table and what has happened.
 #[derive(Debug, Default)]
@@ -55,32 +55,6 @@ impl Screen {
         lines.truncate(height.max(1));
         lines.iter().map(|line| cut(line, width)).collect()
     }
-}
-
-/// The beginning of a line that fits; colours take no room.
-fn cut(line: &str, width: usize) -> String {
-    let (mut cut, mut used, mut chars) = (String::new(), 0, line.chars());
-    while let Some(c) = chars.next() {
-        if c == '\x1b' {
-            cut.push(c);
-            for c in chars.by_ref() {
-                cut.push(c);
-                if c == 'm' {
-                    break;
-                }
-            }
-            continue;
-        }
-        used += c.width().unwrap_or_default();
-        if used > width {
-            if line.contains('\x1b') {
-                cut += END;
-            }
-            break;
-        }
-        cut.push(c);
-    }
-    cut
 }
 
 #[cfg(test)]
@@ -135,7 +109,7 @@ mod tests {
                 let lines = screen.render(&rows, width, height, style);
                 assert!(lines.len() <= height, "{width}x{height}: {lines:?}");
                 for line in lines {
-                    let shown: usize = strip(&line).chars().map(|c| c.width().unwrap_or_default()).sum();
+                    let shown = crate::columns::width(&strip(&line));
                     assert!(shown <= width, "{width}x{height}: {line:?}");
                 }
             }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use brummer_hub::terminal::{clean, clean_but_colours, clean_line};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::ConsoleOptions;
 use crate::log::ansi;
@@ -74,7 +75,7 @@ impl Screen {
 
     pub(super) fn begin(&mut self, process: u32, name: &Arc<str>) {
         let name: Arc<str> = Arc::from(clean_line(name));
-        self.width = self.width.max(name.chars().count().min(MAX_WIDTH));
+        self.width = self.width.max(name.width().min(MAX_WIDTH));
         self.names.insert(process, name);
     }
 
@@ -154,12 +155,13 @@ impl Screen {
 
     fn prefix(&self, process: u32, is_error: bool) -> String {
         let name = self.names.get(&process).map_or("", |name| &**name);
-        let (width, bar) = (self.width, if is_error { '!' } else { '|' });
+        let padding = " ".repeat(self.width.saturating_sub(name.width()));
+        let bar = if is_error { '!' } else { '|' };
         if !self.colour {
-            return format!("{name:width$} {bar} ");
+            return format!("{name}{padding} {bar} ");
         }
         let colour = COLOURS[process as usize % COLOURS.len()];
-        format!("\x1b[{colour}m{name:width$} {bar}\x1b[0m ")
+        format!("\x1b[{colour}m{name}{padding} {bar}\x1b[0m ")
     }
 
     fn shown<'a>(&self, line: &'a str) -> Cow<'a, str> {

@@ -258,3 +258,18 @@ async fn an_entry_is_known_whatever_the_program_is_called() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_plan_shows_no_secret_of_another_server() {
+    let machine = Machine::new();
+    let file = "{\n  \"mcpServers\": {\n    \"x\": { \"command\": \"y\", \"args\": [\"--token\", \"hushhush\"], \"env\": { \"API_KEY\": \"hushhush\" } }\n  }\n}\n";
+    machine.write(".cursor/mcp.json", file);
+    let planned = machine.run(&["install", "--dry-run"]).await;
+    assert!(planned.stdout.contains("\"API_KEY\": \"[masked]\""), "{planned:?}");
+    assert!(!planned.stdout.contains("hushhush"), "{planned:?}");
+    assert_eq!(machine.run(&["install"]).await.code, Some(0));
+    assert!(
+        machine.text(".cursor/mcp.json").contains("[\"--token\", \"hushhush\"]"),
+        "the file itself has it still"
+    );
+}
