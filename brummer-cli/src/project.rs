@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    io,
+    io::{self, IsTerminal as _},
 };
 
 #[cfg(unix)]
@@ -25,6 +25,8 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
         output: Box::new(output::stdout()),
         notes: Box::new(output::stderr()),
         colour: output::colour(&io::stdout()),
+        // What is run to its end for another program, or into a file, is wanted whole.
+        whole: project.exit && !io::stdout().is_terminal(),
     };
     let guard = vec![OsString::from(args::GUARD)];
     let mut options = RunOptions::new(project.directory, guard, console);

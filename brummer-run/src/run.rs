@@ -17,7 +17,11 @@ use brummer_hub::{
     terminal::clean_line,
 };
 use tokio::{sync::mpsc, time::timeout};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::{
     console::{Console, ConsoleOptions},
@@ -194,6 +198,7 @@ pub async fn run(
         Err(error) => {
             logs_end.cancel();
             scripts_end.cancel();
+            console.hurry();
             console.finish().await;
             return Err(error.into());
         }
@@ -227,6 +232,17 @@ pub async fn run(
         }
     }
 
+    // Whoever ends the run waits for nobody who reads what it prints.
+    let _hurrying = AbortOnDropHandle::new({
+        let (console, stop, kill) = (console.clone(), stop.clone(), kill.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = kill.cancelled() => {}
+            }
+            console.hurry();
+        })
+    });
     let code = tokio::select! {
         biased;
         () = kill.cancelled() => None,
@@ -351,10 +367,12 @@ fn greet(
         let scripts = project.scripts.iter().map(|script| (&script.name, &script.command));
         let declared = project.declared.iter().map(|declared| (&declared.name, &declared.command));
         let listed: Vec<_> = scripts.chain(declared).take(GREETED_SCRIPTS).collect();
-        let width = listed.iter().map(|(name, _)| name.len()).max().unwrap_or_default().min(20);
+        let listed: Vec<_> =
+            listed.into_iter().map(|(name, command)| (clean_line(name), clean_line(command))).collect();
+        let width = listed.iter().map(|(name, _)| name.width()).max().unwrap_or_default().min(20);
         for (name, command) in &listed {
-            let (name, command) = (clean_line(name), clean_line(command));
-            text.push_str(&format!("\n  {name:width$}  {command}"));
+            let padding = " ".repeat(width.saturating_sub(name.width()));
+            text.push_str(&format!("\n  {name}{padding}  {command}"));
         }
         for fault in &project.faults {
             text.push_str(&format!("\nwarning: {}", clean_line(fault)));

@@ -18,6 +18,7 @@ mod streams;
 #[cfg(unix)]
 mod terminals;
 mod troubles;
+mod whole;
 
 use std::{
     path::{Path, PathBuf},

@@ -166,10 +166,9 @@ impl Screen {
 
     fn shown<'a>(&self, line: &'a str) -> Cow<'a, str> {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        match (ansi::needs_cleaning(line), self.colour) {
-            (false, _) => Cow::Borrowed(line),
-            (true, false) => Cow::Owned(clean(&ansi::strip(line)).into_owned()),
-            (true, true) => Cow::Owned(clean_but_colours(&ansi::strip_but_colours(line)).into_owned()),
+        if self.colour && ansi::needs_cleaning(line) {
+            return Cow::Owned(clean_but_colours(&ansi::strip_but_colours(line)).into_owned());
         }
+        ansi::printable(line)
     }
 }

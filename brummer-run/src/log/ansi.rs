@@ -1,6 +1,8 @@
 //! Takes the control sequences of terminals out of a line: what is left is what a person would read.
 
-use brummer_hub::terminal::is_harmful;
+use std::borrow::Cow;
+
+use brummer_hub::terminal::{clean, is_harmful};
 
 /// Bytes that are looked at together.
 const PIECE: usize = 128;
@@ -12,6 +14,12 @@ pub(crate) fn needs_cleaning(line: &str) -> bool {
     let are_plain = |piece: &[u8]| piece.iter().fold(true, |plain, byte| plain & is_plain(byte));
     !line.as_bytes().chunks(PIECE).all(are_plain)
         && line.contains(|c| is_harmful(c) && !matches!(c, '\n' | '\t'))
+}
+
+/// A line as it may be shown on any terminal, or kept where it will be: without sequences, and with U+FFFD for whatever else would
+/// act on a terminal or hide what is shown.
+pub(crate) fn printable(line: &str) -> Cow<'_, str> {
+    if needs_cleaning(line) { Cow::Owned(clean(&strip(line)).into_owned()) } else { Cow::Borrowed(line) }
 }
 
 /// Bytes that make a line need [`strip`]: escape, carriage return, backspace.

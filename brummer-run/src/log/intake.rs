@@ -1,4 +1,5 @@
-//! Takes what a script prints off its pipe, as fast as it comes, and hands it to the log and to the console.
+//! Takes what a script prints off its pipe, as fast as it comes, and hands it to the console and to the log. A console that is to
+//! be read whole may take its time; nothing is read meanwhile.
 
 use std::time::Duration;
 
@@ -93,7 +94,7 @@ pub(crate) async fn read_terminal(mut display: Display, mut keyboard: Keyboard, 
 
 impl Intake {
     async fn take(&self, is_error: bool, lines: bytes::Bytes, is_unfinished: bool) {
-        self.console.output(self.process, is_error, &lines);
+        self.console.output(self.process, is_error, &lines).await;
         let at = jiff::Timestamp::now().as_millisecond();
         // Without a log there is nothing left to do for the lines; the script must not be held up for it.
         let block = LogCommand::Lines { process: self.process, is_error, lines, is_unfinished, at };

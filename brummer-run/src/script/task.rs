@@ -22,7 +22,8 @@ use crate::{
 /// How much longer than asked a guard may take: what has to be killed may be in the middle of a slow write.
 const GUARD_MARGIN: Duration = Duration::from_secs(3);
 
-/// How long the output is read after nothing of the script is left. What still holds its pipes does not belong to it.
+/// How long the output is read after nothing of the script is left, and all that was read is written. What still holds its pipes
+/// does not belong to it.
 const REST_OF_OUTPUT: Duration = Duration::from_secs(1);
 
 pub(super) struct Task {
@@ -94,8 +95,13 @@ impl Task {
         }
         // A terminal ends when nobody holds it any more.
         drop(child);
-        let until = Instant::now() + REST_OF_OUTPUT;
-        while let Ok(Some(_)) = timeout_at(until, readers.join_next()).await {}
+        loop {
+            let until = Instant::now() + REST_OF_OUTPUT;
+            while let Ok(Some(_)) = timeout_at(until, readers.join_next()).await {}
+            if readers.is_empty() || !self.console.is_behind() {
+                break;
+            }
+        }
         outcome
     }
 
