@@ -21,6 +21,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::ansi;
 use crate::console::Console;
 
 /// A file that is larger is put aside before more is written.
@@ -222,9 +223,11 @@ impl Writer {
                 format!("--- {skipped} lines are left out: the disk is too slow\n").as_bytes(),
             );
         }
-        for line in lines.strip_suffix(b"\n").unwrap_or(lines).split(|byte| *byte == b'\n') {
+        // It is read on terminals, too.
+        let lines = super::text(lines);
+        for line in lines.strip_suffix('\n').unwrap_or(&lines).split('\n') {
             text.extend_from_slice(prefix.as_bytes());
-            text.extend_from_slice(line);
+            text.extend_from_slice(ansi::printable(line.strip_suffix('\r').unwrap_or(line)).as_bytes());
             text.push(b'\n');
         }
         self.text(process, name, &text);
@@ -332,6 +335,33 @@ mod tests {
             assert!(error.to_string().contains(why), "{}: {error}", path.display());
         }
         assert!(!victim.exists());
+    }
+
+    #[tokio::test]
+    async fn nothing_in_a_file_acts_on_the_terminal_that_shows_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = crate::ConsoleOptions {
+            output: Box::new(io::sink()),
+            notes: Box::new(io::sink()),
+            colour: false,
+            whole: false,
+        };
+        let files = Files::start(directory.path(), Console::start(options).unwrap()).unwrap();
+        let said = "\u{202e}gnp\u{2066}x\u{2069} \x1b[31mred\x1b[0m \u{9b}1mone\u{9b}0m bell\x07\ttab\nzero\u{200b}width\u{feff}\r\n\
+                    10 %\r20 %\r\n\x1b]0;title\x07Grüße 👋\n\n";
+        files.lines(1, &"dev".into(), false, 0, said.into());
+        files.finish().await;
+        let written = fs::read_to_string(path(directory.path(), "dev")).unwrap();
+        let lines: Vec<&str> =
+            written.lines().map(|line| line.strip_prefix("1970-01-01T00:00:00.000Z | ").unwrap()).collect();
+        let expected = [
+            "\u{fffd}gnp\u{fffd}x\u{fffd} red one bell\ttab",
+            "zero\u{fffd}width\u{fffd}",
+            "20 %",
+            "Grüße 👋",
+            "",
+        ];
+        assert_eq!(lines, expected);
     }
 
     #[test]

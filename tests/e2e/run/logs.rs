@@ -172,18 +172,27 @@ async fn long_lists_come_in_pages() {
 #[tokio::test]
 async fn the_log_is_written_where_the_person_wants_it() {
     let home = Home::new();
-    let say = "console.log('plain'); console.error('\\x1b[31mred\\x1b[0m API_KEY=abcdefgh12345678'); console.log('last');";
-    let directory = project(&home, &[("say:it", "node say.js")], &[("say.js", say)]);
+    let say = "console.log('plain'); console.error('\\x1b[31mred\\x1b[0m API_KEY=abcdefgh12345678'); \
+               console.log('\\u202egnp\\u2066 bell\\x07'); console.log('last');";
+    let script = "node say.js --token opensesame";
+    let directory = project(&home, &[("say:it", script)], &[("say.js", say)]);
     let logs = home.path().join("new").join("logs");
     let arguments = ["--log-dir", logs.to_str().unwrap(), "--exit", "say:it"];
     for times in [1, 2] {
         let ended = Run::start(command(&home, &directory, &arguments)).end().await;
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
         let text = std::fs::read_to_string(logs.join("say%3Ait.log")).unwrap();
-        for wanted in ["Z | plain\n", "Z ! red API_KEY=", "Z | last\n", "--- say:it-1: node say.js\n"] {
+        for wanted in [
+            "Z | plain\n",
+            "Z ! red API_KEY=",
+            "Z | \u{fffd}gnp\u{fffd} bell\n",
+            "Z | last\n",
+            "--- say:it-1: node say.js --token [masked]\n",
+        ] {
             assert_eq!(text.matches(wanted).count(), times, "{wanted} in {text}");
         }
-        assert!(!text.contains("abcdefgh12345678") && !text.contains('\x1b'), "{text}");
+        assert!(!text.contains("abcdefgh12345678") && !text.contains("opensesame"), "{text}");
+        assert!(text.chars().all(|c| c == '\n' || !brummer_hub::terminal::is_harmful(c)), "{text:?}");
     }
     let file = directory.join("package.json");
     let arguments = ["--log-dir", file.to_str().unwrap()];
