@@ -21,10 +21,9 @@ use brummer_hub::{
     sources::SourceChoice,
     stdio_instance::Sharing,
 };
-use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::{ArgGroup, Args, ColorChoice, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use clap_complete::{Shell, engine::ArgValueCandidates};
 use clap_verbosity_flag::{Verbosity, WarnLevel};
-use colorchoice_clap::Color;
 
 use self::duration::parse_duration;
 use crate::{
@@ -305,8 +304,12 @@ struct GlobalArgs {
     log_level: Option<LogLevel>,
     #[command(flatten)]
     verbosity: Verbosity<WarnLevel>,
-    #[command(flatten)]
-    color: Color,
+    /// When there are colours
+    ///
+    /// `auto`: where a terminal shows them. A variable may say otherwise, the first of these that is set and not empty: NO_COLOR (none),
+    /// CLICOLOR_FORCE (everywhere; not if it is 0), CLICOLOR (none if it is 0, else on every terminal).
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = ColorChoice::Auto, global = true)]
+    color: ColorChoice,
     /// Log to this file instead of standard error
     #[arg(long, value_name = "FILE", global = true)]
     log_file: Option<PathBuf>,
@@ -404,7 +407,8 @@ struct RunArgs {
     /// Do not announce the MCP servers that dev servers (Next.js, Storybook and others) have themselves
     #[arg(long)]
     no_dev_mcp: bool,
-    /// End when the scripts have ended, with the exit code of the first that did not succeed
+    /// End when the scripts have ended, with the exit code of the first that did not succeed. Nothing is left out of what is piped:
+    /// scripts wait for whoever reads
     #[arg(long, requires = "started")]
     exit: bool,
     /// There is no other way to run; for those who are used to `brum --no-tui`
@@ -493,7 +497,7 @@ struct UninstallArgs {
 pub(crate) struct Invocation {
     pub(crate) command: Command,
     pub(crate) logs: LogOptions,
-    pub(crate) color: Color,
+    pub(crate) color: ColorChoice,
 }
 
 /// What was asked for.

@@ -1,5 +1,5 @@
 //! Every environment variable that the command itself reads, but for those that say where clients keep their
-//! configurations (`install/clients.rs`), and whether colours are wanted (`output.rs`). The directories of doorbell files,
+//! configurations (`install/clients.rs`), and whether colours are wanted (`colour.rs`). The directories of doorbell files,
 //! `BRUMMER_DATA_DIR` among them, are the library's matter (`brummer_hub::discovery::Directories`).
 
 use std::ffi::OsString;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 pub(crate) use self::table::{Row, Style};
 use crate::{
+    colour,
     exit::{ExitStatus, Failure},
     output,
     signals::Signals,
@@ -53,7 +54,7 @@ fn print(entries: &[InstanceEntry], servers: &[DevServer], json: bool) -> Result
         let now = Timestamp::now();
         let home = std::env::home_dir();
         let rows: Vec<Row> = entries.iter().map(|entry| row(entry, now, home.as_deref())).collect();
-        let style = if output::colour(&io::stdout()) { Style::Colour } else { Style::Plain };
+        let style = if colour::is_wanted(&io::stdout()) { Style::Colour } else { Style::Plain };
         output::data(&table::render(&rows, style))?;
     }
     if !servers.is_empty() {

@@ -13,7 +13,10 @@ use clap::ValueEnum;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
-use crate::output::{self, Lines};
+use crate::{
+    colour,
+    output::{self, Lines},
+};
 
 /// How much is logged. No filter language: it would cost a regular expression engine at every start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -79,7 +82,7 @@ pub(crate) fn start(options: &LogOptions) -> anyhow::Result<()> {
             install(builder.with_ansi(false).with_writer(move || Lines(Arc::clone(&file))).finish());
         }
         None => {
-            let colour = output::colour(&io::stderr());
+            let colour = colour::is_wanted(&io::stderr());
             install(builder.with_ansi(colour).with_writer(|| Lines(output::stderr())).finish());
         }
     }

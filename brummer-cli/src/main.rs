@@ -7,6 +7,7 @@
 
 mod args;
 mod clean;
+mod colour;
 mod columns;
 mod complete;
 mod config;

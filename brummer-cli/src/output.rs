@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use anstream::{AutoStream, ColorChoice, stream::RawStream};
+use anstream::AutoStream;
 use brummer_hub::terminal;
 
 /// Standard output, where colours may be written: a console of Windows is told of them first, or gets them in its own way.
@@ -66,12 +66,6 @@ impl<W: Write> Write for Lines<W> {
 pub(crate) fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
-}
-
-/// Whether colours are wanted there: `--color` has the last word, then `NO_COLOR`, `CLICOLOR_FORCE` and `CLICOLOR`, then what
-/// is known of the terminal.
-pub(crate) fn colour(stream: &impl RawStream) -> bool {
-    AutoStream::choice(stream) != ColorChoice::Never
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{self, Project},
+    colour,
     exit::{ExitStatus, Failure},
     output,
     signals::Signals,
@@ -24,7 +25,7 @@ pub(crate) async fn run(project: Project) -> Result<ExitStatus, Failure> {
     let console = ConsoleOptions {
         output: Box::new(output::stdout()),
         notes: Box::new(output::stderr()),
-        colour: output::colour(&io::stdout()),
+        colour: colour::is_wanted(&io::stdout()),
         // What is run to its end for another program, or into a file, is wanted whole.
         whole: project.exit && !io::stdout().is_terminal(),
     };

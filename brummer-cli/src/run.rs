@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     args::{self, Command, Invocation},
-    complete, config, descriptors, doctor,
+    colour, complete, config, descriptors, doctor,
     exit::{ExitStatus, Failure},
     install, instances, list, logging, manual, mcp, output, project, register, servers, watch,
 };
@@ -47,7 +47,7 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
         // It has a runtime of its own, and its standard streams are those of a script.
         return project::guard(*terminal, program, arguments);
     }
-    invocation.color.write_global();
+    colour::choose(invocation.color);
     logging::start(&invocation.logs)?;
     let mut invocation = invocation;
     let (followed, servers) = configure(&mut invocation.command);

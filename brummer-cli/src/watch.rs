@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use self::screen::Screen;
 use crate::{
-    clean,
+    clean, colour,
     exit::{ExitStatus, Failure},
     list::{self, Style, table::shortened},
     output,
@@ -135,7 +135,7 @@ async fn print_lines(hub: &Hub, json: bool) -> Result<(), Failure> {
 /// The table and what happens below it, on a screen of its own, which is gone afterwards.
 async fn show_live(hub: &Hub) -> Result<(), Failure> {
     let _terminal = Terminal::take()?;
-    let style = if output::colour(&io::stdout()) { Style::Colour } else { Style::Plain };
+    let style = if colour::is_wanted(&io::stdout()) { Style::Colour } else { Style::Plain };
     let home = std::env::home_dir();
     let mut screen = Screen::default();
     let mut events = hub.events();

@@ -51,6 +51,23 @@ async fn the_list_shows_what_the_hub_lists() {
     assert!(!ended.stdout.contains('\x1b'), "no colour where there is no terminal: {ended:?}");
 }
 
+#[tokio::test]
+async fn columns_stand_under_each_other_whatever_instances_are_called() {
+    let home = Home::new();
+    let (web, shop) = (Fake::start(Behaviour::default()).await, Fake::start(Behaviour::default()).await);
+    home.announce("web", web.port);
+    let named = home.doorbell("shop", shop.port).with("name", "日本語の店");
+    named.write(&home.data());
+    let ended = run(&home, &["list"]).await;
+    // Each of these letters takes two columns.
+    let column = |line: &str| {
+        let before = &line[..line.find("active").or(line.find("STATE")).unwrap()];
+        before.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>()
+    };
+    let columns: Vec<usize> = ended.stdout.lines().map(column).collect();
+    assert_eq!(columns, [columns[0]; 3], "{ended:?}");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn colours_are_for_terminals_that_show_them_and_people_who_want_them() {
@@ -72,12 +89,20 @@ async fn colours_are_for_terminals_that_show_them_and_people_who_want_them() {
         (false, &["--color", "never"], &[("CLICOLOR_FORCE", "1")]),
         (false, &[], &[("CLICOLOR", "0")]),
         (false, &[], &[("TERM", "dumb")]),
+        (true, &[], &[("CLICOLOR_FORCE", "0")]),
+        (false, &[], &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]),
+        (true, &[], &[("FORCE_COLOR", "0")]),
     ] {
         let (code, shown) = Pty::start(list(arguments, variables), 100, 20).end().await;
         assert_eq!(code, Some(0), "{shown}");
         assert_eq!(shown.contains("\x1b["), is_coloured, "{arguments:?} {variables:?}: {shown:?}");
     }
-    for (is_coloured, variables) in [(false, &[][..]), (true, &[("CLICOLOR_FORCE", "1")])] {
+    for (is_coloured, variables) in [
+        (false, &[][..]),
+        (true, &[("CLICOLOR_FORCE", "1")]),
+        (false, &[("CLICOLOR_FORCE", "0")]),
+        (false, &[("FORCE_COLOR", "3")]),
+    ] {
         let output = list(&[], variables).output().await.unwrap();
         let shown = String::from_utf8(output.stdout).unwrap();
         assert_eq!(shown.contains("\x1b["), is_coloured, "without a terminal, {variables:?}: {shown:?}");
