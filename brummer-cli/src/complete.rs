@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     args, clean,
     config::Loaded,
+    deep,
     exit::{ExitStatus, Failure},
     install,
     instances::arguments::{choice, kinds},
@@ -130,7 +131,7 @@ fn described() -> Vec<Value> {
         // `.` is what the hub takes when no instance is named.
         let arguments = if instance == "." { json!({}) } else { json!({ "instance_id": instance }) };
         let request = Request::tool(None, "instances_tools", Some(&arguments.to_string())).ok()?;
-        let answer: Value = client.request(request).await.ok()?.read().ok()?;
+        let answer = deep::read(client.request(request).await.ok()?.text()).ok()?;
         client.close().await;
         hub.shutdown().await;
         Some(answer["structuredContent"]["tools"].as_array()?.clone())

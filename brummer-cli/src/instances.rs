@@ -12,15 +12,17 @@ use std::{future::Future, path::Path, sync::Arc, time::Duration};
 
 use brummer_hub::{
     Hub, HubConfig,
-    client::{Client, ClientConfig, ClientError, Incoming, Opening, Request},
+    client::{Answer, Client, ClientConfig, ClientError, Incoming, Opening, Request},
     hub::Snapshot,
     instance::Instance,
 };
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
     clean,
     config::Wanted,
+    deep,
     exit::{ExitStatus, Failure},
     servers,
     signals::Signals,
@@ -114,30 +116,72 @@ impl Remote {
     }
 
     /// The tools of an instance, as it describes them.
-    pub(crate) async fn tools(&self, id: &str) -> Result<Vec<Map<String, Value>>, Failure> {
-        let answer = self.own_tool("instances_tools", json!({ "instance_id": id })).await?;
-        let tools = answer["tools"].as_array().into_iter().flatten();
-        Ok(tools.filter_map(Value::as_object).cloned().collect())
+    pub(crate) async fn tools(&self, id: &str) -> Result<Vec<Tool>, Failure> {
+        #[derive(Deserialize)]
+        struct Answer<'a> {
+            #[serde(borrow, rename = "structuredContent")]
+            content: Content<'a>,
+        }
+        #[derive(Deserialize)]
+        struct Content<'a> {
+            #[serde(borrow)]
+            tools: Vec<&'a RawValue>,
+        }
+        let answer = self.own_answer("instances_tools", json!({ "instance_id": id })).await?;
+        let answer: Answer<'_> = answer.read()?;
+        Ok(answer.content.tools.into_iter().filter_map(Tool::of).collect())
     }
 
     /// Calls a tool of an instance that answers with structured content.
     pub(crate) async fn call(&self, id: &str, tool: &str, arguments: Value) -> Result<Value, Failure> {
         let request = Request::tool(Some(id), tool, Some(&arguments.to_string()))?;
-        let answer: Value = self.client.request(request).await.map_err(|error| failure(&error))?.read()?;
+        let answer = self.client.request(request).await.map_err(|error| failure(&error))?;
+        let answer = deep::read(answer.text())?;
         if answer["isError"] == true {
             return Err(Failure::new(clean::block(&texts(&answer))).with_status(ExitStatus::Tool));
         }
         Ok(answer["structuredContent"].clone())
     }
 
-    /// Calls a tool of the hub.
+    /// Calls a tool of the hub, and reads what it answers.
     async fn own_tool(&self, tool: &str, arguments: Value) -> Result<Value, Failure> {
+        let answer = self.own_answer(tool, arguments).await?;
+        Ok(deep::read(answer.text())?["structuredContent"].take())
+    }
+
+    /// Calls a tool of the hub.
+    async fn own_answer(&self, tool: &str, arguments: Value) -> Result<Answer, Failure> {
         let request = Request::tool(None, tool, Some(&arguments.to_string()))?.timeout(PATIENCE);
-        let answer: Value = self.client.request(request).await.map_err(|error| failure(&error))?.read()?;
-        if answer["isError"] == true {
-            return Err(Failure::new(clean::block(&texts(&answer))).hint(LIST));
+        let answer = self.client.request(request).await.map_err(|error| failure(&error))?;
+        answer.without_tool_error().map_err(|error| failure(&error).hint(LIST))
+    }
+}
+
+/// A tool of an instance: what this program reads of it, and all of it as the instance wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tool {
+    pub(crate) read: Map<String, Value>,
+    text: Box<RawValue>,
+}
+
+impl Tool {
+    /// None if it is no object.
+    fn of(text: &RawValue) -> Option<Self> {
+        match deep::read(text.get()) {
+            Ok(Value::Object(read)) => Some(Self { read, text: text.to_owned() }),
+            _ => None,
         }
-        Ok(answer["structuredContent"].clone())
+    }
+}
+
+impl Serialize for Tool {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Only what is not too deep is laid out.
+        if deep::is_deep(self.text.get()) {
+            self.text.serialize(serializer)
+        } else {
+            self.read.serialize(serializer)
+        }
     }
 }
 

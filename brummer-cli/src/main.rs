@@ -11,6 +11,7 @@ mod colour;
 mod columns;
 mod complete;
 mod config;
+mod deep;
 mod descriptors;
 mod doctor;
 mod env;

@@ -1,5 +1,6 @@
 //! Arguments of a tool as people write them: JSON, or `key=value` with the types of the tool's input schema. Pure.
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 /// Why arguments are not what the tool takes.
@@ -21,24 +22,22 @@ pub(crate) enum ArgumentError {
     Missing(Vec<String>),
 }
 
-/// The arguments in these words: one JSON object, or pairs. `KEY:=JSON` gives a value without a look at the schema.
-pub(crate) fn read(words: &[String], schema: &Value) -> Result<Map<String, Value>, ArgumentError> {
-    match words {
-        [whole] if whole.trim_start().starts_with(['{', '[']) => object(whole),
-        words => pairs(words, schema),
-    }
+/// Whether this word is all arguments, as JSON.
+pub(crate) fn is_whole(word: &str) -> bool {
+    word.trim_start().starts_with(['{', '['])
 }
 
-/// One JSON object.
-pub(crate) fn object(text: &str) -> Result<Map<String, Value>, ArgumentError> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(map)) => Ok(map),
+/// Checks that a text is one JSON object, which is sent as it is, however deep.
+pub(crate) fn object(text: &str) -> Result<&str, ArgumentError> {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) if text.trim_start().starts_with('{') => Ok(text),
         Ok(_) => Err(ArgumentError::NotAnObject),
         Err(error) => Err(ArgumentError::NotJson(error.to_string())),
     }
 }
 
-fn pairs(words: &[String], schema: &Value) -> Result<Map<String, Value>, ArgumentError> {
+/// The arguments in these words, `KEY=VALUE`. `KEY:=JSON` gives a value without a look at the schema.
+pub(crate) fn pairs(words: &[String], schema: &Value) -> Result<Map<String, Value>, ArgumentError> {
     let mut arguments = Map::new();
     for word in words {
         let (key, text) = word.split_once('=').ok_or_else(|| ArgumentError::NotAPair(word.clone()))?;
@@ -189,7 +188,13 @@ mod tests {
     }
 
     fn arguments(words: &[&str]) -> Result<Value, ArgumentError> {
-        read(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>(), &schema()).map(Value::Object)
+        match words {
+            [whole] if is_whole(whole) => object(whole).map(|text| serde_json::from_str(text).unwrap()),
+            words => {
+                let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+                pairs(&words, &schema()).map(Value::Object)
+            }
+        }
     }
 
     #[test]

@@ -9,15 +9,16 @@ use std::{
 
 use base64::Engine as _;
 use brummer_hub::{
-    client::{Incoming, Request},
+    client::{Answer, Incoming, Request},
     frame::Frame,
 };
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
 use tokio::sync::mpsc;
 
 use super::{Remote, Setting, arguments, failure, questions, texts};
 use crate::{
-    clean,
+    clean, deep,
     exit::{ExitStatus, Failure},
     output,
 };
@@ -58,18 +59,18 @@ async fn run(
     typed: Option<&str>,
 ) -> Result<ExitStatus, Failure> {
     let id = remote.find(&request.instance).await?;
-    let arguments = match typed {
-        Some(text) => arguments::object(text),
-        None => {
+    let arguments = match (typed, &request.arguments[..]) {
+        (Some(text), _) => arguments::object(text).map(str::to_owned),
+        (None, [whole]) if arguments::is_whole(whole) => arguments::object(whole).map(str::to_owned),
+        (None, words) => {
             let schema = schema(remote, &id, request).await?;
-            arguments::read(&request.arguments, &schema)
+            arguments::pairs(words, &schema).map(|arguments| Value::Object(arguments).to_string())
         }
     };
-    let arguments = arguments.map_err(|error| {
+    let text = arguments.map_err(|error| {
         let hint = format!("`brummer-hub tools {}` shows what it takes", request.instance);
         Failure::from(error).hint(hint).with_status(ExitStatus::Usage)
     })?;
-    let text = Value::Object(arguments).to_string();
     let (progress, mut heard) = mpsc::channel(PROGRESS);
     let mut call = Request::tool(Some(&id), &request.tool, Some(&text))?;
     if io::stderr().is_terminal() {
@@ -90,11 +91,11 @@ async fn run(
         }
     };
     let answer = answer.map_err(|error| failure(&error))?;
-    let result: Value = answer.read()?;
+    let result = deep::read(answer.text())?;
     if request.json {
         output::data(&format!("{}\n", clean::json(answer.text())))?;
     } else {
-        print(&result, request)?;
+        print(&answer, &result, request)?;
     }
     Ok(if result["isError"] == true { ExitStatus::Tool } else { ExitStatus::Success })
 }
@@ -103,15 +104,15 @@ async fn run(
 async fn schema(remote: &Remote, id: &str, request: &CallRequest) -> Result<Value, Failure> {
     let tools = remote.tools(id).await?;
     let names = || {
-        let names = tools.iter().filter_map(|tool| tool.get("name")?.as_str());
+        let names = tools.iter().filter_map(|tool| tool.read.get("name")?.as_str());
         clean::line(&names.collect::<Vec<_>>().join(", "))
     };
-    let tool = tools.iter().find(|tool| tool.get("name").is_some_and(|name| *name == request.tool));
+    let tool = tools.iter().find(|tool| tool.read.get("name").is_some_and(|name| *name == request.tool));
     let tool = tool.ok_or_else(|| {
         Failure::new(format!("{} has no tool `{}`", request.instance, request.tool))
             .hint(format!("its tools are {}", names()))
     })?;
-    Ok(tool.get("inputSchema").cloned().unwrap_or_default())
+    Ok(tool.read.get("inputSchema").cloned().unwrap_or_default())
 }
 
 fn read_all() -> Result<String, Failure> {
@@ -121,7 +122,7 @@ fn read_all() -> Result<String, Failure> {
 }
 
 fn show_progress(frame: &Frame) {
-    let Ok(message) = serde_json::from_slice::<Value>(frame.bytes()) else { return };
+    let Ok(message) = deep::read(&String::from_utf8_lossy(frame.bytes())) else { return };
     let params = &message["params"];
     let about = clean::line(params["message"].as_str().unwrap_or_default());
     let share = match (params["progress"].as_f64(), params["total"].as_f64()) {
@@ -133,7 +134,7 @@ fn show_progress(frame: &Frame) {
 }
 
 /// Prints the result: texts as they are, everything that is no text into files.
-fn print(result: &Value, request: &CallRequest) -> Result<(), Failure> {
+fn print(answer: &Answer, result: &Value, request: &CallRequest) -> Result<(), Failure> {
     if result["isError"] == true {
         output::note(clean::block(&texts(result)).trim_end());
         return Ok(());
@@ -157,7 +158,18 @@ fn print(result: &Value, request: &CallRequest) -> Result<(), Failure> {
         printed.push('\n');
     }
     if blocks.is_empty() && !result["structuredContent"].is_null() {
-        printed = clean::json(&format!("{:#}\n", result["structuredContent"]));
+        #[derive(Deserialize)]
+        struct Structured<'a> {
+            #[serde(borrow, rename = "structuredContent")]
+            content: &'a RawValue,
+        }
+        let text = answer.read::<Structured<'_>>()?.content.get();
+        // What is too deep to be laid out is there as it came.
+        printed = if deep::is_deep(text) {
+            clean::json(&format!("{text}\n"))
+        } else {
+            clean::json(&format!("{:#}\n", result["structuredContent"]))
+        };
     }
     Ok(output::data(&printed)?)
 }

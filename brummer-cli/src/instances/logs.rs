@@ -102,7 +102,7 @@ pub(super) async fn of_run(remote: &Remote, wanted: Option<&str>) -> Result<Stri
 
 async fn has_log(remote: &Remote, id: &str) -> bool {
     let tools = remote.tools(id).await.unwrap_or_default();
-    tools.iter().any(|tool| tool.get("name").is_some_and(|name| name == "logs_tail"))
+    tools.iter().any(|tool| tool.read.get("name").is_some_and(|name| name == "logs_tail"))
 }
 
 /// Prints the entries of a page. Whether somebody still reads.

@@ -6,7 +6,7 @@ use brummer_hub::client::{Client, Incoming, Received};
 use serde_json::{Map, Value, json};
 
 use super::arguments;
-use crate::{clean, output};
+use crate::{clean, deep, output};
 
 /// What the client can do for instances: it asks only where somebody can answer.
 pub(super) fn capabilities() -> Value {
@@ -21,7 +21,7 @@ pub(super) fn capabilities() -> Value {
 pub(super) async fn answer(client: &Client, incoming: &mut Incoming) {
     while let Some(received) = incoming.recv().await {
         let Received::Message(frame) = received else { continue };
-        let Ok(message) = serde_json::from_slice::<Value>(frame.bytes()) else { continue };
+        let Ok(message) = deep::read(&String::from_utf8_lossy(frame.bytes())) else { continue };
         let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) else { continue };
         let answer = if method == "elicitation/create" {
             let params = message["params"].clone();

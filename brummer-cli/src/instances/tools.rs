@@ -1,10 +1,11 @@
 //! `tools`: what instances offer.
 
 use brummer_hub::instance::InstanceState;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Remote, Setting,
+    Remote, Setting, Tool,
     arguments::{choice, kinds},
 };
 use crate::{
@@ -45,12 +46,17 @@ async fn show(remote: &Remote, instance: Option<&str>, json: bool) -> Result<Exi
             text += &format!("{}{}\n", if text.is_empty() { "" } else { "\n" }, clean::line(&instance.alias));
         }
         for tool in &tools {
-            text += &described(tool, wanted.is_some());
+            text += &described(&tool.read, wanted.is_some());
         }
-        listed.push(json!({ "instance_id": id, "alias": &*instance.alias, "tools": tools }));
+        listed.push(Listed { instance_id: id, alias: instance.alias.to_string(), tools });
     }
     if json {
-        output::data(&clean::json(&format!("{:#}\n", json!({ "instances": listed }))))?;
+        #[derive(Serialize)]
+        struct All {
+            instances: Vec<Listed>,
+        }
+        let all = serde_json::to_string_pretty(&All { instances: listed })?;
+        output::data(&clean::json(&format!("{all}\n")))?;
     } else if listed.is_empty() {
         output::note("no instance is running\nhint: `brummer-hub list` shows what is there");
     } else if text.is_empty() {
@@ -59,6 +65,14 @@ async fn show(remote: &Remote, instance: Option<&str>, json: bool) -> Result<Exi
         output::data(&text)?;
     }
     Ok(ExitStatus::Success)
+}
+
+/// An instance and its tools, for programs.
+#[derive(Serialize)]
+struct Listed {
+    instance_id: String,
+    alias: String,
+    tools: Vec<Tool>,
 }
 
 /// A tool, and if wanted its arguments, each on a line.

@@ -247,3 +247,74 @@ async fn what_a_tool_asks_is_put_to_the_person_at_the_terminal() {
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.trim_end().ends_with("painted"), "{shown:?}");
 }
+
+/// JSON that is so deep, as text: what makes a value of it may not survive it.
+fn nested(levels: usize) -> String {
+    format!(
+        "{}{{\"type\":\"string\"}}{}",
+        "{\"type\":\"object\",\"properties\":{\"in\":".repeat(levels / 2),
+        "}}".repeat(levels / 2)
+    )
+}
+
+#[tokio::test]
+async fn a_schema_or_result_of_any_depth_is_shown_and_the_tool_called() {
+    for levels in [200, 10_000] {
+        let home = Home::new();
+        let schema = nested(levels);
+        let tools = format!(
+            "{{\"tools\":[{{\"name\":\"deep\",\"description\":\"Goes down.\",\"inputSchema\":{{\"type\":\"object\",\"properties\":{{\
+             \"n\":{{\"type\":\"integer\"}},\"to\":{schema}}},\"required\":[\"n\"]}}}},\
+             {{\"name\":\"flat\",\"inputSchema\":{{\"type\":\"object\"}}}}]}}"
+        );
+        let answered = schema.clone();
+        let server = Behaviour::bare()
+            .on("tools/list", move |call: Call| std::future::ready(result(&call, &tools)))
+            .on("tools/call", move |call: Call| {
+                let content = match call.params["name"].as_str() {
+                    Some("deep") => format!("{{\"content\":[],\"structuredContent\":{answered}}}"),
+                    _ => json!({ "content": [{ "type": "text", "text": call.params["arguments"].to_string() }] }).to_string(),
+                };
+                std::future::ready(result(&call, content))
+            });
+        let fake = Fake::start(server).await;
+        home.announce("shop", fake.port);
+        let ended = run(&home, &["tools"]).await;
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (Some(0), "shop\n  deep  Goes down.\n  flat  \n"),
+            "{ended:?}"
+        );
+        let ended = run(&home, &["tools", "shop"]).await;
+        let expected = "deep\n    Goes down.\n  n=integer\n  [to=object]\nflat\n";
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), expected), "{ended:?}");
+        let ended = run(&home, &["tools", "--json"]).await;
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.stdout.contains(&schema), "as the instance described it");
+        // The pairs are read by the schema.
+        let ended = run(&home, &["call", "shop", "deep", "n=7"]).await;
+        assert_eq!((ended.code, ended.stdout.trim_end()), (Some(0), schema.as_str()), "{}", ended.stderr);
+        let ended = run(&home, &["call", "shop", "deep", "n=many"]).await;
+        assert!(ended.stderr.contains("`n` must be a whole number"), "{ended:?}");
+        let ended = run(&home, &["call", "shop", "deep", "n=7", "--json"]).await;
+        assert!(ended.code == Some(0) && ended.stdout.contains(&schema));
+    }
+}
+
+#[tokio::test]
+async fn arguments_of_any_depth_are_sent_as_they_were_written() {
+    let home = Home::new();
+    let (seen, mut saw) = tokio::sync::mpsc::channel(1);
+    let server = Behaviour::bare()
+        .always("tools/list", json!({ "tools": [{ "name": "take", "inputSchema": { "type": "object" } }] }))
+        .on("tools/call", move |call: Call| {
+            seen.try_send(call.seen.body.clone()).unwrap();
+            std::future::ready(result(&call, json!({ "content": [{ "type": "text", "text": "taken" }] })))
+        });
+    let fake = Fake::start(server).await;
+    home.announce("shop", fake.port);
+    let arguments = format!("{{\"n\":1.0,\"to\":{}}}", nested(200));
+    let ended = run(&home, &["call", "shop", "take", &arguments]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "taken\n"), "{ended:?}");
+    assert!(saw.try_recv().unwrap().contains(&arguments));
+}
