@@ -17,8 +17,11 @@ use brummer_hub::{Hub, HubConfig};
 use self::report::Report;
 use crate::exit::{ExitStatus, Failure};
 
-/// How long a program may take to say its version, or a client's hub to list the instances: npx may download first.
+/// How long a client's hub may take to list the instances: npx may download it first.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a program may take to say its version, or to end when it has nothing left to do: npm takes a second or two.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// What to look at, and what to do about it.
 #[derive(Clone, Debug)]
@@ -27,6 +30,14 @@ pub(crate) struct DoctorRequest {
     pub(crate) json: bool,
     /// The directory of doorbell files that the clients' hubs are to be told.
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// What programs on Node may wait for: settings that are no regular file, such as a pipe that nobody writes.
+fn waited_for() -> Option<String> {
+    let directories = [std::env::current_dir().ok(), std::env::home_dir()];
+    let settings = directories.into_iter().flatten().map(|directory| directory.join(".npmrc"));
+    let odd = settings.into_iter().find(|file| std::fs::metadata(file).is_ok_and(|it| !it.is_file()))?;
+    Some(format!("{} is no regular file: npm and npx wait until it says something", odd.display()))
 }
 
 /// Looks at everything, and says what it sees.

@@ -7,11 +7,15 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::Command,
+    task::JoinHandle,
     time::timeout,
 };
 
-use super::{PATIENCE, report::Report};
-use crate::install::{self, Configured};
+use super::{MOMENT, PATIENCE, report::Report};
+use crate::{
+    deep,
+    install::{self, ClientFound, Configured},
+};
 
 const SECTION: &str = "Clients";
 
@@ -36,7 +40,7 @@ pub(super) async fn look(snapshot: &Snapshot, data_dir: Option<&Path>, report: &
     };
     let active = snapshot.instances.iter().filter(|instance| instance.state == InstanceState::Active);
     let active: BTreeSet<String> = active.map(|instance| instance.id().to_string()).collect();
-    let mut tried: Vec<(Value, Result<Hub, String>)> = Vec::new();
+    let tried = try_all(&clients, report.fix).await;
     let mut found = false;
     for client in clients.iter().filter(|client| client.found || client.entry.is_some()) {
         found = true;
@@ -65,9 +69,9 @@ pub(super) async fn look(snapshot: &Snapshot, data_dir: Option<&Path>, report: &
                     format!("{at} starts another program, or with other options"),
                     &install,
                 );
-                try_it(client.entry.as_ref(), &at, &active, &mut tried, report).await;
+                say(client.entry.as_ref(), &at, &active, &tried, report);
             }
-            Configured::Yes => try_it(client.entry.as_ref(), &at, &active, &mut tried, report).await,
+            Configured::Yes => say(client.entry.as_ref(), &at, &active, &tried, report),
         }
     }
     if !found {
@@ -79,28 +83,40 @@ pub(super) async fn look(snapshot: &Snapshot, data_dir: Option<&Path>, report: &
     }
 }
 
-/// Starts the hub as the client does, once for all that do it alike.
-async fn try_it(
-    entry: Option<&Value>,
-    at: &str,
-    active: &BTreeSet<String>,
-    tried: &mut Vec<(Value, Result<Hub, String>)>,
-    report: &mut Report,
-) {
-    let Some(command) = entry.and_then(command_line) else { return };
-    let known = tried.iter().position(|(line, _)| *line == command);
-    let index = match known {
-        Some(index) => index,
-        None => {
-            let started = start(&command).await;
-            tried.push((command, started));
-            tried.len() - 1
-        }
+/// How a hub is started, and what came of it.
+type Tried = (Value, Result<Hub, String>);
+
+/// Starts the hubs as the clients do, once for all that do it alike, and all at the same time: each has its time to answer.
+async fn try_all(clients: &[ClientFound], fix: bool) -> Vec<Tried> {
+    let is_tried = |client: &&ClientFound| match client.state {
+        Configured::Yes => true,
+        Configured::Outdated => !fix,
+        _ => false,
     };
-    match &tried[index].1 {
+    let mut trying: Vec<(Value, JoinHandle<Result<Hub, String>>)> = Vec::new();
+    for line in clients.iter().filter(is_tried).filter_map(|client| command_line(client.entry.as_ref()?)) {
+        if trying.iter().all(|(other, _)| *other != line) {
+            let started = line.clone();
+            trying.push((line, tokio::spawn(async move { start(&started).await })));
+        }
+    }
+    let mut tried = Vec::new();
+    for (line, hub) in trying {
+        let hub = hub.await.unwrap_or_else(|error| Err(error.to_string()));
+        tried.push((line, hub));
+    }
+    tried
+}
+
+/// Says what came of the hub that a client starts.
+fn say(entry: Option<&Value>, at: &str, active: &BTreeSet<String>, tried: &[Tried], report: &mut Report) {
+    let Some(command) = entry.and_then(command_line) else { return };
+    let Some((_, hub)) = tried.iter().find(|(line, _)| *line == command) else { return };
+    match hub {
         Err(why) => {
             let advice = "run `brummer-hub install`; `\"--log-level\", \"debug\", \"--log-file\", FILE` in its args tells more";
-            report.problem(SECTION, format!("{at}: its hub does not start: {why}"), advice);
+            let advice = super::waited_for().unwrap_or_else(|| advice.to_owned());
+            report.problem(SECTION, format!("{at}: its hub does not start: {why}"), &advice);
         }
         Ok(hub) if hub.version != env!("CARGO_PKG_VERSION") => report.problem(
             SECTION,
@@ -159,8 +175,7 @@ async fn start(line: &Value) -> Result<Hub, String> {
         let mut hub = Hub { version: String::new(), instances: BTreeSet::new() };
         let mut lines = BufReader::new(output).lines();
         while let Some(line) = lines.next_line().await.map_err(|error| error.to_string())? {
-            let message: Value =
-                serde_json::from_str(&line).map_err(|_| "it writes what is not MCP".to_owned())?;
+            let message = deep::read(&line).map_err(|_| "it writes what is not MCP".to_owned())?;
             if message["id"] == 1 {
                 message["result"]["serverInfo"]["version"]
                     .as_str()
@@ -179,7 +194,7 @@ async fn start(line: &Value) -> Result<Hub, String> {
         Ok(Ok(hub)) => {
             drop(input);
             // The end of its input ends it; the rest is for `kill_on_drop`.
-            let _ = timeout(PATIENCE, child.wait()).await;
+            let _ = timeout(MOMENT, child.wait()).await;
             Ok(hub)
         }
         Ok(Err(why)) => Err(why),

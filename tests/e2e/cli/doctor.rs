@@ -123,3 +123,44 @@ async fn a_client_whose_hub_looks_elsewhere_is_found_out() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stdout.contains("its hub does not see 1 of 1 instances"), "{ended:?}");
 }
+
+/// Files of the project and of the user that nobody writes, and programs that wait for them.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_does_not_answer_is_named_and_holds_nothing_up_for_long() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = Home::new();
+    let fake = Fake::start(Behaviour::default()).await;
+    home.announce("shop", fake.port);
+    let here = home.project("here");
+    for file in [".npmrc", ".brummer.toml", "package.json", "config.toml", ".git", "node_modules/.vite"] {
+        for directory in [&here, &home.path(), &home.data()] {
+            let pipe = directory.join(file);
+            fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        }
+    }
+    fs::create_dir_all(home.path().join(".codex")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(home.path().join(".codex/config.toml")).status();
+    assert!(made.unwrap().success());
+    fs::create_dir_all(home.path().join("bin")).unwrap();
+    for program in ["npm", "npx"] {
+        let path = home.path().join("bin").join(program);
+        fs::write(&path, "#!/bin/sh\nread -r line < .npmrc\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    configure(&home, &json!({ "command": "npx", "args": ["-y", "brummer-hub", "--mcp"] }));
+    let ended = run(&home, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for wanted in [
+        "npm does not say its version within ",
+        "here/.npmrc is no regular file: npm and npx wait until it says something",
+        "Codex (~/.codex/config.toml) cannot be read: it is not a file",
+        ".brummer.toml: the file is refused: ",
+        "its hub does not start: it did not answer within ",
+        "shop active, ",
+    ] {
+        assert!(ended.stdout.contains(wanted), "{wanted:?}: {ended:?}");
+    }
+}
