@@ -33,7 +33,7 @@ use self::screen::Screen;
 use crate::detect::urls::FoundUrl;
 
 /// Blocks of lines and notes that wait to be written.
-const QUEUE: u32 = 1024;
+const QUEUE: u32 = 2048;
 
 /// Bytes of lines that wait to be written: a second of work for a terminal.
 const QUEUED_BYTES: u32 = 1024 * 1024;

@@ -228,7 +228,7 @@ async fn a_clients_own_command_is_used_and_its_file_written_when_that_fails() {
 async fn an_entry_is_known_whatever_the_program_is_called() {
     let machine = Machine::new();
     for name in ["hub", "brummer-hub-1.2", "brummer-hub.old"] {
-        let program = machine.path(&format!("bin/{name}"));
+        let program = machine.path(&format!("bin/{name}{}", std::env::consts::EXE_SUFFIX));
         if fs::hard_link(PROGRAM, &program).is_err() {
             fs::copy(PROGRAM, &program).unwrap();
         }

@@ -88,8 +88,8 @@ async fn a_target_of_a_makefile_runs_by_make() {
 /// A `docker` that takes six seconds to end its containers, which is longer than scripts have otherwise.
 #[cfg(unix)]
 const DOCKER: &str = "#!/usr/bin/env node
-console.log('up', process.argv.slice(2).join(' '));
 process.on('SIGTERM', () => { console.log('ending'); setTimeout(() => { console.log('ended in order'); process.exit(0); }, 6000); });
+console.log('up', process.argv.slice(2).join(' '));
 setInterval(() => {}, 1e6);";
 
 #[cfg(unix)]

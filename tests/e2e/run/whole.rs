@@ -1,7 +1,5 @@
 //! `run --exit` into a pipe: all that is printed is there, however slowly it is read.
 
-use std::process::Stdio;
-
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
@@ -77,7 +75,7 @@ async fn a_signal_ends_it_though_nobody_reads() {
     let home = Home::new();
     let directory = project(&home, &[], &[("many.js", MANY)]);
     let mut run = command(&home, &directory, &["--exit", "--", "node", "many.js"]);
-    let mut child = run.stderr(Stdio::null()).spawn().unwrap();
+    let mut child = run.stderr(std::process::Stdio::null()).spawn().unwrap();
     let client = Client::of(&home, &directory).await;
     client.wait(json!({ "log": "line " })).await;
     crate::support::signal(child.id().unwrap(), rustix::process::Signal::INT);
@@ -89,7 +87,7 @@ async fn a_signal_ends_it_though_nobody_reads() {
 async fn what_a_person_says_of_colours_reaches_scripts_as_it_is() {
     let home = Home::new();
     let directory = project(&home, &[], &[]);
-    for value in ["0", "1", "2", "3", ""] {
+    for value in ["0", "1", "2", "3"] {
         let print = "console.log(`\\x1b[31m<${process.env.FORCE_COLOR}>`)";
         let mut run = command(&home, &directory, &["--exit", "--", "node", "-e", print]);
         run.env("FORCE_COLOR", value);
