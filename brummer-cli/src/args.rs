@@ -161,7 +161,7 @@ struct HubArgs {
     tools: Option<ToolsMode>,
     /// Client whose defaults are used: auto, none, codex, qwen, continue, cline, mcporter or cursor [default: auto]
     ///
-    /// `auto` goes by the name that the client gives. With `--tools` the default is `none`.
+    /// `auto` goes by the name that the client gives. What `--tools` and `--name-budget` say counts more.
     #[arg(long, value_name = "NAME", requires = "mcp")]
     client: Option<ClientDefaults>,
     /// Longest tool name in the mode `all`, in characters [default: 46]
@@ -865,16 +865,11 @@ impl HubArgs {
             hub.limits.initialize_timeout = time;
         }
         let mut session = SessionConfig::default();
-        session.tools = self.tools.unwrap_or_default();
-        session.client = self.client.unwrap_or(match self.tools {
-            Some(_) => ClientDefaults::Off,
-            None => ClientDefaults::ByName,
-        });
+        session.tools = self.tools;
+        session.name_budget = self.name_budget.map(usize::from);
+        session.client = self.client.unwrap_or(ClientDefaults::ByName);
         session.auto_connect = !self.no_auto_connect;
         session.working_directory = std::env::current_dir().ok();
-        if let Some(budget) = self.name_budget {
-            session.name_budget = usize::from(budget);
-        }
         Command::Mcp { hub, session }
     }
 }

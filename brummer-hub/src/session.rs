@@ -110,15 +110,16 @@ impl fmt::Display for ToolsMode {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionConfig {
-    /// What `tools/list` shows.
-    pub tools: ToolsMode,
-    /// Longest tool name in [`ToolsMode::All`], in characters; at least [`SessionConfig::MIN_NAME_BUDGET`] is used.
-    pub name_budget: usize,
+    /// What `tools/list` shows. `None`: what suits the client, [`ToolsMode::Connected`] if nothing is known of it.
+    pub tools: Option<ToolsMode>,
+    /// Longest tool name in [`ToolsMode::All`], in characters; at least [`SessionConfig::MIN_NAME_BUDGET`] is used. `None`: what
+    /// suits the client, [`SessionConfig::DEFAULT_NAME_BUDGET`] if nothing is known of it.
+    pub name_budget: Option<usize>,
     /// Whether the instance of the working directory, or of the client's roots, is connected by itself.
     pub auto_connect: bool,
     /// The directory that the client works in, if known.
     pub working_directory: Option<PathBuf>,
-    /// Whether what is known of the client changes `tools` and `name_budget`.
+    /// Whose habits are taken into account: what it does with names and lists of tools, where nothing else is said above.
     pub client: ClientDefaults,
     /// Whether a call of a tool that the hub could not get done is answered with a result for a model to read (`isError`): many
     /// clients show a model nothing else. A program that makes the calls itself wants an error, and sets this to `false`; a
@@ -136,8 +137,8 @@ impl SessionConfig {
 impl Default for SessionConfig {
     fn default() -> Self {
         Self {
-            tools: ToolsMode::Connected,
-            name_budget: Self::DEFAULT_NAME_BUDGET,
+            tools: None,
+            name_budget: None,
             auto_connect: true,
             working_directory: None,
             client: ClientDefaults::Off,

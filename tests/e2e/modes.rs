@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Behaviour, Call, Fake, Home, Hub, HubOptions, result};
+use crate::support::{Answer, Behaviour, Call, Fake, Home, Hub, HubOptions, result, rpc_error};
 
 /// Answers with the name under which the instance was called.
 async fn own_name(call: Call) -> Answer {
@@ -176,4 +176,63 @@ async fn all_mode_merges_prompts_and_resources_too() {
         let read = hub.request("resources/read", json!({ "uri": uri })).await.ok();
         assert_json!(read, "/contents/0/text", name);
     }
+}
+
+/// Cursor takes some 40 tools of one server, and drops the others without a word.
+#[tokio::test]
+async fn a_client_that_takes_few_tools_gets_those_of_its_own_project_first_and_can_call_all() {
+    let home = Home::new();
+    for (name, tools) in [("aa-other", 30), ("zz-own", 20)] {
+        let names: Vec<_> = (0..tools).map(|number| format!("{name}-{number}")).collect();
+        let tools = with_tools(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        let resources: Vec<_> =
+            (0..60).map(|number| json!({ "uri": format!("x://{name}/{number}"), "name": "r" })).collect();
+        let fake = Fake::start(tools.always("resources/list", json!({ "resources": resources }))).await;
+        home.announce(name, fake.port);
+    }
+    let options = HubOptions::args(&["--client", "cursor", "--tools", "all", "--name-budget", "46"])
+        .cwd(home.project("zz-own"));
+    let hub = Hub::start(&home, options).await;
+    hub.instances_until("both are there", |list| {
+        list.len() == 2 && list.iter().all(|it| it["state"] == "active")
+    })
+    .await;
+    let names = hub.tool_names().await;
+    assert_eq!(names.len(), 40, "{names:?}");
+    assert!(names[6..26].iter().all(|name| name.starts_with("zz-own__")), "{names:?}");
+    assert!(names[26..].iter().all(|name| name.starts_with("aa-other__")), "{names:?}");
+    assert_eq!(hub.call("aa-other__aa-other-29", json!({})).await.text(), "aa-other-29");
+    let listed = hub.request("resources/list", json!({})).await.ok();
+    // The hub has one of its own.
+    assert_eq!(listed["resources"].as_array().unwrap().len(), 121, "only tools are too many");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_few_tools_gets_all_if_they_fit() {
+    let home = Home::new();
+    let names: Vec<_> = (0..34).map(|number| format!("tool-{number}")).collect();
+    let fake = Fake::start(with_tools(&names.iter().map(String::as_str).collect::<Vec<_>>())).await;
+    let id = home.announce("fits", fake.port);
+    let hub = Hub::start(&home, HubOptions::args(&["--client", "cursor"])).await;
+    hub.connect(&id).await;
+    assert_eq!(hub.tool_names().await[6..], names);
+}
+
+/// What an instance says when its list fails is told to a client that sees this instance alone; its tools are never refused,
+/// since the hub has some of its own.
+#[tokio::test]
+async fn a_list_that_fails_is_an_error_where_one_instance_is_shown_but_for_tools() {
+    let home = Home::new();
+    let refuse = async |call: Call| rpc_error(&call, -32050, "not today");
+    let behaviour = with_tools(&["works"]).on("resources/list", refuse).on("prompts/list", refuse);
+    let fake = Fake::start(behaviour).await;
+    let id = home.announce("fails", fake.port);
+    let hub = Hub::start(&home, HubOptions::default()).await;
+    hub.connect(&id).await;
+    let error = hub.request("prompts/list", json!({})).await.err();
+    assert_eq!((error.code, error.message.as_str()), (-32050, "not today"));
+    let without = Fake::start(Behaviour::bare().on("tools/list", refuse)).await;
+    let id = home.announce("no-tools", without.port);
+    hub.connect(&id).await;
+    assert_eq!(hub.tool_names().await.len(), 6);
 }

@@ -87,9 +87,9 @@ impl SessionOptions {
         let mut config = SessionConfig::default();
         if let Some(tools) = self.tools {
             let mode: std::result::Result<ToolsMode, String> = tools.parse();
-            config.tools = mode.map_err(|error| thrown(code::INVALID_ARGUMENT, error))?;
+            config.tools = Some(mode.map_err(|error| thrown(code::INVALID_ARGUMENT, error))?);
         }
-        set(&mut config.name_budget, self.name_budget);
+        config.name_budget = self.name_budget;
         set(&mut config.auto_connect, self.auto_connect);
         set(&mut config.tells_models, self.tells_models);
         config.working_directory = self.working_directory;

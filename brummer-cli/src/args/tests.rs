@@ -22,8 +22,7 @@ fn mcp_without_options_is_the_default_hub() {
     assert_eq!(hub.sources.choice, SourceChoice::Auto);
     assert_eq!(hub.only, None);
     assert_eq!(hub.health.ping_interval, defaults.health.ping_interval);
-    assert_eq!(session.name_budget, SessionConfig::default().name_budget);
-    assert_eq!(session.tools, ToolsMode::Connected);
+    assert_eq!((session.name_budget, session.tools), (None, None));
     assert!(session.auto_connect);
     assert_eq!(session.working_directory, std::env::current_dir().ok());
 }
@@ -55,8 +54,7 @@ fn every_option_of_mcp_arrives() {
         --call-timeout 1h --max-message-size 8 --max-buffered 16 --handshake-timeout 1m --log-level debug --log-file /tmp/hub.log";
     let invocation = parsed(line).unwrap();
     let Command::Mcp { hub, session } = invocation.command else { panic!("another command") };
-    assert_eq!(session.tools, ToolsMode::All);
-    assert_eq!(session.name_budget, 64);
+    assert_eq!((session.tools, session.name_budget), (Some(ToolsMode::All), Some(64)));
     assert!(!session.auto_connect);
     assert_eq!(hub.health.ping_interval, Duration::from_millis(500));
     assert_eq!(hub.health.give_up_after, Duration::from_secs(120));

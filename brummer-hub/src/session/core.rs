@@ -88,6 +88,9 @@ pub(super) enum Event {
 #[derive(Debug)]
 pub(super) struct Core {
     config: SessionConfig,
+    /// What the client is shown, as it was said or as suits it.
+    mode: ToolsMode,
+    name_budget: usize,
     /// Tools that the client takes from one server, where that is few.
     max_tools: Option<usize>,
     /// How long the client takes, once it has listed its tools, until its model has them.
@@ -115,8 +118,8 @@ pub(super) struct Core {
 macro_rules! stage {
     ($core:expr) => {
         Stage {
-            mode: $core.config.tools,
-            name_budget: $core.config.name_budget,
+            mode: $core.mode,
+            name_budget: $core.name_budget,
             max_tools: $core.max_tools,
             target: &$core.target,
             snapshot: &$core.snapshot,
@@ -125,14 +128,17 @@ macro_rules! stage {
 }
 
 impl Core {
-    pub(super) fn new(mut config: SessionConfig) -> Self {
-        config.name_budget = config.name_budget.max(SessionConfig::MIN_NAME_BUDGET);
-        let name_budget = config.name_budget;
-        let auto = config.auto_connect && config.tools != ToolsMode::All;
+    pub(super) fn new(config: SessionConfig) -> Self {
+        let mode = config.tools.unwrap_or_default();
+        let name_budget = config.name_budget.unwrap_or(SessionConfig::DEFAULT_NAME_BUDGET);
+        let name_budget = name_budget.max(SessionConfig::MIN_NAME_BUDGET);
+        let auto = config.auto_connect && mode != ToolsMode::All;
         Self {
             target: Target::new(auto, config.working_directory.clone()),
             talk: Talk { tells_models: config.tells_models, ..Talk::default() },
             config,
+            mode,
+            name_budget,
             max_tools: None,
             takes_in: None,
             lists: Lists::with(name_budget),
@@ -293,7 +299,7 @@ impl Core {
         if frame.method() == Some(method::INITIALIZE) && self.talk.peer.identity().is_none() {
             self.fit_to_client(&frame);
         }
-        let shows_all = self.config.tools == ToolsMode::All;
+        let shows_all = self.mode == ToolsMode::All;
         let mut forgotten = None;
         let Talk { peer, requests, .. } = &mut self.talk;
         let (feeds, suspended) = (&self.feeds, &self.asking.suspended);
@@ -352,11 +358,13 @@ impl Core {
         };
         if let Some(known) = known {
             tracing::debug!(client = known.name, seen = known.seen, "a client with defaults of its own");
-            self.config.tools = known.tools;
-            self.config.name_budget = known.name_budget.unwrap_or(self.config.name_budget);
+            self.mode = self.config.tools.unwrap_or(known.tools);
+            if let (None, Some(budget)) = (self.config.name_budget, known.name_budget) {
+                self.name_budget = budget;
+                self.lists.catalog.name_budget = budget;
+            }
             self.max_tools = known.max_tools;
             self.takes_in = known.takes_in;
-            self.lists.catalog.name_budget = self.config.name_budget;
             self.lists.catalog.view_changed();
         }
     }
@@ -544,7 +552,7 @@ impl Core {
             missing: self.target.missing().filter(|_| caller == Caller::Greeted),
             waited,
             patient: false,
-            name_budget: self.config.name_budget,
+            name_budget: self.name_budget,
         }
     }
 
@@ -1056,7 +1064,7 @@ impl Core {
         choice(&mut self.target);
         self.target.follow(&self.snapshot);
         self.after_move(&before);
-        if self.config.tools == ToolsMode::All {
+        if self.mode == ToolsMode::All {
             return;
         }
         for former in before {

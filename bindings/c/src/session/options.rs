@@ -100,17 +100,16 @@ unsafe fn session_config(options: &bh_session_options) -> Result<SessionConfig, 
         config.working_directory = Some(PathBuf::from(directory));
         config.auto_connect = true;
     }
-    config.tools = match options.tools {
+    config.tools = Some(match options.tools {
         0 => ToolsMode::Connected,
         1 => ToolsMode::All,
         2 => ToolsMode::Hub,
         other => {
             return Err(Failure::argument(format_args!("`tools` is {other}, which is not a bh_tools_mode")));
         }
-    };
-    if options.name_budget > 0 {
-        config.name_budget = usize::try_from(options.name_budget).unwrap_or(usize::MAX);
-    }
+    });
+    let budget = usize::try_from(options.name_budget).unwrap_or(usize::MAX);
+    config.name_budget = Some(budget).filter(|budget| *budget > 0);
     Ok(config)
 }
 

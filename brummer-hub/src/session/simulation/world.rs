@@ -204,7 +204,7 @@ impl<'network> World<'network> {
         let tools = [ToolsMode::Connected, ToolsMode::Connected, ToolsMode::All, ToolsMode::Hub];
         let mode = tools[(setup >> 5) as usize % 4];
         let config = SessionConfig {
-            tools: mode,
+            tools: Some(mode),
             auto_connect: setup & 0x80 != 0,
             working_directory: (setup & 0x100 != 0).then(|| "/p".into()),
             ..SessionConfig::default()

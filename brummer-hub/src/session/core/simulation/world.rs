@@ -88,7 +88,7 @@ impl World {
     pub(super) fn new(setup: u32, traced: bool) -> Self {
         let tools = [ToolsMode::Connected, ToolsMode::Connected, ToolsMode::All, ToolsMode::Hub];
         let config = SessionConfig {
-            tools: tools[(setup >> 5) as usize % 4],
+            tools: Some(tools[(setup >> 5) as usize % 4]),
             auto_connect: setup & 0x80 != 0,
             working_directory: (setup & 0x100 != 0).then(|| "/p".into()),
             ..SessionConfig::default()
