@@ -327,11 +327,6 @@ impl Requests {
         numbers
     }
 
-    /// Whether something of this kind was sent on a link and is not over.
-    pub(super) fn any_sent(&self, is_it: impl FnMut(&SentRequest) -> bool) -> bool {
-        self.sent.values().any(is_it)
-    }
-
     /// Strikes off what was answered on a link, or has failed there. `None`: nothing under that number was sent there.
     pub(super) fn over(&mut self, link: LinkId, number: u64) -> Option<SentRequest> {
         if self.sent.get(&number)?.link != link {
@@ -417,7 +412,7 @@ impl Requests {
         };
         match carrier {
             Some(number) => self.forwarded(number).is_some_and(|(_, to)| wants(to)),
-            None => self.any_sent(|sent| {
+            None => self.sent.values().any(|sent| {
                 let ticket = match &sent.waiter {
                     Waiter::Client(forwarded) if sent.link == link => forwarded.ticket,
                     _ => return false,
@@ -443,6 +438,10 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        session::peer::{Caller, RequestClaim},
+        upstream::Declared,
+    };
 
     fn to(id: &str, batch: Option<u64>) -> ReplyTo {
         ReplyTo { id: id.into(), batch, claim: None }
@@ -493,6 +492,39 @@ mod tests {
         assert_eq!(requests.token(LinkId(2), "7"), Some("7.0"));
         requests.hand_over(two, Waiter::Nobody);
         assert!(requests.token(LinkId(2), "7").is_none() && requests.sent_on(LinkId(2)) == [two]);
+    }
+
+    #[test]
+    fn a_log_message_is_wanted_by_requests_on_its_link_that_asked_for_its_level() {
+        let mut requests = Requests::default();
+        let mut claimed = |id: &str, link, log_level| {
+            let claim = RequestClaim {
+                caller: Caller::Claimed(1),
+                declared: Declared::default(),
+                log_level,
+                cacheable: false,
+            };
+            let ticket = requests.ask(ReplyTo { claim: Some(claim.into()), ..to(id, None) }).unwrap();
+            requests.send(link, forwarded(ticket, None))
+        };
+        let warned = claimed("1", LinkId(1), Some(Level::Warning));
+        let silent = claimed("2", LinkId(1), None);
+        claimed("3", LinkId(2), Some(Level::Debug));
+        let says = |level: &str| {
+            let params = format!(r#"{{"level":"{level}","data":1}}"#);
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{params}}}"#);
+            Frame::parse(text).unwrap()
+        };
+        for (level, by_one, on_other) in
+            [("info", false, true), ("warning", true, true), ("error", true, true), ("odd", true, true)]
+        {
+            let message = says(level);
+            assert_eq!(requests.want_log(LinkId(1), Some(warned), &message), by_one, "{level}");
+            assert!(!requests.want_log(LinkId(1), Some(silent), &message), "{level}");
+            assert_eq!(requests.want_log(LinkId(1), None, &message), by_one, "{level}");
+            assert_eq!(requests.want_log(LinkId(2), None, &message), on_other, "{level}");
+            assert!(!requests.want_log(LinkId(3), None, &message), "{level}");
+        }
     }
 
     #[test]
