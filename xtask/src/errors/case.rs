@@ -60,7 +60,8 @@ impl Case {
                 "get" => Step::Get(rest.to_owned()),
                 "remove" => Step::Remove(rest.to_owned()),
                 "pause" => Step::Pause(rest.parse().context("`pause` takes milliseconds")?),
-                path => Step::Write { path: path.to_owned(), text: format!("{text}\n") },
+                // A path may have blanks.
+                _ => Step::Write { path: head.to_owned(), text: format!("{text}\n") },
             });
         }
         Ok(case)
