@@ -19,7 +19,10 @@ use super::{
 
 /// Lines that come later than this after the line before them belong to something else. An interpreter that is short of time
 /// writes a traceback in pieces.
-const GAP: Duration = Duration::from_millis(400);
+pub(crate) const GAP: Duration = Duration::from_millis(400);
+
+/// What led to an error of Ruby is printed with it, within so many milliseconds; the next program needs longer to start.
+const CAUSE_GAP: i64 = 20;
 
 /// How many lines that belong to nothing may stand between an error and its place.
 const LOOSE: usize = 14;
@@ -104,6 +107,8 @@ struct Channel {
     until: Option<Instant>,
     /// A page says the line.
     is_page: bool,
+    /// Within what Python draws of errors that were raised together.
+    is_tree: bool,
 }
 
 /// What a block is so far.
@@ -112,7 +117,11 @@ enum Kind {
     /// What failed is known, not why.
     Awaiting,
     Error,
+    /// An error, if a box is around it.
+    Maybe,
     Warning,
+    /// What a test has printed, up to the next empty line.
+    Quoted,
     /// A line that says that there were errors.
     Summary,
 }
@@ -162,6 +171,12 @@ struct Block {
     /// It began with the name of a test's file.
     is_test: bool,
     traceback: Traceback,
+    /// The line before this one is a frame.
+    in_frames: bool,
+    /// When the last frame came, in milliseconds of Unix time.
+    last: i64,
+    /// Lines of the source follow, up to an empty one.
+    in_source: bool,
     text: String,
     lines: usize,
     /// Empty lines just before the next one.
@@ -255,6 +270,7 @@ impl Channel {
             *age += 1;
         }
         self.before.retain(|(_, age)| *age <= BEFORE);
+        let Some(text) = self.within_tree(text, out) else { return };
         if text.trim().is_empty() {
             if let Some(block) = &mut self.block {
                 block.blanks += 1;
@@ -266,6 +282,12 @@ impl Channel {
         }
         // What a page says is no part of what the server has begun.
         if self.is_page && self.block.as_ref().is_some_and(|block| !block.is_page) {
+            self.close(out);
+        }
+        if let Some(block) = self.block.as_mut().filter(|block| block.kind == Kind::Quoted) {
+            if block.blanks == 0 {
+                return block.push(text);
+            }
             self.close(out);
         }
         if !self.is_page
@@ -303,22 +325,52 @@ impl Channel {
         if self.in_traceback(role, &line, out) {
             return;
         }
+        if let Some(block) = self.block.as_mut().filter(|block| block.in_source) {
+            if block.blanks == 0 && role != Some(Role::Frame) {
+                return block.push(line.text);
+            }
+            block.in_source = false;
+        }
         match role {
             None => self.plain(&line, out),
             Some(Role::Code) => self.code(&line),
             Some(Role::Skip) => self.add(&line),
             Some(Role::Quiet) => self.close(out),
             Some(Role::Warning) => self.open(Kind::Warning, Worth::Text, &line, out),
+            Some(Role::Quoted) => self.open(Kind::Quoted, Worth::Text, &line, out),
+            Some(Role::Text) => match &mut self.block {
+                Some(block) if block.kind == Kind::Awaiting => block.tell(Worth::Text, &line),
+                _ => self.add(&line),
+            },
             Some(Role::Summary) => self.summary(&line, out),
             Some(Role::Title) => self.title(&line, out),
             Some(Role::Test) => self.test(&line, out),
             Some(Role::Vague) => self.vague(&line, out),
             Some(Role::Said) => self.said(&line, out),
+            Some(Role::Raised) => self.raised(&line, out),
+            Some(Role::Next) => self.next(&line, out),
+            Some(Role::Source) => {
+                self.add(&line);
+                if let Some(block) = &mut self.block {
+                    block.in_source = true;
+                }
+            }
+            Some(Role::Pending) => {
+                self.add(&line);
+                if let Some(block) = self.block.as_mut().filter(|block| block.kind == Kind::Awaiting) {
+                    block.kind = Kind::Warning;
+                }
+            }
+            Some(Role::Box) => self.begin_box(&line, out),
+            Some(Role::Boxed) => self.end_box(&line, out),
+            Some(Role::Members) => self.members(&line, out),
+            Some(Role::Logged) => self.logged(&line, out),
             Some(Role::Report) => self.report(&line, out),
             Some(Role::Weak) => self.error(Worth::Weak, &line, out),
             Some(Role::Error) => self.error(Worth::Error, &line, out),
             Some(Role::Strong) => self.error(Worth::Strong, &line, out),
             Some(Role::Whole) => self.error(Worth::Final, &line, out),
+            Some(Role::Uncaught) => self.open(Kind::Error, Worth::Strong, &line, out),
             Some(Role::Row) => self.row(&line, out),
             Some(Role::File) => self.file(&line, out),
             Some(Role::Frame) => self.frame(&line),
@@ -337,6 +389,34 @@ impl Channel {
             Some(Role::Ends) => self.build(Change::Ends(None), origin, out),
             Some(Role::Clean) => self.build(Change::Ends(Some(true)), origin, out),
             Some(Role::Failed) => self.build(Change::Ends(Some(false)), origin, out),
+        }
+    }
+
+    /// The line without what Python draws before it when several errors were raised together. A line between two of them
+    /// says nothing else.
+    fn within_tree<'a>(&mut self, text: &'a str, out: &mut Vec<Found>) -> Option<&'a str> {
+        let drawn = text.trim_start();
+        if let Some(rest) =
+            drawn.strip_prefix("+ ").filter(|rest| rest.starts_with("Exception Group Traceback "))
+        {
+            self.is_tree = true;
+            return Some(rest);
+        }
+        if !self.is_tree {
+            return Some(text);
+        }
+        if drawn.starts_with("+-")
+            && drawn.bytes().all(|byte| b"+- .".contains(&byte) || byte.is_ascii_digit())
+        {
+            self.close(out);
+            return None;
+        }
+        match drawn.strip_prefix('|') {
+            Some(rest) => Some(rest.strip_prefix(' ').unwrap_or(rest)),
+            None => {
+                self.is_tree = false;
+                Some(text)
+            }
         }
     }
 
@@ -373,6 +453,9 @@ impl Channel {
             is_page: self.is_page,
             is_test: false,
             traceback: Traceback::None,
+            in_frames: false,
+            last: 0,
+            in_source: false,
             text: String::new(),
             lines: 0,
             blanks: 0,
@@ -434,6 +517,66 @@ impl Channel {
         }
     }
 
+    /// An error of Ruby. What led to one stands right behind its frames, and belongs to it.
+    fn raised(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        match &mut self.block {
+            Some(block)
+                if block.kind == Kind::Error
+                    && block.in_frames
+                    && block.blanks == 0
+                    && line.origin.at - block.last < CAUSE_GAP
+                    && !block.text.contains(line.text) =>
+            {
+                block.push(line.text);
+            }
+            _ => self.error(Worth::Strong, line, out),
+        }
+    }
+
+    /// What was thrown while the error before was handled.
+    fn next(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        match &mut self.block {
+            Some(block) if block.kind == Kind::Error => {
+                (block.exact, block.frame) = (None, None);
+                block.tell(Worth::Final, line);
+            }
+            _ => self.error(Worth::Strong, line, out),
+        }
+    }
+
+    fn begin_box(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        match &mut self.block {
+            Some(block) if block.kind == Kind::Awaiting => block.tell(Worth::Strong, line),
+            Some(block) if line.indent > block.indent && block.kind != Kind::Summary => block.push(line.text),
+            _ => self.open(Kind::Maybe, Worth::Strong, line, out),
+        }
+    }
+
+    fn end_box(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        if let Some(block) = self.block.as_mut().filter(|block| block.kind == Kind::Maybe) {
+            block.kind = Kind::Error;
+            block.exact.clone_from(&line.place);
+        }
+        self.place(line, out);
+    }
+
+    /// An error that stands for those that follow counts if none of them is told.
+    fn members(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        self.add(line);
+        if let Some(block) = self.block.as_mut().filter(|block| block.kind == Kind::Error) {
+            block.kind = Kind::Summary;
+            self.close(out);
+        }
+    }
+
+    /// An error of a log. Where it was written is worth less than what it tells of.
+    fn logged(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        self.open(Kind::Error, Worth::Error, line, out);
+        if let Some(block) = &mut self.block {
+            block.nearby = block.exact.take();
+        }
+    }
+
     fn report(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
         match &mut self.block {
             Some(block) if block.text.starts_with("npm ") && block.worth < Worth::Strong => {
@@ -448,7 +591,7 @@ impl Channel {
         let belongs = |block: &Block| match block.kind {
             Kind::Summary | Kind::Awaiting => true,
             Kind::Error => block.worth <= Worth::Weak && !block.has_place() && block.blanks == 0,
-            Kind::Warning => false,
+            Kind::Warning | Kind::Quoted | Kind::Maybe => false,
         };
         if self.block.as_ref().is_some_and(belongs) {
             return self.add(line);
@@ -544,6 +687,7 @@ impl Channel {
     fn frame(&mut self, line: &Line<'_>) {
         let Some(block) = &mut self.block else { return };
         block.push(line.text);
+        (block.in_frames, block.last) = (true, line.origin.at);
         block.loose = 0;
         if let Some(place) = line.place.as_ref().filter(|place| place.is_own())
             && block.frame.is_none()
@@ -698,6 +842,7 @@ impl Block {
 
     fn push(&mut self, line: &str) {
         self.lines += 1;
+        self.in_frames = false;
         let blanks = std::mem::take(&mut self.blanks).min(1);
         if self.lines > MAX_LINES || self.text.len() + line.len() + 2 > MAX_TEXT {
             return;
@@ -724,19 +869,20 @@ impl Block {
 
     fn finish(self) -> Option<Raw> {
         let is_summary = match self.kind {
-            Kind::Warning => return None,
-            Kind::Error => false,
+            Kind::Warning | Kind::Quoted | Kind::Maybe => return None,
+            // What Python raises of several errors is told by them.
+            Kind::Error => {
+                self.message.ends_with(" sub-exception)") || self.message.ends_with(" sub-exceptions)")
+            }
             // A stack below a title is as good as a message.
             Kind::Awaiting => !self.frame.as_ref().is_some_and(Place::is_own),
             Kind::Summary => true,
         };
+        let own = |place: Option<Place>| place.filter(Place::is_own);
+        let (exact, nearby) = (own(self.exact), own(self.nearby));
         let with_line = |place: &Option<Place>| place.clone().filter(|place| place.line.is_some());
-        let place = with_line(&self.exact)
-            .or(self.frame)
-            .or_else(|| with_line(&self.nearby))
-            .or(self.exact)
-            .or(self.nearby)
-            .filter(Place::is_own);
+        let place =
+            with_line(&exact).or_else(|| own(self.frame)).or_else(|| with_line(&nearby)).or(exact).or(nearby);
         // Words below a title that lead nowhere say little.
         let is_summary = is_summary || self.worth == Worth::Text && place.is_none();
         let is_browser = self.is_page || page::begins(self.text.trim_start());
@@ -786,6 +932,8 @@ impl<'a> Line<'a> {
 fn of_record(record: structured::Record, text: &str, origin: Origin) -> Raw {
     let mut inner = Channel::default();
     let mut found = Vec::new();
+    // A stack may have frames only.
+    inner.open(Kind::Awaiting, Worth::Text, &Line::new(&record.message, None, origin), &mut found);
     for line in record.stack.iter().flat_map(|stack| stack.lines()) {
         inner.on(line, origin, &mut found);
     }
@@ -798,7 +946,7 @@ fn of_record(record: structured::Record, text: &str, origin: Origin) -> Raw {
     Raw {
         message: cut(&record.message, MAX_MESSAGE).to_owned(),
         kind: record.kind.or(kind),
-        place,
+        place: place.or(record.place.filter(Place::is_own)),
         text: record
             .stack
             .map_or_else(|| cut(text, MAX_TEXT).to_owned(), |stack| cut(&stack, MAX_TEXT).to_owned()),
@@ -999,6 +1147,17 @@ mod tests {
             "<e> [webpack-dev-middleware] Stream error: Error [ERR_STREAM_PREMATURE_CLOSE]: Premature close\n<e>     at \
              onclose (node:internal/streams/end-of-stream:260:19)\n<e>   code: 'ERR_STREAM_PREMATURE_CLOSE'\n<e> }",
             "loaded src/error.ts",
+            "ActiveRecord::SchemaMigration (0.1ms)  SELECT error FROM errors",
+            "TypeError (12 times)",
+            "main.go:12: the last error was handled",
+            "e: 2.718 is no error",
+            "the errors are in app.rb:3:in words",
+            "set level=error and msg=x to see more",
+            "3/4 Copying error pages...done",
+            "Test Suites: 0 failed, 3 passed",
+            "{ errors: [], cause: null }\n  [errors]: [\n    'a text'\n  ]",
+            "stderr | src/a.test.ts > shows errors\nTypeError: printed by a passing test\n    at f (/app/a.ts:1:2)",
+            "    error: null,\n    status: 200",
             "warning: unused variable: `error`\n --> src/lib.rs:1:43\n  |\n1 | let error = 1;",
             "INFO:     127.0.0.1:60812 - \"GET / HTTP/1.0\" 500 Internal Server Error",
         ] {

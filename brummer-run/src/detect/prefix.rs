@@ -11,7 +11,7 @@ static RUNNER: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 static TIME: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"^\[?(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ])?[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?: ?[AP]M)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?\]?(?: - | \| | +|$)";
+    let pattern = r"^\[?(?:[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ])?(?:[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?: ?[AP]M)?|[0-9]{1,2}:[0-9]{2}[AP]M)(?:Z|[+-][0-9]{2}:?[0-9]{2})?\]?(?: - | \| | +|\t|$)|^\[(?:[A-Z][a-z]{2} [A-Z][a-z]{2} +[0-9]{1,2} [0-9:.]+ [0-9]{4}|[0-9]{2}-[A-Z][a-z]{2}-[0-9]{4} [0-9:]+ [A-Za-z/_]+)\] ";
     Regex::new(pattern).expect("part of the program, and tested")
 });
 
@@ -142,6 +142,11 @@ mod tests {
             ("2026-11-28T18:00:00.123Z x", "x"),
             ("2026-11-28 18:00:00,123 x", "x"),
             ("12 x", "12 x"),
+            ("3:08PM ERR x", "ERR x"),
+            ("2026-11-29T15:08:48.709Z\tERROR\tx", "ERROR\tx"),
+            ("[Sun Nov 29 15:18:44 2026] PHP Fatal error:  x", "PHP Fatal error:  x"),
+            ("[29-Nov-2026 15:18:44 UTC] PHP Fatal error:  x", "PHP Fatal error:  x"),
+            ("3:08 x", "3:08 x"),
         ] {
             assert_eq!(without_time(line), wanted);
         }

@@ -3,8 +3,13 @@
 //! The first rule that fits decides, so that what is no error comes before what may be one. `{FILE}` and the other words in
 //! braces stand for the patterns below. The groups `msg`, `kind`, `file`, `line` and `column` are read where a rule has them.
 
+#[cfg(test)]
+mod forms;
+mod languages;
+
 use std::sync::{LazyLock, OnceLock};
 
+use aho_corasick::AhoCorasick;
 use regex::{Captures, Regex, RegexSet};
 
 /// What a line is.
@@ -18,6 +23,10 @@ pub(crate) enum Role {
     Skip,
     /// Begins something that is no error, with all that belongs to it.
     Warning,
+    /// Says that everything up to the next empty line is told for information.
+    Quoted,
+    /// The message, if one is awaited.
+    Text,
     /// Begins a traceback of Python.
     Traceback,
     /// Joins two tracebacks of Python.
@@ -42,12 +51,30 @@ pub(crate) enum Role {
     Error,
     /// An error that says more than any other line: it names its kind.
     Strong,
+    /// An error that has ended a program: it is never what another line tells of.
+    Uncaught,
     /// What has failed; the message follows.
     Title,
     /// A test that has failed; the message follows, and a better place.
     Test,
     /// A line of a message of several lines: the first one counts.
     Said,
+    /// An error of Ruby; right behind the frames of one it is what led to it.
+    Raised,
+    /// What was thrown while the error before was handled, and is the one that counts.
+    Next,
+    /// The line of the source that has failed, and more such lines up to the next empty one.
+    Source,
+    /// Says that the test above was left out.
+    Pending,
+    /// An error, if a box is around it.
+    Box,
+    /// The end of a box, with its place.
+    Boxed,
+    /// A list of errors follows that the one above stands for.
+    Members,
+    /// An error of a log that says from where it was written, which is worth less than a frame.
+    Logged,
     /// A line of a report of npm, of which the first one counts.
     Report,
     /// Says that something went wrong, and hardly what.
@@ -66,8 +93,17 @@ pub(crate) enum Role {
     Failed,
 }
 
-/// A path with an ending.
-const FILE: &str = r#"(?P<file>(?:[a-z][a-z-]+:/{1,3})?(?:[A-Za-z]:[\\/])?[^\s:'"<>|,;=(\[{*][^\s:'"<>|,;]*\.[A-Za-z][A-Za-z0-9]{0,9}(?:\?[^\s:'"<>|,;)]*)?|(?:[A-Za-z]:[\\/])?[.]?[\\/][^:'"<>|]*\.[A-Za-z][A-Za-z0-9]{0,9})"#;
+/// A path with an ending. It may have blanks where it is clear where it begins: at its root, or at a first part without any.
+/// A path of a router may begin with a part in brackets: `(shop)/page.tsx`, `[slug]/page.tsx`.
+const FILE: &str = r#"(?P<file>(?:[a-z][a-z-]+:/{1,3})?(?:[A-Za-z]:[\\/])?(?:{PART}[\\/])*(?:{PART}|[^\s:'"<>|,;=(\[{*])[^\s:'"<>|,;]*\.{ENDING}(?:\?[^\s:'"<>|,;)]*)?|(?:file://)?(?:/?[A-Za-z]:)?[.]{0,2}[\\/][^:'"<>|]*\.{ENDING}|(?:{PART}|[^\s:'"<>|,;=(\[{*\\/][^\s:'"<>|,;\\/]*)[\\/][^:'"<>|]*\.{ENDING})"#;
+/// A part of a path in brackets.
+const PART: &str = r"(?:\([^\s()\\/:]+\)[^\s()\\/:.]*|\[{1,2}[^\s\[\]\\/:]+\]{1,2})";
+const ENDING: &str = "[A-Za-z][A-Za-z0-9]{0,9}";
+/// A path of which both ends are known, whatever is in it. Its brackets are pairs.
+const PATH: &str = r#"(?P<file>(?:(?:rsc|about)://React/Server/)?(?:[a-z][a-z-]*:/{1,3})?(?:[A-Za-z]:)?(?:[^\s:"<>|*?()]|\([^():]*\))(?:[^:"<>|*?()]|\([^():]*\))*\.{ENDING}(?:\?[^\s:"<>|)]*)?)"#;
+/// A path of which the end is known, and that begins at a root.
+const ROOTED: &str =
+    r#"(?P<file>(?:file://)?(?:/?[A-Za-z]:)?[.]{0,2}[\\/][^:"<>|*?]*\.{ENDING}(?:\?[^\s:"<>|)]*)?)"#;
 const LINE: &str = "(?P<line>[0-9]+)";
 const COLUMN: &str = "(?P<column>[0-9]+)";
 /// A class of errors.
@@ -77,11 +113,11 @@ const KIND: &str = r"(?P<kind>(?:[A-Za-z_][A-Za-z0-9_]*\.)*[A-Z][A-Za-z0-9_]*(?:
 const PAGE: &str =
     r"(?:(?:\[(?:ERROR|WARN|INFO|DEBUG)\] )?\[(?:vite\](?: \(client\))?|browser\])|Vite| ?(?:ERROR|WARN) )";
 
-/// The rules. What belongs together stands together; the order decides.
+/// What comes first. What belongs together stands together; the order decides.
 #[rustfmt::skip]
-const RULES: &[(Role, &str)] = &[
+const FIRST: &[(Role, &str)] = &[
     (Role::Said, r"^\s*[├╰]─▶\s+×\s+(?:x )?(?P<msg>.+)"),
-    (Role::Place, r"^[\s│]*(?:,-\[|╭─+\[) ?{FILE}:{LINE}(?::{COLUMN})?\s?\]"),
+    (Role::Place, r"^[\s│]*(?:,-\[|╭─+\[) ?{PATH}:{LINE}(?::{COLUMN})?\s?\]"),
     (Role::Place, r"^\s*(?:,-\[|╭─+\[) ?{LINE}:{COLUMN} ?\]"),
 
     // The console of the browser, as Vite from 8 on (also within Astro), the plugins of the npm package, Rsbuild and Next show
@@ -104,6 +140,11 @@ const RULES: &[(Role, &str)] = &[
 
     // A browser has gone while it was being answered.
     (Role::Warning, r"^<e> \[webpack-dev-(?:middleware|server)\] Stream error: .*ERR_STREAM_PREMATURE_CLOSE"),
+
+    // What PHPUnit draws a bar along.
+    (Role::Said, r"^   │ (?P<msg>Failed asserting that .+)"),
+    (Role::Said, r"^   │ (?P<kind>[A-Za-z_\\]*(?:Exception|Error)): (?P<msg>.+)"),
+    (Role::Place, r"^   │ {PATH}:{LINE}$"),
 
     // Frames of code.
     (Role::Code, r"^(?:\[error\] |[A-Z] )?\s*(?:[>→×*]\s*)?[0-9]+ {0,2}[|│┃┆]"),
@@ -131,6 +172,17 @@ const RULES: &[(Role, &str)] = &[
     (Role::Failed, r"^error\s+build failed"),
     (Role::Clean, r"^Build complete in [0-9]|⚡️? Build success in|^✔ Build complete"),
     (Role::Clean, r"(?:ready|Ready) in [0-9.]+ ?m?s(?-u:\b)|Application startup complete"),
+    (Role::Failed, r"^[0-9]+ (?:examples?|doctests?|tests?|property|properties|runs?), .*(?-u:\b)[1-9][0-9]* (?:failures?|errors?)(?-u:\b)"),
+    (Role::Clean, r"^[0-9]+ (?:examples?|doctests?|tests?|property|properties|runs?), (?:[0-9]+ [a-z]+, )*0 failures(?:,|$)"),
+    (Role::Failed, r"^Tests: [0-9]+, Assertions: [0-9]+, .*(?:Errors|Failures): [1-9]|^[0-9]+ passed; [0-9]+ skipped; [1-9][0-9]* failed\.$"),
+    (Role::Clean, r"^OK \([0-9]+ tests?, [0-9]+ assertions?\)|^OK, but (?:there|some)|^All [0-9]+ tests passed\.$"),
+    (Role::Clean, r"^BUILD SUCCESSFUL in |^\[INFO\] BUILD SUCCESS$|^INFO .* : Started \S+ in [0-9.]+ seconds"),
+    (Role::Failed, r"^BUILD FAILED(?: in |$)|^\[INFO\] BUILD FAILURE$"),
+    (Role::Clean, r"^Build succeeded(?:\.| in| with [0-9]+ warning)|^Build complete! |^Build of product '.*' complete! |^\*\* BUILD SUCCEEDED \*\*$"),
+    (Role::Begins, r"^Building for (?:debugging|production)\.\.\.$"),
+    (Role::Failed, r"^error: (?:fatalError|emit-module command failed.*)$"),
+    (Role::Failed, r"^Build FAILED\.|^Build failed with [0-9]+ error\(s\)|^\*\* BUILD FAILED \*\*$"),
+    (Role::Restarts, r"^dotnet watch .*(?:[Hh]ot reload .*succeeded|changes applied|Started$)|^Compiling [0-9]+ files? \(\.(?:ex|erl)\)|^Change detected, executing build"),
     (Role::Restarts, r"^\[nodemon\] (?:restarting|starting)"),
     (Role::Clean, r"^\[nodemon\] clean exit|^Completed running '|^\[Finished running\. Exit status: 0"),
     (Role::Failed, r"^\[nodemon\] app crashed|^Failed running '|^\[Finished running\. Exit status: [1-9]"),
@@ -142,16 +194,21 @@ const RULES: &[(Role, &str)] = &[
     (Role::Clean, r"^Success: no issues found|^All checks passed!|^0 errors, [0-9]+ warnings"),
     (Role::Clean, r"^\s+Finished `?\S+`? (?:\[.*\] )?(?:profile|target)"),
 
+    // The server of Go; npm has a level of this name.
+    (Role::Strong, r"^http: panic serving \S+: +(?P<msg>.+)"),
+
     // What a person reads as good news, and logs of low levels.
     (Role::Quiet, r"^[^A-Z]*(?-u:\b)0 (?:errors?|failures?|problems?|failed)(?-u:\b)"),
     (Role::Strong, r"^ℹ {KIND}: {FILE} — (?P<msg>.+)"),
     (Role::Strong, r#"^ℹ {KIND}: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]{FILE}['"])$"#),
     (Role::Strong, r"^ℹ {KIND}: (?P<msg>.+)"),
     (Role::Quiet, r"^\s*(?:✓|✔|√|PASS(?-u:\b)|ok [0-9]|--- PASS|=== RUN|=== PAUSE|=== CONT|PASSED(?-u:\b)|\[  PASSED|⎯+\[)"),
+    (Role::Quiet, r"^[0-9]+/[0-9]+ \S+\.test\..*\.\.\.OK$"),
+    (Role::Error, r"^[0-9]+/[0-9]+ \S+\.test\..*?\.\.\.FAIL \((?P<msg>.+)\)$"),
+    (Role::Error, r"^FAIL \((?P<msg>[A-Z][A-Za-z]+)\)$"),
     (Role::Quiet, r"^\S+(?:::| )\S.* (?:PASSED|ok)$|^test .* \.\.\. (?:ok|ignored)$|\.\.\. ok$"),
     (Role::Quiet, r"^[^A-Za-z]{0,40}(?:INFO|DEBUG|TRACE|VERBOSE|NOTICE|Info|Debug|info|debug|trace|verbose|silly|http|notice)\s*(?:[\])|:]|  |\s\()"),
-    (Role::Quiet, r"^(?:INFO|DEBUG|TRACE|NOTICE) |^\[(?:info|debug|log)\]|^\[[45][0-9]{2}\] [A-Z]+ /|^npm (?:notice|info|http|verb)|^(?:info|debug) +[A-Z a-z]|^ℹ |^✔ |^◐ |^ℹ"),
-    (Role::Quiet, r"^(?:[a-z0-9_./-]+ )?(?:time=\S+ )?level=(?:info|debug|trace)(?-u:\b)"),
+    (Role::Quiet, r"^(?:INFO|DEBUG|TRACE|NOTICE)[ \t]|^\[(?:info|debug|log)\]|^\[[45][0-9]{2}\] [A-Z]+ /|^npm (?:notice|info|http|verb)|^(?:info|debug) +[A-Z a-z]|^ℹ |^✔ |^◐ |^ℹ"),
     (Role::Quiet, r"^Node\.js v[0-9]|^Bun v[0-9]|^Watching for |^Waiting for |^\s*(?:tests?|pass|suites|cancelled|skipped|todo|duration_ms)\s+[0-9]"),
     (Role::Quiet, r"^(?:# |ℹ )(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms|Subtest:)"),
     (Role::Quiet, r#"^(?:\S+ - - \[[^\]]*\] )?"?(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /|^\[[^\]]+\] "(?:GET|POST|HEAD|PUT|DELETE)|" [0-9]{3} [0-9-]+$|^(?:INFO:\s+)?[0-9.]+:[0-9]+ - ""#),
@@ -163,17 +220,26 @@ const RULES: &[(Role, &str)] = &[
     (Role::Warning, r"^.{0,3}(?:\S+[:(][0-9]+[:,]?[0-9]*\)?:?) (?:- )?(?:warning|note|info|hint|suggestion|warn)(?-u:\b)"),
     (Role::Skip, r"^\s+[0-9]+:[0-9]+\s+(?:warning|⚠|info)\s"),
     (Role::Warning, r"^[^A-Za-z]{0,40}(?:WARN|WARNING|Warning|warn|warning|Warn|DeprecationWarning)\s*(?:[\]):|]|  |$|\s\(|\s?\[|\s[A-Za-z(\[<'])"),
-    (Role::Warning, r"^npm warn|^npm WARN|^warning[: \[]|^\[warn\]|^\(!\) |^▲ \[WARNING\]|^\s*⚠|^\(node:[0-9]+\) |^WARNING in |^ WARN |^\s*▲ "),
-    (Role::Warning, r"^(?:\S+ )?(?:time=\S+ )?level=warn"),
-    (Role::Quiet, r"^std(?:out|err) \| "),
-    (Role::Skip, r"^(?:Ran|Finished|Checked) |^(?:Error|error): *$|^Original error stack trace|^ParseError: bad input|^\(Use `|^\s+(?:Message|Stack):$|^[0-9]+\. [^(]|\([0-9]+ / [0-9]+\)$"),
+    (Role::Warning, r"^npm warn|^npm WARN|^WARN +[0-9]+ --- |^WARN\t|^warning[: \[]|^\[warn\]|^\(!\) |^▲ \[WARNING\]|^\s*⚠|^  ! [a-z@-]+\([A-Za-z0-9@/-]+\): |^\(node:[0-9]+\) |^WARNING in |^ WARN |^\s*▲ "),
+    // What a test has printed, and need not fail for.
+    (Role::Quoted, r"^std(?:out|err) \| "),
+    (Role::Warning, r"^\s+console\.(?:log|info|debug|warn|error)$"),
+    (Role::Skip, r"^(?:Ran|Finished|Checked) |^(?:Error|error): *$|^Original error stack trace|^Completed [0-9]{3} |^Compilation failed: [0-9]+ error\(s\)|^Failed examples:$|^rspec \./|^ParseError: bad input|^\(Use `|^\s+(?:Message|Stack):$|^[0-9]+\. [^(]|\([0-9]+ / [0-9]+\)$"),
     (Role::Nearby, r"^[0-9]+\. \({FILE}\)$"),
     (Role::Warning, r"^\S+: line [0-9]+, col [0-9]+, Warning - |^\S+:[0-9]+:[0-9]+: .* \[Warning/|^\S+:[0-9]+:[0-9]+: [CRWI][0-9]{4}: "),
 
+];
+
+/// What follows the rules of languages.
+#[rustfmt::skip]
+const REST: &[(Role, &str)] = &[
     // Python.
     (Role::Traceback, r"^\s*(?:[+|] )*(?:Exception Group )?Traceback \(most recent call last\):"),
     (Role::Chain, r"^(?:During handling of the above exception|The above exception was the direct cause)"),
     (Role::Call, r#"^\s*(?:\| )*(?:> )?File "(?P<file>[^"]+)", line {LINE}"#),
+
+    (Role::Members, r"^\s*\[errors\]: \[$"),
+    (Role::Error, r"^\[(?P<kind>AggregateError)(?: \[(?P<code>[A-Z_0-9]+)\])?: (?P<msg>.*)\] \{$"),
 
     (Role::Title, r"^\s*[✗x] Build failed in "),
 
@@ -184,10 +250,11 @@ const RULES: &[(Role, &str)] = &[
     (Role::Skip, r#"^\s+error: '[0-9]+ subtests? failed'"#),
 
     // Errors with their place in the same line.
-    (Role::Whole, r"^\s*{FILE}\({LINE},{COLUMN}\): (?:fatal )?error (?P<kind>[A-Z]+[0-9]+): (?P<msg>.*)"),
-    (Role::Whole, r"^\s*{FILE}:{LINE}:{COLUMN} - error (?P<kind>TS[0-9]+|[a-z]+\([0-9]+\)): (?P<msg>.*)"),
-    (Role::Whole, r"^\s*{FILE}:{LINE}:{COLUMN} - error: (?P<msg>.*?)(?: \((?P<kind>report[A-Za-z]+)\))?$"),
-    (Role::Whole, r"^\s*(?:✖ |× )?{FILE}:{LINE}(?::{COLUMN})?: (?:fatal )?(?:error|ERROR|Error): (?P<msg>.*?)(?:  \[(?P<kind>[a-z-]+)\])?$"),
+    // A build that is watched tells its errors once more.
+    (Role::Whole, r"^\s*(?:dotnet watch \S+ )?{PATH}\({LINE},{COLUMN}(?:,[0-9,]+)?\) ?: (?:fatal )?error (?P<kind>[A-Z]+[0-9]+): (?P<msg>.*?)(?: \[[^\]]*proj(?:::[^\]]*)?\])?$"),
+    (Role::Whole, r"^\s*{PATH}:{LINE}:{COLUMN} - error (?P<kind>TS[0-9]+|[a-z]+\([0-9]+\)): (?P<msg>.*)"),
+    (Role::Whole, r"^\s*{PATH}:{LINE}:{COLUMN} - error: (?P<msg>.*?)(?: \((?P<kind>report[A-Za-z]+)\))?$"),
+    (Role::Whole, r"^\s*(?:✖ |× )?{PATH}:{LINE}(?::{COLUMN})?: (?:fatal )?(?:error|ERROR|Error): (?P<msg>.*?)(?:  \[(?P<kind>[a-z-]+)\])?$"),
     (Role::Error, r"^(?:\[!\] )?(?:\(plugin [^)]*\) )?(?:{KIND}: )?{FILE} \({LINE}:{COLUMN}\): (?P<msg>.*)"),
     (Role::Error, r"^\[error\] {FILE}: {KIND}: (?:CssSyntaxError: )?(?P<msg>.*?) ?\({LINE}:{COLUMN}\)$"),
     (Role::Error, r"^\s*(?:{KIND}: )?{FILE}: (?:(?:Css)?SyntaxError: )*(?P<msg>.*?) ?\({LINE}:{COLUMN}\)$"),
@@ -203,8 +270,9 @@ const RULES: &[(Role, &str)] = &[
     (Role::Error, r"^(?:{KIND}: )?(?:[a-z-]+: )?{FILE}:{LINE}:{COLUMN}: (?P<msg>[A-Z].*)"),
     (Role::Error, r"^\S+: \((?P<kind>[a-z_]+\.E[0-9]+)\) (?P<msg>.+)"),
     (Role::Whole, r"^{FILE}:{LINE}:{COLUMN}: (?P<kind>invalid-syntax|[EF][0-9]{4}): (?P<msg>.*)"),
-    (Role::Whole, r"^(?:vet: )?(?P<file>[^\s:]+\.go):{LINE}(?::{COLUMN})?: (?P<msg>.*)"),
-    (Role::Error, r"^\s{4,}(?P<file>[^\s:]+_test\.go):{LINE}: (?P<msg>.*)"),
+    // Without a column it is a line of a log.
+    (Role::Whole, r"^(?:vet: )?(?P<file>(?:[A-Za-z]:)?[^\s:][^:]*\.go):{LINE}:{COLUMN}: (?P<msg>.*)"),
+    (Role::Error, r"^\s{4,}(?P<file>(?:[A-Za-z]:)?[^\s:][^:]*_test\.go):{LINE}: (?P<msg>.*)"),
     (Role::Row, r"^\s+{LINE}:{COLUMN}\s+(?:error|✖|×|✗)\s+(?P<msg>.+?)(?:\s{2,}(?P<kind>[@a-zA-Z][A-Za-z0-9_@/-]*))?\s*$"),
     (Role::Title, r"^(?:\[[A-Za-z0-9_]+\] )?ERROR in {FILE}\({LINE},{COLUMN}\)"),
     (Role::Title, r"^ERROR in {FILE}(?: {LINE}:{COLUMN}(?:-[0-9:]+)?)?$"),
@@ -214,35 +282,40 @@ const RULES: &[(Role, &str)] = &[
     (Role::Title, r"^{FILE} (?P<kind>[a-z]+(?:/[A-Za-z]+)*)(?:\s+FIXABLE)?\s+━━+"),
     (Role::Title, r"^\s*(?:⨯|✗|×|✖|❌) {FILE}(?::{LINE}(?::{COLUMN})?)?$"),
     (Role::Title, r"^\s*⨯ {FILE} \({LINE}:{COLUMN}\) @ .*$"),
-    (Role::Title, r"^File: {FILE}:{LINE}:{COLUMN}(?:-[0-9:]+)?$"),
+    (Role::Title, r"^File: {PATH}:{LINE}:{COLUMN}(?:-[0-9:]+)?$"),
     (Role::Error, r"^ ERROR\((?P<kind>[A-Za-z-]+)\)\s+(?P<msg>.+)"),
-    (Role::Place, r"^ FILE  {FILE}:{LINE}(?::{COLUMN})?$"),
-    (Role::Title, r"^thread '[^']*' (?:\([0-9]+\) )?panicked at {FILE}:{LINE}:{COLUMN}:$"),
-    (Role::Strong, r"^thread '[^']*' panicked at '(?P<msg>.*)', {FILE}:{LINE}:{COLUMN}$"),
+    (Role::Place, r"^ FILE  {PATH}:{LINE}(?::{COLUMN})?$"),
+    (Role::Title, r"^thread '[^']*' (?:\([0-9]+\) )?panicked at {PATH}:{LINE}:{COLUMN}:$"),
+    (Role::Strong, r"^thread '[^']*' panicked at '(?P<msg>.*)', {PATH}:{LINE}:{COLUMN}$"),
 
     // Places.
     // In what a dev server serves, lines are not those of the source.
     (Role::Frame, r"^\s*at (?:.*[ (])?\(?https?://(?:localhost|[0-9.]+|\[[0-9a-f:]+\])(?::[0-9]+)?/(?:_nuxt/|@fs/)?{FILE}:[0-9]+:[0-9]+\)?$"),
-    (Role::Frame, r"^\s+> (?:\S.* )?(?:\.\./)+_nuxt/{FILE}:[0-9]+:[0-9]+$"),
+    (Role::Frame, r"^\s+> (?:[^\\/:]* )?(?:\.\./)+_nuxt/{FILE}:[0-9]+:[0-9]+$"),
     // Nor those of a module that webpack has made a text to be evaluated.
     (Role::Frame, r"^\s*at (?:.*[ (])?\(?webpack://[^/\s()]*/(?:\./)?{FILE}\?:[0-9]+:[0-9]+\)?$"),
+    // A path in brackets may have any others, and one that begins at a root blanks.
+    (Role::Frame, r"^\s*(?:⁃ )?at (?:[^(]* )?\({PATH}:{LINE}:{COLUMN}\)(?: \{|,)?$"),
+    (Role::Frame, r"^\s*(?:⁃ )?at (?:async )?{ROOTED}:{LINE}:{COLUMN}(?: \{|,)?$"),
     (Role::Frame, r"^\s*(?:⁃ )?at (?:.*[ (])?\(?{FILE}:{LINE}:{COLUMN}\)?"),
+    (Role::Frame, r"^\s*(?:❯|›|➤) (?:[^\\/:]* )?{FILE}:{LINE}:{COLUMN}$"),
     (Role::Frame, r"^\s*(?:❯|›|➤) (?:.* )?{FILE}:{LINE}:{COLUMN}$"),
+    (Role::Frame, r"^\s+\S[^(]* \({PATH}:{LINE}:{COLUMN}\)$"),
     (Role::Frame, r"^\s+\S.* \({FILE}:{LINE}:{COLUMN}\)$"),
     (Role::Frame, r"^\s*at (?:async )?\S.*$|^\s+at .*"),
-    (Role::Frame, r"^\s+(?P<file>/\S+\.go):{LINE}(?: \+0x[0-9a-f]+)?$"),
+    (Role::Frame, r"^\s+(?P<file>(?:[A-Za-z]:)?/[^:]*\.(?:go|s)):{LINE}(?: \+0x[0-9a-f]+)?$"),
     // Those of Astro are seen from where Vite keeps what it makes.
-    (Role::Frame, r"^\s+> (?:\S.* )?(?:\.\./\.\./\.\./)?{FILE}:{LINE}:{COLUMN}$"),
-    (Role::Frame, r"^\s+(?:› |> )?{FILE}:{LINE}:{COLUMN}$"),
-    (Role::Place, r"^\s*(?:-->|,-\[|╭─+\[|┌─+\[?|╭─▶) ?{FILE}:{LINE}(?::{COLUMN})?\s?\]?"),
-    (Role::Place, r"^\s*(?:File|file|Location|at|test at): {FILE}(?::{LINE})?(?::{COLUMN})?$"),
-    (Role::Nearby, r"^\s*(?:location: '|test at ){FILE}:{LINE}:{COLUMN}'?$"),
+    (Role::Frame, r"^\s+> (?:[^\\/:]* )?(?:\.\./\.\./\.\./)?{FILE}:{LINE}:{COLUMN}$"),
+    (Role::Frame, r"^\s+{FILE}:{LINE}:{COLUMN}$"),
+    (Role::Place, r"^\s*(?:-->|,-\[|╭─+\[|┌─+\[?|╭─▶) ?{PATH}:{LINE}(?::{COLUMN})?\s?\]?"),
+    (Role::Place, r"^\s*(?:File|file|Location|at|test at): {PATH}(?::{LINE})?(?::{COLUMN})?$"),
+    (Role::Nearby, r"^\s*(?:location: '|test at ){PATH}:{LINE}:{COLUMN}'?$"),
     (Role::Place, r"^{FILE} \({LINE}:{COLUMN}\)$"),
     (Role::Place, r"^\s+{FILE} {LINE}:{COLUMN}\s+(?:root stylesheet|@use|@import|@forward|\S+\(\))"),
     (Role::Call, r"^{FILE}:{LINE}: (?:in .*|{KIND}?)$"),
     (Role::Place, r"^\s*{FILE}:{LINE}:{COLUMN}:?$"),
     (Role::Place, r"^\s*{FILE}:{LINE}:?$"),
-    (Role::File, r"^\s*(?P<file>(?:[A-Za-z]:)?[^\s:'<>|,;=(\[{*]*[^\s:'<>|,;=(]\.[a-z][a-z0-9]{0,5})$"),
+    (Role::File, r"^\s*(?P<file>(?:[A-Za-z]:)?[^\s:'<>|,;=(\[{*]*[^\s:'<>|,;=(]\.[a-z][a-z0-9]{0,5}|(?:[A-Za-z]:)?[.]{0,2}[\\/][^:<>|*]*\.[a-z][a-z0-9]{0,5}|(?:{PART}|[^\s:'<>|,;=(\[{*\\/]+)[\\/][^:<>|*]*\.[a-z][a-z0-9]{0,5})$"),
 
     // What has failed; these come before the words that say no more than that.
     (Role::Title, r"^SystemCheckError: |^error during build:|^Failed to compile\.?$|^🚨 Build failed|^\s*✗ Build failed|^(?:.* )?Build failed with [0-9]+ errors?:?$|^\s*(?:Error: +)?Failed to scan for dependencies|^\s*ERROR in (?:main|.*)$"),
@@ -253,9 +326,9 @@ const RULES: &[(Role, &str)] = &[
     (Role::Summary, r"^(?:error|ERROR:?):? (?:could not compile|aborting due to|Command failed|command .* exited|test failed|script .* exited|[0-9]+ targets? failed|Type checking failed|[Tt]est failed|error occurred in dts build)|^Failed to type check|^(?:> )?Build failed because of|^Shutting down(?-u:\b)|^Reason: Worker failed|^\W*(?i:error: )?(?i:failed to (?:compile|build|bundle|type-?check|prerender)(?-u:\b).*|.*(?-u:\b)exited with (?:code|status|signal|exit code|[0-9]).*|.*(?-u:\b)encountered an error(?-u:\b).*|.*(?-u:\b)errors? occurred(?-u:\b).*)$|Some errors were emitted while running"),
     (Role::Summary, r"^error: (?:process didn't exit successfully|Script .* terminated|\x22[^\x22]*\x22 exited with code)|^ ?ERROR  run failed: |^exit status [1-9]|^Error: Command failed with|^(?:ERROR|error)  ?Command failed|^\S+ run failed: |^ERROR: \x22.*\x22 exited with|^collect2: error|^\S*make(?:\[[0-9]+\])?: \*\*\* |^Error: error occurred in dts build"),
     (Role::Vague, r"^(?P<msg>.{2,60}\s(?i:failed|crashed)[.!:]?)$"),
-    (Role::Summary, r"^\s*(?:✖ )?[0-9]+ (?:errors?|problems?|failing|failed|failures?|tests? failed)(?-u:\b)|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [0-9]+ (?:errors|warnings)|^=+ .*[0-9]+ (?:failed|errors?).* =+$"),
+    (Role::Summary, r"^\s*(?:✖ )?[0-9]+ (?:errors?|problems?|failing|failed|failures?|tests? failed)(?-u:\b)|^There (?:was|were) [0-9]+ (?:errors?|failures?):$|^\s+[1-9][0-9]* Error\(s\)$|^error: the following (?:test )?command failed|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [0-9]+ (?:errors|warnings)|^=+ .*[0-9]+ (?:failed|errors?).* =+$"),
     (Role::Summary, r"^(?:Tests?|Test Suites|Test Files|Failed tasks|Failed|Errors):?\s+[1-9][0-9]* (?:failed|errors?)(?-u:\b)|^Failed(?: tasks)?:|^FAILED \S+|^ERROR \S+(?:\.py)?(?: - .*)?$|^(?:Error occurred|Code style issues)|^Type-?[Cc]heck(?:ing)? failed"),
-    (Role::Summary, r"^(?:.*(?-u:\b)(?:had|with|Found|found|There (?:is|are|were)) (?:about )?[0-9]+ (?:errors?|failures?)(?-u:\b))|^test result: FAILED|^(?:failures|successes):$"),
+    (Role::Summary, r"^(?:.*(?-u:\b)(?:had|with|Found|found|There (?:is|are|was|were)) (?:about )?[0-9]+ (?:errors?|failures?)(?-u:\b))|^test result: FAILED|^(?:failures|successes):$"),
     (Role::Skip, r"^    (?:Import trace|Require stack)|^Import trace|^Require stack:|^- /|^note: |^\s*= (?:note|help)|^help: |^For more information|^Caused by:|^\[cause\]|^\s+\[cause\]|^  \[cause\]|^\s+cause: "),
 
     // What has failed: the message follows.
@@ -263,7 +336,7 @@ const RULES: &[(Role, &str)] = &[
     (Role::Title, r"^  ● (?:.*)$|^_{3,} .* _{3,}$|^--- FAIL: |^=+\n?$|^(?:FAIL|ERROR): \S+ \(.*\)$"),
     (Role::Test, r"^\s*[0-9]+\) (?:\[[^\]]*\] › )?{FILE}:{LINE}:{COLUMN} › .*"),
     (Role::Title, r"^\s+FAIL\s+\x22.*|^\s*[0-9]+\) \S.*|^\s*not ok [0-9]+ - .*|^\s+error: \|-$|^---- .* stdout ----$"),
-    (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error|Error when evaluating SSR module \S*|Transform failed with [0-9]+ errors?|Unable to compile TypeScript|Build failed|Exception in ASGI application|Uncaught Exception|Unhandled Rejection|Startup Error|Unhandled Errors?|Failed Suites [0-9]+|Failed Tests [0-9]+)[ :⎯]*$"),
+    (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error|Error when evaluating SSR module \S*|Transform failed with [0-9]+ errors?|Unable to compile TypeScript|Build failed|Exception in ASGI application|Uncaught Exception|Unhandled Rejection|Unhandled Exception|Startup Error|Unhandled Errors?|Failed Suites [0-9]+|Failed Tests [0-9]+)[ :⎯]*$"),
     (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error): Transform failed with .*$|^.*Transform failed with [0-9]+ errors?:$"),
     (Role::Weak, r"^(?:.*\] )?(?:\([a-z]+\) )?(?:Vite )?(?:Internal server error|Pre-transform error): (?P<msg>.+)"),
     (Role::Title, r"^Exception (?:on|in) .*|^Internal Server Error: /.*|^Process SpawnProcess-[0-9]+:$"),
@@ -275,8 +348,8 @@ const RULES: &[(Role, &str)] = &[
     (Role::Error, r"^ERROR: {FILE} (?P<msg>Imports are .+)"),
     (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE|fatal|critical|ERR|ERR!|\[[Ee]rror|\| ?[Ee]rror)\s*(?:\]|:|\||\))\s*(?:\([^)]*\):? ?|\[[^\]]*\] ?|[A-Za-z0-9_.:<>]+ - )?(?P<msg>\S.*)"),
     (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE)\s+(?:\([^)]*\): ?|in [A-Za-z0-9_.]+: )?(?P<msg>\S.*)"),
-    (Role::Weak, r"^(?:\S+ )?(?:time=\S+ )?level=(?:error|fatal|panic)(?-u:\b).*(?-u:\b)msg=(?P<msg>\S.*)"),
     (Role::Weak, r"^\[Nest\] .* ERROR (?P<msg>.+)"),
+    (Role::Error, r"^(?:ERR|FTL|PNC) (?P<msg>\S.*)|^(?:ERRO|FATA|PANI)\[[0-9]+\](?: \S+:[0-9]+)?\s+(?P<msg2>\S.*)"),
 
     // Messages with their kind.
     (Role::Said, r"^E\s{2,}(?:{KIND}(?:: |$))?(?P<msg>.*)"),
@@ -318,32 +391,74 @@ const RULES: &[(Role, &str)] = &[
 
 /// All rules: which of them fit a line, and each by itself. Most are never needed, so they are made when they are.
 pub(crate) struct Rules {
-    set: RegexSet,
+    /// What comes first, and the rest.
+    general: RegexSet,
+    /// Between the two, where a line has a mark.
+    languages: RegexSet,
+    marks: AhoCorasick,
+    /// In their order.
     patterns: Vec<OnceLock<Regex>>,
 }
 
 pub(crate) static ALL: LazyLock<Rules> = LazyLock::new(|| {
-    let patterns = RULES.iter().map(|(_, pattern)| expand(pattern));
+    let set = |rules: &[&[(Role, &str)]]| {
+        let patterns = rules.iter().copied().flatten().map(|(_, pattern)| expand(pattern));
+        RegexSet::new(patterns).expect("part of the program, and tested")
+    };
     Rules {
-        set: RegexSet::new(patterns).expect("part of the program, and tested"),
-        patterns: RULES.iter().map(|_| OnceLock::new()).collect(),
+        general: set(&[FIRST, REST]),
+        languages: set(&[languages::RULES]),
+        marks: AhoCorasick::new(languages::MARKS).expect("a few dozen short words"),
+        patterns: all().map(|_| OnceLock::new()).collect(),
     }
 });
 
+/// The rules in the order that decides.
+fn all() -> impl Iterator<Item = &'static (Role, &'static str)> {
+    [FIRST, languages::RULES, REST].into_iter().flatten()
+}
+
 fn expand(pattern: &str) -> String {
-    let words =
-        [("{FILE}", FILE), ("{LINE}", LINE), ("{COLUMN}", COLUMN), ("{KIND}", KIND), ("{PAGE}", PAGE)];
+    let words = [
+        // Names of other letters are rare, and cost much.
+        (r"\w", "[A-Za-z0-9_]"),
+        ("{RUBY}", languages::RUBY),
+        ("{CLASS}", languages::CLASS),
+        ("{FILE}", FILE),
+        ("{PATH}", PATH),
+        ("{ROOTED}", ROOTED),
+        ("{PART}", PART),
+        ("{ENDING}", ENDING),
+        ("{LINE}", LINE),
+        ("{COLUMN}", COLUMN),
+        ("{KIND}", KIND),
+        ("{PAGE}", PAGE),
+    ];
     words.iter().fold(pattern.to_owned(), |pattern, (word, meaning)| pattern.replace(word, meaning))
 }
 
 impl Rules {
     /// What a line is, with the parts that its rule names; nothing in particular without a rule.
     pub(crate) fn read<'a>(&self, line: &'a str) -> Option<(Role, Captures<'a>)> {
-        let first = self.set.matches(line).iter().next()?;
-        let (role, pattern) = RULES[first];
+        let index = self.first(line)?;
+        let (role, pattern) = all().nth(index)?;
         let compile = || Regex::new(&expand(pattern)).expect("part of the program, and tested");
-        let captures = self.patterns[first].get_or_init(compile).captures(line)?;
-        Some((role, captures))
+        let captures = self.patterns[index].get_or_init(compile).captures(line)?;
+        Some((*role, captures))
+    }
+
+    /// The number of the first rule that fits.
+    fn first(&self, line: &str) -> Option<usize> {
+        let general = self.general.matches(line).iter().next();
+        if let Some(index) = general.filter(|index| *index < FIRST.len()) {
+            return Some(index);
+        }
+        if self.marks.is_match(line)
+            && let Some(index) = self.languages.matches(line).iter().next()
+        {
+            return Some(FIRST.len() + index);
+        }
+        general.map(|index| languages::RULES.len() + index)
     }
 }
 
@@ -353,10 +468,10 @@ mod tests {
 
     #[test]
     fn each_rule_is_a_pattern_and_all_of_them_fit_into_little_room() {
-        for (_, pattern) in RULES {
+        for (_, pattern) in all() {
             Regex::new(&expand(pattern)).unwrap_or_else(|error| panic!("{error}"));
         }
-        let patterns = RULES.iter().map(|(_, pattern)| expand(pattern));
-        assert!(regex::RegexSetBuilder::new(patterns).size_limit(4 * 1024 * 1024).build().is_ok());
+        let patterns = all().map(|(_, pattern)| expand(pattern));
+        assert!(regex::RegexSetBuilder::new(patterns).size_limit(6 * 1024 * 1024).build().is_ok());
     }
 }

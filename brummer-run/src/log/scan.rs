@@ -9,7 +9,7 @@ use super::{ansi, level, mask, sieve::Sieve};
 
 /// Parts of lines that begin an error without a word for it, such as a place in a source file, and of those that tell of
 /// builds.
-const SIGNS: [&str; 51] = [
+const SIGNS: [&str; 70] = [
     "[browser]",
     "js:",
     "ts:",
@@ -61,6 +61,25 @@ const SIGNS: [&str; 51] = [
     "running '",
     "clean exit",
     "no issues",
+    ":in `",
+    ":in '",
+    "** (",
+    "e: file:",
+    ".kt: (",
+    "went wrong",
+    "crit:",
+    " err ",
+    "erro[",
+    "fata[",
+    "tion fault",
+    "bus error",
+    "illegal ",
+    "core dumped",
+    " assertions)",
+    "seconds (process running",
+    "stderr | ",
+    "building for ",
+    "terminate called",
 ];
 
 /// Parts of lines that say on which port a server listens, without a URL.
