@@ -4,6 +4,8 @@ use std::{collections::VecDeque, net::IpAddr, num::NonZeroU16, sync::LazyLock};
 
 use regex::Regex;
 
+use super::structured;
+
 /// How many URLs are remembered. A project has a handful; pages of links in somebody's log must not grow without end.
 pub(crate) const MAX_URLS: usize = 100;
 
@@ -45,6 +47,31 @@ static NO_SERVER: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"(?ix)://|\b(?:in\ use|already|occupied|taken|fail(?:ed|s|ure)?|cannot|can't|could\ not|unable|refused
         |eaddrinuse|not|trying|retry(?:ing)?|debugger|inspector|hmr|sockets?|websockets?|ws|grpc|postgres\w*|mysqld?|mariadb
         |redis|valkey|mongod?\w*|memcached|kafka|amqp|rabbitmq|smtp|imap|ssh|sftp|ftp|udp|dns|mqtt)\b";
+    Regex::new(pattern).expect("part of the program, and tested")
+});
+
+/// What stands right before a URL that was asked for, or is a value in something that was printed whole.
+static ASKED: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r#"(?x)
+        (?: \b(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\]?
+        | (?i:\b(?:redirect(?:ed|ing)?|request(?:ed)?|fetch(?:ed|ing)?)(?:\s+(?:to|from|for))?)
+        | (?i:\b(?:referr?er|origin)[:=]?)
+        )\s*["'(]?\s*$
+        | (?i:(?:ur[li]|href|origin|referr?er|target|path|host))["']?\s*[:=]\s*["']$
+        | "\s[1-5][0-9]{2}\s\S+\s"$"#;
+    Regex::new(pattern).expect("part of the program, and tested")
+});
+
+/// Words of lines about something that went wrong.
+static WRONG: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"(?ix)\b(?:errors?|exception|fail(?:ed|s|ure|ing)?|unhandled|uncaught|cannot|can't|could\ not|couldn't|unable
+        |refused|denied|timed?[\ -]?out|e(?:conn|addr|host|timed)[a-z]+)\b";
+    Regex::new(pattern).expect("part of the program, and tested")
+});
+
+/// How a line begins that a logger calls an error.
+static LEVEL: LazyLock<Regex> = LazyLock::new(|| {
+    let pattern = r"^\W*(?i:error|fatal|err|critical|fail(?:ed|ure)?)\s*[\]:|)]|^\W*(?:ERROR|FATAL|CRITICAL|ERR)\b|^\W*(?i:failed|cannot|can't|could|unable|unhandled|uncaught)\b";
     Regex::new(pattern).expect("part of the program, and tested")
 });
 
@@ -108,6 +135,10 @@ fn in_line(line: &str) -> Vec<(String, Option<String>)> {
     let mut before = 0;
     let mut found = Vec::new();
     for place in URL.find_iter(line) {
+        if is_mentioned(line, place.start(), place.as_str()) {
+            before = place.end();
+            continue;
+        }
         let url = place.as_str().trim_end_matches(['.', ',', ';', '!', '?', ':', '*', '\'']);
         // A bracket is the sentence's, unless it was opened within the URL.
         let url = if url.contains('(') { url } else { url.trim_end_matches(')') };
@@ -118,10 +149,43 @@ fn in_line(line: &str) -> Vec<(String, Option<String>)> {
         found.push((url.to_owned(), label(&line[before..place.start()])));
         before = place.end();
     }
-    if found.is_empty() {
+    if found.is_empty() && before == 0 {
         found.extend(by_port(line));
     }
     found
+}
+
+/// Whether a URL is only spoken of: it was asked for, is where a frame of a stack is, or part of what went wrong.
+fn is_mentioned(line: &str, start: usize, url: &str) -> bool {
+    let before = &line[..start];
+    if ASKED.is_match(before) || is_frame(url) {
+        return true;
+    }
+    if structured::read(line).is_some_and(|record| record.is_error) {
+        return true;
+    }
+    if !WRONG.is_match(line) {
+        return false;
+    }
+    // A server may have the word in its name.
+    let before = before.trim_end();
+    let says_so = ANNOUNCED.is_match(before) && !NO_SERVER.is_match(before)
+        || before.strip_suffix(':').is_some_and(|name| {
+            name.split_whitespace().count() <= 4
+                && !name.split_whitespace().next_back().is_some_and(|last| WRONG.is_match(last))
+        });
+    LEVEL.is_match(line) || !says_so
+}
+
+/// Whether a line and a column stand behind the path of a URL.
+fn is_frame(url: &str) -> bool {
+    let url = url.trim_end_matches(')');
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = url.rsplitn(3, ':');
+    let (column, line, rest) = (parts.next(), parts.next(), parts.next());
+    column.is_some_and(is_number)
+        && line.is_some_and(is_number)
+        && rest.is_some_and(|rest| rest.contains("://"))
 }
 
 /// The URL of a server that names its port, without a scheme.
@@ -274,6 +338,54 @@ mod tests {
             "viewport 1024",
         ] {
             assert_eq!(found(line), [], "{line}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_or_went_wrong_is_no_announcement() {
+        for line in [
+            "[request error] [unhandled] [GET] http://localhost:3000/api/price",
+            " ERROR  [nuxt] [request error] [unhandled] [500] http://localhost:3000/ Cannot read properties",
+            "GET http://localhost:3000/api 200 in 3ms",
+            " │ GET https://api.example.com/x 200 in 30ms (cache skip)",
+            "127.0.0.1 - - [29/Nov/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 12 \"http://localhost:3000/\" \"Mozilla/5.0\"",
+            "127.0.0.1 - - [29/Nov/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 - \"http://localhost:3000/cart\" \"curl\"",
+            "Redirected to http://localhost:3000/login",
+            "    at price (http://localhost:5173/src/price.ts:3:5)",
+            "price@http://localhost:5173/src/price.ts:3:5",
+            "FetchError: request to http://localhost:9000/api failed, reason: connect ECONNREFUSED 127.0.0.1:9000",
+            "Error: connect ECONNREFUSED http://localhost:9000",
+            "[ERROR] Proxy: http://localhost:3000 refused",
+            "Failed to load resource: http://localhost:3000/x.js",
+            "Learn more about this error: https://nextjs.org/docs/messages/x",
+            "    url: 'http://localhost:3000/api',",
+            r#"{"level":30,"req":{"method":"GET","url":"http://localhost:3000/api"},"msg":"request completed"}"#,
+            r#"{"level":50,"msg":"cannot reach http://localhost:3000/api"}"#,
+            "level=error msg=\"no answer of http://localhost:3000/api\"",
+        ] {
+            assert_eq!(found(line), [], "{line}");
+        }
+        for (line, url, label) in [
+            (
+                "Error tracking is running at http://localhost:9000",
+                "http://localhost:9000",
+                Some("Error tracking"),
+            ),
+            ("Error dashboard: http://localhost:9000", "http://localhost:9000", Some("Error dashboard")),
+            (
+                r#"{"level":30,"msg":"Server listening at http://127.0.0.1:3000"}"#,
+                "http://127.0.0.1:3000",
+                None,
+            ),
+            ("Proxying: http://localhost:3000", "http://localhost:3000", Some("Proxying")),
+            ("Visit http://localhost:3000 to see the page", "http://localhost:3000", None),
+            ("url: http://localhost:3000", "http://localhost:3000", Some("url")),
+        ] {
+            let urls: Vec<_> = found(line)
+                .into_iter()
+                .map(|(url, label)| (url, label.filter(|_| !line.starts_with('{'))))
+                .collect();
+            assert_eq!(urls, [(url.to_owned(), label.map(str::to_owned))], "{line}");
         }
     }
 
