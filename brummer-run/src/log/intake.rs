@@ -10,15 +10,17 @@ use tokio::{
 };
 
 use super::{LogCommand, Logs, mask, splitter::Splitter};
-use crate::console::Console;
 #[cfg(unix)]
 use crate::terminal::{Display, Keyboard};
+use crate::{console::Console, detect::engine::GAP};
 
 /// How much is read at once: as much as a pipe of Linux holds.
 const READ: usize = 64 * 1024;
 
-/// After this time, what stands there without a line end is shown as it is: it is a question, or a bar that stands still.
-const UNFINISHED: Duration = Duration::from_millis(500);
+/// After this time, what stands there without a line end is shown as it is: it is a question, or a bar that stands still. The
+/// last frame of a stack may be such a line, and comes while the error that it belongs to is still open.
+const UNFINISHED: Duration = Duration::from_millis(300);
+const _: () = assert!(UNFINISHED.as_millis() < GAP.as_millis());
 
 /// Where the output of a process goes.
 #[derive(Clone, Debug)]
@@ -99,5 +101,55 @@ impl Intake {
         // Without a log there is nothing left to do for the lines; the script must not be held up for it.
         let block = LogCommand::Lines { process: self.process, is_error, lines, is_unfinished, at };
         let _ = self.logs.blocks.send(block).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+    use super::*;
+    use crate::console::ConsoleOptions;
+
+    const STACK: &[u8] = b"TypeError: boom\n    at f (node:events:1:2)\n    at price (/app/src/price.ts:3:7)";
+
+    /// The place of the error in what a script prints that then ends, or goes on without a word.
+    async fn place(ends: bool) -> Option<String> {
+        let console = Console::start(ConsoleOptions {
+            output: Box::new(io::sink()),
+            notes: Box::new(io::sink()),
+            colour: false,
+            whole: false,
+        })
+        .unwrap();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let logs = Logs::spawn(100, console.clone(), None, &tasks, stop.clone());
+        logs.begin(1, "app-1".into(), "app".into(), "node app.js".into()).await;
+        let (mut script, stream) = tokio::io::duplex(1024);
+        let reader = tokio::spawn(read(stream, true, Intake { process: 1, logs: logs.clone(), console }));
+        script.write_all(STACK).await.unwrap();
+        let mut progress = logs.progress();
+        if ends {
+            drop(script);
+            reader.await.unwrap();
+            logs.settle().await;
+        } else {
+            // Nothing else comes until the error is known.
+            let _ = progress.wait_for(|progress| progress.findings > 1).await;
+        }
+        let places = logs.errors().await.into_iter().map(|error| error.place).collect::<Vec<_>>();
+        stop.cancel();
+        assert_eq!(places.len(), 1, "{places:?}");
+        places.into_iter().next().flatten()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_frame_counts_without_the_end_of_its_line() {
+        for ends in [true, false] {
+            assert_eq!(place(ends).await.as_deref(), Some("/app/src/price.ts:3:7"), "{ends}");
+        }
     }
 }
