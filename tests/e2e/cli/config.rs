@@ -381,11 +381,13 @@ async fn what_is_wrong_is_told_with_its_line_and_stops_nothing() {
     }
     let said = hub.stderr_until(|said| said.contains(".brummer.toml:2")).await;
     assert!(said.contains("config.toml:5") && !said.contains('\u{1b}') && !said.contains("secret"), "{said}");
-    // Whenever the files are read again, only what is new is told.
+    // Whenever the files are read again, only what is new is told. In one piece: half a file has other mistakes.
+    let new = home.data().join("config.new");
     write(
-        &user_file(&home),
+        &new,
         "[instances.here]\nlabels = { tier = \"web\" }\nhde = []\n[sources]\nvite = true\nnuxx = true\n",
     );
+    fs::rename(new, user_file(&home)).unwrap();
     let said = hub.stderr_until(|said| said.contains("config.toml:6")).await;
     assert_eq!(said.matches("config.toml:5").count(), 1, "{said}");
     hub.end().await;
