@@ -43,6 +43,16 @@ pub struct Frame {
     has_strange: bool,
 }
 
+/// What a message is, and where its parts stand in the text.
+struct Layout {
+    kind: Kind,
+    params: Option<Range<usize>>,
+    result: Option<Range<usize>>,
+    has_strange: bool,
+    /// Halves of surrogate pairs are written as escapes, in pairs or not.
+    has_surrogates: bool,
+}
+
 /// The text of a message, and where its members stand if it was scanned while it came in.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
@@ -172,7 +182,8 @@ impl Frame {
                 Err(error) => Err(FrameError::NotJson(error)),
             };
         }
-        Self::sorted(&members(&text)?, &text)
+        let layout = members(&text)?.layout(&text)?;
+        Ok(Self::of(text, layout))
     }
 
     /// Reads one message that may have been scanned as it came in.
@@ -180,25 +191,14 @@ impl Frame {
         let Some(spans) = &document.spans else { return Self::parse(document.text.clone()) };
         let text = utf8(&document.text)?;
         let Some(members) = spans.members(&text) else { return Self::parse(document.text.clone()) };
-        Self::sorted(&members, &text)
+        let layout = members.layout(&text)?;
+        Ok(Self::of(text, layout))
     }
 
-    /// What a message with these members is.
-    fn sorted(members: &MessageMembers<'_>, text: &ByteString) -> Result<Self, FrameError> {
-        let at = |part: &str| span_in(text.as_bytes(), part);
-        let kind = members.kind(text.as_bytes())?;
-        let (is_response, is_result) = match kind {
-            Kind::Response { ok, .. } => (true, ok),
-            Kind::Request { .. } | Kind::Notification { .. } => (false, false),
-        };
-        // Some clients write that there are none.
-        let params = members.params.filter(|params| !is_response && *params != "null");
-        let result = members.result.filter(|_| is_result);
-        let text = if members.surrogates { without_halves(text) } else { text.clone() };
-        let mut frame =
-            Self { kind, params: params.map(at), result: result.map(at), has_strange: members.others, text };
-        frame.has_strange |= members.names().any(|name| !frame.knows(name));
-        Ok(frame)
+    fn of(text: ByteString, layout: Layout) -> Self {
+        let Layout { kind, params, result, has_strange, has_surrogates } = layout;
+        let text = if has_surrogates { without_halves(text) } else { text };
+        Self { text, kind, params, result, has_strange }
     }
 
     /// What it is, and what it is routed by.
@@ -374,9 +374,9 @@ fn utf8(bytes: &Bytes) -> Result<ByteString, FrameError> {
 }
 
 /// The same text with characters only. As long as it was: what stands where stays so.
-fn without_halves(text: &ByteString) -> ByteString {
+fn without_halves(text: ByteString) -> ByteString {
     if !surrogates::any_lone(text.as_bytes()) {
-        return text.clone();
+        return text;
     }
     let mut mended = BytesMut::from(text.as_bytes().as_ref());
     surrogates::mend(&mut mended);
@@ -398,17 +398,23 @@ fn members(text: &str) -> Result<MessageMembers<'_>, FrameError> {
 }
 
 impl MessageMembers<'_> {
-    /// Of those that are there.
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            ("jsonrpc", self.jsonrpc),
-            ("id", self.id),
-            ("method", self.method),
-            ("params", self.params),
-            ("result", self.result),
-            ("error", self.error),
-        ];
-        all.into_iter().filter_map(|(name, value)| value.map(|_| name))
+    /// What the message is, and where its parts stand.
+    fn layout(&self, text: &str) -> Result<Layout, FrameError> {
+        let at = |part: &str| span_in(text.as_bytes(), part);
+        let kind = self.kind(text.as_bytes())?;
+        let (is_response, is_result) = match kind {
+            Kind::Response { ok, .. } => (true, ok),
+            Kind::Request { .. } | Kind::Notification { .. } => (false, false),
+        };
+        // Some clients write that there are none.
+        let params = self.params.filter(|params| !is_response && *params != "null").map(at);
+        let result = self.result.filter(|_| is_result).map(at);
+        let there = [self.jsonrpc, self.id, self.method, self.params, self.result, self.error];
+        let there = there.iter().flatten().count();
+        // `jsonrpc`, and the method, the result or the error.
+        let belong = 2 + usize::from(self.id.is_some()) + usize::from(params.is_some());
+        let has_strange = self.others || there > belong;
+        Ok(Layout { kind, params, result, has_strange, has_surrogates: self.surrogates })
     }
 
     fn kind(&self, bytes: &[u8]) -> Result<Kind, FrameError> {
