@@ -301,12 +301,14 @@ fn read_messages(line: Line, out: &mut Vec<ProcessNewsKind>) {
 fn read_text(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
     // Some consoles begin with a mark.
     let text = text.strip_prefix(BOM).map_or_else(|| text.clone(), |rest| text.slice_ref(rest));
-    let mut messages: Vec<_> = frame::messages(&text.clone().into(), MAX_BATCH).collect();
-    if let [Err(_)] = messages[..] {
-        return read_unreadable(&text, out);
-    }
+    let mut messages = frame::messages(&text.clone().into(), MAX_BATCH);
+    let (first, second) = match (messages.next(), messages.next()) {
+        (Some(Err(_)), None) => return read_unreadable(&text, out),
+        both => both,
+    };
     let garbage = |_| ProcessNewsKind::Garbage(shortened(&text));
-    out.extend(messages.drain(..).map(|message| message.map_or_else(garbage, ProcessNewsKind::Line)));
+    let all = first.into_iter().chain(second).chain(messages);
+    out.extend(all.map(|message| message.map_or_else(garbage, ProcessNewsKind::Line)));
 }
 
 fn read_unreadable(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
