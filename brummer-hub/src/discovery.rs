@@ -32,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     doorbell::{Doorbell, InstanceId},
-    policy::ToolFilter,
-    sources::SourceKind,
+    policy::tools::ToolFilter,
+    sources::kind::SourceKind,
 };
 
 pub use directories::{DATA_DIRECTORY_VARIABLE, DataDirectoryError, Directories};
@@ -61,6 +61,12 @@ pub struct Found {
 }
 
 impl Found {
+    /// Whether clients see a tool of the instance, and may call it.
+    #[must_use]
+    pub fn shows(&self, tool: &str) -> bool {
+        self.filters.iter().all(|filter| filter.shows(tool))
+    }
+
     /// Of nothing but the file.
     pub(crate) fn new(doorbell: Doorbell, file: PathBuf, modified: SystemTime, source: SourceKind) -> Self {
         Self { doorbell, file, modified, source, filters: Vec::new(), everywhere: false }

@@ -11,7 +11,7 @@ use std::{
 use super::Found;
 use crate::{
     doorbell::{Doorbell, DoorbellError, MAX_FILE_BYTES, Remark},
-    sources::SourceKind,
+    sources::kind::SourceKind,
 };
 
 /// A file that was written this shortly before it was read may be written again without getting another time: kernels

@@ -25,7 +25,9 @@ use super::{
     Sharing,
     inventory::Inventory,
     launch::{self, Launch, ProcessNews, ProcessNewsKind},
-    mux::{ClientKey, Effect, Ending, Event, Life, MAX_REQUESTS, Mux, MuxTicket, ProcessPhase, Rules},
+    mux::{
+        ClientKey, Effect, Ending, Event, Life, MAX_REQUESTS, Mux, MuxKey, MuxTicket, ProcessPhase, Rules,
+    },
     report::{ProgramProcess, ProgramReport, ProgramState},
 };
 use crate::{
@@ -65,10 +67,6 @@ const REPORT_PAUSE: Duration = Duration::from_millis(500);
 
 /// Names a session, as the client does.
 pub(super) type SessionId = Arc<str>;
-
-/// Names a process, or those that follow each other in its place.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(super) struct MuxKey(u64);
 
 /// What the endpoint wants.
 #[derive(Debug)]

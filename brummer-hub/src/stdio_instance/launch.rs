@@ -19,10 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    desk::MuxKey,
-    mux::{Ending, Life},
-};
+use super::mux::{Ending, Life, MuxKey};
 use crate::{
     frame::{self, Frame, Parts},
     protocol::code,

@@ -76,6 +76,10 @@ const USUAL_LEVEL: usize = 1;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct ClientKey(pub(super) u64);
 
+/// Names a process, or those that follow each other in its place.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct MuxKey(pub(super) u64);
+
 /// Names a request of a client.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct MuxTicket(pub(super) u64);
