@@ -67,36 +67,49 @@ static CREDENTIALS: LazyLock<Regex> = LazyLock::new(|| {
 static FIELDS: LazyLock<Regex> = LazyLock::new(|| {
     compile(
         r#"(?xi)
-        (?P<name>\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?)(?P<scheme>[a-z][a-z0-9-]*\s+)?
-            (?P<value>[^\s"'](?:[^"']*[^\s"'])?)
-        | (?P<cookie>\b(?:set-)?cookie["']?\s*[:=]\s*["']?)[^"'=\s]+=[^"']*"#,
+        (?P<name>\b(?:proxy-)?authorization(?:\\*["'])?\s*[:=]\s*(?:\\*["'])?)(?P<scheme>[a-z][a-z0-9-]*\s+)?
+            (?P<value>[^\s"'\\](?:[^"']*[^\s"'\\])?)
+        | (?P<cookie>\b(?:set-)?cookie(?:\\*["'])?\s*[:=]\s*(?:\\*["'])?)[^"'=\s\\]+=(?:[^"']*[^"'\\])?"#,
     )
 });
 
-/// A name that says that a secret follows, by its ending or by a word in it, and how the value is set off.
-static NAMED: LazyLock<Regex> = LazyLock::new(|| {
-    compile(
-        r#"(?x)
-        (?P<name>["']?\b(?:
+/// A name that says that a secret follows, by its ending or by a word in it.
+const NAME: &str = r"\b(?:
             (?i:[a-z0-9_.-]*(?:password|passwd|passphrase|secret|credential)[a-z0-9_.-]*)
             | (?i:(?:[a-z0-9]+[_.-])*(?:pass|pwd|token|auth|(?:api|access|private|auth|encryption|signing|master|ssh|account|
                 storage|license|deploy|webhook|service)[_.-]?key(?:[_.-]id)?))
             | (?:[A-Z0-9]+_)+(?:KEY|PASS|PWD|TOKEN|AUTH)
             | _?[a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Pass)
-        )["']?)
-        (?: (?P<open>\s*[:=]\s*)(?: "(?P<double>[^"]+)" | '(?P<single>[^']+)' )
-          | (?P<equals>\s?=\s?)(?P<set>[^\s"'&][^\s"'&]*)
-          | (?P<bare>\s?:\s*)(?P<said>[^\s"',;]*[0-9][^\s"',;]{3,}) )"#,
-    )
-});
+        )";
 
-/// An option that a secret follows, as on a command line: `--token abc`, also in a list (`"--token", "abc"`).
-static OPTIONS: LazyLock<Regex> = LazyLock::new(|| {
+/// A quotation mark as it is, or within a text that is quoted itself, as JSON in JSON is.
+const QUOTE: &str = r#"(?:\\*["']|\\+u002[27]|&quot;)"#;
+
+/// A name and the beginning of a value in quotes.
+static NAMED_QUOTED: LazyLock<Regex> =
+    LazyLock::new(|| compile(&format!(r"(?x)(?P<name>{NAME}){QUOTE}?\s*[:=]\s*(?P<quote>{QUOTE})")));
+
+/// A name and a value without quotes, and how it is set off.
+static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
         r#"(?x)
-        (?P<option>(?:^|[\s"'`(\[,])--?(?P<name>{OPTION}))
-        (?: \x20"(?P<double>[^"]+)" | \x20'(?P<single>[^']+)' | (?P<list>["'],\x20?["'])(?P<item>[^"']+)
-          | \x20(?P<said>[^\s"'`\-][^\s"'`]*) )"#
+        (?P<name>{NAME})(?P<quote>{QUOTE}?)
+        (?: (?P<equals>\s?=\s?)(?P<set>[^\s"'&][^\s"'&]*)
+          | (?P<bare>\s?:\s*)(?P<said>[^\s"',;]*[0-9][^\s"',;]{{3,}}) )"#
+    ))
+});
+
+/// An option and the beginning of the secret in quotes that follows it: `--token "abc`, also in a list (`"--token", "abc`).
+static OPTIONS_QUOTED: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r#"(?x)(?:^|[\s"'`(\[,;])--?(?P<name>{OPTION})(?:\x20|{QUOTE},\x20?)(?P<quote>{QUOTE})"#
+    ))
+});
+
+/// An option that a secret follows, as on a command line: `--token abc`.
+static OPTIONS: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r#"(?x)(?P<option>(?:^|[\s"'`(\[,;])--?(?P<name>{OPTION})\x20)(?P<said>[^\s"'`\-][^\s"'`]*)"#
     ))
 });
 
@@ -179,33 +192,28 @@ pub fn mask(line: &str) -> Cow<'_, str> {
         }
         format!("{}{}{MASK}{}", part("scheme"), part("before"), part("after"))
     });
+    line = replace_quoted(line, &OPTIONS_QUOTED, |name, value| {
+        !is_no_secret(name, value) && !TALK.is_match(value)
+    });
     line = replace(line, &OPTIONS, |found| {
-        let part = |name| found.name(name).map_or("", |group| group.as_str());
-        let value = ["double", "single", "item", "said"].map(part).concat();
-        if is_no_secret(part("name"), &value) || TALK.is_match(&value) {
+        let (value, slashes) = before_mark(&found["said"]);
+        if value.is_empty() || is_no_secret(&found["name"], value) || TALK.is_match(value) {
             return found[0].to_owned();
         }
-        let (before, after) = match (found.name("double"), found.name("single")) {
-            (Some(_), _) => (" \"", "\""),
-            (_, Some(_)) => (" '", "'"),
-            _ if found.name("list").is_some() => (part("list"), ""),
-            _ => (" ", ""),
-        };
-        format!("{}{before}{MASK}{after}", part("option"))
+        format!("{}{MASK}{slashes}", &found["option"])
+    });
+    line = replace_quoted(line, &NAMED_QUOTED, |name, value| {
+        !HARMLESS.is_match(name) && !PLACEHOLDERS.is_match(value)
     });
     replace(line, &NAMED, |found| {
         let part = |name| found.name(name).map_or("", |group| group.as_str());
-        let name = part("name");
-        let value = ["double", "single", "set", "said"].map(part).concat();
-        if HARMLESS.is_match(name.trim_matches(['"', '\''])) || PLACEHOLDERS.is_match(&value) {
+        let value = ["set", "said"].map(part).concat();
+        let (value, slashes) = before_mark(&value);
+        if value.is_empty() || HARMLESS.is_match(part("name")) || PLACEHOLDERS.is_match(value) {
             return found[0].to_owned();
         }
-        let quote = if found.name("double").is_some() { "\"" } else { "'" };
-        if found.name("open").is_some() {
-            return format!("{name}{}{quote}{MASK}{quote}", part("open"));
-        }
-        let rest = if found.name("set").is_some() { after_value(&value) } else { "" };
-        format!("{name}{}{}{MASK}{rest}", part("equals"), part("bare"))
+        let rest = if found.name("set").is_some() { after_value(value) } else { "" };
+        format!("{}{}{}{}{MASK}{rest}{slashes}", part("name"), part("quote"), part("equals"), part("bare"))
     })
 }
 
@@ -280,6 +288,52 @@ fn replace<'a>(line: Cow<'a, str>, pattern: &Regex, with: impl Fn(&Captures<'_>)
         Cow::Borrowed(_) => line,
         Cow::Owned(masked) => Cow::Owned(masked),
     }
+}
+
+/// Replaces what is in quotes behind each place of the pattern, if it is a secret: up to the mark that ends it, or to the end of the
+/// line, which may have been cut.
+fn replace_quoted<'a>(
+    line: Cow<'a, str>,
+    pattern: &Regex,
+    is_secret: impl Fn(&str, &str) -> bool,
+) -> Cow<'a, str> {
+    let (mut masked, mut done) = (String::new(), 0);
+    let mut from = 0;
+    while let Some(found) = pattern.captures_at(&line, from) {
+        let begin = found.get_match().end();
+        let value = quoted(&line[begin..], &found["quote"]);
+        from = begin;
+        if !value.is_empty() && !value.contains(MASK) && is_secret(&found["name"], value) {
+            masked += &line[done..begin];
+            masked += MASK;
+            from = begin + value.len();
+            done = from;
+        }
+    }
+    if done == 0 {
+        return line;
+    }
+    masked += &line[done..];
+    Cow::Owned(masked)
+}
+
+/// A value without quotes, and the backslashes behind it, which belong to the quotation mark that it ends at.
+fn before_mark(value: &str) -> (&str, &str) {
+    value.split_at(value.trim_end_matches('\\').len())
+}
+
+/// What is in quotes, without the mark that ends it. In a text that is quoted itself, marks have backslashes before them, and those
+/// that belong to the value have more.
+fn quoted<'a>(rest: &'a str, quote: &str) -> &'a str {
+    let (slashes, mark) = quote.split_at(quote.bytes().take_while(|&byte| byte == b'\\').count());
+    let depth = slashes.len();
+    let ends = rest.match_indices(mark).find_map(|(at, _)| {
+        let before = rest[..at].bytes().rev().take_while(|&byte| byte == b'\\').count();
+        // A backslash of the value has its own ones, too.
+        let more = before.checked_sub(depth)?;
+        (more % (2 * (depth + 1)) == 0).then_some(at - depth)
+    });
+    ends.map_or(rest, |end| &rest[..end])
 }
 
 /// Follows private keys, which have many lines.
@@ -394,6 +448,40 @@ mod tests {
             "--max-tokens 100",
             "--bypass abc",
         ] {
+            assert_eq!(mask(line), line);
+        }
+    }
+
+    #[test]
+    fn a_secret_in_quotes_is_masked_up_to_the_mark_that_ends_it() {
+        for (line, wanted) in [
+            (r#"password: "a\"REST" x"#, r#"password: "[masked]" x"#),
+            (r#"password: "a\\" x"#, r#"password: "[masked]" x"#),
+            (r"password: 'a\'REST' x", "password: '[masked]' x"),
+            (r#"password: "cut off"#, r#"password: "[masked]"#),
+            (r#"{\"password\":\"Xy\",\"b\":1}"#, r#"{\"password\":\"[masked]\",\"b\":1}"#),
+            (r#"{\"password\": \"a\\\"REST\"}"#, r#"{\"password\": \"[masked]\"}"#),
+            (r#"{\"password\": \"a\\\\\"}"#, r#"{\"password\": \"[masked]\"}"#),
+            (r#"{\\\"password\\\":\\\"a b\\\"}"#, r#"{\\\"password\\\":\\\"[masked]\\\"}"#),
+            (r#"{\"api_key\":12345}"#, r#"{\"api_key\":[masked]"#),
+            (r#"{\u0022password\u0022:\u0022Xy\u0022}"#, r#"{\u0022password\u0022:\u0022[masked]\u0022}"#),
+            ("{&quot;password&quot;:&quot;Xy&quot;}", "{&quot;password&quot;:&quot;[masked]&quot;}"),
+            (r#""run": "DB_PASSWORD=\"a b\" serve""#, r#""run": "DB_PASSWORD=\"[masked]\" serve""#),
+            (r#"{\"authorization\":\"Bearer X.Y\"}"#, r#"{\"authorization\":\"Bearer [masked]\"}"#),
+            (r#"{\"cookie\":\"sid=X\"}"#, r#"{\"cookie\":\"[masked]\"}"#),
+            (r#"x --token "a\"REST" y"#, r#"x --token "[masked]" y"#),
+            (r#"[\"--token\",\"Xy\"]"#, r#"[\"--token\",\"[masked]\"]"#),
+            (r#""x --token=ab\" y""#, r#""x --token=[masked]\" y""#),
+            (r"password=\ab", "password=[masked]"),
+            (r#""x --token \"a b\" y""#, r#""x --token \"[masked]\" y""#),
+            (r#"password: "a", token: "b""#, r#"password: "[masked]", token: "[masked]""#),
+        ] {
+            assert!(hinted(line), "{line}");
+            assert_eq!(mask(line), wanted, "{line}");
+        }
+        for line in
+            [r#"{\"type\":\"Xy\"}"#, r#"password: """#, r#"{\"token\":\"string\"}"#, r#"{\"password\":\"\"}"#]
+        {
             assert_eq!(mask(line), line);
         }
     }
@@ -538,7 +626,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn masking_twice_changes_nothing(line in "[ -~]{0,60}(--?token|token|password|ghp_|Bearer |://)?[=: ]{0,2}[ -~]{0,60}") {
+        fn masking_twice_changes_nothing(line in "[ -~]{0,60}(--?token|token|password|ghp_|Bearer |://)?[=: ]{0,2}[\"'\\\\]{0,4}[ -~]{0,60}") {
             let once = mask(&line).into_owned();
             prop_assert_eq!(mask(&once), once.clone());
         }

@@ -1,6 +1,7 @@
-//! A stream of lines without their secrets: what a program says on standard error, where it gets into answers.
+//! A stream of lines without their secrets and colours: what a program says on standard error, where it gets into answers.
 
 use std::{
+    borrow::Cow,
     io,
     pin::Pin,
     task::{Context, Poll},
@@ -10,6 +11,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
+    ansi,
     mask::{KeyBlock, mask},
     splitter::Splitter,
 };
@@ -47,7 +49,10 @@ impl<R> Masked<R> {
         let mut masked = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {
             let line = line.strip_suffix('\n').unwrap_or(line);
-            if let Some(line) = self.key.line(line) {
+            // Colours may stand within a secret, or between its name and it.
+            let line =
+                if ansi::needs_cleaning(line) { Cow::Owned(ansi::strip(line)) } else { Cow::Borrowed(line) };
+            if let Some(line) = self.key.line(&line) {
                 masked += &mask(line);
                 masked.push('\n');
             }
@@ -96,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn lines_come_without_secrets_whole_and_to_the_last() {
-        let said = "starting\nDB_PASS=hunter2\n-----BEGIN PRIVATE KEY-----\nMIIE\nAbCd\n-----END PRIVATE KEY-----\n\
+        let said = "starting\n\x1b[31mpassword\x1b[0m=hunter2\nghp_\x1b[1m0123456789abcdefghij0123456789abcdefghij\r\nDB_PASS=hunter2\n-----BEGIN \x1b[2mPRIVATE KEY-----\nMIIE\nAbCd\n-----END PRIVATE KEY-----\n\
                     x --token abc";
         // In pieces that end within a secret.
         let (mut to, from) = tokio::io::duplex(5);
@@ -106,7 +111,7 @@ mod tests {
         let mut read = String::new();
         Masked::new(from).read_to_string(&mut read).await.unwrap();
         writing.await.unwrap();
-        let expected = "starting\nDB_PASS=[masked]\n-----BEGIN PRIVATE KEY-----\n[masked]\n-----END PRIVATE KEY-----\n\
+        let expected = "starting\npassword=[masked]\nghp_[masked]\nDB_PASS=[masked]\n-----BEGIN PRIVATE KEY-----\n[masked]\n-----END PRIVATE KEY-----\n\
                         x --token [masked]\n";
         assert_eq!(read, expected);
     }
