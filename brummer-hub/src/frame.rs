@@ -6,6 +6,7 @@
 //! member, a number format or a key order, arrives as it was sent.
 
 mod constants;
+mod id;
 mod object;
 mod parts;
 mod scan;
@@ -27,6 +28,7 @@ pub use self::parts::{Parts, splice};
 pub use self::scan::Scanner;
 use self::scan::{MessageMembers, Spans};
 pub(crate) use self::{
+    id::{means, meant},
     object::{Member, Object, string},
     parts::Edit,
 };
@@ -49,8 +51,6 @@ struct Layout {
     params: Option<Range<usize>>,
     result: Option<Range<usize>>,
     has_strange: bool,
-    /// Halves of surrogate pairs are written as escapes, in pairs or not.
-    has_surrogates: bool,
 }
 
 /// The text of a message, and where its members stand if it was scanned while it came in.
@@ -167,38 +167,59 @@ fn span_in(whole: &[u8], part: &str) -> Range<usize> {
 }
 
 impl Frame {
-    /// Reads one message. Line breaks between its tokens become spaces, so that the frame is one line of text. Halves of
-    /// surrogate pairs that stand alone become U+FFFD.
+    /// Reads one message. Line breaks between its tokens become spaces, so that the frame is one line of text.
     ///
     /// # Errors
     ///
     /// [`FrameError`] tells apart what JSON-RPC answers with different codes. Nesting is not limited: only the
     /// outermost object is looked into, without recursion.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, FrameError> {
-        let text = utf8(&on_one_line(bytes.into()))?;
+        Self::laid_out(bytes.into()).map(|(frame, _)| frame)
+    }
+
+    /// Reads one message; also whether halves of surrogate pairs are written in it as escapes, in pairs or not.
+    fn laid_out(bytes: Bytes) -> Result<(Self, bool), FrameError> {
+        let text = utf8(&on_one_line(bytes))?;
         if text.trim_ascii_start().starts_with('[') {
             return match serde_json::from_str::<&RawValue>(&text) {
                 Ok(_) => Err(FrameError::Batch),
                 Err(error) => Err(FrameError::NotJson(error)),
             };
         }
-        let layout = members(&text)?.layout(&text)?;
-        Ok(Self::of(text, layout))
+        let members = members(&text)?;
+        let (layout, has_surrogates) = (members.layout(&text)?, members.surrogates);
+        Ok((Self::of(text, layout), has_surrogates))
     }
 
-    /// Reads one message that may have been scanned as it came in.
+    /// Reads one message of a server, which may have been scanned as it came in. Halves of surrogate pairs that stand alone
+    /// become U+FFFD.
     pub(crate) fn read(document: &Document) -> Result<Self, FrameError> {
-        let Some(spans) = &document.spans else { return Self::parse(document.text.clone()) };
-        let text = utf8(&document.text)?;
-        let Some(members) = spans.members(&text) else { return Self::parse(document.text.clone()) };
-        let layout = members.layout(&text)?;
-        Ok(Self::of(text, layout))
+        if let Some(spans) = &document.spans {
+            let text = utf8(&document.text)?;
+            if let Some(members) = spans.members(&text) {
+                // What it had of halves was mended then.
+                let layout = members.layout(&text)?;
+                return Ok(Self::of(text, layout));
+            }
+        }
+        let (frame, has_surrogates) = Self::laid_out(document.text.clone())?;
+        Ok(if has_surrogates { frame.without_halves() } else { frame })
     }
 
     fn of(text: ByteString, layout: Layout) -> Self {
-        let Layout { kind, params, result, has_strange, has_surrogates } = layout;
-        let text = if has_surrogates { without_halves(text) } else { text };
+        let Layout { kind, params, result, has_strange } = layout;
         Self { text, kind, params, result, has_strange }
+    }
+
+    /// The same with characters only. As long as it was: what stands where stays so.
+    fn without_halves(self) -> Self {
+        if !surrogates::any_lone(self.text.as_bytes()) {
+            return self;
+        }
+        let mut mended = BytesMut::from(self.text.as_bytes().as_ref());
+        surrogates::mend(&mut mended);
+        let text = ByteString::try_from(mended.freeze()).expect("ASCII took the place of ASCII");
+        Self { text, ..self }
     }
 
     /// What it is, and what it is routed by.
@@ -373,16 +394,6 @@ fn utf8(bytes: &Bytes) -> Result<ByteString, FrameError> {
     })
 }
 
-/// The same text with characters only. As long as it was: what stands where stays so.
-fn without_halves(text: ByteString) -> ByteString {
-    if !surrogates::any_lone(text.as_bytes()) {
-        return text;
-    }
-    let mut mended = BytesMut::from(text.as_bytes().as_ref());
-    surrogates::mend(&mut mended);
-    ByteString::try_from(mended.freeze()).expect("ASCII took the place of ASCII")
-}
-
 /// The members that make it a message.
 fn members(text: &str) -> Result<MessageMembers<'_>, FrameError> {
     if let Some(members) = scan::members(text) {
@@ -414,7 +425,7 @@ impl MessageMembers<'_> {
         // `jsonrpc`, and the method, the result or the error.
         let belong = 2 + usize::from(self.id.is_some()) + usize::from(params.is_some());
         let has_strange = self.others || there > belong;
-        Ok(Layout { kind, params, result, has_strange, has_surrogates: self.surrogates })
+        Ok(Layout { kind, params, result, has_strange })
     }
 
     fn kind(&self, bytes: &[u8]) -> Result<Kind, FrameError> {
@@ -515,17 +526,22 @@ pub(crate) fn mended(document: &Document) -> Result<Frame, FrameError> {
     })
 }
 
-/// A text that cannot be read with U+FFFD in place of what is not UTF-8, and `null` in place of numbers that are none;
+/// A text that cannot be read with U+FFFD in place of what is no character, and `null` in place of numbers that are none;
 /// `None` if it has neither.
 fn repaired(text: &[u8]) -> Option<Bytes> {
     let characters = String::from_utf8_lossy(text);
-    let repaired = match (constants::as_null(&characters), characters) {
-        (Some(numbers), _) => numbers,
-        (None, Cow::Owned(characters)) => characters,
-        (None, Cow::Borrowed(_)) => return None,
+    let is_mended = matches!(characters, Cow::Owned(_));
+    let (text, is_mended) = match constants::as_null(&characters) {
+        Some(numbers) => (numbers, true),
+        None => (characters.into_owned(), is_mended),
     };
+    let mut text = text.into_bytes();
+    if !is_mended && !surrogates::any_lone(&text) {
+        return None;
+    }
+    surrogates::mend(&mut text);
     tracing::debug!("a server sent text that is not JSON or not UTF-8, which was mended");
-    Some(repaired.into())
+    Some(text.into())
 }
 
 /// The messages of a batch, each still to be parsed; at most `limit` of them.

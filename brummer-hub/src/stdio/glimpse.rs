@@ -37,6 +37,7 @@ pub(crate) struct Glimpse {
     id: Option<Vec<u8>>,
     has_method: bool,
     has_outcome: bool,
+    has_version: bool,
 }
 
 impl Glimpse {
@@ -51,6 +52,7 @@ impl Glimpse {
             id: None,
             has_method: false,
             has_outcome: false,
+            has_version: false,
         }
     }
 
@@ -95,6 +97,7 @@ impl Glimpse {
                 match &*self.name {
                     b"method\"" => self.has_method = true,
                     b"result\"" | b"error\"" => self.has_outcome = true,
+                    b"jsonrpc\"" => self.has_version = true,
                     _ => {}
                 }
             }
@@ -135,6 +138,11 @@ impl Glimpse {
     /// Whether it has a result or an error, and asks and tells nothing.
     pub(crate) const fn is_answer(&self) -> bool {
         self.has_outcome && !self.has_method
+    }
+
+    /// Whether it says that it is JSON-RPC: programs log much that has an id and an error.
+    pub(crate) const fn is_json_rpc(&self) -> bool {
+        self.has_version
     }
 
     /// The id, as JSON text, if the message has one.
@@ -197,16 +205,20 @@ mod tests {
     #[test]
     fn an_answer_is_told_from_a_request() {
         let broken = r#"{"jsonrpc":"2.0","id":7,"result":{"a": oops"#;
-        for text in [r#"{"jsonrpc":"2.0","id":7,"result":{"method":"m"}}"#, r#"{"error":{},"id":7}"#, broken]
-        {
+        for text in [
+            r#"{"jsonrpc":"2.0","id":7,"result":{"method":"m"}}"#,
+            r#"{"error":{},"id":7,"jsonrpc":"2.0"}"#,
+            broken,
+        ] {
             for cut in 0..text.len() {
                 let glimpse = cut_at(text, cut);
                 assert!(glimpse.is_answer(), "{text} {cut}");
                 assert_eq!(glimpse.id().as_deref(), Some("7"), "{text} {cut}");
             }
         }
-        // What it was to become nobody knows.
+        // What it was to become nobody knows; and a line of a log.
         assert!(!cut_at(r#"{"jsonrpc":"2.0","id":7,"res"#, 3).is_answer());
+        assert!(!cut_at(r#"{"level":"error","id":7,"error":{"code":"ECONN"}}"#, 3).is_json_rpc());
     }
 
     proptest! {

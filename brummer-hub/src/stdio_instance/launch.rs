@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     process::{Child, Command},
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::mux::{Ending, Life, MuxKey};
 use crate::{
-    frame::{self, Frame, Parts},
+    frame::{self, Frame, FrameError, Parts},
     protocol::code,
     session::message,
     stdio::{
@@ -41,9 +42,6 @@ const MAX_BATCH: usize = 1024;
 
 /// UTF-8's byte order mark.
 const BOM: &[u8] = b"\xef\xbb\xbf";
-
-/// How a message begins, as nearly everyone writes it.
-const MESSAGE: &[u8] = br#"{"jsonrpc""#;
 
 /// Messages written with one call.
 const BATCH: usize = 64;
@@ -300,7 +298,7 @@ fn read_text(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
     let text = text.strip_prefix(BOM).map_or_else(|| text.clone(), |rest| text.slice_ref(rest));
     let mut messages = frame::messages(&text.clone().into(), MAX_BATCH);
     let (first, second) = match (messages.next(), messages.next()) {
-        (Some(Err(_)), None) => return read_unreadable(&text, out),
+        (Some(Err(error)), None) => return read_unreadable(&text, &error, out),
         both => both,
     };
     let garbage = |_| ProcessNewsKind::Garbage(shortened(&text));
@@ -308,20 +306,48 @@ fn read_text(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
     out.extend(all.map(|message| message.map_or_else(garbage, ProcessNewsKind::Line)));
 }
 
-fn read_unreadable(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
-    // What a progress bar or a prompt has written without a line break stands before a message.
-    if let Some(at) = memchr::memmem::find(text, MESSAGE).filter(|at| *at > 0) {
-        out.push(ProcessNewsKind::Garbage(shortened(&text.slice(..at))));
-        return read_text(&text.slice(at..), out);
+/// What is no message as a whole. Nothing is looked for within a line that begins otherwise: programs log what they say to
+/// others, and an answer to somebody else is nobody's here.
+fn read_unreadable(text: &Bytes, error: &FrameError, out: &mut Vec<ProcessNewsKind>) {
+    let line = behind_progress(text);
+    if line.len() < text.len() {
+        out.push(ProcessNewsKind::Garbage(shortened(&text.slice(..text.len() - line.len()))));
+        return read_text(&line, out);
     }
-    out.push(ProcessNewsKind::Garbage(shortened(text)));
+    // Some servers forget to end a line.
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<&RawValue>();
+    let mut read = 0;
+    while let Some(Ok(value)) = values.next() {
+        let value = text.slice_ref(value.get().as_bytes());
+        let Ok(frame) = frame::mended(&value.into()) else { break };
+        out.push(ProcessNewsKind::Line(frame));
+        read = values.byte_offset();
+    }
+    let rest = text.slice(read..);
+    if rest.trim_ascii().is_empty() {
+        return;
+    }
+    out.push(ProcessNewsKind::Garbage(shortened(&rest)));
     let mut glimpse = Glimpse::new();
-    glimpse.read(text);
-    if glimpse.is_answer()
+    glimpse.read(&rest);
+    if glimpse.is_json_rpc()
+        && glimpse.is_answer()
         && let Some(id) = glimpse.id()
     {
-        out.push(failed(&id, "the answer cannot be read: it is not valid JSON"));
+        out.push(failed(&id, &format!("the answer cannot be read: {error}")));
     }
+}
+
+/// What stands behind a progress bar, which goes back to the beginning of its line instead of ending it.
+fn behind_progress(text: &Bytes) -> Bytes {
+    let Some(at) = memchr::memrchr(b'\r', text) else { return text.clone() };
+    let mut rest = text.slice(at + 1..);
+    // The line is cleared, or colours end: ECMA-48, control sequences.
+    while let Some(sequence) = rest.strip_prefix(b"\x1b[") {
+        let Some(end) = sequence.iter().position(|byte| (0x40..=0x7e).contains(byte)) else { break };
+        rest = rest.slice(2 + end + 1..);
+    }
+    rest
 }
 
 /// What those hear who wait for an answer that cannot be read.
@@ -451,8 +477,14 @@ mod tests {
             (format!("\u{feff}{}", answer(2)).into_bytes(), vec!["2"]),
             (format!("[{},7,{}]", answer(3), answer(4)).into_bytes(), vec!["3", "?", "4"]),
             (b"a log line".to_vec(), vec!["?"]),
-            (format!("loading 100% {}", answer(5)).into_bytes(), vec!["?", "5"]),
-            (format!("[INFO] {{}} {}", answer(6)).into_bytes(), vec!["?", "6"]),
+            (format!("\r 9 %\r 100 %\r\x1b[2K\x1b[0m{}", answer(5)).into_bytes(), vec!["?", "5"]),
+            (format!("{}{} {}", answer(6), answer(61), answer(62)).into_bytes(), vec!["6", "61", "62"]),
+            (format!("{} done", answer(63)).into_bytes(), vec!["63", "?"]),
+            // What the program says to others is not for anybody here.
+            (format!("[DEBUG] upstream said {}", answer(1)).into_bytes(), vec!["?"]),
+            (format!(r#"{{"level":"info"}} {}"#, answer(1)).into_bytes(), vec!["?"]),
+            (br#"{"level":"error","id":1,"error":{"code":"ECONN"}}"#.to_vec(), vec!["?"]),
+            (br#"{"id":1,"result":"ok","msg":"row}"#.to_vec(), vec!["?"]),
             (br#"{"jsonrpc":"2.0","id":7,"result":{"mean":NaN}}"#.to_vec(), vec!["7"]),
             (br#"[{"jsonrpc":"2.0","id":8,"result":{"mean":-Infinity}}]"#.to_vec(), vec!["8"]),
             (br#"{"jsonrpc":"2.0","id":9,"result":{"mean":nan}}"#.to_vec(), vec!["?", "9"]),

@@ -35,7 +35,7 @@ use super::{
     inventory::{Inventory, OfferedList},
 };
 use crate::{
-    frame::{Frame, Kind, Parts},
+    frame::{Frame, Kind, Parts, meant},
     protocol::{LegacyVersion, code, method},
     session::message::{self, Cancelled, Key, ProgressParams, Updated, canonical, quoted, text_of},
 };
@@ -300,11 +300,6 @@ fn is_below(uri: &str, above: &str) -> bool {
 fn level_of(frame: &Frame) -> Option<usize> {
     let level = text_of(frame.peek::<Levelled<'_>>()?.level)?;
     LEVELS.iter().position(|name| *name == level)
-}
-
-/// Whose answer it is. Some servers write back a text for the number that they were given.
-fn number(frame: &Frame) -> Option<u64> {
-    frame.id()?.trim_matches('"').parse().ok()
 }
 
 fn uri_of(frame: &Frame) -> Option<String> {
@@ -668,7 +663,7 @@ impl Mux {
     }
 
     fn on_answer(&mut self, frame: &Frame, now: Instant, out: &mut Vec<Effect>) {
-        let Some(number) = number(frame) else { return };
+        let Some(number) = meant(frame.id()) else { return };
         let Some(pending) = self.pending.remove(&number) else {
             // To a request that was cancelled, or to none.
             self.cancelled.retain(|(cancelled, ..)| *cancelled != number);

@@ -18,10 +18,10 @@ use super::{
     reply::{HttpRefusal, Reply, ResponseKind, excerpt, open as open_reply},
     single,
     sse::Name,
-    wire::{Wire, invalid, means, messages},
+    wire::{Wire, invalid, messages},
 };
 use crate::{
-    frame::{Frame, Kind},
+    frame::{Frame, Kind, means},
     protocol::{Era, LegacyVersion, method},
 };
 

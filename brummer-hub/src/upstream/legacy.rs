@@ -10,11 +10,11 @@ use super::{
     modern::meta::for_legacy,
     reply::Reply,
     standing_stream::StreamListener,
-    wire::{flaw, invalid, meant, renumbered},
+    wire::{flaw, invalid, renumbered},
     work::{Chore, Outgoing, Work},
 };
 use crate::{
-    frame::{Frame, Kind},
+    frame::{Frame, Kind, meant},
     protocol::Era,
 };
 

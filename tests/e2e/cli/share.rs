@@ -109,13 +109,14 @@ async fn an_answer_that_is_hardly_json_arrives_or_is_an_error_at_once() {
     for (line, expected) in [
         (answer.replace("NUMBER", "NaN"), Value::Null),
         (answer.replace("NUMBER", "-Infinity"), Value::Null),
-        (format!("\r 42 % {}", answer.replace("NUMBER", "1")), json!(1)),
+        (format!("\r 42 %\r{}", answer.replace("NUMBER", "1")), json!(1)),
+        (answer.replace("NUMBER", "2").replace("ID", "ID.0"), json!(2)),
     ] {
         let result = hub.call("raw", json!({ "line": line })).await.ok();
         assert_eq!(result["structuredContent"], json!({ "mean": expected }), "{line}");
     }
     let failed = hub.call("raw", json!({ "line": answer.replace("NUMBER", "nan") })).await;
-    assert!(failed.error.is_some_and(|error| error.contains("not valid JSON")), "{}", failed.raw);
+    assert!(failed.error.is_some_and(|error| error.contains("cannot be read: not JSON")), "{}", failed.raw);
     assert_eq!(text(&hub.call("echo", json!({ "after": 1 })).await), json!({ "after": 1 }));
 }
 
@@ -250,6 +251,13 @@ async fn the_tools_are_there_before_the_process_is() {
     let mut register = Cli::start(sharing(&home, &id, &["--idle", "1ms"], &[]));
     register.says("started").await;
     register.says("ended: exit code 0").await;
+    // One that is told to end has written down first what it has learnt.
+    #[cfg(unix)]
+    {
+        register.signal(rustix::process::Signal::TERM);
+        register.end().await;
+    }
+    #[cfg(not(unix))]
     drop(register);
     let id = unique_id("shared");
     let mut register = Cli::start(sharing(&home, &id, &["--idle", "1ms"], &[]));

@@ -21,7 +21,7 @@ use super::{
         exchange::{Fate, Finished, Stop, at_another},
         headers::Route,
         reply::{Reply, ResponseKind, open},
-        wire::{Call, MAX_BATCH, Patience, Wire, flaw, invalid, means, messages, renumbered},
+        wire::{Call, MAX_BATCH, Patience, Wire, flaw, invalid, messages, renumbered},
     },
     Errand, ErrandKind, ErrorObject, Manner,
     mirror::Tools,
@@ -29,7 +29,7 @@ use super::{
     rounds::{InputWanted, Round},
 };
 use crate::{
-    frame::{Frame, Kind, splice},
+    frame::{Frame, Kind, means, splice},
     protocol::{code, method},
 };
 

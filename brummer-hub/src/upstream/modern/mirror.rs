@@ -23,13 +23,13 @@ use super::{
         exchange::at_another,
         headers::Route,
         reply::{ResponseKind, open},
-        wire::{Wire, means, parse},
+        wire::{Wire, parse},
     },
     Manner,
     field::encode,
 };
 use crate::{
-    frame::{Edit, Frame, Kind, Object, string},
+    frame::{Edit, Frame, Kind, Object, means, string},
     protocol::method,
 };
 

@@ -20,13 +20,13 @@ use super::{
         reply::{Reply, ResponseKind, excerpt, open},
         single,
         sse::Name,
-        wire::{MAX_BATCH, Wire, means, messages},
+        wire::{MAX_BATCH, Wire, messages},
     },
     ErrorObject, field,
     meta::{self, Introduction},
 };
 use crate::{
-    frame::{Frame, Kind},
+    frame::{Frame, Kind, means},
     protocol::{LegacyVersion, ModernVersion, code, method},
 };
 

@@ -19,14 +19,14 @@ use super::{
         headers::Route,
         reply::{Reply, ResponseKind, open as open_reply},
         standing_stream::LISTEN_FIRST,
-        wire::{Call, MAX_BATCH, Wire, means, messages},
+        wire::{Call, MAX_BATCH, Wire, messages},
     },
     Manner, error,
     meta::unsubscribed,
     mirror::Tools,
 };
 use crate::{
-    frame::{Frame, Kind, Object},
+    frame::{Frame, Kind, Object, means},
     protocol::{code, method},
 };
 
