@@ -17,7 +17,7 @@ use crate::{
     deep,
     exit::{ExitStatus, Failure},
     install,
-    instances::arguments::{choice, kinds},
+    instances::schema::{Arguments, choice, kinds},
     output, run,
 };
 
@@ -99,8 +99,10 @@ pub(crate) fn arguments() -> Vec<CompletionCandidate> {
     let Some(wanted) = typed.get(1) else { return Vec::new() };
     let tools = described();
     let Some(tool) = tools.iter().find(|tool| tool["name"] == wanted.as_str()) else { return Vec::new() };
-    let properties = tool["inputSchema"]["properties"].as_object().into_iter().flatten();
-    properties
+    let arguments = Arguments::of(&tool["inputSchema"]);
+    arguments
+        .named
+        .iter()
         .flat_map(|(key, property)| {
             let about = property["description"].as_str();
             let values: Vec<String> = match property["enum"].as_array() {

@@ -4,6 +4,7 @@ pub(crate) mod arguments;
 pub(crate) mod call;
 pub(crate) mod logs;
 mod questions;
+pub(crate) mod schema;
 pub(crate) mod scripts;
 pub(crate) mod tools;
 pub(crate) mod wait;

@@ -1,7 +1,9 @@
 //! Arguments of a tool as people write them: JSON, or `key=value` with the types of the tool's input schema. Pure.
 
 use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::schema::{Arguments, choice, kinds};
 
 /// Why arguments are not what the tool takes.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -29,50 +31,54 @@ pub(crate) fn is_whole(word: &str) -> bool {
 
 /// Checks that a text is one JSON object, which is sent as it is, however deep.
 pub(crate) fn object(text: &str) -> Result<&str, ArgumentError> {
-    match serde_json::from_str::<IgnoredAny>(text) {
-        Ok(_) if text.trim_start().starts_with('{') => Ok(text),
-        Ok(_) => Err(ArgumentError::NotAnObject),
+    match json(text) {
+        Ok(()) if text.trim_start().starts_with('{') => Ok(text),
+        Ok(()) => Err(ArgumentError::NotAnObject),
         Err(error) => Err(ArgumentError::NotJson(error.to_string())),
     }
 }
 
-/// The arguments in these words, `KEY=VALUE`. `KEY:=JSON` gives a value without a look at the schema.
-pub(crate) fn pairs(words: &[String], schema: &Value) -> Result<Map<String, Value>, ArgumentError> {
-    let mut arguments = Map::new();
+/// Whether this is JSON, of which no value is made: numbers may be of any size, lists of any depth.
+fn json(text: &str) -> Result<(), serde_json::Error> {
+    serde_json::from_str::<IgnoredAny>(text).map(|_| ())
+}
+
+/// The arguments in these words, `KEY=VALUE`, as one JSON object. `KEY:=JSON` gives a value without a look at the schema. A value
+/// that is JSON is in there as it was typed: a number means more than what fits into one of this program.
+pub(crate) fn pairs(words: &[String], schema: &Value) -> Result<String, ArgumentError> {
+    let takes = Arguments::of(schema);
+    let mut given: Vec<(&str, String)> = Vec::new();
     for word in words {
         let (key, text) = word.split_once('=').ok_or_else(|| ArgumentError::NotAPair(word.clone()))?;
         if let Some(key) = key.strip_suffix(':') {
-            let value = serde_json::from_str(text)
-                .map_err(|error| ArgumentError::NotJson(format!("`{key}`: {error}")))?;
-            set(&mut arguments, key, value, false)?;
+            json(text).map_err(|error| ArgumentError::NotJson(format!("`{key}`: {error}")))?;
+            add(&mut given, key, text.trim().to_owned(), false)?;
             continue;
         }
-        let property = &schema["properties"][key];
-        if property.is_null()
-            && schema["additionalProperties"] != true
-            && !schema["additionalProperties"].is_object()
-        {
-            let known = known(schema);
-            return Err(ArgumentError::Unknown { key: key.to_owned(), known });
-        }
+        let Some(property) = takes.get(key) else {
+            return Err(ArgumentError::Unknown { key: key.to_owned(), known: known(&takes) });
+        };
         let list = kinds(property).contains(&"array");
         let value = match value(text, property) {
             Ok(value) => value,
             // `tag=a tag=b` is a list of two.
-            Err(_) if list => Value::Array(vec![item(key, text, property)?]),
+            Err(_) if list => format!("[{}]", item(key, text, property)?),
             Err(wanted) => {
                 return Err(ArgumentError::Kind { key: key.to_owned(), wanted, text: text.to_owned() });
             }
         };
-        set(&mut arguments, key, value, list)?;
+        add(&mut given, key, value, list)?;
     }
-    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let missing: Vec<String> =
-        required.filter(|key| !arguments.contains_key(*key)).map(str::to_owned).collect();
-    if missing.is_empty() { Ok(arguments) } else { Err(ArgumentError::Missing(missing)) }
+    let is_given = |key: &String| given.iter().any(|(given, _)| given == key);
+    let missing: Vec<String> = takes.required.iter().filter(|key| !is_given(key)).cloned().collect();
+    if !missing.is_empty() {
+        return Err(ArgumentError::Missing(missing));
+    }
+    let members = given.iter().map(|(key, value)| format!("{}:{value}", Value::from(*key)));
+    Ok(format!("{{{}}}", members.collect::<Vec<_>>().join(",")))
 }
 
-fn item(key: &str, text: &str, property: &Value) -> Result<Value, ArgumentError> {
+fn item(key: &str, text: &str, property: &Value) -> Result<String, ArgumentError> {
     value(text, &property["items"]).map_err(|wanted| ArgumentError::Kind {
         key: key.to_owned(),
         wanted: format!("a list whose items are each {wanted}"),
@@ -80,74 +86,93 @@ fn item(key: &str, text: &str, property: &Value) -> Result<Value, ArgumentError>
     })
 }
 
-fn set(arguments: &mut Map<String, Value>, key: &str, value: Value, list: bool) -> Result<(), ArgumentError> {
-    match (arguments.get_mut(key), value) {
-        (Some(Value::Array(had)), Value::Array(more)) if list => had.extend(more),
-        (Some(_), _) => return Err(ArgumentError::Twice(key.to_owned())),
-        (None, value) => {
-            arguments.insert(key.to_owned(), value);
-        }
+/// Adds a value, or the items of a list to those that are there.
+fn add<'w>(
+    given: &mut Vec<(&'w str, String)>,
+    key: &'w str,
+    value: String,
+    list: bool,
+) -> Result<(), ArgumentError> {
+    let Some((_, had)) = given.iter_mut().find(|(given, _)| *given == key) else {
+        given.push((key, value));
+        return Ok(());
+    };
+    let (Some(items), Some(more)) = (items(had), items(&value)) else {
+        return Err(ArgumentError::Twice(key.to_owned()));
+    };
+    if !list {
+        return Err(ArgumentError::Twice(key.to_owned()));
     }
+    *had = match (items, more) {
+        ("", more) => format!("[{more}]"),
+        (items, "") => format!("[{items}]"),
+        (items, more) => format!("[{items},{more}]"),
+    };
     Ok(())
 }
 
-fn known(schema: &Value) -> String {
-    let names: Vec<String> =
-        schema["properties"].as_object().into_iter().flatten().map(|(key, _)| format!("`{key}`")).collect();
+/// What is between the brackets, if this is a list.
+fn items(json: &str) -> Option<&str> {
+    Some(json.strip_prefix('[')?.strip_suffix(']')?.trim())
+}
+
+fn known(takes: &Arguments) -> String {
+    let names: Vec<String> = takes.named.keys().map(|key| format!("`{key}`")).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// The value that a text means where this schema holds. The error says what is wanted.
-pub(crate) fn value(text: &str, schema: &Value) -> Result<Value, String> {
+/// The value that a text means where this schema holds, as JSON. The error says what is wanted.
+pub(super) fn value(text: &str, schema: &Value) -> Result<String, String> {
+    let typed = json(text).is_ok().then(|| text.trim());
     if let Some(choices) = schema["enum"].as_array() {
-        let names: Vec<String> = choices.iter().map(choice).collect();
-        let chosen = names.iter().position(|name| name == text);
-        return chosen.map(|at| choices[at].clone()).ok_or_else(|| format!("one of {}", names.join(", ")));
+        if let Some(choice) = choices.iter().find(|value| choice(value) == text) {
+            return Ok(choice.as_str().map_or_else(|| text.to_owned(), |text| Value::from(text).to_string()));
+        }
+        // The same number, in other words.
+        return match typed.filter(|typed| serde_json::from_str(typed).is_ok_and(|it| choices.contains(&it))) {
+            Some(typed) => Ok(typed.to_owned()),
+            None => Err(format!("one of {}", choices.iter().map(choice).collect::<Vec<_>>().join(", "))),
+        };
     }
     let kinds = kinds(schema);
-    let parsed = serde_json::from_str::<Value>(text).ok();
-    if let Some(parsed) = parsed
-        && (kinds.is_empty() || kinds.iter().any(|kind| *kind != "string" && is_of(&parsed, kind)))
-    {
-        return Ok(parsed);
+    let fits =
+        |typed: &&str| kinds.is_empty() || kinds.iter().any(|kind| *kind != "string" && is_of(typed, kind));
+    if let Some(typed) = typed.filter(fits) {
+        return Ok(typed.to_owned());
     }
     if kinds.is_empty() || kinds.contains(&"string") {
-        return Ok(text.into());
+        return Ok(Value::from(text).to_string());
     }
     Err(kinds.iter().map(|kind| word(kind)).collect::<Vec<_>>().join(" or "))
 }
 
-/// One value of an `enum`, as it is typed.
-pub(crate) fn choice(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// The types that a schema allows; none if it does not say.
-pub(crate) fn kinds(schema: &Value) -> Vec<&str> {
-    let mut kinds: Vec<&str> = match &schema["type"] {
-        Value::String(kind) => vec![kind],
-        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    for choice in ["anyOf", "oneOf"] {
-        for schema in schema[choice].as_array().into_iter().flatten() {
-            kinds.extend(self::kinds(schema));
-        }
-    }
-    kinds
-}
-
-fn is_of(value: &Value, kind: &str) -> bool {
+/// Whether this JSON is of a type.
+fn is_of(json: &str, kind: &str) -> bool {
+    let is_number = json.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     match kind {
-        "integer" => value.as_f64().is_some_and(|number| number.fract() == 0.0),
-        "number" => value.is_number(),
-        "boolean" => value.is_boolean(),
-        "null" => value.is_null(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        "string" => value.is_string(),
+        "integer" => is_number && is_integer(json),
+        "number" => is_number,
+        "boolean" => matches!(json, "true" | "false"),
+        "null" => json == "null",
+        "array" => json.starts_with('['),
+        "object" => json.starts_with('{'),
+        "string" => json.starts_with('"'),
         _ => false,
     }
+}
+
+/// Whether a number of JSON has no fraction, however large it is: `7`, `7.0`, `70e-1`.
+fn is_integer(number: &str) -> bool {
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let kept = all.trim_end_matches('0');
+    if kept.is_empty() {
+        return true;
+    }
+    // Places behind the point that are not zero.
+    let places = fraction.len() as i128 - (all.len() - kept.len()) as i128;
+    exponent.parse::<i64>().map_or(!exponent.starts_with('-'), |exponent| i128::from(exponent) >= places)
 }
 
 fn word(kind: &str) -> &str {
@@ -192,7 +217,7 @@ mod tests {
             [whole] if is_whole(whole) => object(whole).map(|text| serde_json::from_str(text).unwrap()),
             words => {
                 let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-                pairs(&words, &schema()).map(Value::Object)
+                pairs(&words, &schema()).map(|text| serde_json::from_str(&text).unwrap())
             }
         }
     }
@@ -236,6 +261,61 @@ mod tests {
         ] {
             let message = arguments(words).unwrap_err().to_string();
             assert!(message.contains(expected), "{words:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_is_json_is_sent_as_it_was_typed() {
+        let schema = json!({
+            "properties": {
+                "n": { "type": "integer" }, "f": { "type": "number" }, "o": { "type": "object" }, "any": {},
+                "list": { "type": "array", "items": { "type": "integer" } }, "level": { "enum": [1, 1.5, "a\"b"] },
+            },
+        });
+        for (words, expected) in [
+            (&["n=123456789012345678901234567890"][..], "{\"n\":123456789012345678901234567890}"),
+            (&["n=-0"], "{\"n\":-0}"),
+            (&["n=1e400", "f=1.50"], "{\"n\":1e400,\"f\":1.50}"),
+            (&["n= 7.0 "], "{\"n\":7.0}"),
+            (&["o={\"a\":1,\"a\":2}"], "{\"o\":{\"a\":1,\"a\":2}}"),
+            (&["any=1e400"], "{\"any\":1e400}"),
+            (&["zz:=1e400", "s:=\"\\ud83d\""], "{\"zz\":1e400,\"s\":\"\\ud83d\"}"),
+            (&["list=[]", "list=-0", "list=[1, 2]", "list=1e0"], "{\"list\":[-0,1, 2,1e0]}"),
+            (&["level=1"], "{\"level\":1}"),
+            (&["level=1.50"], "{\"level\":1.50}"),
+            (&["level=a\"b"], "{\"level\":\"a\\\"b\"}"),
+            (&["a\"b:=1"], "{\"a\\\"b\":1}"),
+            (&[], "{}"),
+        ] {
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            assert_eq!(pairs(&words, &schema).as_deref(), Ok(expected), "{words:?}");
+        }
+        let deep = format!("any={}{}", "[".repeat(9000), "]".repeat(9000));
+        assert_eq!(
+            pairs(std::slice::from_ref(&deep), &schema).unwrap(),
+            format!("{{\"any\":{}}}", &deep[4..])
+        );
+    }
+
+    #[test]
+    fn a_whole_number_is_known_however_it_is_written() {
+        for number in [
+            "0",
+            "-0",
+            "0.0",
+            "7",
+            "-7.0",
+            "70e-1",
+            "7e1",
+            "1.5E+1",
+            "1e400",
+            "0e-9999999999999999999",
+            "1e9999999999999999999",
+        ] {
+            assert!(is_integer(number), "{number}");
+        }
+        for number in ["0.5", "7.01", "7e-1", "15e-1", "1.55e1", "1e-400", "1e-9999999999999999999"] {
+            assert!(!is_integer(number), "{number}");
         }
     }
 }

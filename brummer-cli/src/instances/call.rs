@@ -64,7 +64,7 @@ async fn run(
         (None, [whole]) if arguments::is_whole(whole) => arguments::object(whole).map(str::to_owned),
         (None, words) => {
             let schema = schema(remote, &id, request).await?;
-            arguments::pairs(words, &schema).map(|arguments| Value::Object(arguments).to_string())
+            arguments::pairs(words, &schema)
         }
     };
     let text = arguments.map_err(|error| {

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use brummer_hub::client::{Client, Incoming, Received};
 use serde_json::{Map, Value, json};
 
-use super::arguments;
+use super::{arguments, schema};
 use crate::{clean, deep, output};
 
 /// What the client can do for instances: it asks only where somebody can answer.
@@ -103,14 +103,19 @@ fn ask(params: &Value, read: &mut dyn FnMut(&str) -> Option<String>) -> Value {
 }
 
 fn value(answer: &str, property: &Value) -> Result<Value, String> {
-    if arguments::kinds(property).contains(&"array") && !answer.starts_with('[') {
-        let items = answer.split(',').map(|item| arguments::value(item.trim(), &property["items"]));
+    if schema::kinds(property).contains(&"array") && !answer.starts_with('[') {
+        let items = answer.split(',').map(|item| one(item.trim(), &property["items"]));
         return items.collect::<Result<Value, _>>();
     }
-    if answer.is_empty() && arguments::kinds(property) != ["string"] {
+    if answer.is_empty() && schema::kinds(property) != ["string"] {
         return Err("given".to_owned());
     }
-    arguments::value(answer, property)
+    one(answer, property)
+}
+
+fn one(answer: &str, property: &Value) -> Result<Value, String> {
+    serde_json::from_str(&arguments::value(answer, property)?)
+        .map_err(|_| "of a size that fits into a number of this program".to_owned())
 }
 
 fn prompt(key: &str, property: &Value, required: bool) -> String {
@@ -119,7 +124,7 @@ fn prompt(key: &str, property: &Value, required: bool) -> String {
     if let Some(choices) = property["enum"].as_array().or(property["items"]["enum"].as_array()) {
         about.push(choices.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "));
     } else {
-        about.push(arguments::kinds(property).join(" or "));
+        about.push(schema::kinds(property).join(" or "));
     }
     match &property["default"] {
         Value::Null if !required => about.push("may be left empty".to_owned()),

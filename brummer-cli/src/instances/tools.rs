@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Remote, Setting, Tool,
-    arguments::{choice, kinds},
+    schema::{Arguments, choice, kinds},
 };
 use crate::{
     clean,
@@ -89,11 +89,8 @@ fn described(tool: &Map<String, Value>, whole: bool) -> String {
     for line in clean::block(text("description")).lines() {
         shown += &format!("    {line}\n");
     }
-    let none = Value::Null;
-    let schema = tool.get("inputSchema").unwrap_or(&none);
-    for (key, property) in schema["properties"].as_object().into_iter().flatten() {
-        let required =
-            schema["required"].as_array().is_some_and(|keys| keys.iter().any(|wanted| wanted == key));
+    let arguments = Arguments::of(tool.get("inputSchema").unwrap_or(&Value::Null));
+    for (key, property) in &arguments.named {
         let kinds = kinds(property);
         let kind = match property["enum"].as_array() {
             Some(choices) => choices.iter().map(choice).collect::<Vec<_>>().join("|"),
@@ -102,7 +99,7 @@ fn described(tool: &Map<String, Value>, whole: bool) -> String {
         };
         let about = first_line(property["description"].as_str().unwrap_or_default());
         let pair = format!("{key}={kind}");
-        let pair = if required { pair } else { format!("[{pair}]") };
+        let pair = if arguments.is_required(key) { pair } else { format!("[{pair}]") };
         shown += clean::line(&format!("  {pair}  {about}")).trim_end();
         shown.push('\n');
     }
