@@ -3,7 +3,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, IsTerminal as _, Read as _, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -26,6 +26,9 @@ use crate::{
 /// Progress that is not shown yet: more than a person can read.
 const PROGRESS: usize = 16;
 
+/// What to do where a result cannot be written.
+const ELSEWHERE: &str = "give another directory with --out";
+
 /// What to call, and what becomes of the result.
 #[derive(Clone, Debug)]
 pub(crate) struct CallRequest {
@@ -46,6 +49,11 @@ pub(crate) async fn call(setting: Setting, request: CallRequest) -> Result<ExitS
         [dash] if dash == "-" => Some(read_all()?),
         _ => None,
     };
+    // A result that has no place is not asked for.
+    if !request.json && !request.out.is_dir() {
+        let failure = Failure::new(format!("{} is no directory", request.out.display()));
+        return Err(failure.hint(ELSEWHERE));
+    }
     Remote::with(setting, &questions::capabilities(), |remote, mut incoming| async move {
         run(&remote, &mut incoming, &request, typed.as_deref()).await
     })
@@ -133,29 +141,26 @@ fn show_progress(frame: &Frame) {
     output::note(format!("{share}{about}").trim_end());
 }
 
-/// Prints the result: texts as they are, everything that is no text into files.
+/// Prints the result: texts as they are, everything that is no text into files. What cannot be written is named when all else is
+/// printed: the tool has run, and may not be called again for it.
 fn print(answer: &Answer, result: &Value, request: &CallRequest) -> Result<(), Failure> {
     if result["isError"] == true {
         output::note(clean::block(&texts(result)).trim_end());
         return Ok(());
     }
     let blocks = result["content"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut printed = String::new();
-    for block in blocks {
-        let text = match block["type"].as_str() {
-            Some("text") => clean::block(block["text"].as_str().unwrap_or_default()),
-            Some("image" | "audio") => {
-                saved(block["data"].as_str(), block["mimeType"].as_str(), request)?.display().to_string()
+    let (mut printed, mut lost) = (String::new(), Vec::new());
+    for (at, block) in blocks.iter().enumerate() {
+        match part(block, request) {
+            Ok(text) => {
+                printed += text.trim_end_matches('\n');
+                printed.push('\n');
             }
-            Some("resource") => match block["resource"].as_object() {
-                Some(resource) => embedded(resource, request)?,
-                None => String::new(),
-            },
-            Some("resource_link") => clean::line(block["uri"].as_str().unwrap_or_default()),
-            _ => clean::json(&block.to_string()),
-        };
-        printed += text.trim_end_matches('\n');
-        printed.push('\n');
+            Err(why) => {
+                let name = block["resource"]["uri"].as_str().or(block["type"].as_str()).unwrap_or_default();
+                lost.push(format!("{} (part {}): {why}", clean::line(name), at + 1));
+            }
+        }
     }
     if blocks.is_empty() && !result["structuredContent"].is_null() {
         #[derive(Deserialize)]
@@ -171,23 +176,47 @@ fn print(answer: &Answer, result: &Value, request: &CallRequest) -> Result<(), F
             clean::json(&format!("{:#}\n", result["structuredContent"]))
         };
     }
-    Ok(output::data(&printed)?)
+    output::data(&printed)?;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} of {} parts of the result could not be written: {}",
+        lost.len(),
+        blocks.len(),
+        lost.join("; ")
+    );
+    Err(Failure::new(message).hint("the tool has run; --json prints all that it answers"))
 }
 
-fn embedded(resource: &Map<String, Value>, request: &CallRequest) -> Result<String, Failure> {
+/// What is printed of one part of the result.
+fn part(block: &Value, request: &CallRequest) -> Result<String, String> {
+    Ok(match block["type"].as_str() {
+        Some("text") => clean::block(block["text"].as_str().unwrap_or_default()),
+        Some("image" | "audio") => saved(block["data"].as_str(), block["mimeType"].as_str(), request)?,
+        Some("resource") => match block["resource"].as_object() {
+            Some(resource) => embedded(resource, request)?,
+            None => String::new(),
+        },
+        Some("resource_link") => clean::line(block["uri"].as_str().unwrap_or_default()),
+        _ => clean::json(&block.to_string()),
+    })
+}
+
+fn embedded(resource: &Map<String, Value>, request: &CallRequest) -> Result<String, String> {
     let text = |key: &str| resource.get(key).and_then(Value::as_str);
     match (text("text"), text("blob")) {
         (Some(text), _) => Ok(clean::block(text)),
-        (None, Some(blob)) => Ok(saved(Some(blob), text("mimeType"), request)?.display().to_string()),
+        (None, Some(blob)) => saved(Some(blob), text("mimeType"), request),
         (None, None) => Ok(clean::line(text("uri").unwrap_or_default())),
     }
 }
 
 /// Writes it into a new file, whose name nobody but the user has chosen.
-fn saved(data: Option<&str>, kind: Option<&str>, request: &CallRequest) -> Result<PathBuf, Failure> {
+fn saved(data: Option<&str>, kind: Option<&str>, request: &CallRequest) -> Result<String, String> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(data.unwrap_or_default())
-        .map_err(|error| Failure::new(format!("the instance sent data that is not base64: {error}")))?;
+        .map_err(|error| format!("it is not base64: {error}"))?;
     let stem: String = request
         .tool
         .chars()
@@ -197,22 +226,17 @@ fn saved(data: Option<&str>, kind: Option<&str>, request: &CallRequest) -> Resul
     let end = extension(kind.unwrap_or_default());
     for number in 1..10_000 {
         let path = request.out.join(format!("{stem}-{number}.{end}"));
+        let unwritten = |error: io::Error| format!("cannot write {}: {error}", path.display());
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(mut file) => {
-                file.write_all(&bytes).map_err(|error| unwritten(&path, &error))?;
-                return Ok(path);
+                file.write_all(&bytes).map_err(unwritten)?;
+                return Ok(path.display().to_string());
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(unwritten(&path, &error)),
+            Err(error) => return Err(unwritten(error)),
         }
     }
-    Err(Failure::new(format!("{} holds too many results already", request.out.display()))
-        .hint("give another directory with --out"))
-}
-
-fn unwritten(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(format!("cannot write {}: {error}", path.display()))
-        .hint("give another directory with --out")
+    Err(format!("{} holds too many results already", request.out.display()))
 }
 
 fn extension(kind: &str) -> &'static str {

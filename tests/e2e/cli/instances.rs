@@ -19,6 +19,7 @@ fn server() -> Behaviour {
         } },
         { "name": "evil", "description": "Steers\u{1b}[2J", "inputSchema": { "type": "object" } },
         { "name": "picture", "inputSchema": { "type": "object" } },
+        { "name": "spoilt", "inputSchema": { "type": "object" } },
         { "name": "broken", "inputSchema": { "type": "object" } },
         { "name": "hang", "inputSchema": { "type": "object" } },
     ] });
@@ -37,6 +38,16 @@ fn server() -> Behaviour {
                 ] }),
             ),
             "broken" => result(&call, json!({ "isError": true, "content": text("no such lamp") })),
+            "spoilt" => result(
+                &call,
+                json!({ "content": [
+                    { "type": "text", "text": "before" },
+                    { "type": "image", "data": "not base64!", "mimeType": "image/png" },
+                    { "type": "image", "data": "iVBORw0K", "mimeType": "image/png" },
+                    { "type": "resource", "resource": { "uri": "file:///b", "blob": "?" } },
+                    { "type": "text", "text": "after" },
+                ] }),
+            ),
             _ => Answer::Never,
         }
     })
@@ -81,6 +92,7 @@ async fn arguments_have_the_types_that_the_tool_wants() {
             &["query=5", "limit=5", "tags=a", "tags=b"][..],
             json!({ "query": "5", "limit": 5, "tags": ["a", "b"] }),
         ),
+        (&["query=x", "limit=7.0"], json!({ "query": "x", "limit": 7.0 })),
         (&["{\"query\": 1, \"odd\": null}"], json!({ "query": 1, "odd": null })),
     ] {
         let ended = run(&home, &[&["call", "shop", "find"], words].concat()).await;
@@ -133,6 +145,27 @@ async fn results_cannot_steer_the_terminal_or_choose_a_file() {
     assert_eq!(lines, [&*file("picture-2.png"), &*file("picture-1.bin"), "file:///a", "within"]);
     assert_eq!(std::fs::read(out.join("picture-2.png")).unwrap(), b"\x89PNG\r\n");
     assert_eq!(std::fs::read(out.join("picture-1.png")).unwrap(), b"mine", "nothing is overwritten");
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_takes_nothing_else_with_it() {
+    let (home, fake) = shop().await;
+    let out = home.project("out");
+    let ended = run(&home, &["call", "shop", "spoilt", "--out", out.to_str().unwrap()]).await;
+    let written = out.join("spoilt-1.png").display().to_string();
+    assert_eq!(ended.stdout.lines().collect::<Vec<_>>(), ["before", &written, "after"], "{ended:?}");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    for wanted in ["error: 2 of 5 parts", "image (part 2)", "file:///b (part 4)", "not base64"] {
+        assert!(ended.stderr.contains(wanted), "{wanted}: {ended:?}");
+    }
+
+    // Nothing is called whose result has no place.
+    let nowhere = out.join("nowhere");
+    let ended = run(&home, &["call", "shop", "picture", "--out", nowhere.to_str().unwrap()]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{ended:?}");
+    assert!(ended.stderr.contains("nowhere is no directory\nhint: give another"), "{ended:?}");
+    let calls = fake.seen().iter().filter(|seen| seen.method() == "tools/call").count();
+    assert_eq!(calls, 1, "only that of the first");
 }
 
 #[tokio::test]
