@@ -44,7 +44,7 @@ pub(crate) use self::{
     asking::Asked,
     files::{Files, path as file_of},
     intake::{Intake, read},
-    masked::Masked,
+    masked::{Masked, masked_line},
     search::{Entry, Filter, Page, Start},
 };
 use self::{asking::Asking, store::Store};

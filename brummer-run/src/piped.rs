@@ -1,12 +1,15 @@
 //! A command with three pipes to this program: a server that speaks over stdio. It is guarded as a script is, so that nothing
-//! of it outlives this process. What it says on standard error gets into answers and logs, and so is masked as the log of a script
-//! is.
+//! of it outlives this process. What it says on standard error, and on standard output beside messages, gets into answers and
+//! logs, and so is masked as the log of a script is.
 
 use std::{ffi::OsString, path::PathBuf, pin::Pin, time::Duration};
 
 use brummer_hub::stdio_instance::{Launch, Launched, Launching, NotLaunched, RunningProgram};
 
-use crate::{guard::link::Exit, log::Masked};
+use crate::{
+    guard::link::Exit,
+    log::{Masked, masked_line},
+};
 
 /// A command that is started again and again, each time behind a guard of its own.
 #[derive(Clone, Debug)]
@@ -27,6 +30,10 @@ impl Launch for PipedCommand {
     fn launch(&self) -> Launching {
         let command = self.clone();
         Box::pin(async move { system::start(&command).await })
+    }
+
+    fn told(&self, line: String) -> String {
+        masked_line(&line)
     }
 }
 

@@ -134,6 +134,10 @@ struct Agreed {
 }
 
 impl Launch for Agreed {
+    fn told(&self, line: String) -> String {
+        self.command.told(line)
+    }
+
     fn launch(&self) -> Launching {
         let Some(file) = self.file.clone() else { return self.command.launch() };
         let (command, name, directories) =

@@ -58,6 +58,12 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub trait Launch: Send + Sync + 'static {
     /// Starts the program with three pipes.
     fn launch(&self) -> Launching;
+
+    /// What may be told of a line that the program has written where messages were expected. The line itself unless it is
+    /// implemented; secrets are taken out of it there, as out of its standard error.
+    fn told(&self, line: String) -> String {
+        line
+    }
 }
 
 /// The start of a program.
@@ -216,15 +222,19 @@ pub(super) enum ProcessNewsKind {
 }
 
 /// Names a process towards the desk, and speaks to it.
-#[derive(Clone, Debug)]
 struct Teller {
     mux: MuxKey,
     life: Life,
     news: mpsc::Sender<ProcessNews>,
+    launch: Arc<dyn Launch>,
 }
 
 impl Teller {
     async fn tell(&self, what: ProcessNewsKind) {
+        let what = match what {
+            ProcessNewsKind::Garbage(line) => ProcessNewsKind::Garbage(self.launch.told(line)),
+            what => what,
+        };
         // It fails when the desk is gone, which ends this task too.
         let _ = self.news.send(ProcessNews { mux: self.mux, life: self.life, what }).await;
     }
@@ -238,8 +248,8 @@ pub(super) async fn live(
     news: mpsc::Sender<ProcessNews>,
     stop: CancellationToken,
 ) {
-    let teller = Teller { mux, life, news };
-    let launched = match launch.launch().await {
+    let teller = Teller { mux, life, news, launch };
+    let launched = match teller.launch.launch().await {
         Ok(launched) => launched,
         Err(error) => return teller.tell(ProcessNewsKind::NotStarted(error)).await,
     };

@@ -49,16 +49,23 @@ impl<R> Masked<R> {
         let mut masked = String::with_capacity(text.len());
         for line in text.split_inclusive('\n') {
             let line = line.strip_suffix('\n').unwrap_or(line);
-            // Colours may stand within a secret, or between its name and it.
-            let line =
-                if ansi::needs_cleaning(line) { Cow::Owned(ansi::strip(line)) } else { Cow::Borrowed(line) };
-            if let Some(line) = self.key.line(&line) {
+            if let Some(line) = self.key.line(&plain(line)) {
                 masked += &mask(line);
                 masked.push('\n');
             }
         }
         self.masked = masked.into();
     }
+}
+
+/// Colours may stand within a secret, or between its name and it.
+fn plain(line: &str) -> Cow<'_, str> {
+    if ansi::needs_cleaning(line) { Cow::Owned(ansi::strip(line)) } else { Cow::Borrowed(line) }
+}
+
+/// The same for one line by itself.
+pub(crate) fn masked_line(line: &str) -> String {
+    mask(&plain(line)).into_owned()
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Masked<R> {
