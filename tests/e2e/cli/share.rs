@@ -119,9 +119,14 @@ async fn an_answer_that_is_hardly_json_arrives_or_is_an_error_at_once() {
     assert!(failed.error.is_some_and(|error| error.contains("cannot be read: not JSON")), "{}", failed.raw);
     assert_eq!(text(&hub.call("echo", json!({ "after": 1 })).await), json!({ "after": 1 }));
     // What it wrote beside messages is among its last words, without secrets.
-    hub.ask("tools/call", json!({ "name": "raw", "arguments": { "line": "login --password GSECRET1" } })).await;
+    hub.ask("tools/call", json!({ "name": "raw", "arguments": { "line": "login --password GSECRET1" } }))
+        .await;
     let ended = hub.call("die", json!({})).await;
-    assert!(ended.raw.contains("login --password [masked]") && !ended.raw.contains("GSECRET1"), "{}", ended.raw);
+    assert!(
+        ended.raw.contains("login --password [masked]") && !ended.raw.contains("GSECRET1"),
+        "{}",
+        ended.raw
+    );
 }
 
 #[tokio::test]
