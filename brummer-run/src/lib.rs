@@ -48,7 +48,7 @@ pub use self::{
     console::ConsoleOptions,
     log::{
         LogDirError,
-        mask::{mask, mask_words},
+        mask::{mask, mask_setting, mask_words},
     },
     run::{DEFAULT_PORT, RunError, RunOptions, run},
 };

@@ -7,7 +7,7 @@ use std::{
 };
 
 use brummer_hub::{discovery::Directories, policy::ToolFilter, sources::SourceKind};
-use brummer_run::{mask, mask_words};
+use brummer_run::{mask_setting, mask_words};
 use serde_json::{Value, json};
 
 use super::{
@@ -73,7 +73,7 @@ fn trust(directories: &Directories, directory: &Path) -> Result<ExitStatus, Fail
     let file = nearest(directory)?;
     let path = clean::line(&file.path.to_string_lossy());
     for (line, text) in &file.contents.problems {
-        output::note(format_args!("warning: {}: {}", at(&path, *line), mask(text)));
+        output::note(format_args!("warning: {}: {}", at(&path, *line), mask_setting(text)));
     }
     if file.state == FileState::Refused {
         return Err(Failure::new(format!("{path} cannot be trusted")));
@@ -134,7 +134,7 @@ fn what(kind: &ServerKind) -> String {
             };
             let _ = write!(text, " (stdio, {}{idle}", stdio.sharing.name());
             if let Some(cwd) = &stdio.cwd {
-                let _ = write!(text, ", in {}", mask(cwd));
+                let _ = write!(text, ", in {}", mask_setting(cwd));
             }
             if !stdio.env.is_empty() {
                 let _ = write!(text, ", with {}", stdio.env.join(", "));
@@ -145,7 +145,7 @@ fn what(kind: &ServerKind) -> String {
             let secrets = http.token.iter().chain(http.headers.values()).cloned().collect::<Vec<_>>();
             let with =
                 if secrets.is_empty() { String::new() } else { format!(" (with {})", secrets.join(", ")) };
-            clean::line(&(mask(&http.url).into_owned() + &with))
+            clean::line(&(mask_setting(&http.url) + &with))
         }
     }
 }
@@ -252,7 +252,7 @@ fn text(loaded: &Loaded) -> String {
         text.push_str("\nProblems\n");
     }
     for problem in loaded.problems() {
-        let _ = writeln!(text, "  {}", mask(&problem));
+        let _ = writeln!(text, "  {}", mask_setting(&problem));
     }
     text
 }
@@ -297,7 +297,7 @@ fn value(loaded: &Loaded) -> Value {
                 value["command"] = json!(words[0]);
                 value["args"] = json!(words[1..]);
                 value["env"] = json!(stdio.env);
-                value["cwd"] = json!(stdio.cwd.as_deref().map(mask));
+                value["cwd"] = json!(stdio.cwd.as_deref().map(mask_setting));
                 value["sharing"] = json!(stdio.sharing.name());
                 value["idle_ms"] = match stdio.idle {
                     Some(Idle::After(idle)) => json!(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX)),
@@ -306,7 +306,7 @@ fn value(loaded: &Loaded) -> Value {
                 };
             }
             Some(ServerKind::Http(http)) => {
-                value["url"] = json!(mask(&http.url));
+                value["url"] = json!(mask_setting(&http.url));
                 value["token_env"] = json!(http.token);
                 value["header_env"] = json!(http.headers);
             }
@@ -322,7 +322,8 @@ fn value(loaded: &Loaded) -> Value {
     let sources = all.sources.iter().map(|source| {
         json!({ "name": SourceKind::name(source.kind), "on": source.on, "origin": origin(&source.origin) })
     });
-    let problems = all.problems.iter().map(|(at, text)| json!({ "origin": origin(at), "text": mask(text) }));
+    let problems =
+        all.problems.iter().map(|(at, text)| json!({ "origin": origin(at), "text": mask_setting(text) }));
     json!({ "files": files.collect::<Vec<_>>(), "servers": servers.collect::<Vec<_>>(),
         "instances": rules.collect::<Vec<_>>(), "sources": sources.collect::<Vec<_>>(),
         "problems": problems.collect::<Vec<_>>() })

@@ -163,7 +163,7 @@ fn homes(home: Option<PathBuf>) -> Vec<String> {
 fn shareable(text: &str, homes: &[String]) -> String {
     let text = homes.iter().fold(text.to_owned(), |text, home| text.replace(home.as_str(), "~"));
     // An instance may say anything, as in the reason why it refuses.
-    clean::line(&brummer_run::mask(&text))
+    clean::line(&brummer_run::mask_setting(&text))
 }
 
 #[cfg(test)]

@@ -4,9 +4,13 @@
 //! stands before them: a name that says it, a header field, a URL. It is a net with known holes, not a wall: a secret without a telling
 //! form or name is text like any other. How wide it is, is measured on `mask/corpus.tsv`.
 
+mod settings;
+
 use std::{borrow::Cow, sync::LazyLock};
 
 use regex::{Captures, Regex, RegexSet};
+
+pub use self::settings::{mask_setting, mask_words};
 
 /// What stands where a secret was.
 pub(crate) const MASK: &str = "[masked]";
@@ -15,8 +19,21 @@ pub(crate) const MASK: &str = "[masked]";
 const RULES: [&str; 2] = [include_str!("mask/secretlint.tsv"), include_str!("mask/gitleaks.tsv")];
 
 /// Parts of lines, in any case, without which nothing but a rule can match.
-const HINTS: [&str; 11] =
-    ["bearer", "basic", URL_HINT, "pass", "pwd", "secret", "token", "key", "auth", "cookie", "credential"];
+const HINTS: [&str; 13] = [
+    "bearer",
+    "basic",
+    URL_HINT,
+    "sig=",
+    "signature=",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "auth",
+    "cookie",
+    "credential",
+];
 
 /// The hint that also tells of a URL.
 pub(super) const URL_HINT: &str = "://";
@@ -59,7 +76,9 @@ static CREDENTIALS: LazyLock<Regex> = LazyLock::new(|| {
     compile(
         r#"(?xi)
         (?P<scheme>\b(?:bearer|basic)\s+)(?P<credentials>[A-Za-z0-9._~+/=-]{8,})
-        | (?P<before>://[^\s/:@"']*:)[^\s/@"']+(?P<after>@)"#,
+        | (?P<before>://[^\s/:@"']*:)[^\s/"']+(?P<after>@)
+        | (?P<user>\bhttps?://)[a-z0-9_~.-]{20,}(?P<at>@)
+        | (?P<signed>[?&;](?:[a-z0-9-]*[_-])?(?:sig|signature)=)[^\s&"'\#]+"#,
     )
 });
 
@@ -113,33 +132,23 @@ static OPTIONS: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// An option and the next word, where words are told apart.
-static OPTION_WORD: LazyLock<Regex> =
-    LazyLock::new(|| compile(&format!(r"(?x)^(?:--?|/)(?P<name>{OPTION})$")));
-
-/// A word that is nothing but a name and its secret.
-static NAMED_WORD: LazyLock<Regex> = LazyLock::new(|| {
-    compile(&format!(
-        r"(?x)^(?P<before>(?:--?|/)?(?:[A-Za-z0-9]+[_.-])*(?P<name>{OPTION}|(?i:authorization|cookie|set-cookie|secret[_-]key[_-]base))\s*[=:]\s*
-            (?:(?i:bearer|basic|token|digest)\s+)?)(?P<value>\S.*)$"
-    ))
-});
-
 /// The name of an option whose value is a secret.
 const OPTION: &str = r"(?:
     (?i:(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|secret|credentials?|pass|pwd|token|(?:http|basic|proxy|digest)[_.-]?auth
         |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service|secret)[_.-]?key))
     | [a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Password|Pass|Secret))";
 
-/// What stands behind the name of an option where people talk of it, and in a help text.
-static TALK: LazyLock<Regex> = LazyLock::new(|| {
+/// What stands behind the name of an option where people talk of it.
+static TALK_WORDS: LazyLock<Regex> = LazyLock::new(|| {
     compile(
         r"(?x) ^(?i:an?|and|are|arguments?|as|at|but|by|can|cannot|can't|does|doesn't|env|environment|expects?|file|flags?|for|from|given|
             has|if|in|instead|is|isn't|it|may|must|needs?|not|of|on|only|options?|or|parameters?|requires?|set|should|takes?|than|that|the|
-            then|this|to|value|values|via|was|when|which|will|with|without|you|your)[,;:.)]*$
-            | ^[A-Z][A-Z_-]*[,;:.)\]]*$",
+            then|this|to|value|values|via|was|when|which|will|with|without|you|your)[,;:.)]*$",
     )
 });
+
+/// What stands there in a help text.
+static TALK_VALUE: LazyLock<Regex> = LazyLock::new(|| compile(r"^[A-Z][A-Z_-]*[,;:.)\]]*$"));
 
 /// Names that end like those of secrets and are none: keys of tables and caches, and what is counted.
 static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
@@ -190,14 +199,13 @@ pub fn mask(line: &str) -> Cow<'_, str> {
         if !credentials.is_empty() && credentials.bytes().all(|byte| byte.is_ascii_lowercase()) {
             return found[0].to_owned();
         }
-        format!("{}{}{MASK}{}", part("scheme"), part("before"), part("after"))
+        let before = ["scheme", "before", "user", "signed"].map(part).concat();
+        format!("{before}{MASK}{}{}", part("after"), part("at"))
     });
-    line = replace_quoted(line, &OPTIONS_QUOTED, |name, value| {
-        !is_no_secret(name, value) && !TALK.is_match(value)
-    });
+    line = replace_quoted(line, &OPTIONS_QUOTED, |name, value| !is_no_secret(name, value) && !is_talk(value));
     line = replace(line, &OPTIONS, |found| {
         let (value, slashes) = before_mark(&found["said"]);
-        if value.is_empty() || is_no_secret(&found["name"], value) || TALK.is_match(value) {
+        if value.is_empty() || is_no_secret(&found["name"], value) || is_talk(value) {
             return found[0].to_owned();
         }
         format!("{}{MASK}{slashes}", &found["option"])
@@ -217,33 +225,9 @@ pub fn mask(line: &str) -> Cow<'_, str> {
     })
 }
 
-/// The words of a command line, each without its secrets. They are told apart and nobody talks in them, so that more is known than
-/// of a line: the word after `--token` is one, whatever it looks like.
-#[must_use]
-pub fn mask_words(words: &[String]) -> Vec<String> {
-    let mut is_secret = false;
-    let masked = words.iter().map(|word| {
-        let before = std::mem::take(&mut is_secret);
-        if before && !word.starts_with('-') && !is_reference(word) {
-            return MASK.to_owned();
-        }
-        if let Some(option) = OPTION_WORD.captures(word) {
-            is_secret = !HARMLESS.is_match(&option["name"]);
-            return word.clone();
-        }
-        match NAMED_WORD.captures(word) {
-            Some(found) if !HARMLESS.is_match(&found["name"]) && !is_reference(&found["value"]) => {
-                format!("{}{MASK}", &found["before"])
-            }
-            _ => mask(word).into_owned(),
-        }
-    });
-    masked.collect()
-}
-
-/// Whether a value only says where a secret is.
-fn is_reference(value: &str) -> bool {
-    value.starts_with(['$', '%'])
+/// Whether this stands behind the name of an option because people talk of it.
+fn is_talk(value: &str) -> bool {
+    TALK_WORDS.is_match(value) || TALK_VALUE.is_match(value)
 }
 
 /// Whether this is no secret though it stands behind such a name.
@@ -401,6 +385,13 @@ mod tests {
             (&format!("cookie {jwt};"), "cookie eyJ[masked];"),
             ("Authorization: Bearer abcdef123456", "Authorization: Bearer [masked]"),
             ("postgres://me:hunter2@localhost/db", "postgres://me:[masked]@localhost/db"),
+            ("http://me:p@ss@h/x", "http://me:[masked]@h/x"),
+            (
+                "to https://a1b2c3d4e5f6a7b8c9d0@o1.ingest.sentry.io/1",
+                "to https://[masked]@o1.ingest.sentry.io/1",
+            ),
+            ("GET /a?X-Amz-Signature=abc&b=c", "GET /a?X-Amz-Signature=[masked]&b=c"),
+            ("GET /a?sig=abc HTTP/1.1", "GET /a?sig=[masked] HTTP/1.1"),
             ("DB_PASSWORD=correct-horse next", "DB_PASSWORD=[masked] next"),
             ("DB_PASS=hunter2", "DB_PASS=[masked]"),
             ("SECRET_KEY_BASE=a,b;c&d", "SECRET_KEY_BASE=[masked]&d"),
@@ -483,30 +474,6 @@ mod tests {
             [r#"{\"type\":\"Xy\"}"#, r#"password: """#, r#"{\"token\":\"string\"}"#, r#"{\"password\":\"\"}"#]
         {
             assert_eq!(mask(line), line);
-        }
-    }
-
-    #[test]
-    fn words_are_masked_by_what_they_are() {
-        let masked =
-            |words: &[&str]| mask_words(&words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
-        for (words, wanted) in [
-            (&["--token", "abc", "--port", "1"][..], &["--token", "[masked]", "--port", "1"][..]),
-            (&["-password", "to", "x"], &["-password", "[masked]", "x"]),
-            (&["--api-key=letters", "x"], &["--api-key=[masked]", "x"]),
-            (&["-e", "GITHUB_TOKEN=abc"], &["-e", "GITHUB_TOKEN=[masked]"]),
-            (&["-H", "Authorization: abc"], &["-H", "Authorization: [masked]"]),
-            (&["-H", "Authorization: Bearer abc"], &["-H", "Authorization: Bearer [masked]"]),
-            (&["--header", "X-Api-Key: abc"], &["--header", "X-Api-Key: [masked]"]),
-            (&["postgres://me:abc@db/x"], &["postgres://me:[masked]@db/x"]),
-            (&["https://x/mcp?token=abc&a=b"], &["https://x/mcp?token=[masked]&a=b"]),
-            (&["sh", "-c", "serve --token abc"], &["sh", "-c", "serve --token [masked]"]),
-            (&["--token", "$TOKEN"], &["--token", "$TOKEN"]),
-            (&["--token", "--verbose"], &["--token", "--verbose"]),
-            (&["--primary-key", "id"], &["--primary-key", "id"]),
-            (&["-y", "@modelcontextprotocol/server-memory"], &["-y", "@modelcontextprotocol/server-memory"]),
-        ] {
-            assert_eq!(masked(words), wanted, "{words:?}");
         }
     }
 

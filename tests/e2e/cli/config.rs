@@ -487,11 +487,14 @@ async fn no_secret_is_shown_that_somebody_has_written_into_a_file() {
         [servers.one]
         command = "serve"
         args = ["--token", "hushhush", "--password=hushhush", "--api-key", "hushhush", "-H", "Authorization: hushhush",
-            "-e", "GITHUB_TOKEN=hushhush", "postgres://me:hushhush@db/x", "https://x.test/mcp?token=hushhush&a=b", "--port", "80"]
+            "-e", "GITHUB_TOKEN=hushhush", "postgres://me:hushhush@db/x", "https://x.test/mcp?token=hushhush&a=b", "--port", "80", "--token", "-hushhush",
+            "--secret", "$hushhush", "--key", "hushhush", "--header=X-Who: hushhush", "-u", "me:hushhush", "{\"auth\":{\"key\":\"hushhush\"}}"]
         cwd = "/srv/password=hushhush"
-        labels = { token = "hushhush", tier = "web" }
+        labels = { token = "hushhush", tier = "web", note = "--pin hushhush" }
         [servers.two]
         url = "http://127.0.0.1:3845/mcp?api_key=hushhush"
+        [servers.four]
+        url = "http://hushhush@127.0.0.1:3845/mcp?sig=hushhush"
         [servers.three]
         command = "three"
         env = ["TOKEN=hushhush"]
