@@ -164,7 +164,7 @@ struct HubArgs {
     /// `auto` goes by the name that the client gives. What `--tools` and `--name-budget` say counts more.
     #[arg(long, value_name = "NAME", requires = "mcp")]
     client: Option<ClientDefaults>,
-    /// Longest tool name in the mode `all`, in characters [default: 46]
+    /// Longest tool name in the mode `all`, in characters, from 32 to 128 [default: 46]
     ///
     /// Clients allow 64 and put a prefix of their own in front; longer names are cut and stay callable.
     #[arg(long, value_name = "N", requires = "mcp", value_parser = clap::value_parser!(u8).range(32..=128))]
@@ -407,8 +407,8 @@ struct RunArgs {
     /// Do not announce the MCP servers that dev servers (Next.js, Storybook and others) have themselves
     #[arg(long)]
     no_dev_mcp: bool,
-    /// End when the scripts have ended, with the exit code of the first that did not succeed. Nothing is left out of what is piped:
-    /// scripts wait for whoever reads
+    /// End when the scripts have ended, with the exit code of the first that did not succeed. No line is left out of what is piped:
+    /// scripts wait for whoever reads. Lines over 16 KiB are cut
     #[arg(long, requires = "started")]
     exit: bool,
     /// There is no other way to run; for those who are used to `brum --no-tui`

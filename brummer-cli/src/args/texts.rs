@@ -37,8 +37,8 @@ Exit codes:
   3    `call` and others: the tool answered with an error
   124  `call`, `stop`, `wait`: the time was up
   129, 130, 143
-       SIGHUP, SIGINT or SIGTERM ended it before it was done; --mcp and run end at a first
-       signal with 0, and at a second with this
+       SIGHUP, SIGINT or SIGTERM ended it before it was done; --mcp, and run without --exit,
+       end at a first signal with 0, and at a second with this
   `register -- COMMAND` ends with the code of the command, or 128 + n if signal n ended that,
   and `run --exit` with that of the first script that did not succeed."#;
 
@@ -116,7 +116,9 @@ Exit codes:
   2    wrong arguments
   129, 130, 143
        a second SIGHUP, SIGINT or SIGTERM ended everything at once
-  What becomes of a script does not end it: the tools tell.";
+  What becomes of a script does not end it without --exit: the tools tell.
+  With --exit it ends with 0 if all scripts succeeded, or else with the code of the first that did not, and a first SIGHUP, \
+SIGINT or SIGTERM, after which everything is stopped in order, gives 129, 130 or 143.";
 
 pub(super) const REGISTER: &str =
     "Announce an MCP server to every hub: one that runs, one that it starts, or one on stdio";
