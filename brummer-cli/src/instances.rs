@@ -25,7 +25,7 @@ use crate::{
     config::Wanted,
     deep,
     exit::{ExitStatus, Failure},
-    servers,
+    list, servers,
     signals::Signals,
 };
 
@@ -100,7 +100,7 @@ impl Remote {
             let here = std::env::current_dir()?;
             return match &nearest(&snapshot, &here)[..] {
                 [only] => Ok(only.id().to_string()),
-                [] => Err(Failure::new("no instance belongs to the working directory").hint(LIST)),
+                [] => Err(Failure::new("no instance belongs to the working directory").hint(hint(&snapshot))),
                 several => {
                     let names: Vec<&str> = several.iter().map(|instance| &*instance.alias).collect();
                     let message =
@@ -109,10 +109,11 @@ impl Remote {
                 }
             };
         }
-        let health = self.own_tool("instances_health", json!({ "instance_id": wanted })).await?;
+        let health = self.own_tool("instances_health", json!({ "instance_id": wanted })).await;
+        let health = health.map_err(|failure| failure.hint(hint(&snapshot)))?;
         match health["instances"][0]["id"].as_str() {
             Some(id) => Ok(id.to_owned()),
-            None => Err(Failure::new(format!("there is no instance `{wanted}`")).hint(LIST)),
+            None => Err(Failure::new(format!("there is no instance `{wanted}`")).hint(hint(&snapshot))),
         }
     }
 
@@ -191,6 +192,11 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What to do when an instance is not found.
 const LIST: &str = "`brummer-hub list` shows the instances";
+
+/// The same, where there may be none.
+fn hint(snapshot: &Snapshot) -> &'static str {
+    if snapshot.instances.is_empty() { list::HOW_TO_ANNOUNCE } else { LIST }
+}
 
 /// The instances whose project directory is closest around this one.
 pub(crate) fn nearest<'a>(snapshot: &'a Snapshot, directory: &Path) -> Vec<&'a Instance> {

@@ -16,6 +16,9 @@ use crate::{
     signals::Signals,
 };
 
+/// What to do where nothing runs.
+pub(crate) const HOW_TO_ANNOUNCE: &str = "`brummer-hub run SCRIPT` runs a script of a project, and `brummer-hub register --port PORT` announces an MCP server";
+
 /// Shows the instances, as a table or as JSON.
 pub(crate) async fn list(config: HubConfig, json: bool) -> Result<ExitStatus, Failure> {
     let mut signals = Signals::listen()?;
@@ -45,11 +48,7 @@ fn print(entries: &[InstanceEntry], servers: &[DevServer], json: bool) -> Result
         return Ok(());
     }
     if entries.is_empty() {
-        output::note(
-            "no instance is running\n\
-             hint: announce an MCP server with `brummer-hub register --port PORT`; `brummer-hub register --help` \
-             shows how",
-        );
+        output::note(format_args!("no instance is running\nhint: {HOW_TO_ANNOUNCE}"));
     } else {
         let now = Timestamp::now();
         let home = std::env::home_dir();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Remote, Setting, Tool,
+    Remote, Setting, Tool, hint,
     schema::{Arguments, choice, kinds},
 };
 use crate::{
@@ -58,7 +58,7 @@ async fn show(remote: &Remote, instance: Option<&str>, json: bool) -> Result<Exi
         let all = serde_json::to_string_pretty(&All { instances: listed })?;
         output::data(&clean::json(&format!("{all}\n")))?;
     } else if listed.is_empty() {
-        output::note("no instance is running\nhint: `brummer-hub list` shows what is there");
+        output::note(format_args!("no instance is running\nhint: {}", hint(&snapshot)));
     } else if text.is_empty() {
         output::note("it has no tools");
     } else {

@@ -10,7 +10,11 @@ async fn an_empty_list_is_no_error() {
     let home = Home::new();
     let ended = run(&home, &["list"]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
-    assert!(ended.stderr.starts_with("no instance is running\nhint: "), "{ended:?}");
+    assert!(ended.stderr.starts_with("no instance is running\nhint: `brummer-hub run SCRIPT` "), "{ended:?}");
+    for words in [&["call", "shop", "find"][..], &["call", ".", "find"], &["tools"], &["logs", "shop"]] {
+        let ended = run(&home, words).await;
+        assert!(ended.stderr.contains("\nhint: `brummer-hub run SCRIPT` "), "{words:?}: {ended:?}");
+    }
     let ended = run(&home, &["list", "--json"]).await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
     assert_eq!(checked("list", &ended.stdout), json!({ "instances": [] }));
