@@ -20,8 +20,17 @@ pub(crate) fn padding(text: &str, columns: usize) -> String {
     " ".repeat(columns.saturating_sub(width(text)))
 }
 
+/// The line if it fits, or else its beginning and `…`.
+pub(crate) fn fitted(line: &str, columns: usize) -> String {
+    let whole = cut(line, columns);
+    if whole == line || columns == 0 {
+        return whole;
+    }
+    cut(line, columns - 1) + "…"
+}
+
 /// The beginning of a line that fits; colours take no room. What is wider than the room that is left goes as a whole.
-pub(crate) fn cut(line: &str, columns: usize) -> String {
+fn cut(line: &str, columns: usize) -> String {
     // Signs that are joined are narrower than each for itself: the text is measured as a whole.
     let (mut cut, mut plain, mut chars) = (String::new(), String::new(), line.chars());
     while let Some(c) = chars.next() {
@@ -65,6 +74,22 @@ mod tests {
         ] {
             assert_eq!(width(text), columns, "{text}");
             assert_eq!(width(&padded(text, 10)), 10, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_shows_it() {
+        for (line, columns, expected) in [
+            ("abc", 3, "abc"),
+            ("abc", 2, "a…"),
+            ("abc", 1, "…"),
+            ("abc", 0, ""),
+            ("日本語", 5, "日本…"),
+            ("日本語", 4, "日…"),
+            ("\x1b[32m日本\x1b[0m", 4, "\x1b[32m日本\x1b[0m"),
+            ("\x1b[32m日本\x1b[0m", 3, "\x1b[32m日\x1b[0m…"),
+        ] {
+            assert_eq!(fitted(line, columns), expected, "{line:?} {columns}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use brummer_hub::instance::InstanceState;
 
 use crate::{
-    columns::cut,
+    columns::fitted,
     list::{Row, Style, table},
 };
 
@@ -53,7 +53,7 @@ impl Screen {
             lines.extend(self.happenings.range(first..).cloned());
         }
         lines.truncate(height.max(1));
-        lines.iter().map(|line| cut(line, width)).collect()
+        lines.iter().map(|line| fitted(line, width)).collect()
     }
 }
 
