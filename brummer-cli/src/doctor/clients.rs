@@ -1,11 +1,15 @@
 //! The clients' configurations, and the hubs that they start.
 
-use std::{collections::BTreeSet, path::Path, process::Stdio};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::{ExitStatus, Stdio},
+};
 
 use brummer_hub::{hub::Snapshot, instance::InstanceState};
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::Command,
     task::JoinHandle,
     time::timeout,
@@ -153,14 +157,18 @@ async fn start(line: &Value) -> Result<Hub, String> {
     let words: Vec<&str> = line["words"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let (program, arguments) = words.split_first().ok_or("its entry names no program")?;
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.args(arguments).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.envs(KEPT.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
     let own = line["env"].as_object().into_iter().flatten();
     command.envs(own.filter_map(|(name, value)| value.as_str().map(|value| (name, value))));
     let mut child = command.kill_on_drop(true).spawn().map_err(|error| error.to_string())?;
-    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+    let (Some(mut input), Some(output), Some(errors)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
         return Err("it has no standard streams".to_owned());
     };
+    // Read while it runs: a hub that says much does not stand still.
+    let said = tokio::spawn(last_line(errors));
     let talk = async {
         let info = json!({ "name": "brummer-hub doctor", "version": env!("CARGO_PKG_VERSION") });
         let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
@@ -170,7 +178,10 @@ async fn start(line: &Value) -> Result<Hub, String> {
             json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "instances_list" } }),
         ];
         for message in messages {
-            input.write_all(format!("{message}\n").as_bytes()).await.map_err(|error| error.to_string())?;
+            // What reads no more has ended, or says why.
+            if input.write_all(format!("{message}\n").as_bytes()).await.is_err() {
+                break;
+            }
         }
         let mut hub = Hub { version: String::new(), instances: BTreeSet::new() };
         let mut lines = BufReader::new(output).lines();
@@ -188,17 +199,54 @@ async fn start(line: &Value) -> Result<Hub, String> {
                 return Ok(hub);
             }
         }
-        Err("it ended at once".to_owned())
+        Err(ENDED.to_owned())
     };
-    match timeout(PATIENCE, talk).await {
+    let talked = timeout(PATIENCE, talk).await;
+    match talked {
         Ok(Ok(hub)) => {
             drop(input);
             // The end of its input ends it; the rest is for `kill_on_drop`.
             let _ = timeout(MOMENT, child.wait()).await;
             Ok(hub)
         }
+        Ok(Err(why)) if why == ENDED => {
+            drop(input);
+            let code = timeout(MOMENT, child.wait()).await.ok().and_then(Result::ok);
+            // Something that it has started may hold its standard error.
+            let said = timeout(MOMENT, said).await.ok().and_then(Result::ok).flatten();
+            Err(ended(code, said.as_deref()))
+        }
         Ok(Err(why)) => Err(why),
         Err(_) => Err(format!("it did not answer within {PATIENCE:?}")),
+    }
+}
+
+/// What a hub did that closes its output before it answers.
+const ENDED: &str = "it ended at once";
+
+/// The longest line that is shown of what a hub says.
+const LINE: u64 = 16 * 1024;
+
+/// How it ended, and what it said last.
+fn ended(status: Option<ExitStatus>, said: Option<&str>) -> String {
+    let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
+    let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+    format!("{ENDED}{status}{said}")
+}
+
+/// The last line that is not empty, once there are no more.
+async fn last_line(stream: impl AsyncRead + Unpin) -> Option<String> {
+    let (mut stream, mut last) = (BufReader::new(stream), None);
+    loop {
+        let mut line = Vec::new();
+        match (&mut stream).take(LINE).read_until(b'\n', &mut line).await {
+            Ok(read) if read > 0 => {}
+            _ => return last,
+        }
+        let line = String::from_utf8_lossy(&line).trim().to_owned();
+        if !line.is_empty() {
+            last = Some(line);
+        }
     }
 }
 

@@ -124,6 +124,25 @@ async fn a_client_whose_hub_looks_elsewhere_is_found_out() {
     assert!(ended.stdout.contains("its hub does not see 1 of 1 instances"), "{ended:?}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_hub_that_ends_at_once_is_shown_with_its_code_and_its_last_words() {
+    let home = Home::new();
+    let script = home.path().join("brummer-hub");
+    fs::write(
+        &script,
+        "#!/bin/sh\necho first >&2\necho 'cannot start: password=hunter2secret' >&2\nexit 7\n",
+    )
+    .unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    configure(&home, &json!({ "command": script, "args": ["--mcp"] }));
+    let ended = run(&home, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let wanted = "its hub does not start: it ended at once (exit status: 7): cannot start: password=";
+    assert!(ended.stdout.contains(wanted), "{ended:?}");
+    assert!(!ended.stdout.contains("hunter2secret") && !ended.stdout.contains("first"), "{ended:?}");
+}
+
 /// Files of the project and of the user that nobody writes, and programs that wait for them.
 #[cfg(unix)]
 #[tokio::test]
