@@ -189,14 +189,17 @@ fn weight(lines: &Bytes) -> u32 {
 
 /// The thread.
 fn write(items: &Receiver<ConsoleCommand>, screen: &mut Screen, room: &Semaphore, skipped: &AtomicU64) {
+    let mut had_reader = true;
     while let Ok(item) = items.recv() {
         let mut next = Some(item);
         // What is there already goes out at once.
         while let Some(item) = next {
             let left_out = skipped.swap(0, Ordering::Relaxed);
-            if left_out > 0 {
+            // What is left out when nobody reads any more was for nobody.
+            if left_out > 0 && had_reader {
                 screen.skipped(left_out);
             }
+            had_reader = screen.has_reader();
             match item {
                 ConsoleCommand::Begin { process, name } => screen.begin(process, &name),
                 ConsoleCommand::Lines { process, is_error, lines } => {

@@ -117,6 +117,11 @@ impl Screen {
         let _ = self.notes.put(&said).or_else(|| self.notes.flush());
     }
 
+    /// Whether the lines of processes can still be written.
+    pub(super) fn has_reader(&self) -> bool {
+        self.output.writer.is_some()
+    }
+
     /// Lines that could not be shown.
     pub(super) fn skipped(&mut self, count: u64) {
         let lines = if count == 1 { "line" } else { "lines" };

@@ -179,7 +179,9 @@ async fn a_reader_that_stands_still_holds_up_until_the_run_is_to_end() {
 #[tokio::test]
 async fn a_reader_that_has_gone_away_holds_nobody_up() {
     let (sender, receiver) = sync_channel(0);
-    let (notes, said) = pipe();
+    // Notes are taken one by one.
+    let (sender_of_notes, said) = sync_channel(0);
+    let notes = Box::new(Pipe(sender_of_notes));
     let options = ConsoleOptions { output: Box::new(Pipe(sender)), notes, colour: false, whole: true };
     let console = Console::start(options).unwrap();
     drop(receiver);
@@ -187,6 +189,14 @@ async fn a_reader_that_has_gone_away_holds_nobody_up() {
     for _ in 0..100 {
         console.output(0, false, &block).await;
     }
+    // The run is to end, and the thread is busy, so that there is no room for all.
+    console.hurry();
+    console.note("held");
+    for _ in 0..100 {
+        console.output(0, false, &block).await;
+    }
+    let said = thread::spawn(move || said.into_iter().flatten().collect::<Vec<u8>>());
     console.finish().await;
-    assert_eq!(text(&said), "", "it wanted no more");
+    drop(console);
+    assert_eq!(String::from_utf8(said.join().unwrap()).unwrap(), "held\n", "it wanted no more");
 }
