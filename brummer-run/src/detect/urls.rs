@@ -5,6 +5,7 @@ use std::{collections::VecDeque, net::IpAddr, num::NonZeroU16, sync::LazyLock};
 use regex::Regex;
 
 use super::structured;
+use crate::log::mask::MASK;
 
 /// How many URLs are remembered. A project has a handful; pages of links in somebody's log must not grow without end.
 pub(crate) const MAX_URLS: usize = 100;
@@ -13,7 +14,7 @@ pub(crate) const MAX_URLS: usize = 100;
 const MAX_LABEL: usize = 40;
 
 static URL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"(?i)\bhttps?://(?:\[[0-9a-f:.%]+\])?[^\s<>"'{}|\\^\[\]`]*"#)
+    Regex::new(r#"(?i)\bhttps?://(?:\[[0-9a-f:.%]+\])?(?:\[masked\]|[^\s<>"'{}|\\^\[\]`])*"#)
         .expect("part of the program, and tested")
 });
 
@@ -146,7 +147,8 @@ fn in_line(line: &str) -> Vec<(String, Option<String>)> {
         if host.is_empty() || place.as_str().ends_with(':') && is_local(url) && !has_port(url) {
             continue;
         }
-        found.push((url.to_owned(), label(&line[before..place.start()])));
+        // What is left of it does not work: nobody is to take it for one that does.
+        found.push((url.replace(MASK, "***"), label(&line[before..place.start()])));
         before = place.end();
     }
     if found.is_empty() && before == 0 {
@@ -244,6 +246,7 @@ pub(crate) fn host(url: &str) -> &str {
 pub(crate) fn port(url: &str) -> Option<u16> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let named = authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
     match named {
         Some((_, port)) => port.parse().ok(),
@@ -287,6 +290,10 @@ mod tests {
             ("Serving HTTP on :: port 8000 (http://[::]:8000/) ...", "http://[::]:8000/", None),
             ("see https://vite.dev/guide (docs)", "https://vite.dev/guide", None),
             ("- Local:        http://localhost:3000", "http://localhost:3000", Some("Local")),
+            ("at http://localhost:80/?token=[masked].", "http://localhost:80/?token=***", None),
+            ("at http://localhost:80/?token=[masked]&a=b", "http://localhost:80/?token=***&a=b", None),
+            ("at http://me:[masked]@localhost:80/", "http://me:***@localhost:80/", None),
+            ("at http://[masked]@localhost:80/", "http://***@localhost:80/", None),
             ("\"http://localhost:3000/a\"", "http://localhost:3000/a", None),
         ] {
             assert_eq!(found(line), [(url.to_owned(), label.map(str::to_owned))], "{line}");

@@ -11,7 +11,10 @@ use super::App;
 use crate::{
     detect::urls::FoundUrl,
     guard::link::Exit,
-    log::{Asked, Entry, file_of, level},
+    log::{
+        Asked, Entry, file_of, level,
+        mask::{mask_setting, mask_words},
+    },
     ports::Ports,
     script::Process,
 };
@@ -388,7 +391,7 @@ impl ProcessInfo {
         Self {
             process_id: Some(process.id.as_ref().to_owned()),
             name: process.name.as_ref().to_owned(),
-            script: Some(process.script.as_ref().to_owned()),
+            script: Some(mask_setting(&process.script)),
             status: process.state.name().to_owned(),
             pid: process.state.pid(),
             start_time: Some(time(process.started.as_millisecond())),
@@ -403,7 +406,7 @@ impl ProcessInfo {
                 .iter()
                 .find(|asked| asked.process == process.number && process.state.is_alive())
                 .map(|asked| asked.question.clone()),
-            args: process.launch.args.clone(),
+            args: mask_words(&process.launch.args),
             env: process.launch.env.keys().cloned().collect(),
             port: process.launch.port,
             log_file: log_dir.as_ref().map(|it| file_of(it, &process.name).display().to_string()),

@@ -14,6 +14,7 @@ use super::{
     tool,
 };
 use crate::{
+    log::mask::mask_setting,
     ports::{Ports, expected},
     project::{self, Declared, Project, Script, Workspace},
     script::{self, Command, DEFAULT_GRACE, Ending, Launch, Process, ProcessState, Started, Why},
@@ -111,10 +112,13 @@ enum Item<'a> {
 impl Item<'_> {
     /// How long it is as JSON.
     fn size(&self) -> usize {
-        let script = |script: &Script| fit::json(&script.name) + fit::json(&script.command) + 10;
+        let script =
+            |script: &Script| fit::json(&script.name) + fit::json(&mask_setting(&script.command)) + 10;
         match self {
             Self::Script(it) => script(it),
-            Self::Declared(it) => fit::json(&it.name) + fit::json(&it.file) + fit::json(&it.command) + 40,
+            Self::Declared(it) => {
+                fit::json(&it.name) + fit::json(&it.file) + fit::json(&mask_setting(&it.command)) + 40
+            }
             Self::Workspace(it) => {
                 it.name.len() + it.path.len() + 50 + it.scripts.iter().map(script).sum::<usize>()
             }
@@ -139,12 +143,21 @@ fn listed(project: &Project, from: usize) -> Answer<ScriptList> {
     let mut text = format!("{}\n", structured.directory);
     for item in items(project, from).0 {
         match item {
-            Item::Script(script) => text.push_str(&format!("{}: {}\n", script.name, script.command)),
-            Item::Declared(it) => text.push_str(&format!("{}: {} ({})\n", it.name, it.command, it.file)),
+            Item::Script(script) => {
+                text.push_str(&format!("{}: {}\n", script.name, mask_setting(&script.command)));
+            }
+            Item::Declared(it) => {
+                text.push_str(&format!("{}: {} ({})\n", it.name, mask_setting(&it.command), it.file));
+            }
             Item::Workspace(workspace) => {
                 text.push_str(&format!("({} is in {})\n", workspace.name, workspace.path));
                 for script in &workspace.scripts {
-                    text.push_str(&format!("{}#{}: {}\n", workspace.name, script.name, script.command));
+                    text.push_str(&format!(
+                        "{}#{}: {}\n",
+                        workspace.name,
+                        script.name,
+                        mask_setting(&script.command)
+                    ));
                 }
             }
         }
@@ -158,10 +171,10 @@ fn listed(project: &Project, from: usize) -> Answer<ScriptList> {
     Answer { structured, text }
 }
 
-/// The scripts of a project, as they are answered, from a place on.
+/// The scripts of a project, as they are answered, from a place on. Secrets in their commands are for those who run them.
 pub(crate) fn list(project: &Project, from: usize) -> ScriptList {
     let map = |scripts: &[Script]| -> Map<String, Value> {
-        scripts.iter().map(|script| (script.name.clone(), script.command.as_str().into())).collect()
+        scripts.iter().map(|script| (script.name.clone(), mask_setting(&script.command).into())).collect()
     };
     let (items, next) = items(project, from);
     let mut list = ScriptList {
@@ -177,7 +190,7 @@ pub(crate) fn list(project: &Project, from: usize) -> ScriptList {
             Item::Declared(declared) => list.declared.push(DeclaredCommand {
                 name: declared.name.clone(),
                 file: declared.file.clone(),
-                command: declared.command.clone(),
+                command: mask_setting(&declared.command),
             }),
             Item::Workspace(workspace) => list.workspaces.push(WorkspaceScripts {
                 name: workspace.name.clone(),

@@ -327,3 +327,39 @@ async fn mistakes_are_answered_with_what_would_be_right() {
     assert_json!(status, "/processes", [{ "name": "test", "status": "not running" }]);
     client.hub.end_quietly().await;
 }
+
+#[tokio::test]
+async fn secrets_in_commands_and_arguments_reach_the_script_and_not_the_model() {
+    let home = Home::new();
+    let serve = "DB_PASSWORD=hushhush node say.js --token hushhush postgres://u:hushhush@h/x";
+    let say =
+        "console.log(process.argv.slice(2).filter(word => word.includes('hushhush')).length + ' arrived');";
+    let directory = project(
+        &home,
+        &[("dev", serve)],
+        &[("say.js", say), ("Procfile", "web: node say.js --key hushhush\n")],
+    );
+    let _run = Run::start(command(&home, &directory, &[]));
+    let client = Client::of(&home, &directory).await;
+    let ran = client
+        .tool(
+            "scripts_run",
+            json!({ "name": "dev", "args": ["--password", "hushhush", "-u", "me:hushhush"] }),
+        )
+        .await;
+    assert_json!(ran, "/args", ["--password", "[masked]", "-u", "me:[masked]"]);
+    client.wait(json!({ "log": "4 arrived", "processId": "dev" })).await;
+    for (tool, arguments) in [
+        ("scripts_run", json!({ "name": "dev", "args": ["--token=hushhush"] })),
+        ("scripts_list", json!({})),
+        ("scripts_status", json!({})),
+        ("scripts_restart", json!({ "processId": "dev" })),
+    ] {
+        let answer = client.hub.call(tool, arguments).await.ok().to_string();
+        assert!(!answer.contains("hushhush") && answer.contains("[masked]"), "{tool}: {answer}");
+    }
+    let listed = client.tool("scripts_list", json!({})).await;
+    let masked = "DB_PASSWORD=[masked] node say.js --token [masked] postgres://u:[masked]@h/x";
+    assert_json!(listed, "/scripts/dev", masked);
+    client.hub.end_quietly().await;
+}
