@@ -236,9 +236,7 @@ impl Lists {
     /// An instance says that a list has changed.
     pub(super) fn on_said_changed(&mut self, key: ListKey, now: Instant) {
         self.catalog.doubt(key, now);
-        if self.catalog.standing(key) != ListStatus::Missing {
-            self.said_changed.insert(key);
-        }
+        self.said_changed.insert(key);
     }
 
     /// A list has been asked for.

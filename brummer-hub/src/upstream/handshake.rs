@@ -18,7 +18,7 @@ use super::{
     reply::{HttpRefusal, Reply, ResponseKind, excerpt, open as open_reply},
     single,
     sse::Name,
-    wire::{Wire, invalid, messages},
+    wire::{Wire, invalid, readable},
 };
 use crate::{
     frame::{Frame, Kind, means},
@@ -482,14 +482,7 @@ pub(super) async fn read_answer(reply: &mut Reply) -> Result<InitializeReply, Ex
             _ => continue,
         }
         let mut answer = None;
-        for message in messages(&document, MAX_EARLY) {
-            let frame = match message {
-                Ok(frame) => frame,
-                Err(error) => {
-                    unusable = Some(error);
-                    continue;
-                }
-            };
+        for frame in readable(&document, MAX_EARLY, &mut unusable) {
             match frame.kind() {
                 Kind::Response { .. } if frame.id().is_none() || means(frame.id(), INITIALIZE_ID) => {
                     answer = Some(frame);

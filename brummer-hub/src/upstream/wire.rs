@@ -199,11 +199,8 @@ impl Wire {
     /// Passes on what came for `call`. Whether the answer to the call was in it.
     pub(super) async fn deliver(&self, document: &Document, call: &Call) -> Result<bool, ExchangeError> {
         let (mut answered, mut unusable) = (false, None);
-        for message in messages(document, MAX_BATCH) {
-            match message {
-                Ok(frame) => answered |= self.deliver_frame(frame, call, false).await,
-                Err(error) => unusable = Some(error),
-            }
+        for frame in readable(document, MAX_BATCH, &mut unusable) {
+            answered |= self.deliver_frame(frame, call, false).await;
         }
         match unusable {
             Some(error) if !answered => Err(error),
@@ -305,6 +302,15 @@ pub(super) fn messages(
     limit: usize,
 ) -> impl Iterator<Item = Result<Frame, ExchangeError>> + use<> {
     frame::messages(document, limit).map(|message| message.map_err(|error| invalid(error.to_string())))
+}
+
+/// Of what came the messages that can be read; why another cannot is kept for the end.
+pub(super) fn readable(
+    document: &Document,
+    limit: usize,
+    unusable: &mut Option<ExchangeError>,
+) -> impl Iterator<Item = Frame> {
+    messages(document, limit).filter_map(|message| message.map_err(|error| *unusable = Some(error)).ok())
 }
 
 /// Reads a message of an instance.

@@ -21,7 +21,7 @@ use super::{
         exchange::{Fate, Finished, Stop, at_another},
         headers::Route,
         reply::{Reply, ResponseKind, open},
-        wire::{Call, MAX_BATCH, Patience, Wire, flaw, invalid, messages, renumbered},
+        wire::{Call, MAX_BATCH, Patience, Wire, flaw, invalid, readable, renumbered},
     },
     Errand, ErrandKind, ErrorObject, Manner,
     mirror::Tools,
@@ -171,14 +171,7 @@ impl ModernExchange<'_> {
         while let Some(text) = self.patience.wait(reply.next()).await?? {
             self.patience.renew();
             let mut is_answered = false;
-            for message in messages(&text, MAX_BATCH) {
-                let frame = match message {
-                    Ok(frame) => frame,
-                    Err(error) => {
-                        unusable = Some(error);
-                        continue;
-                    }
-                };
+            for frame in readable(&text, MAX_BATCH, &mut unusable) {
                 match frame.kind() {
                     Kind::Response { id, ok } => {
                         if means(frame.id(), self.wire_id) || id.is_none() && !ok {
