@@ -31,9 +31,6 @@ const SHELLS: [&str; 6] = ["sh", "bash", "zsh", "dash", "ksh", "fish"];
 /// The same on Windows, where the line may be in several words.
 const WINDOWS_SHELLS: [&str; 3] = ["cmd", "powershell", "pwsh"];
 
-/// Start an image with a program in it.
-const CONTAINERS: [&str; 3] = ["docker", "podman", "nerdctl"];
-
 /// What stands for the other words after a shell's line.
 const PASSED_ON: [&str; 4] = ["$@", "$*", "${@}", "%*"];
 
@@ -115,8 +112,6 @@ fn is_hub(words: &[&str]) -> bool {
         let from = usize::from(arguments.first() == Some(&"run"));
         let arguments = &arguments[from..];
         starts(arguments).any(|at| is_started(arguments[at], &arguments[at + 1..]))
-    } else if is_one(&CONTAINERS) && arguments.first() == Some(&"run") {
-        arguments.iter().enumerate().any(|(at, word)| is_started(word, &arguments[at + 1..]))
     } else {
         false
     }
@@ -133,9 +128,10 @@ fn starts<'w>(words: &'w [&str]) -> impl Iterator<Item = usize> + 'w {
     (0..words.len().min(first + 1)).filter(|&at| !words[at].starts_with('-'))
 }
 
-/// Whether one of the commands in this line of a shell starts the hub.
+/// Whether this line of a shell starts the hub, and does nothing else, which would be lost.
 fn is_line(line: &str) -> bool {
-    line.split([';', '&', '|', '\n']).any(|command| is_hub(&taken_apart(command)))
+    let mut commands = line.split([';', '&', '|', '\n']).map(taken_apart).filter(|words| !words.is_empty());
+    commands.next().is_some_and(|words| is_hub(&words)) && commands.next().is_none()
 }
 
 /// The words of a command. What is done with its output says nothing about it.
@@ -161,13 +157,13 @@ fn bare(program: &str) -> String {
 fn is_program(word: &str) -> bool {
     let name = bare(word);
     let Some(rest) = name.strip_prefix(NAME) else { return false };
-    // `@0.1.0`, the tag of an image, `-1.2`, `_v2`.
+    // `@0.1.0`, `-1.2`, `_v2`.
     rest.is_empty()
-        || rest.strip_prefix(['@', ':']).is_some_and(is_tag)
+        || rest.strip_prefix('@').is_some_and(is_tag)
         || rest.strip_prefix(['-', '_', '.']).is_some_and(is_version)
 }
 
-/// Whether this names a version of a package or an image, and no other package.
+/// Whether this names a version of a package, and no other package.
 fn is_tag(text: &str) -> bool {
     !text.contains([':', '/'])
 }
@@ -194,7 +190,7 @@ fn is_script(word: &str) -> bool {
     is_script && places.any(|place| place == NAME)
 }
 
-/// The last part of a path, of the name of an image or of a package.
+/// The last part of a path, or of the name of a package.
 fn file(word: &str) -> &str {
     let word = word.strip_prefix("npm:").unwrap_or(word);
     word.rsplit(['/', '\\']).next().unwrap_or(word)
@@ -364,7 +360,6 @@ mod tests {
             // What stands before a program.
             "env -i A=b brummer-hub --mcp",
             "nice -n 5 /opt/brummer-hub-1.2 --mcp",
-            "docker run -i --rm ghcr.io/standardbeagle/brummer-hub:1.2 --mcp",
         ] {
             assert!(starts_hub(&of(line)), "{line}");
         }
@@ -381,8 +376,7 @@ mod tests {
             json!({ "command": "brummer-hub", "args": "--mcp" }),
             json!({ "command": "npx", "args": "-y brummer-hub --mcp" }),
             json!({ "command": "sh", "args": ["-c", "exec brummer-hub --mcp \"$@\"", "sh"] }),
-            json!({ "command": "sh", "args": ["-c", "brummer-hub --mcp; true"] }),
-            json!({ "command": "sh", "args": ["-c", "cd /x && nice -n 5 npx -y brummer-hub --mcp"] }),
+            json!({ "command": "sh", "args": ["-c", "nice -n 5 npx -y brummer-hub --mcp;"] }),
             json!({ "command": "bash", "args": ["-euc", "brummer-hub --mcp"] }),
             json!({ "command": "/bin/zsh", "args": ["-ilc", "brummer-hub --mcp 2>/tmp/log"] }),
             json!({ "command": "env", "args": ["A=b", "sh", "-c", "exec brummer-hub --mcp"] }),
@@ -419,6 +413,7 @@ mod tests {
             "env A=b ssh host brummer-hub --mcp",
             "docker exec -i box brummer-hub --mcp",
             "docker exec -i box npx -y brummer-hub --mcp",
+            "docker run -i --rm ghcr.io/standardbeagle/brummer-hub:1.2 --mcp",
             "kubectl exec -i box -- brummer-hub --mcp",
             "wsl brummer-hub --mcp",
             "uvx mcp-proxy -- brummer-hub --mcp",
@@ -464,6 +459,7 @@ mod tests {
             json!({ "command": "agent", "args": ["--prompt", "start brummer-hub --mcp"] }),
             json!({ "command": "sh", "args": ["-c", "other --prompt brummer-hub"] }),
             json!({ "command": "sh", "args": ["-c", "ssh host brummer-hub --mcp"] }),
+            json!({ "command": "sh", "args": ["-c", "cd /x && brummer-hub --mcp"] }),
             json!({ "command": "sh", "args": ["-c", "brummer-hub register --stdio -- x"] }),
             json!(7),
             json!({}),

@@ -106,24 +106,35 @@ const LONG: usize = 20;
 /// of a line: the word after `--token` is one, whatever it looks like.
 #[must_use]
 pub fn mask_words(words: &[String]) -> Vec<String> {
-    let mut next = Next::Any;
-    let masked = words.iter().map(|word| match std::mem::replace(&mut next, Next::of(word)) {
-        Next::Secret { may_ask } if next.is_value(may_ask, word) => {
-            next = Next::Any;
-            if is_reference(word) { word.clone() } else { MASK.to_owned() }
-        }
-        Next::Header if FIELD.is_match(word) => field(word),
-        Next::User => user(word),
-        _ => word_alone(word, next),
-    });
-    masked.collect()
+    let mut expected = Next::Any;
+    let mut masked = Vec::with_capacity(words.len());
+    for word in words {
+        let next = Next::of(word);
+        let shown = match std::mem::replace(&mut expected, next) {
+            Next::Secret { may_ask } if !next.is_option(may_ask, word) && !is_file(word) => {
+                // Whatever it looks like, nothing follows from it.
+                expected = Next::Any;
+                if is_reference(word) { word.clone() } else { MASK.to_owned() }
+            }
+            Next::Header if FIELD.is_match(word) => field(word),
+            Next::User => user(word),
+            // An option by itself says nothing.
+            _ if next != Next::Any => word.clone(),
+            _ => word_alone(word),
+        };
+        masked.push(shown);
+    }
+    masked
 }
 
 /// What the word after another one is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Next {
     Any,
-    Secret { may_ask: bool },
+    /// `may_ask`: some programs ask for it if it is not given.
+    Secret {
+        may_ask: bool,
+    },
     Header,
     User,
 }
@@ -144,17 +155,14 @@ impl Next {
         }
     }
 
-    /// Whether a word that this follows from is the value of an option for a secret, and not another option.
-    fn is_value(self, may_ask: bool, word: &str) -> bool {
-        !(matches!(self, Self::Secret { .. }) || may_ask && OTHER_OPTION.is_match(word) || is_file(word))
+    /// Whether the word that this comes after is another option, where a secret might stand.
+    fn is_option(self, may_ask: bool, word: &str) -> bool {
+        matches!(self, Self::Secret { .. }) || may_ask && OTHER_OPTION.is_match(word)
     }
 }
 
 /// A word that is no other's value.
-fn word_alone(word: &str, next: Next) -> String {
-    if next != Next::Any {
-        return word.to_owned();
-    }
+fn word_alone(word: &str) -> String {
     let with_value = |option: &Regex, mask: fn(&str) -> String| {
         let found = option.captures(word)?;
         Some(found["option"].to_owned() + &mask(&found["value"]))
