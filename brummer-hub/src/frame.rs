@@ -528,7 +528,7 @@ pub(crate) fn mended(document: &Document) -> Result<Frame, FrameError> {
 
 /// A text that cannot be read with U+FFFD in place of what is no character, and `null` in place of numbers that are none;
 /// `None` if it has neither.
-fn repaired(text: &[u8]) -> Option<Bytes> {
+pub(crate) fn repaired(text: &[u8]) -> Option<Bytes> {
     let characters = String::from_utf8_lossy(text);
     let is_mended = matches!(characters, Cow::Owned(_));
     let (text, is_mended) = match constants::as_null(&characters) {

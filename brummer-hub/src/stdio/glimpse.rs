@@ -20,8 +20,10 @@ enum At {
     Colon,
     /// Before or in the value of a member.
     Value,
-    /// It is no object, or the object is over.
-    Over,
+    /// The object is over.
+    Closed,
+    /// It is no object, or something stands behind it.
+    Lost,
 }
 
 /// Looks for the id of one message.
@@ -60,7 +62,7 @@ impl Glimpse {
     pub(crate) fn read(&mut self, piece: &[u8]) {
         for &byte in piece {
             match self.at {
-                At::Over => return,
+                At::Lost => return,
                 _ if self.in_string => self.read_in_string(byte),
                 _ => self.read_outside(byte),
             }
@@ -103,7 +105,7 @@ impl Glimpse {
             }
             (At::Value, b',' | b'}') if self.depth == 0 => {
                 self.end_value();
-                self.at = if byte == b',' { At::Name } else { At::Over };
+                self.at = if byte == b',' { At::Name } else { At::Closed };
             }
             (At::Value, _) => {
                 self.keep(byte);
@@ -114,7 +116,7 @@ impl Glimpse {
                     _ => {}
                 }
             }
-            (At::Start | At::Name | At::Colon | At::Over, _) => self.at = At::Over,
+            (At::Start | At::Name | At::Colon | At::Closed | At::Lost, _) => self.at = At::Lost,
         }
     }
 
@@ -138,6 +140,11 @@ impl Glimpse {
     /// Whether it has a result or an error, and asks and tells nothing.
     pub(crate) const fn is_answer(&self) -> bool {
         self.has_outcome && !self.has_method
+    }
+
+    /// Whether the object has ended, and nothing stands behind it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.at == At::Closed
     }
 
     /// Whether it says that it is JSON-RPC: programs log much that has an id and an error.

@@ -306,58 +306,70 @@ fn read_messages(line: Line, out: &mut Vec<ProcessNewsKind>) {
 fn read_text(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
     // Some consoles begin with a mark.
     let text = text.strip_prefix(BOM).map_or_else(|| text.clone(), |rest| text.slice_ref(rest));
-    let mut messages = frame::messages(&text.clone().into(), MAX_BATCH);
-    let (first, second) = match (messages.next(), messages.next()) {
-        (Some(Err(error)), None) => return read_unreadable(&text, &error, out),
-        both => both,
-    };
-    let garbage = |_| ProcessNewsKind::Garbage(shortened(&text));
-    let all = first.into_iter().chain(second).chain(messages);
-    out.extend(all.map(|message| message.map_or_else(garbage, ProcessNewsKind::Line)));
-}
-
-/// What is no message as a whole. Nothing is looked for within a line that begins otherwise: programs log what they say to
-/// others, and an answer to somebody else is nobody's here.
-fn read_unreadable(text: &Bytes, error: &FrameError, out: &mut Vec<ProcessNewsKind>) {
-    let line = behind_progress(text);
-    if line.len() < text.len() {
-        out.push(ProcessNewsKind::Garbage(shortened(&text.slice(..text.len() - line.len()))));
-        return read_text(&line, out);
-    }
-    // Some servers forget to end a line.
-    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<&RawValue>();
-    let mut read = 0;
-    while let Some(Ok(value)) = values.next() {
-        let value = text.slice_ref(value.get().as_bytes());
-        let Ok(frame) = frame::mended(&value.into()) else { break };
-        out.push(ProcessNewsKind::Line(frame));
-        read = values.byte_offset();
-    }
-    let rest = text.slice(read..);
-    if rest.trim_ascii().is_empty() {
+    if take(frame::messages(&text.clone().into(), MAX_BATCH), out) {
         return;
     }
-    out.push(ProcessNewsKind::Garbage(shortened(&rest)));
+    // A progress bar goes back to the beginning of its line instead of ending it.
+    if memchr::memchr(b'\r', &text).is_none() {
+        return read_unreadable(&text, out);
+    }
+    for part in text.split(|byte| *byte == b'\r').map(|part| without_controls(part.trim_ascii())) {
+        if !part.is_empty() {
+            let part = text.slice_ref(part);
+            if !take(frame::messages(&part.clone().into(), MAX_BATCH), out) {
+                read_unreadable(&part, out);
+            }
+        }
+    }
+}
+
+/// Takes messages if all of them can be read. Programs log what they say to others, often with words beside it, and an answer to
+/// somebody else is nobody's here: what is not a message as a whole is none in part.
+fn take(messages: impl Iterator<Item = Result<Frame, FrameError>>, out: &mut Vec<ProcessNewsKind>) -> bool {
+    let before = out.len();
+    for message in messages {
+        let Ok(frame) = message else {
+            out.truncate(before);
+            return false;
+        };
+        out.push(ProcessNewsKind::Line(frame));
+    }
+    out.len() > before
+}
+
+/// What is no message, but perhaps several: some servers forget to end a line.
+fn read_unreadable(text: &Bytes, out: &mut Vec<ProcessNewsKind>) {
+    let repaired = frame::repaired(text).unwrap_or_else(|| text.clone());
+    let values = serde_json::Deserializer::from_slice(&repaired).into_iter::<&RawValue>();
+    let messages = values.map(|value| {
+        let value = value.map_err(FrameError::NotJson)?;
+        frame::mended(&repaired.slice_ref(value.get().as_bytes()).into())
+    });
+    if take(messages, out) {
+        return;
+    }
+    out.push(ProcessNewsKind::Garbage(shortened(text)));
     let mut glimpse = Glimpse::new();
-    glimpse.read(&rest);
-    if glimpse.is_json_rpc()
+    glimpse.read(text);
+    // What ends in the middle is the beginning of a message that somebody has logged.
+    if glimpse.is_whole()
+        && glimpse.is_json_rpc()
         && glimpse.is_answer()
         && let Some(id) = glimpse.id()
     {
-        out.push(failed(&id, &format!("the answer cannot be read: {error}")));
+        let why =
+            frame::mended(&text.clone().into()).err().map(|error| error.to_string()).unwrap_or_default();
+        out.push(failed(&id, &format!("the answer cannot be read: {why}")));
     }
 }
 
-/// What stands behind a progress bar, which goes back to the beginning of its line instead of ending it.
-fn behind_progress(text: &Bytes) -> Bytes {
-    let Some(at) = memchr::memrchr(b'\r', text) else { return text.clone() };
-    let mut rest = text.slice(at + 1..);
-    // The line is cleared, or colours end: ECMA-48, control sequences.
-    while let Some(sequence) = rest.strip_prefix(b"\x1b[") {
+/// What stands behind control sequences: a line is cleared, or colours end (ECMA-48).
+fn without_controls(mut text: &[u8]) -> &[u8] {
+    while let Some(sequence) = text.strip_prefix(b"\x1b[") {
         let Some(end) = sequence.iter().position(|byte| (0x40..=0x7e).contains(byte)) else { break };
-        rest = rest.slice(2 + end + 1..);
+        text = &sequence[end + 1..];
     }
-    rest
+    text
 }
 
 /// What those hear who wait for an answer that cannot be read.
@@ -485,16 +497,22 @@ mod tests {
         for (line, ids) in [
             (bad.collect(), vec!["1"]),
             (format!("\u{feff}{}", answer(2)).into_bytes(), vec!["2"]),
-            (format!("[{},7,{}]", answer(3), answer(4)).into_bytes(), vec!["3", "?", "4"]),
+            (format!("[{},{}]", answer(3), answer(4)).into_bytes(), vec!["3", "4"]),
             (b"a log line".to_vec(), vec!["?"]),
-            (format!("\r 9 %\r 100 %\r\x1b[2K\x1b[0m{}", answer(5)).into_bytes(), vec!["?", "5"]),
+            (format!("\r 9 %\r 100 %\r\x1b[2K\x1b[0m{}", answer(5)).into_bytes(), vec!["?", "?", "5"]),
+            (format!("{}\r 100 %\r", answer(51)).into_bytes(), vec!["51", "?"]),
             (format!("{}{} {}", answer(6), answer(61), answer(62)).into_bytes(), vec!["6", "61", "62"]),
-            (format!("{} done", answer(63)).into_bytes(), vec!["63", "?"]),
+            (format!("{}{}", answer(63), answer(64).replace("\"b\"", "NaN")).into_bytes(), vec!["63", "64"]),
             // What the program says to others is not for anybody here.
             (format!("[DEBUG] upstream said {}", answer(1)).into_bytes(), vec!["?"]),
             (format!(r#"{{"level":"info"}} {}"#, answer(1)).into_bytes(), vec!["?"]),
             (br#"{"level":"error","id":1,"error":{"code":"ECONN"}}"#.to_vec(), vec!["?"]),
             (br#"{"id":1,"result":"ok","msg":"row}"#.to_vec(), vec!["?"]),
+            (format!("{} <- upstream answered", answer(1)).into_bytes(), vec!["?"]),
+            (format!("{},{{\"x\":1}}", answer(1)).into_bytes(), vec!["?"]),
+            (format!("[\"info\",{}]", answer(1)).into_bytes(), vec!["?"]),
+            (br#"{"jsonrpc":"2.0","id":1,"error": upstream says so"#.to_vec(), vec!["?"]),
+            (br#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"text":"cut he"#.to_vec(), vec!["?"]),
             (br#"{"jsonrpc":"2.0","id":7,"result":{"mean":NaN}}"#.to_vec(), vec!["7"]),
             (br#"[{"jsonrpc":"2.0","id":8,"result":{"mean":-Infinity}}]"#.to_vec(), vec!["8"]),
             (br#"{"jsonrpc":"2.0","id":9,"result":{"mean":nan}}"#.to_vec(), vec!["?", "9"]),
