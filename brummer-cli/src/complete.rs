@@ -99,20 +99,22 @@ pub(crate) fn arguments() -> Vec<CompletionCandidate> {
     let Some(wanted) = typed.get(1) else { return Vec::new() };
     let tools = described();
     let Some(tool) = tools.iter().find(|tool| tool["name"] == wanted.as_str()) else { return Vec::new() };
-    let arguments = Arguments::of(&tool["inputSchema"]);
-    arguments
-        .named
-        .iter()
-        .flat_map(|(key, property)| {
-            let about = property["description"].as_str();
-            let values: Vec<String> = match property["enum"].as_array() {
-                Some(choices) => choices.iter().map(choice).collect(),
-                None if kinds(property) == ["boolean"] => vec!["true".to_owned(), "false".to_owned()],
-                None => vec![String::new()],
-            };
-            values.into_iter().map(move |value| candidate(&format!("{key}={value}"), about))
-        })
-        .collect()
+    offered(&tool["inputSchema"])
+}
+
+/// The same, by what the schema says.
+pub(crate) fn offered(schema: &Value) -> Vec<CompletionCandidate> {
+    let named = Arguments::of(schema).named;
+    let of_one = |(key, property): (&String, &Value)| {
+        let about = property["description"].as_str();
+        let values: Vec<String> = match property["enum"].as_array() {
+            Some(choices) => choices.iter().map(choice).collect(),
+            None if kinds(property) == ["boolean"] => vec!["true".to_owned(), "false".to_owned()],
+            None => vec![String::new()],
+        };
+        values.iter().map(|value| candidate(&format!("{key}={value}"), about)).collect::<Vec<_>>()
+    };
+    named.iter().flat_map(of_one).collect()
 }
 
 /// What is offered, with the first line of what there is to say about it. A word that a shell could take for something

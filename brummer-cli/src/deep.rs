@@ -63,6 +63,7 @@ fn shallow(text: &str) -> Result<Cow<'_, str>, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -100,6 +101,16 @@ mod tests {
                 at = &at["a"][0];
             }
             assert!(at.to_string().contains('…') && at.to_string().len() < 20, "{at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[\\[\\]{}\":,\\\\ 1au]{0,40}", levels in 0..LEVELS * 2) {
+            for text in [nested(levels, &text), text] {
+                let is_json = serde_json::from_str::<IgnoredAny>(&text).is_ok();
+                prop_assert_eq!(read(&text).is_ok(), is_json, "{}", text);
+            }
         }
     }
 }

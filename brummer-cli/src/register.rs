@@ -72,7 +72,7 @@ fn secrets(announcement: &Announcement) -> Result<Secrets, Failure> {
             std::fs::File::open(file)
                 .and_then(|opened| opened.take(MAX_TOKEN_FILE_BYTES).read_to_string(&mut text))
                 .map_err(|why| usage(format!("--token-file: cannot read {}: {why}", file.display())))?;
-            let token = Secret::new(text.trim()).map_err(|why| {
+            let token = Secret::new(text.trim_start_matches('\u{feff}').trim()).map_err(|why| {
                 usage(format!("--token-file: what {} holds cannot be sent: {why}", file.display()))
             })?;
             Some(token)

@@ -24,13 +24,17 @@ pub(crate) enum ArgumentError {
     Missing(Vec<String>),
 }
 
+/// The mark that some programs put before UTF-8, which is no JSON.
+const MARK: char = '\u{feff}';
+
 /// Whether this word is all arguments, as JSON.
 pub(crate) fn is_whole(word: &str) -> bool {
-    word.trim_start().starts_with(['{', '['])
+    word.strip_prefix(MARK).unwrap_or(word).trim_start().starts_with(['{', '['])
 }
 
 /// Checks that a text is one JSON object, which is sent as it is, however deep.
 pub(crate) fn object(text: &str) -> Result<&str, ArgumentError> {
+    let text = text.strip_prefix(MARK).unwrap_or(text);
     match json(text) {
         Ok(()) if text.trim_start().starts_with('{') => Ok(text),
         Ok(()) => Err(ArgumentError::NotAnObject),
@@ -117,7 +121,9 @@ fn items(json: &str) -> Option<&str> {
 }
 
 fn known(takes: &Arguments) -> String {
-    let names: Vec<String> = takes.named.keys().map(|key| format!("`{key}`")).collect();
+    let named = takes.named.keys().map(|key| format!("`{key}`"));
+    let patterns = takes.patterns.iter().map(|(pattern, _)| format!("`/{pattern}/`"));
+    let names: Vec<String> = named.chain(patterns).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
@@ -138,7 +144,9 @@ pub(super) fn value(text: &str, schema: &Value) -> Result<String, String> {
     let fits =
         |typed: &&str| kinds.is_empty() || kinds.iter().any(|kind| *kind != "string" && is_of(typed, kind));
     if let Some(typed) = typed.filter(fits) {
-        return Ok(typed.to_owned());
+        // Most readers make an infinity of it, and a null of that.
+        let is_endless = is_number(typed) && typed.parse().is_ok_and(f64::is_infinite);
+        return if is_endless { Err("a finite number".to_owned()) } else { Ok(typed.to_owned()) };
     }
     if kinds.is_empty() || kinds.contains(&"string") {
         return Ok(Value::from(text).to_string());
@@ -148,10 +156,9 @@ pub(super) fn value(text: &str, schema: &Value) -> Result<String, String> {
 
 /// Whether this JSON is of a type.
 fn is_of(json: &str, kind: &str) -> bool {
-    let is_number = json.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     match kind {
-        "integer" => is_number && is_integer(json),
-        "number" => is_number,
+        "integer" => is_number(json) && is_integer(json),
+        "number" => is_number(json),
         "boolean" => matches!(json, "true" | "false"),
         "null" => json == "null",
         "array" => json.starts_with('['),
@@ -159,6 +166,11 @@ fn is_of(json: &str, kind: &str) -> bool {
         "string" => json.starts_with('"'),
         _ => false,
     }
+}
+
+/// Whether this JSON is a number.
+fn is_number(json: &str) -> bool {
+    json.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }
 
 /// Whether a number of JSON has no fraction, however large it is: `7`, `7.0`, `70e-1`.
@@ -238,6 +250,7 @@ mod tests {
             (&["query=x", "any=plain"], json!({ "query": "x", "any": "plain" })),
             (&["query:=7", "odd:=[1]"], json!({ "query": 7, "odd": [1] })),
             (&["{\"whatever\": 1}"], json!({ "whatever": 1 })),
+            (&["\u{feff}{\"whatever\": 1}"], json!({ "whatever": 1 })),
         ] {
             assert_eq!(arguments(words), Ok(expected), "{words:?}");
         }
@@ -255,12 +268,35 @@ mod tests {
             (&["query=x", "level=loud"], "one of info, warn, 3"),
             (&["query=x", "qeury=y"], "no argument `qeury`; it takes `query`, `limit`"),
             (&["query=x", "query=y"], "`query` is given more than once"),
+            (&["query=x", "ratio=1e999"], "`ratio` must be a finite number, not `1e999`"),
+            (&["query=x", "limit=-1e400"], "`limit` must be a finite number"),
+            (&["query=x", "any=1e400"], "`any` must be a finite number"),
+            (&["query=x", "either=1e400"], "`either` must be a finite number"),
+            (&["query=x", "ratio=Infinity"], "`ratio` must be a number"),
             (&["query:={"], "not JSON: `query`"),
             (&["{"], "the arguments are not JSON"),
             (&["[1]"], "must be a JSON object"),
         ] {
             let message = arguments(words).unwrap_err().to_string();
             assert!(message.contains(expected), "{words:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn names_may_be_told_by_patterns() {
+        let schema = json!({
+            "properties": { "n": { "type": "array", "items": { "type": "number" } } },
+            "patternProperties": { "^x-": { "type": "string" }, "^n-": { "type": "integer" } },
+        });
+        let given = |word: &str| pairs(&[word.to_owned()], &schema).map_err(|error| error.to_string());
+        assert_eq!(given("x-a=5").as_deref(), Ok("{\"x-a\":\"5\"}"));
+        assert_eq!(given("n-a=5").as_deref(), Ok("{\"n-a\":5}"));
+        for (word, expected) in [
+            ("n-a=x", "`n-a` must be a whole number, not `x`"),
+            ("y=5", "the tool takes no argument `y`; it takes `n`, `/^x-/`, `/^n-/`"),
+            ("n=1e999", "`n` must be a list whose items are each a finite number, not `1e999`"),
+        ] {
+            assert_eq!(given(word).unwrap_err(), expected);
         }
     }
 
@@ -275,10 +311,10 @@ mod tests {
         for (words, expected) in [
             (&["n=123456789012345678901234567890"][..], "{\"n\":123456789012345678901234567890}"),
             (&["n=-0"], "{\"n\":-0}"),
-            (&["n=1e400", "f=1.50"], "{\"n\":1e400,\"f\":1.50}"),
+            (&["n=1e300", "f=1.50"], "{\"n\":1e300,\"f\":1.50}"),
             (&["n= 7.0 "], "{\"n\":7.0}"),
             (&["o={\"a\":1,\"a\":2}"], "{\"o\":{\"a\":1,\"a\":2}}"),
-            (&["any=1e400"], "{\"any\":1e400}"),
+            (&["any=1e300"], "{\"any\":1e300}"),
             (&["zz:=1e400", "s:=\"\\ud83d\""], "{\"zz\":1e400,\"s\":\"\\ud83d\"}"),
             (&["list=[]", "list=-0", "list=[1, 2]", "list=1e0"], "{\"list\":[-0,1, 2,1e0]}"),
             (&["level=1"], "{\"level\":1}"),

@@ -51,7 +51,7 @@ fn read_line(prompt: &str) -> Option<String> {
 }
 
 /// Puts one question, and gives the result that answers it.
-fn ask(params: &Value, read: &mut dyn FnMut(&str) -> Option<String>) -> Value {
+pub(super) fn ask(params: &Value, read: &mut dyn FnMut(&str) -> Option<String>) -> Value {
     let message = clean::block(params["message"].as_str().unwrap_or("The tool asks something."));
     if params["mode"] == "url" {
         let url = clean::line(params["url"].as_str().unwrap_or_default());

@@ -1,14 +1,17 @@
 //! What the input schema of a tool says of its arguments, as far as a person who types them needs it: their names and types, also
 //! those in parts of the schema and behind references into it. Each is followed one level deep. Pure.
 
+use regex::{Regex, RegexBuilder};
 use serde_json::{Map, Value};
 
 /// Parts that each hold, or of which one does.
 const PARTS: [&str; 3] = ["allOf", "oneOf", "anyOf"];
 
 /// What may bring arguments that are not looked for.
-const MORE: [&str; 7] =
-    ["patternProperties", "if", "then", "else", "dependentSchemas", "$dynamicRef", "$recursiveRef"];
+const MORE: [&str; 6] = ["if", "then", "else", "dependentSchemas", "$dynamicRef", "$recursiveRef"];
+
+/// Memory for a pattern of somebody else's, once it is compiled.
+const PATTERN_BYTES: usize = 1024 * 1024;
 
 /// The arguments of a tool.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,8 @@ pub(crate) struct Arguments {
     pub(crate) named: Map<String, Value>,
     /// Those that must be given.
     pub(crate) required: Vec<String>,
+    /// Patterns of names, and what is said of each.
+    pub(super) patterns: Vec<(Regex, Value)>,
     /// What is said of the others, if there may be any.
     pub(super) others: Option<Value>,
 }
@@ -40,7 +45,9 @@ impl Arguments {
 
     /// What is said of an argument, or none if the tool does not take it.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.named.get(name).or(self.others.as_ref())
+        let matching = || self.patterns.iter().find(|(pattern, _)| pattern.is_match(name));
+        let named = self.named.get(name).or_else(|| Some(&matching()?.1));
+        named.or(self.others.as_ref())
     }
 
     pub(crate) fn is_required(&self, name: &str) -> bool {
@@ -59,8 +66,10 @@ struct Reading<'s> {
 impl Reading<'_> {
     /// Takes what a part says, which must hold or may.
     fn take(&mut self, part: &Value, level: usize, holds: bool) {
-        let Arguments { named, required, others } = &mut self.arguments;
-        self.says_names |= part["properties"].is_object() || part["additionalProperties"] == false;
+        let Arguments { named, required, patterns, others } = &mut self.arguments;
+        self.says_names |= part["properties"].is_object()
+            || part["patternProperties"].is_object()
+            || part["additionalProperties"] == false;
         for (name, property) in part["properties"].as_object().into_iter().flatten() {
             match named.get_mut(name) {
                 // Only its name was known.
@@ -75,6 +84,13 @@ impl Reading<'_> {
             named.entry(name).or_insert(Value::Null);
             if holds && !required.iter().any(|had| had == name) {
                 required.push(name.to_owned());
+            }
+        }
+        for (pattern, property) in part["patternProperties"].as_object().into_iter().flatten() {
+            match RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build() {
+                Ok(pattern) => patterns.push((pattern, whole(property, self.schema))),
+                // Of another dialect: any name may be meant.
+                Err(_) => *others = Some(Value::Null),
             }
         }
         if others.is_none() {
@@ -102,18 +118,10 @@ fn allowed(part: &Value, level: usize) -> Option<Value> {
         1 => !PARTS.iter().any(|parts| part[*parts].is_array()),
         _ => !PARTS.iter().any(|parts| part[*parts].is_array()) && !part["$ref"].is_string(),
     };
-    let patterns = part["patternProperties"].as_object();
     for key in ["additionalProperties", "unevaluatedProperties"] {
         match &part[key] {
             Value::Bool(true) => return Some(Value::Null),
-            other if other.is_object() => {
-                let is_only = patterns.is_none_or(Map::is_empty);
-                return Some(if is_only { other.clone() } else { Value::Null });
-            }
-            // Whatever is not named has the one pattern.
-            Value::Bool(false) if patterns.is_some_and(|patterns| patterns.len() == 1) => {
-                return patterns?.values().next().cloned();
-            }
+            other if other.is_object() => return Some(other.clone()),
             _ => {}
         }
     }
@@ -136,12 +144,12 @@ fn target<'s>(part: &Value, schema: &'s Value) -> Option<&'s Value> {
 fn whole(property: &Value, schema: &Value) -> Value {
     let mut whole = followed(property, schema);
     for kind in PARTS {
-        for part in whole[kind].as_array_mut().into_iter().flatten() {
+        for part in whole.get_mut(kind).and_then(Value::as_array_mut).into_iter().flatten() {
             *part = followed(part, schema);
         }
     }
-    if whole["items"].is_object() {
-        whole["items"] = followed(&whole["items"], schema);
+    if let Some(items) = whole.get_mut("items") {
+        *items = followed(items, schema);
     }
     whole
 }
@@ -182,9 +190,14 @@ pub(crate) fn kinds(schema: &Value) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
     use serde_json::json;
 
-    use super::*;
+    use super::{
+        super::{arguments, questions, tools},
+        *,
+    };
+    use crate::{complete, deep};
 
     #[test]
     fn arguments_are_found_in_parts_and_behind_references() {
@@ -242,6 +255,8 @@ mod tests {
             json!({ "properties": a, "anyOf": [{ "required": ["a"] }] }),
             json!({ "$ref": "#/$defs/a", "$defs": { "a": { "properties": a } } }),
             json!({ "oneOf": [{ "$ref": "#/$defs/a" }], "$defs": { "a": { "properties": a } } }),
+            json!({ "properties": a, "patternProperties": { "^y": {} } }),
+            json!({ "additionalProperties": false, "patternProperties": { "^y": {}, "x.": {} } }),
         ] {
             assert!(Arguments::of(&schema).get("x").is_none(), "{schema}");
         }
@@ -257,6 +272,8 @@ mod tests {
             json!({ "properties": a, "unevaluatedProperties": { "type": "string" } }),
             json!({ "properties": a, "patternProperties": { "^x": {} } }),
             json!({ "additionalProperties": false, "patternProperties": { "^x": {}, "^y": {} } }),
+            // What is no pattern here.
+            json!({ "additionalProperties": false, "patternProperties": { "(?!y)": {} } }),
             json!({ "properties": a, "if": {}, "then": { "properties": { "x": {} } } }),
             json!({ "properties": a, "anyOf": [{ "additionalProperties": true }] }),
             // What is not followed.
@@ -271,8 +288,88 @@ mod tests {
             json!({ "additionalProperties": { "type": "string" } }),
             json!({ "additionalProperties": { "$ref": "#/$defs/text" }, "$defs": { "text": { "type": "string" } } }),
             json!({ "additionalProperties": false, "patternProperties": { "^x": { "type": "string" } } }),
+            json!({ "patternProperties": { "^y": { "type": "integer" }, "x$": { "$ref": "#/$defs/text" } }, "$defs": { "text": { "type": "string" } } }),
+            json!({ "additionalProperties": { "type": "string" }, "patternProperties": { "^y": {} } }),
+            json!({ "allOf": [{ "patternProperties": { "x": { "type": "string" } } }] }),
         ] {
             assert_eq!(kinds(Arguments::of(&schema).get("x").unwrap()), ["string"], "{schema}");
         }
+    }
+
+    #[test]
+    fn what_is_no_schema_says_nothing_of_its_argument() {
+        for odd in [json!(true), json!(false), json!(7), json!("x"), json!(null), json!([])] {
+            let schema = json!({ "properties": { "x": odd }, "required": ["x"] });
+            let arguments = Arguments::of(&schema);
+            assert!(kinds(arguments.get("x").unwrap()).is_empty() && arguments.is_required("x"), "{schema}");
+            let list = Arguments::of(&json!({ "properties": { "x": { "type": "array", "items": odd } } }));
+            assert!(kinds(&list.get("x").unwrap()["items"]).is_empty(), "{odd}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_json_may_stand_in_the_place_of_a_schema(schema in schema(), name in "[abx]", text in "\\PC{0,9}") {
+            let typed = deep::read(&schema.to_string());
+            prop_assert_eq!(typed.as_ref().ok(), Some(&schema));
+            let words = [format!("{name}={text}"), format!("{name}:=1")];
+            for words in [&words[..], &words[..1], &[]] {
+                if let Ok(arguments) = arguments::pairs(words, &schema) {
+                    prop_assert!(serde_json::from_str::<Value>(&arguments).is_ok_and(|it| it.is_object()), "{}", arguments);
+                }
+            }
+            let tool = json!({ "name": "t", "inputSchema": schema });
+            prop_assert!(tools::described(tool.as_object().unwrap(), true).starts_with("t\n"));
+            complete::offered(&schema);
+            let (params, mut answers) = (json!({ "requestedSchema": schema }), vec![text]);
+            let answer = questions::ask(&params, &mut |_| answers.pop());
+            prop_assert!(answer["action"].is_string(), "{}", answer);
+        }
+    }
+
+    /// JSON of all kinds, with the words of schemas where they mean something and where they do not.
+    fn schema() -> impl Strategy<Value = Value> {
+        const WORDS: [&str; 22] = [
+            "properties",
+            "patternProperties",
+            "additionalProperties",
+            "unevaluatedProperties",
+            "required",
+            "items",
+            "type",
+            "enum",
+            "allOf",
+            "oneOf",
+            "anyOf",
+            "$ref",
+            "$defs",
+            "if",
+            "title",
+            "description",
+            "default",
+            "a",
+            "b",
+            "x",
+            "string",
+            "integer",
+        ];
+        let word = || select(&WORDS[..]);
+        let odd = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            word().prop_map(Value::from),
+            select(&["#", "#/$defs/a", "#/properties/x", "array", "boolean", "é\u{9b}"][..])
+                .prop_map(Value::from),
+        ];
+        odd.prop_recursive(5, 40, 4, move |inner| {
+            prop_oneof![
+                1 => vec(inner.clone(), 0..4).prop_map(Value::from),
+                3 => vec((word(), inner), 0..5).prop_map(|members| {
+                    members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+                }),
+            ]
+        })
     }
 }

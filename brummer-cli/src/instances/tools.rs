@@ -76,7 +76,7 @@ struct Listed {
 }
 
 /// A tool, and if wanted its arguments, each on a line.
-fn described(tool: &Map<String, Value>, whole: bool) -> String {
+pub(super) fn described(tool: &Map<String, Value>, whole: bool) -> String {
     let text = |key: &str| tool.get(key).and_then(Value::as_str).unwrap_or_default();
     if !whole {
         return format!(
@@ -91,19 +91,29 @@ fn described(tool: &Map<String, Value>, whole: bool) -> String {
     }
     let arguments = Arguments::of(tool.get("inputSchema").unwrap_or(&Value::Null));
     for (key, property) in &arguments.named {
-        let kinds = kinds(property);
-        let kind = match property["enum"].as_array() {
-            Some(choices) => choices.iter().map(choice).collect::<Vec<_>>().join("|"),
-            None if kinds.is_empty() => "any".to_owned(),
-            None => kinds.join("|"),
-        };
-        let about = first_line(property["description"].as_str().unwrap_or_default());
-        let pair = format!("{key}={kind}");
-        let pair = if arguments.is_required(key) { pair } else { format!("[{pair}]") };
-        shown += clean::line(&format!("  {pair}  {about}")).trim_end();
-        shown.push('\n');
+        shown += &argument(key, property, arguments.is_required(key));
+    }
+    for (pattern, property) in &arguments.patterns {
+        shown += &argument(&format!("/{pattern}/"), property, false);
+    }
+    if let Some(property) = arguments.others.as_ref().filter(|property| property.is_object()) {
+        shown += &argument("*", property, false);
     }
     shown
+}
+
+/// An argument and what is said of it. A pattern stands between slashes, a star for all other names.
+fn argument(key: &str, property: &Value, is_required: bool) -> String {
+    let kinds = kinds(property);
+    let kind = match property["enum"].as_array() {
+        Some(choices) => choices.iter().map(choice).collect::<Vec<_>>().join("|"),
+        None if kinds.is_empty() => "any".to_owned(),
+        None => kinds.join("|"),
+    };
+    let about = first_line(property["description"].as_str().unwrap_or_default());
+    let pair = format!("{key}={kind}");
+    let pair = if is_required { pair } else { format!("[{pair}]") };
+    format!("{}\n", clean::line(&format!("  {pair}  {about}")).trim_end())
 }
 
 fn first_line(text: &str) -> &str {
@@ -128,6 +138,14 @@ mod tests {
         assert_eq!(
             described(tool, true),
             "find\u{fffd}[2J\n    Finds.\n    More.\n  q=string  What\n  [level=a|1]\n  [any=any]\n"
+        );
+        let tool = json!({ "name": "set", "inputSchema": {
+            "patternProperties": { "^x-": { "type": "string", "description": "Yours" } },
+            "additionalProperties": { "type": "integer" },
+        } });
+        assert_eq!(
+            described(tool.as_object().unwrap(), true),
+            "set\n  [/^x-/=string]  Yours\n  [*=integer]\n"
         );
     }
 }

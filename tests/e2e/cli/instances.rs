@@ -100,7 +100,8 @@ async fn arguments_have_the_types_that_the_tool_wants() {
         assert_eq!(serde_json::from_str::<Value>(&ended.stdout).unwrap(), expected);
     }
     let mut piped = Cli::start(command(&home, &["call", "shop", "find", "-"]));
-    piped.write("{\"query\":\n\"lamp\"}\n").await;
+    // Some programs put a mark before UTF-8.
+    piped.write("\u{feff}{\"query\":\n\"lamp\"}\n").await;
     drop(piped.stdin.take());
     let ended = piped.end().await;
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "{\"query\":\"lamp\"}\n"), "{ended:?}");
@@ -112,6 +113,7 @@ async fn arguments_have_the_types_that_the_tool_wants() {
         ),
         (&[], "error: the tool needs `query`"),
         (&["qeury=x"], "no argument `qeury`; it takes `query`, `limit`, `tags`"),
+        (&["query=x", "limit=1e999"], "error: `limit` must be a finite number, not `1e999`"),
     ] {
         let ended = run(&home, &[&["call", "shop", "find"], words].concat()).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{ended:?}");
@@ -120,6 +122,27 @@ async fn arguments_have_the_types_that_the_tool_wants() {
     let ended = run(&home, &["call", "shop", "fnid"]).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("its tools are find, evil"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_schema_may_be_any_json() {
+    let home = Home::new();
+    let tools = json!({ "tools": [
+        { "name": "odd", "inputSchema": { "properties": { "x": true, "y": 7, "z": { "items": false } } } },
+        { "name": "none", "inputSchema": true },
+    ] });
+    let server = Behaviour::bare().always("tools/list", tools).on("tools/call", async |call: Call| {
+        result(
+            &call,
+            json!({ "content": [{ "type": "text", "text": call.params["arguments"].to_string() }] }),
+        )
+    });
+    let fake = Fake::start(server).await;
+    home.announce("shop", fake.port);
+    let ended = run(&home, &["tools", "shop"]).await;
+    assert!(ended.stdout.contains("odd\n  [x=any]\n  [y=any]\n  [z=any]\n"), "{ended:?}");
+    let ended = run(&home, &["call", "shop", "odd", "x=1", "y=a"]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "{\"x\":1,\"y\":\"a\"}\n"), "{ended:?}");
 }
 
 #[tokio::test]
