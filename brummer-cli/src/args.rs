@@ -807,6 +807,22 @@ pub(crate) fn ask_for_hub(arguments: &[&str]) -> bool {
     Cli::try_parse_from(with_mcp(words)).is_ok_and(|cli| cli.mcp && cli.command.is_none())
 }
 
+/// The options in these arguments, each with its value, if they ask for the hub.
+pub(crate) fn hub_options(arguments: &[String]) -> Option<Vec<Vec<String>>> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if !ask_for_hub(&words) {
+        return None;
+    }
+    let mut options: Vec<Vec<String>> = Vec::new();
+    for word in arguments {
+        match options.last_mut() {
+            Some(option) if !word.starts_with('-') && word != "mcp" => option.push(word.clone()),
+            _ => options.push(vec![word.clone()]),
+        }
+    }
+    Some(options)
+}
+
 /// Whether these arguments ask for something else that this program does, right or wrong as they may be.
 pub(crate) fn ask_for_another(arguments: &[&str]) -> bool {
     let words: Vec<OsString> = arguments.iter().map(OsString::from).collect();

@@ -86,7 +86,7 @@ pub(crate) async fn run(request: Request) -> Result<ExitStatus, Failure> {
 pub(crate) enum Configured {
     Yes,
     No,
-    /// With another program or other options than `install` would write.
+    /// With another program than `install` would write, or without an option that the client needs.
     Outdated,
     Off,
     /// The name is taken by another server.
@@ -191,7 +191,6 @@ struct Target {
     path: PathBuf,
     /// Its own command, where it has one that is used and found.
     own: Option<PathBuf>,
-    launch: Launch,
     entry: Entry,
     spot: Spot,
 }
@@ -211,9 +210,8 @@ impl Target {
         let found = client.signs.iter().filter_map(|place| system.resolve(*place)).any(|sign| is_used(&sign))
             || client.programs.iter().any(|program| which::which(program).is_ok());
         let own = client.own.as_ref().and_then(|own| which::which(own.program).ok());
-        let launch = launch.for_client(client, data_dir);
-        let entry = Entry::new(client.shape, &launch);
-        Some(Self { client, found, path, own, entry, launch, spot: Spot::of(client) })
+        let entry = Entry::new(client.shape, launch.for_client(client, data_dir));
+        Some(Self { client, found, path, own, entry, spot: Spot::of(client) })
     }
 
     fn open(&self) -> Result<ConfigFile, FileError> {
@@ -247,33 +245,34 @@ impl Target {
             Ok(file) => file,
             Err(error) => return report.refused(self, &error, Some(&self.snippet())),
         };
+        let present = file.text().and_then(|text| self.spot.read(text).ok().flatten());
+        let options = present.as_ref().map_or_else(Vec::new, |present| self.entry.own_options(present));
         let (text, backup) = match plan::install(self.spot, &self.entry, file.text(), file.backup()) {
             Ok(Plan::Write { text, backup }) => (text, backup),
-            Ok(_) => return report.kept(self, &self.state()),
+            Ok(_) => return report.kept(self, &self.state(), &options),
             Err(error @ PlanError::Foreign) => return report.refused(self, &error, None),
             Err(error) => return report.refused(self, &error, Some(&self.snippet())),
         };
-        let own = self.own.as_deref().zip(self.client.own.as_ref());
-        let words = own.map(|(_, own)| own::add(own, &self.launch));
+        // These commands write an entry anew, without what the user has set in it.
+        let own = self.own.as_deref().zip(self.client.own.as_ref()).filter(|_| present.is_none());
+        let words = own.map(|(_, own)| own::add(own, self.entry.launch()));
         if dry_run {
-            return report.would(self, words.as_deref(), file.text().unwrap_or_default(), &text);
+            let old = file.text().unwrap_or_default();
+            return report.would(self, words.as_deref(), &options, old, &text);
         }
         if backup && let Err(error) = file.back_up() {
             return report.refused(self, &error, Some(&self.snippet()));
         }
-        if let (Some((program, own)), Some(words)) = (own, &words) {
-            if file.text().is_some_and(|text| self.spot.read(text).is_ok_and(|entry| entry.is_some())) {
-                // Most of these commands refuse a name that is taken.
-                own::run(program, &own::remove(own)).await;
-            }
+        let backup = backup.then(|| file.backup_path());
+        if let (Some((program, _)), Some(words)) = (own, &words) {
             if own::run(program, words).await && self.state() == State::Current {
-                return report.done(self, Some(words), backup.then(|| file.backup_path()));
+                return report.done(self, Some(words), &options, backup);
             }
             tracing::debug!("{} has not done it; its file is written instead", program.display());
         }
         // Its own command may have written into the file before it failed.
         match self.write_anew() {
-            Ok(()) => report.done(self, None, backup.then(|| file.backup_path())),
+            Ok(()) => report.done(self, None, &options, backup),
             Err(error) => report.refused(self, &error, Some(&self.snippet())),
         }
     }
@@ -292,7 +291,7 @@ impl Target {
             Err(error) => return report.refused(self, &error, None),
         };
         let plan = match plan::uninstall(self.spot, file.text(), file.backup()) {
-            Ok(Plan::Keep(state)) => return report.kept(self, &state),
+            Ok(Plan::Keep(state)) => return report.kept(self, &state, &[]),
             Ok(plan) => plan,
             Err(error) => return report.refused(self, &error, None),
         };
@@ -300,27 +299,17 @@ impl Target {
             Plan::Write { text, .. } | Plan::Restore { text } => text.as_str(),
             Plan::Remove | Plan::Keep(_) => "",
         };
-        let own = self.own.as_deref().zip(self.client.own.as_ref());
-        let own = own.filter(|_| matches!(plan, Plan::Write { .. }));
-        let words = own.map(|(_, own)| own::remove(own));
         if dry_run {
-            return report.would(self, words.as_deref(), file.text().unwrap_or_default(), new);
-        }
-        if let (Some((program, _)), Some(words)) = (own, &words)
-            && own::run(program, words).await
-            && self.state() == State::Missing
-        {
-            return match file.drop_backup() {
-                Ok(()) => report.undone(self),
-                Err(error) => report.refused(self, &error, None),
-            };
+            return report.would(self, None, &[], file.text().unwrap_or_default(), new);
         }
         let done = match plan {
             Plan::Remove => file.remove().and_then(|()| file.drop_backup()),
+            Plan::Write { backup: true, .. } => file.back_up().and_then(|()| file.write(new)),
             _ => file.write(new).and_then(|()| file.drop_backup()),
         };
+        let backup = matches!(plan, Plan::Write { backup: true, .. }).then(|| file.backup_path());
         match done {
-            Ok(()) => report.undone(self),
+            Ok(()) => report.undone(self, backup),
             Err(error) => report.refused(self, &error, None),
         }
     }

@@ -207,8 +207,9 @@ Every client that is found on this machine is configured, or those that are name
 in their files stay, and what was there before is kept beside each file that is changed. A file that does not parse is \
 not touched: what to add to it is printed instead.
 
-The clients start this program by its full path, with the options that each of them needs. If BRUMMER_DATA_DIR is set or \
---data-dir is given, their hubs use that directory too.";
+The clients start this program by its full path, with the options that each of them needs. Options that you have given the hub \
+in an entry stay, and so does a release that it names (`brummer-hub@0.1`). If BRUMMER_DATA_DIR is set or --data-dir is given, their \
+hubs use that directory too.";
 
 pub(super) const MORE_INSTALL: &str = "`brummer-hub install --help` shows examples and exit codes.";
 
@@ -237,7 +238,8 @@ pub(super) const LONG_UNINSTALL: &str = "\
 Take the hub out of the configurations of your MCP clients.
 
 A file that was not changed since `install` becomes what it was before, byte for byte; from any other, only the entry \
-of the hub is removed. A server of the same name that starts something else stays.";
+of the hub is removed: your comments stay, and where one stands within the entry, the file as it was is kept beside it. A server \
+of the same name that starts something else stays.";
 
 pub(super) const MORE_UNINSTALL: &str = "`brummer-hub uninstall --help` shows examples and exit codes.";
 
@@ -376,7 +378,7 @@ Examples:
   brummer-hub doctor --fix
 
 --fix takes the right of others to write from the directories, removes announcements that no hub can read, and configures \
-clients anew that start another program or have other options.
+clients anew whose hub does not start or looks elsewhere. An entry of your own that works is right.
 
 Exit codes:
   0    no problem is left

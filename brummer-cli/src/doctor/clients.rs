@@ -18,7 +18,10 @@ use tokio::{
 use super::{MOMENT, PATIENCE, report::Report};
 use crate::{
     deep,
-    install::{self, ClientFound, Configured},
+    install::{
+        self, ClientFound, Configured,
+        hub::{Start, launching, words},
+    },
 };
 
 const SECTION: &str = "Clients";
@@ -44,7 +47,7 @@ pub(super) async fn look(snapshot: &Snapshot, data_dir: Option<&Path>, report: &
     };
     let active = snapshot.instances.iter().filter(|instance| instance.state == InstanceState::Active);
     let active: BTreeSet<String> = active.map(|instance| instance.id().to_string()).collect();
-    let tried = try_all(&clients, report.fix).await;
+    let tried = try_all(&clients).await;
     let mut found = false;
     for client in clients.iter().filter(|client| client.found || client.entry.is_some()) {
         found = true;
@@ -63,19 +66,26 @@ pub(super) async fn look(snapshot: &Snapshot, data_dir: Option<&Path>, report: &
                     "mend the file; the client cannot read it either",
                 );
             }
-            Configured::Outdated if report.fix => match install::configure(client.id, data_dir).await {
-                Ok(()) => report.fixed(SECTION, format!("{at} is configured anew")),
-                Err(error) => report.problem(SECTION, format!("{at}: {error}"), &install),
-            },
-            Configured::Outdated => {
-                report.fixable(
-                    SECTION,
-                    format!("{at} starts another program, or with other options"),
-                    &install,
-                );
-                say(client.entry.as_ref(), &at, &active, &tried, report);
+            Configured::Outdated | Configured::Yes => {
+                let judgement = judge(client, &active, &tried, data_dir.is_some());
+                match judgement {
+                    None => {}
+                    Some(Judgement::Ok(text)) => report.ok(SECTION, format!("{at}: {text}")),
+                    Some(Judgement::Note(text)) => report.note(SECTION, format!("{at}: {text}"), None),
+                    Some(Judgement::Problem(text, Mending::Advice(advice))) => {
+                        report.problem(SECTION, format!("{at}: {text}"), &advice);
+                    }
+                    Some(Judgement::Problem(text, Mending::Install)) if report.fix => {
+                        match install::configure(client.id, data_dir).await {
+                            Ok(()) => report.fixed(SECTION, format!("{at} is configured anew: {text}")),
+                            Err(error) => report.problem(SECTION, format!("{at}: {text}: {error}"), &install),
+                        }
+                    }
+                    Some(Judgement::Problem(text, Mending::Install)) => {
+                        report.fixable(SECTION, format!("{at}: {text}"), &install);
+                    }
+                }
             }
-            Configured::Yes => say(client.entry.as_ref(), &at, &active, &tried, report),
         }
     }
     if !found {
@@ -91,12 +101,8 @@ pub(super) async fn look(snapshot: &Snapshot, data_dir: Option<&Path>, report: &
 type Tried = (Value, Result<Hub, String>);
 
 /// Starts the hubs as the clients do, once for all that do it alike, and all at the same time: each has its time to answer.
-async fn try_all(clients: &[ClientFound], fix: bool) -> Vec<Tried> {
-    let is_tried = |client: &&ClientFound| match client.state {
-        Configured::Yes => true,
-        Configured::Outdated => !fix,
-        _ => false,
-    };
+async fn try_all(clients: &[ClientFound]) -> Vec<Tried> {
+    let is_tried = |client: &&ClientFound| matches!(client.state, Configured::Yes | Configured::Outdated);
     let mut trying: Vec<(Value, JoinHandle<Result<Hub, String>>)> = Vec::new();
     for line in clients.iter().filter(is_tried).filter_map(|client| command_line(client.entry.as_ref()?)) {
         if trying.iter().all(|(other, _)| *other != line) {
@@ -112,30 +118,81 @@ async fn try_all(clients: &[ClientFound], fix: bool) -> Vec<Tried> {
     tried
 }
 
-/// Says what came of the hub that a client starts.
-fn say(entry: Option<&Value>, at: &str, active: &BTreeSet<String>, tried: &[Tried], report: &mut Report) {
-    let Some(command) = entry.and_then(command_line) else { return };
-    let Some((_, hub)) = tried.iter().find(|(line, _)| *line == command) else { return };
-    match hub {
+/// What is to be said of the hub that a client starts: whether it works counts, not how its entry is written.
+#[derive(Debug)]
+enum Judgement {
+    Ok(String),
+    Note(String),
+    Problem(String, Mending),
+}
+
+/// What can be done about a problem.
+#[derive(Debug)]
+enum Mending {
+    /// `install` does it.
+    Install,
+    Advice(String),
+}
+
+/// Options that make a hub see less, on purpose.
+const NARROWING: [&str; 2] = ["--only", "--sources"];
+
+/// What came of the hub that a client starts.
+fn judge(
+    client: &ClientFound,
+    active: &BTreeSet<String>,
+    tried: &[Tried],
+    is_told_directory: bool,
+) -> Option<Judgement> {
+    let entry = client.entry.as_ref()?;
+    let command = command_line(entry)?;
+    let (_, hub) = tried.iter().find(|(line, _)| *line == command)?;
+    let Start { arguments, is_pinned } = Start::of(entry)?;
+    let has = |option: &str| {
+        let value =
+            |word: &String| word.strip_prefix(option).map(|rest| rest.is_empty() || rest.starts_with('='));
+        arguments.iter().any(|word| value(word) == Some(true))
+    };
+    // Written anew, it would be another.
+    let is_mended = client.state == Configured::Outdated;
+    Some(match hub {
         Err(why) => {
-            let advice = "run `brummer-hub install`; `\"--log-level\", \"debug\", \"--log-file\", FILE` in its args tells more";
-            let advice = super::waited_for().unwrap_or_else(|| advice.to_owned());
-            report.problem(SECTION, format!("{at}: its hub does not start: {why}"), &advice);
+            let text = format!("its hub does not start: {why}");
+            let advice = "`\"--log-level\", \"debug\", \"--log-file\", FILE` in its args tells more";
+            Judgement::Problem(
+                text,
+                match super::waited_for() {
+                    Some(advice) => Mending::Advice(advice),
+                    None if is_mended => Mending::Install,
+                    None => Mending::Advice(advice.to_owned()),
+                },
+            )
         }
-        Ok(hub) if hub.version != env!("CARGO_PKG_VERSION") => report.problem(
-            SECTION,
-            format!("{at}: its hub has version {}", hub.version),
-            "update it, or run `brummer-hub install` with the newer one",
+        Ok(hub) if hub.version != env!("CARGO_PKG_VERSION") && is_pinned => {
+            Judgement::Note(format!("its hub starts, with the version that its entry names: {}", hub.version))
+        }
+        Ok(hub) if hub.version != env!("CARGO_PKG_VERSION") => Judgement::Problem(
+            format!("its hub has version {}", hub.version),
+            Mending::Advice("update it, or run `brummer-hub install` with the newer one".to_owned()),
         ),
         Ok(hub) => match active.difference(&hub.instances).count() {
-            0 => report.ok(SECTION, format!("{at}: its hub starts and sees what this one sees")),
-            missing => report.problem(
-                SECTION,
-                format!("{at}: its hub does not see {missing} of {} instances", active.len()),
-                "it has another environment: run `brummer-hub install` in this shell, with BRUMMER_DATA_DIR as it is",
+            0 => Judgement::Ok("its hub starts and sees what this one sees".to_owned()),
+            missing if NARROWING.into_iter().any(has) => {
+                let seen = active.len() - missing;
+                Judgement::Note(format!("its hub starts, and sees {seen} of {} instances by its own options", active.len()))
+            }
+            missing => Judgement::Problem(
+                format!("its hub does not see {missing} of {} instances", active.len()),
+                match (is_told_directory, has("--data-dir")) {
+                    (true, _) if is_mended => Mending::Install,
+                    (false, true) => Mending::Advice(
+                        "its args have a `--data-dir` of their own: take it out, or set BRUMMER_DATA_DIR here to the same".to_owned(),
+                    ),
+                    _ => Mending::Advice("it has another environment, such as another home directory".to_owned()),
+                },
             ),
         },
-    }
+    })
 }
 
 /// What a client's hub says of itself.
@@ -147,9 +204,9 @@ struct Hub {
 
 /// Program, arguments and variables of an entry, whatever its shape.
 fn command_line(entry: &Value) -> Option<Value> {
-    let words = install::hub::words(entry)?;
-    let entry = if entry["transport"].is_object() { &entry["transport"] } else { entry };
-    let variables = ["env", "environment", "envs"].iter().find_map(|key| entry[*key].as_object());
+    let words = words(entry)?;
+    let part = launching(entry);
+    let variables = ["env", "environment", "envs"].iter().find_map(|key| part[*key].as_object());
     Some(json!({ "words": words, "env": variables }))
 }
 
@@ -161,14 +218,15 @@ async fn start(line: &Value) -> Result<Hub, String> {
     command.envs(KEPT.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
     let own = line["env"].as_object().into_iter().flatten();
     command.envs(own.filter_map(|(name, value)| value.as_str().map(|value| (name, value))));
-    let mut child = command.kill_on_drop(true).spawn().map_err(|error| error.to_string())?;
+    let spawned = command.kill_on_drop(true).spawn();
+    let mut child = spawned.map_err(|error| format!("{program}: {error}"))?;
     let (Some(mut input), Some(output), Some(errors)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
         return Err("it has no standard streams".to_owned());
     };
     // Read while it runs: a hub that says much does not stand still.
-    let said = tokio::spawn(last_line(errors));
+    let said = tokio::spawn(telling_line(errors));
     let talk = async {
         let info = json!({ "name": "brummer-hub doctor", "version": env!("CARGO_PKG_VERSION") });
         let hello = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
@@ -227,27 +285,37 @@ const ENDED: &str = "it ended at once";
 /// The longest line that is shown of what a hub says.
 const LINE: u64 = 16 * 1024;
 
-/// How it ended, and what it said last.
+/// How it ended, and what it said about it.
 fn ended(status: Option<ExitStatus>, said: Option<&str>) -> String {
     let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
     let said = said.map(|said| format!(": {said}")).unwrap_or_default();
     format!("{ENDED}{status}{said}")
 }
 
-/// The last line that is not empty, once there are no more.
-async fn last_line(stream: impl AsyncRead + Unpin) -> Option<String> {
-    let (mut stream, mut last) = (BufReader::new(stream), None);
+/// The first line that names an error, or the last that is not empty, once there are no more: what follows an error is advice, or
+/// where it happened.
+async fn telling_line(stream: impl AsyncRead + Unpin) -> Option<String> {
+    let (mut stream, mut error, mut last) = (BufReader::new(stream), None, None);
     loop {
         let mut line = Vec::new();
         match (&mut stream).take(LINE).read_until(b'\n', &mut line).await {
             Ok(read) if read > 0 => {}
-            _ => return last,
+            _ => return error.or(last),
         }
         let line = String::from_utf8_lossy(&line).trim().to_owned();
+        if error.is_none() && names_error(&line) {
+            error = Some(line.clone());
+        }
         if !line.is_empty() {
             last = Some(line);
         }
     }
+}
+
+/// Whether a line has the word: `error: …`, `TypeError: …`, `npm error code E404`, `ERROR brummer_hub: …`.
+fn names_error(line: &str) -> bool {
+    let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
+    words.any(|word| word.eq_ignore_ascii_case("error") || word.ends_with("Error"))
 }
 
 #[cfg(test)]
@@ -261,6 +329,7 @@ mod tests {
             json!({ "command": ["a", "b"], "environment": { "X": "y" } }),
             json!({ "cmd": "a", "args": ["b"], "envs": { "X": "y" } }),
             json!({ "transport": { "command": "a", "args": ["b"], "env": { "X": "y" } } }),
+            json!({ "command": { "path": "a", "args": ["b"], "env": { "X": "y" } } }),
         ] {
             assert_eq!(
                 command_line(&entry),
@@ -269,5 +338,25 @@ mod tests {
             );
         }
         assert_eq!(command_line(&json!({ "url": "http://x" })), None);
+    }
+
+    #[tokio::test]
+    async fn the_line_that_names_the_error_is_told() {
+        for (said, expected) in [
+            (
+                "error: unexpected argument '--bogus' found\n\nUsage: x\n\nFor more information, try '--help'.\n",
+                "error: unexpected argument '--bogus' found",
+            ),
+            ("starting\nerror: no port\nhint: choose one\n", "error: no port"),
+            (
+                "at errors.js:1\nTypeError: x is not a function\n    at y\nNode.js v24\n",
+                "TypeError: x is not a function",
+            ),
+            ("npm error code E404\nnpm error 404 Not Found\n", "npm error code E404"),
+            ("one\n\ntwo\n \n", "two"),
+        ] {
+            assert_eq!(telling_line(said.as_bytes()).await.as_deref(), Some(expected));
+        }
+        assert_eq!(telling_line(&b"\n"[..]).await, None);
     }
 }

@@ -63,14 +63,12 @@ pub(super) enum Shape {
     Item,
 }
 
-/// The client's own command for adding and removing a server.
+/// The client's own command for adding a server.
 #[derive(Debug)]
 pub(super) struct Own {
     pub(super) program: &'static str,
     /// What comes before the name, and between the name and the command of the server.
     pub(super) add: (&'static [&'static str], &'static [&'static str]),
-    /// What comes before the name.
-    pub(super) remove: &'static [&'static str],
 }
 
 const STRICT: Format = Format::Json { comments: false, trailing_commas: false };
@@ -100,7 +98,8 @@ const BASE: Client = Client {
 ///
 /// Own commands are used where they were seen to leave the rest of the file alone. Those of Copilot CLI and Factory
 /// droid drop comments (droid: everything else), those of Gemini CLI and Qwen Code change the indentation, that of Amp
-/// looks at the project first, and opencode has none for removing.
+/// looks at the project first, and opencode has none for removing. An entry that is there is changed and removed in the file: no
+/// command leaves comments around it, or what the user has set in it.
 pub(super) const CLIENTS: &[Client] = &[
     Client {
         id: "amp",
@@ -139,11 +138,7 @@ pub(super) const CLIENTS: &[Client] = &[
         programs: &["claude"],
         format: STRICT,
         shape: Shape::Typed("stdio"),
-        own: Some(Own {
-            program: "claude",
-            add: (&["mcp", "add", "--scope", "user"], &["--"]),
-            remove: &["mcp", "remove", "--scope", "user"],
-        }),
+        own: Some(Own { program: "claude", add: (&["mcp", "add", "--scope", "user"], &["--"]) }),
         ..BASE
     },
     Client {
@@ -192,7 +187,7 @@ pub(super) const CLIENTS: &[Client] = &[
         format: Format::Toml,
         keys: &["mcp_servers"],
         arguments: ALL_TOOLS,
-        own: Some(Own { program: "codex", add: (&["mcp", "add"], &["--"]), remove: &["mcp", "remove"] }),
+        own: Some(Own { program: "codex", add: (&["mcp", "add"], &["--"]) }),
         ..BASE
     },
     Client {

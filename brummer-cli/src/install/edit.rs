@@ -4,6 +4,7 @@
 //! was meant: where an editor fails on an odd file, the file is left alone. Line ends are put back by lines, so every
 //! editor sees `\n` only.
 
+mod comments;
 mod json;
 mod toml;
 mod yaml;
@@ -44,14 +45,16 @@ impl Spot {
         Self { format: client.format, keys: client.keys, list: client.shape == Shape::Item }
     }
 
-    /// The entry as it is in the file.
+    /// The entry as it is in the file. One that says nothing is none.
     pub(super) fn read(self, text: &str) -> Result<Option<Value>, EditError> {
         let document = self.parse(&split(text).1)?;
         let Some(servers) = self.servers(&document)? else { return Ok(None) };
-        Ok(match servers {
-            Value::Array(items) => items.iter().find(|item| item["name"] == NAME).cloned(),
-            servers => servers.get(NAME).cloned(),
-        })
+        let entry = match servers {
+            Value::Array(items) => items.iter().find(|item| item["name"] == NAME),
+            servers => servers.get(NAME),
+        };
+        let is_empty = |entry: &&Value| entry.is_null() || entry.as_object().is_some_and(Map::is_empty);
+        Ok(entry.filter(|entry| !is_empty(entry)).cloned())
     }
 
     /// The file with this entry, and otherwise as it was.
@@ -59,9 +62,18 @@ impl Spot {
         self.change(text, Some(entry))
     }
 
-    /// The file without the entry.
+    /// The file without the entry. Lines of comments stay, also those within it.
     pub(super) fn erase(self, text: &str) -> Result<String, EditError> {
         self.change(text, None)
+    }
+
+    /// Whether a comment of the one text is not in the other.
+    pub(super) fn loses_comment(self, old: &str, new: &str) -> bool {
+        let mut left = comments::all(self.format, new);
+        comments::all(self.format, old).into_iter().any(|comment| {
+            let at = left.iter().position(|left| *left == comment);
+            at.map(|at| left.swap_remove(at)).is_none()
+        })
     }
 
     /// The lines to add by hand to a file that has no servers yet.
@@ -80,6 +92,13 @@ impl Spot {
             Format::Toml => toml::change(&plain, self, entry),
             Format::Yaml => yaml::change(&plain, self, entry),
         }?;
+        let changed = match entry {
+            None => {
+                let kept = comments::kept(self.format, &plain, &changed);
+                if self.parse(&kept) == self.parse(&changed) { kept } else { changed }
+            }
+            Some(_) => changed,
+        };
         let mut got = self.parse(&changed).map_err(|_| EditError::Odd)?;
         if entry.is_none() {
             // An editor may drop what is empty now, or keep it.

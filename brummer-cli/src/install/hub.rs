@@ -1,4 +1,4 @@
-//! Whether an entry starts the hub. Pure: words in, an answer out.
+//! Whether an entry starts the hub, and with which options. Pure: words in, an answer out.
 //!
 //! The entry has the hub's name, which is not enough: its program decides, or what that program is given. A program that is
 //! called otherwise (a copy with a version, a wrapper) is the hub's where it is given what only the hub takes. A package manager
@@ -56,8 +56,9 @@ pub(crate) fn words(entry: &Value) -> Option<Vec<String>> {
         _ => None,
     };
     let list = |value: &Value| value.as_array()?.iter().map(text).collect::<Option<Vec<String>>>();
-    let entry = if entry["transport"].is_object() { &entry["transport"] } else { entry };
+    let entry = launching(entry);
     let command = if entry["cmd"].is_string() { &entry["cmd"] } else { &entry["command"] };
+    let command = if command.is_null() { &entry["path"] } else { command };
     let mut words = if command.is_array() { list(command)? } else { vec![command.as_str()?.to_owned()] };
     match &entry["args"] {
         Value::Null => {}
@@ -67,53 +68,108 @@ pub(crate) fn words(entry: &Value) -> Option<Vec<String>> {
     (!words.is_empty()).then_some(words)
 }
 
-/// Whether this entry starts the hub, in whatever way that may be written anew without a loss.
-pub(super) fn starts_hub(entry: &Value) -> bool {
-    let Some(words) = words(entry) else { return false };
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    // The whole command line may stand in the first word.
-    let Some((line, rest)) = words.split_first() else { return false };
-    is_hub(&words) || is_hub(&[&taken_apart(line)[..], rest].concat())
+/// The part of an entry that says what is started: within `transport`, or within `command`, as Zed once had it.
+pub(crate) fn launching(entry: &Value) -> &Value {
+    ["transport", "command"].iter().map(|key| &entry[*key]).find(|part| part.is_object()).unwrap_or(entry)
 }
 
-fn is_hub(words: &[&str]) -> bool {
-    let Some((program, arguments)) = words.split_first() else { return false };
-    if is_program(program) {
-        return !args::ask_for_another(arguments);
+/// How an entry starts the hub.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Start {
+    /// What the hub is given.
+    pub(crate) arguments: Vec<String>,
+    /// Whether the entry says which release of the package it is.
+    pub(crate) is_pinned: bool,
+}
+
+impl Start {
+    /// In whatever way that may be written anew without a loss, or none if it starts something else.
+    pub(crate) fn of(entry: &Value) -> Option<Self> {
+        let words = words(entry)?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        // The whole command line may stand in the first word.
+        let (line, rest) = words.split_first()?;
+        Self::of_words(&words).or_else(|| Self::of_words(&[&taken_apart(line)[..], rest].concat()))
     }
-    if let Some(rest) = after_runner(words) {
-        return is_own_package(rest);
+
+    fn new(arguments: &[&str], is_pinned: bool) -> Self {
+        Self { arguments: arguments.iter().map(|&word| word.to_owned()).collect(), is_pinned }
     }
-    // Whatever it is called, but for what has a name of its own that begins with the hub's.
-    if args::ask_for_hub(arguments) {
-        let name = bare(program);
-        return name
-            .strip_prefix(NAME)
-            .is_none_or(|rest| COPIES.contains(&rest.trim_start_matches(['.', '-', '_'])));
-    }
-    let is_started =
-        |word: &str, rest: &[&str]| (is_program(word) || is_script(word)) && args::ask_for_hub(rest);
-    let is_one = |of: &[&str]| is_one(program, of);
-    if is_one(&PREFIXES) {
-        starts(arguments).any(|at| is_hub(&arguments[at..]))
-    } else if is_one(&SHELLS) {
-        let is_option = |word: &&str| {
-            word.strip_prefix('-').is_some_and(|letters| {
-                letters.ends_with('c') && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
+
+    fn of_words(words: &[&str]) -> Option<Self> {
+        let (program, arguments) = words.split_first()?;
+        if is_program(program) {
+            return (!args::ask_for_another(arguments)).then(|| Self::new(arguments, false));
+        }
+        if let Some(rest) = after_runner(words) {
+            return Self::of_package(rest);
+        }
+        // Whatever it is called, but for what has a name of its own that begins with the hub's.
+        if args::ask_for_hub(arguments) {
+            let name = bare(program);
+            let is_copy = name
+                .strip_prefix(NAME)
+                .is_none_or(|rest| COPIES.contains(&rest.trim_start_matches(['.', '-', '_'])));
+            return is_copy.then(|| Self::new(arguments, false));
+        }
+        let is_one = |of: &[&str]| is_one(program, of);
+        if is_one(&PREFIXES) {
+            starts(arguments).find_map(|at| Self::of_words(&arguments[at..]))
+        } else if is_one(&SHELLS) {
+            let is_option = |word: &&str| {
+                word.strip_prefix('-').is_some_and(|letters| {
+                    letters.ends_with('c') && letters.bytes().all(|byte| byte.is_ascii_alphabetic())
+                })
+            };
+            Self::of_line(arguments.get(arguments.iter().position(is_option)? + 1)?)
+        } else if is_one(&WINDOWS_SHELLS) {
+            let is_option =
+                |word: &&str| ["/c", "/k", "-c", "-command"].contains(&&*word.to_ascii_lowercase());
+            Self::of_line(&arguments[arguments.iter().position(is_option)? + 1..].join(" "))
+        } else if is_one(&SCRIPT_RUNNERS) || is_one(&PACKAGE_MANAGERS) {
+            let from = usize::from(arguments.first() == Some(&"run"));
+            let arguments = &arguments[from..];
+            starts(arguments).find_map(|at| {
+                let (word, rest) = (arguments[at], &arguments[at + 1..]);
+                let is_hub = (is_program(word) || is_script(word)) && args::ask_for_hub(rest);
+                is_hub.then(|| Self::new(rest, file(word).contains('@') && is_release(word)))
             })
+        } else {
+            None
+        }
+    }
+
+    /// By a line of a shell that does nothing else, which would be lost.
+    fn of_line(line: &str) -> Option<Self> {
+        let mut commands =
+            line.split([';', '&', '|', '\n']).map(taken_apart).filter(|words| !words.is_empty());
+        let start = Self::of_words(&commands.next()?)?;
+        commands.next().is_none().then_some(start)
+    }
+
+    /// By what a package manager is told to start.
+    fn of_package(words: &[&str]) -> Option<Self> {
+        let at = first(words)?;
+        let mut packages = Vec::new();
+        for (at, word) in words[..at].iter().enumerate() {
+            match word.split_once('=') {
+                Some(("-p" | "--package", package)) => packages.push(package),
+                None if matches!(*word, "-p" | "--package") => packages.extend(words.get(at + 1).copied()),
+                _ => {}
+            }
+        }
+        let (started, arguments) = (words[at], &words[at + 1..]);
+        let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
+        if args::ask_for_another(arguments) {
+            return None;
+        }
+        let package = if packages.is_empty() {
+            Some(started).filter(|package| is_package(package))
+        } else {
+            // The name of a program, of whichever of these packages.
+            packages.into_iter().find(|package| is_package(package)).filter(|_| is_program(started))
         };
-        let line = arguments.iter().position(is_option).and_then(|at| arguments.get(at + 1));
-        line.is_some_and(|line| is_line(line))
-    } else if is_one(&WINDOWS_SHELLS) {
-        let is_option = |word: &&str| ["/c", "/k", "-c", "-command"].contains(&&*word.to_ascii_lowercase());
-        let line = arguments.iter().position(is_option).map(|at| arguments[at + 1..].join(" "));
-        line.is_some_and(|line| is_line(&line))
-    } else if is_one(&SCRIPT_RUNNERS) || is_one(&PACKAGE_MANAGERS) {
-        let from = usize::from(arguments.first() == Some(&"run"));
-        let arguments = &arguments[from..];
-        starts(arguments).any(|at| is_started(arguments[at], &arguments[at + 1..]))
-    } else {
-        false
+        Some(Self::new(arguments, is_release(package?)))
     }
 }
 
@@ -126,12 +182,6 @@ fn starts<'w>(words: &'w [&str]) -> impl Iterator<Item = usize> + 'w {
     let first = (0..words.len()).find(|&at| !is_before(at)).unwrap_or(words.len());
     // What follows an option need not be its value.
     (0..words.len().min(first + 1)).filter(|&at| !words[at].starts_with('-'))
-}
-
-/// Whether this line of a shell starts the hub, and does nothing else, which would be lost.
-fn is_line(line: &str) -> bool {
-    let mut commands = line.split([';', '&', '|', '\n']).map(taken_apart).filter(|words| !words.is_empty());
-    commands.next().is_some_and(|words| is_hub(&words)) && commands.next().is_none()
 }
 
 /// The words of a command. What is done with its output says nothing about it.
@@ -207,27 +257,10 @@ fn after_runner<'a, 'w>(words: &'a [&'w str]) -> Option<&'a [&'w str]> {
     is_runner.then(|| &rest[command + 1..])
 }
 
-/// Whether what a package manager is told to start is the hub.
-fn is_own_package(words: &[&str]) -> bool {
-    let mut packages = Vec::new();
-    for (at, word) in words[..first(words).unwrap_or(words.len())].iter().enumerate() {
-        match word.split_once('=') {
-            Some(("-p" | "--package", package)) => packages.push(package),
-            None if matches!(*word, "-p" | "--package") => packages.extend(words.get(at + 1).copied()),
-            _ => {}
-        }
-    }
-    let Some(at) = first(words) else { return false };
-    let (started, arguments) = (words[at], &words[at + 1..]);
-    let arguments = arguments.strip_prefix(&["--"]).unwrap_or(arguments);
-    if args::ask_for_another(arguments) {
-        return false;
-    }
-    if packages.is_empty() {
-        return is_package(started);
-    }
-    // The name of a program, of whichever of these packages.
-    packages.into_iter().any(is_package) && is_program(started)
+/// Whether this says which release of the package is meant, or where it is, rather than whichever is the last.
+fn is_release(package: &str) -> bool {
+    let name = package.strip_prefix("npm:").unwrap_or(package);
+    name.strip_prefix(NAME).is_none_or(|tag| !matches!(tag, "" | "@latest"))
 }
 
 /// Whether this names the npm package: by its name, by its repository or by a file of this machine. A name with a scope is another's.
@@ -278,6 +311,10 @@ mod tests {
 
     use super::*;
 
+    fn starts_hub(entry: &Value) -> bool {
+        Start::of(entry).is_some()
+    }
+
     fn of(line: &str) -> Value {
         let mut words = line.split(' ');
         json!({ "command": words.next(), "args": words.collect::<Vec<_>>() })
@@ -292,6 +329,7 @@ mod tests {
             json!({ "cmd": "a", "args": ["b", "7"] }),
             json!({ "transport": { "command": "a", "args": ["b", "7"] } }),
             json!({ "transport": "stdio", "command": "a", "args": ["b", "7"] }),
+            json!({ "command": { "path": "a", "args": ["b", "7"], "env": {} } }),
         ] {
             assert_eq!(words(&entry).unwrap(), ["a", "b", "7"], "{entry}");
         }
@@ -301,6 +339,8 @@ mod tests {
             json!({}),
             json!({ "command": [] }),
             json!({ "command": "a", "args": [null] }),
+            json!({ "command": { "args": ["a"] } }),
+            json!(null),
         ] {
             assert_eq!(words(&entry), None, "{entry}");
         }
@@ -465,6 +505,31 @@ mod tests {
             json!({}),
         ] {
             assert!(!starts_hub(&entry), "{entry}");
+        }
+    }
+
+    #[test]
+    fn what_the_hub_is_given_is_told_from_what_starts_it() {
+        for (line, arguments, is_pinned) in [
+            ("brummer-hub", "", false),
+            ("/opt/brummer-hub-1.2 --mcp --log-level debug", "--mcp --log-level debug", false),
+            ("env A=b hub --data-dir /d mcp", "--data-dir /d mcp", false),
+            ("npx -y brummer-hub --mcp --tools hub", "--mcp --tools hub", false),
+            ("npx -y brummer-hub@latest --mcp", "--mcp", false),
+            ("npx -y brummer-hub@0.1.0 --mcp", "--mcp", true),
+            ("npx -y --package brummer-hub@0.1 brummer-hub -- --mcp", "--mcp", true),
+            ("npx -y ./brummer-hub-0.1.0.tgz --mcp", "--mcp", true),
+            ("npx -y standardbeagle/brummer-hub --mcp", "--mcp", true),
+            ("cmd /c npx -y brummer-hub@0.1.0 --mcp --tools all", "--mcp --tools all", true),
+            ("deno run -A npm:brummer-hub@0.1.0 --mcp", "--mcp", true),
+            ("node /x/node_modules/brummer-hub/bin/brummer-hub.js --mcp -v", "--mcp -v", false),
+        ] {
+            let start = Start::of(&of(line)).unwrap();
+            assert_eq!(
+                (start.arguments.join(" ").as_str(), start.is_pinned),
+                (arguments, is_pinned),
+                "{line}"
+            );
         }
     }
 }

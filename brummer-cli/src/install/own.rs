@@ -19,13 +19,8 @@ pub(super) fn add(own: &Own, launch: &Launch) -> Vec<String> {
     words.push(NAME.to_owned());
     words.extend(between.iter().map(|&word| word.to_owned()));
     words.push(launch.command.clone());
-    words.extend(launch.arguments.iter().cloned());
+    words.extend(launch.arguments().into_iter().cloned());
     words
-}
-
-/// The arguments that remove it.
-pub(super) fn remove(own: &Own) -> Vec<String> {
-    own.remove.iter().copied().chain([NAME]).map(str::to_owned).collect()
 }
 
 /// Runs it to its end. What it prints is dropped: the file says whether it has done it.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{
     edit::{EditError, Spot},
     entry::{self, Entry},
-    hub,
+    hub::Start,
 };
 
 /// What is there of the entry.
@@ -15,7 +15,7 @@ pub(super) enum State {
     Missing,
     /// As this program would write it.
     Current,
-    /// Another program, path or arguments than this program would write.
+    /// Another program or path than this program would write, or without an option that the client needs.
     Outdated,
     /// The user has turned it off.
     Off,
@@ -52,7 +52,7 @@ pub(super) fn state(spot: Spot, wanted: &Entry, text: &str) -> State {
     match spot.read(text) {
         Err(error) => State::Unreadable(error.to_string()),
         Ok(None) => State::Missing,
-        Ok(Some(present)) if !hub::starts_hub(&present) => State::Foreign,
+        Ok(Some(present)) if Start::of(&present).is_none() => State::Foreign,
         Ok(Some(present)) if entry::is_off(&present) => State::Off,
         Ok(Some(present)) if wanted.over(Some(&present)) == present => State::Current,
         Ok(Some(_)) => State::Outdated,
@@ -68,7 +68,7 @@ pub(super) fn install(
 ) -> Result<Plan, PlanError> {
     let text = file.unwrap_or_default();
     let present = spot.read(text)?;
-    if present.as_ref().is_some_and(|present| !hub::starts_hub(present)) {
+    if present.as_ref().is_some_and(|present| Start::of(present).is_none()) {
         return Err(PlanError::Foreign);
     }
     let entry = wanted.over(present.as_ref());
@@ -84,25 +84,25 @@ pub(super) fn install(
 pub(super) fn uninstall(spot: Spot, file: Option<&str>, backup: Option<&str>) -> Result<Plan, PlanError> {
     let Some(text) = file else { return Ok(Plan::Keep(State::Missing)) };
     let Some(present) = spot.read(text)? else { return Ok(Plan::Keep(State::Missing)) };
-    if !hub::starts_hub(&present) {
+    if Start::of(&present).is_none() {
         return Ok(Plan::Keep(State::Foreign));
     }
     // What had the hub in it already is no state without it.
     let has_hub =
-        |file: &str| spot.read(file).is_ok_and(|entry| entry.is_some_and(|it| hub::starts_hub(&it)));
+        |file: &str| spot.read(file).is_ok_and(|entry| entry.is_some_and(|it| Start::of(&it).is_some()));
     let backup = backup.filter(|backup| !has_hub(backup));
     if let Some(original) = backup
         && is_original(spot, present.clone(), text, backup)
     {
         return Ok(Plan::Restore { text: original.to_owned() });
     }
+    // Not a comment, nor a space, is anybody's but this program's.
+    if backup.is_none() && text == spot.snippet(&object(present)) {
+        return Ok(Plan::Remove);
+    }
     let rest = spot.erase(text)?;
-    let left_of_own = spot.erase(&spot.snippet(&object(present)))?;
-    Ok(if backup.is_none() && rest == left_of_own {
-        Plan::Remove
-    } else {
-        Plan::Write { text: rest, backup: false }
-    })
+    let is_loss = spot.loses_comment(text, &rest);
+    Ok(Plan::Write { text: rest, backup: is_loss })
 }
 
 /// Whether the file is its backup with this entry, and nothing else has changed since.

@@ -17,6 +17,9 @@ use crate::{
     output,
 };
 
+/// What is said of an entry that the user has turned off.
+const STAYS_OFF: &str = "it is configured, and stays turned off";
+
 /// What became of each client.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -72,39 +75,57 @@ impl Report {
     }
 
     /// Nothing was to be done.
-    pub(super) fn kept(&mut self, target: &Target, state: &State) {
+    pub(super) fn kept(&mut self, target: &Target, state: &State, options: &[String]) {
         let what = match state {
             State::Current => "configured already",
             state => word(state),
         };
         if *state != State::Missing {
-            let line = self.line(target, what);
+            let mut line = self.line(target, what);
+            line.more.extend((*state == State::Off).then(|| STAYS_OFF.to_owned()));
+            line.more.extend(stay(options));
             self.lines.push(line);
         }
     }
 
     /// The client is configured now.
-    pub(super) fn done(&mut self, target: &Target, own: Option<&[String]>, backup: Option<PathBuf>) {
-        let mut line = self.line(target, "configured");
+    pub(super) fn done(
+        &mut self,
+        target: &Target,
+        own: Option<&[String]>,
+        options: &[String],
+        backup: Option<PathBuf>,
+    ) {
+        let is_off = target.state() == State::Off;
+        let mut line = self.line(target, if is_off { word(&State::Off) } else { "configured" });
+        line.more.extend(is_off.then(|| STAYS_OFF.to_owned()));
         if let (Some(words), Some(own)) = (own, &target.client.own) {
             line.more.push(format!("by {}", command(own.program, words)));
         }
-        if let Some(backup) = backup {
-            line.more.push(format!("as it was before: {}", self.short(&backup)));
-        }
+        line.more.extend(stay(options));
+        line.more.extend(backup.map(|backup| self.before(&backup)));
         line.note = target.client.note;
         self.lines.push(line);
     }
 
     /// The client is no longer configured.
-    pub(super) fn undone(&mut self, target: &Target) {
-        let line = self.line(target, "removed");
+    pub(super) fn undone(&mut self, target: &Target, backup: Option<PathBuf>) {
+        let mut line = self.line(target, "removed");
+        line.more.extend(backup.map(|backup| self.before(&backup)));
         self.lines.push(line);
     }
 
     /// What would be done.
-    pub(super) fn would(&mut self, target: &Target, own: Option<&[String]>, old: &str, new: &str) {
+    pub(super) fn would(
+        &mut self,
+        target: &Target,
+        own: Option<&[String]>,
+        options: &[String],
+        old: &str,
+        new: &str,
+    ) {
         let mut line = self.line(target, "would change");
+        line.more.extend(stay(options));
         if let (Some(words), Some(own)) = (own, &target.client.own) {
             line.more.push(format!("by {}, which changes about this:", command(own.program, words)));
         }
@@ -146,10 +167,13 @@ impl Report {
                 return Ok(ExitStatus::Success);
             }
             Task::Install if self.lines.is_empty() => {
-                return Err(Failure::new("no MCP client was found").hint(
-                    "name yours: `brummer-hub install --list` shows all that are known, `brummer-hub --mcp` on a \
-                     terminal prints what any other needs",
-                ));
+                let known: Vec<&str> = super::known().map(|(id, _)| id).collect();
+                return Err(Failure::new("no MCP client was found").hint(format!(
+                    "name yours, found or not, such as `brummer-hub install {}`; those that are known are {}; \
+                     `brummer-hub --mcp` on a terminal prints what any other needs",
+                    known.first().unwrap_or(&"CLIENT"),
+                    known.join(", ")
+                )));
             }
             Task::Uninstall if self.lines.is_empty() => {
                 let whose = if named.is_empty() { "no client" } else { "none of them" };
@@ -193,9 +217,19 @@ impl Report {
         }
     }
 
+    fn before(&self, backup: &Path) -> String {
+        format!("as it was before: {}", self.short(backup))
+    }
+
     fn short(&self, path: &Path) -> String {
         clean::line(&shortened(&path.to_string_lossy(), Some(&self.home)))
     }
+}
+
+/// What is said of options that are the user's own.
+fn stay(options: &[String]) -> Option<String> {
+    (!options.is_empty())
+        .then(|| format!("your own options stay: {}", brummer_run::mask_words(options).join(" ")))
 }
 
 /// Tabs are how some files are indented.

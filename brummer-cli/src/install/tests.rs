@@ -10,12 +10,12 @@ use super::{
 };
 
 fn launch(command: &str) -> Launch {
-    Launch { command: command.to_owned(), arguments: vec!["--mcp".to_owned()] }
+    Launch { command: command.to_owned(), before: Vec::new(), options: vec!["--mcp".to_owned()] }
 }
 
 fn parts(client: &str) -> (Spot, Entry) {
     let client = clients::named(client).unwrap();
-    (Spot::of(client), Entry::new(client.shape, &launch("/opt/bin/brummer-hub")))
+    (Spot::of(client), Entry::new(client.shape, launch("/opt/bin/brummer-hub")))
 }
 
 /// Installs into this text, and gives what is written.
@@ -65,7 +65,7 @@ fn lines_stay(text: &str, written: &str) {
 #[test]
 fn an_empty_or_missing_file_gets_what_is_needed() {
     for client in clients::CLIENTS {
-        let (spot, entry) = (Spot::of(client), Entry::new(client.shape, &launch("/opt/bin/brummer-hub")));
+        let (spot, entry) = (Spot::of(client), Entry::new(client.shape, launch("/opt/bin/brummer-hub")));
         for file in [None, Some(""), Some("\n")] {
             let Plan::Write { text, backup } = plan::install(spot, &entry, file, None).unwrap() else {
                 panic!("{}", client.id)
@@ -171,7 +171,7 @@ fn windows_paths_are_written_so_that_they_are_read() {
             r"\\server\new\brummer-hub.exe",
             "/a b/'c'/\"d\"/brummer-hub",
         ] {
-            let entry = Entry::new(client.shape, &launch(command));
+            let entry = Entry::new(client.shape, launch(command));
             let spot = Spot::of(client);
             let Ok(Plan::Write { text, .. }) = plan::install(spot, &entry, None, None) else {
                 panic!("{}", client.id)
@@ -252,6 +252,116 @@ fn an_entry_of_an_older_version_is_brought_up_to_date_and_keeps_the_users_settin
 }
 
 #[test]
+fn comments_stay_when_the_entry_goes() {
+    for (client, text) in [
+        ("codex", "# 1\n[mcp_servers.brummer-hub]\ncommand = \"brummer-hub\"\nargs = [\"--mcp\"]\n"),
+        ("codex", "[mcp_servers.brummer-hub]\ncommand = \"brummer-hub\"\n# 1\nargs = [\"--mcp\"]\n# 2\n"),
+        (
+            "codex",
+            "# 1\nmodel = \"x\"\n\n# 2\n[mcp_servers.brummer-hub]\ncommand = \"brummer-hub\"\n\n# 3\n[z]\nq = 1\n",
+        ),
+        (
+            "codex",
+            "[mcp_servers]\n# 1\nbrummer-hub = { command = \"brummer-hub\" }\n# 2\na = { command = \"b\" }\n",
+        ),
+        ("goose", "# 1\nextensions:\n  # 2\n  brummer-hub:\n    # 3\n    cmd: brummer-hub\n  # 4\n"),
+        (
+            "goose",
+            "extensions:\n  # 1\n  a:\n    cmd: b\n  # 2\n  brummer-hub:\n    cmd: brummer-hub\n  # 3\n  z:\n    cmd: b\n",
+        ),
+        (
+            "continue",
+            "# 1\nmcpServers:\n  # 2\n  - name: brummer-hub\n    # 3\n    command: brummer-hub\n# 4\n",
+        ),
+        (
+            "continue",
+            "mcpServers:\n  - name: a\n    command: b\n  # 1\n  - name: brummer-hub\n    command: brummer-hub\n",
+        ),
+        (
+            "cursor",
+            "// 1\n{\n  // 2\n  \"mcpServers\": {\n    // 3\n    \"brummer-hub\": {\n      // 4\n      \"command\": \"brummer-hub\"\n    }\n    // 5\n  }\n}\n// 6\n",
+        ),
+        (
+            "cursor",
+            "{\n  \"mcpServers\": {\n    \"x\": {}, // 1\n    // 2\n    \"brummer-hub\": {\n      \"command\": \"brummer-hub\"\n    },\n    // 3\n    \"z\": {}\n  }\n}\n",
+        ),
+        (
+            "droid",
+            "{\n  \"mcpServers\": {\n    \"x\": {},\n    /* 1\n     */\n    // 2\n    \"brummer-hub\": { \"command\": \"brummer-hub\" }\n  }\n}\n",
+        ),
+    ] {
+        let (spot, _) = parts(client);
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            let Ok(Plan::Write { text: left, backup: false }) = plan::uninstall(spot, Some(&text), None)
+            else {
+                panic!("{client}: {text}")
+            };
+            let numbers = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+            let wanted = numbers(&text.replace("q = 1", ""));
+            assert_eq!(numbers(&left.replace("q = 1", "")), wanted, "{client}:\n{text}{left}");
+            assert_eq!(spot.read(&left), Ok(None), "{left}");
+            assert_eq!(
+                left.matches('\n').count() == left.matches("\r\n").count(),
+                text.contains('\r'),
+                "{left:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_in_which_a_comment_would_be_lost_is_kept_beside() {
+    for (client, text) in [
+        ("codex", "[mcp_servers.brummer-hub] # mine\ncommand = \"brummer-hub\"\n"),
+        ("codex", "[mcp_servers.brummer-hub]\ncommand = \"brummer-hub\" # mine\n"),
+        ("goose", "extensions:\n  brummer-hub: # mine\n    cmd: brummer-hub\n"),
+        ("continue", "mcpServers:\n  - name: brummer-hub # mine\n    command: brummer-hub\n"),
+        (
+            "cursor",
+            "{\n  \"mcpServers\": {\n    \"brummer-hub\": { // mine\n      \"command\": \"brummer-hub\"\n    }\n  }\n}\n",
+        ),
+    ] {
+        let (spot, _) = parts(client);
+        let plan = plan::uninstall(spot, Some(text), None);
+        assert!(matches!(plan, Ok(Plan::Write { backup: true, .. })), "{client}: {plan:?}");
+    }
+}
+
+#[test]
+fn a_file_of_which_only_spaces_are_the_users_is_not_removed() {
+    for client in clients::CLIENTS {
+        let (spot, entry) = parts(client.id);
+        let Ok(Plan::Write { text, .. }) = plan::install(spot, &entry, None, None) else {
+            panic!("{}", client.id)
+        };
+        let plan = plan::uninstall(spot, Some(&format!("\n{text}")), None);
+        assert!(matches!(plan, Ok(Plan::Write { backup: false, .. })), "{}: {plan:?}", client.id);
+        assert_eq!(plan::uninstall(spot, Some(&text), None), Ok(Plan::Remove), "{}", client.id);
+    }
+}
+
+#[test]
+fn an_entry_that_says_nothing_is_none() {
+    for client in clients::CLIENTS {
+        let (spot, entry) = parts(client.id);
+        let keys = |empty: &str| match client.format {
+            Format::Json { .. } => {
+                vec![format!("{{ \"{}\": {{ \"brummer-hub\": {empty} }} }}", client.keys[0])]
+            }
+            Format::Toml => vec![format!("[{}.brummer-hub]\n", client.keys[0])],
+            Format::Yaml if client.shape == Shape::Item => vec![],
+            Format::Yaml => vec![format!("{}:\n  brummer-hub: {empty}\n  z: {{}}\n", client.keys[0])],
+        };
+        for text in [keys("null"), keys("{}")].concat() {
+            assert_eq!(plan::state(spot, &entry, &text), State::Missing, "{text}");
+            assert_eq!(plan::uninstall(spot, Some(&text), None), Ok(Plan::Keep(State::Missing)), "{text}");
+            let written = installed(client.id, &text);
+            assert_eq!(plan::state(spot, &entry, &written), State::Current, "{written}");
+        }
+    }
+}
+
+#[test]
 fn what_the_client_itself_cannot_read_is_left_alone() {
     for (client, text) in [
         ("claude-code", "{\n  // comment\n}\n"),
@@ -320,7 +430,7 @@ fn an_entry_that_is_turned_off_stays_off() {
 #[test]
 fn the_backup_is_of_the_time_before_the_first_change() {
     let (spot, old) =
-        (Spot::of(clients::named("cursor").unwrap()), Entry::new(Shape::Plain, &launch("/old/brummer-hub")));
+        (Spot::of(clients::named("cursor").unwrap()), Entry::new(Shape::Plain, launch("/old/brummer-hub")));
     let original = "{\"a\":1}";
     let Ok(Plan::Write { text: first, backup: true }) = plan::install(spot, &old, Some(original), None)
     else {
@@ -358,9 +468,9 @@ fn an_editor_that_would_change_more_is_not_trusted() {
 
 #[test]
 fn each_client_gets_the_options_it_needs() {
-    let base = Launch { command: "/x".to_owned(), arguments: Vec::new() };
+    let base = Launch { command: "/x".to_owned(), before: Vec::new(), options: Vec::new() };
     let words = |name: &str, directory: Option<&str>| {
-        base.for_client(clients::named(name).unwrap(), directory.map(std::path::Path::new)).arguments
+        base.for_client(clients::named(name).unwrap(), directory.map(std::path::Path::new)).options
     };
     assert_eq!(words("cursor", None), ["--mcp"]);
     assert_eq!(words("codex", None), ["--mcp", "--tools", "all"]);
@@ -371,7 +481,7 @@ fn each_client_gets_the_options_it_needs() {
 fn the_snippet_can_be_pasted_into_an_empty_file() {
     for client in clients::CLIENTS {
         let spot = Spot::of(client);
-        let entry = Entry::new(client.shape, &launch("/x/brummer-hub"));
+        let entry = Entry::new(client.shape, launch("/x/brummer-hub"));
         let Value::Object(whole) = entry.over(None) else { panic!("{}", client.id) };
         let text = spot.snippet(&whole);
         assert_eq!(spot.read(&text), Ok(Some(Value::Object(whole))), "{}: {text}", client.id);

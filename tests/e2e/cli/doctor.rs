@@ -83,7 +83,7 @@ async fn what_is_wrong_is_named_and_repaired() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     for wanted in [
         "bad.json is refused: ",
-        "starts another program, or with other options\n           `brummer-hub install cursor`",
+        ")\n           `brummer-hub install cursor`",
         "its hub does not start: ",
         "`brummer-hub doctor --fix` repairs ",
     ] {
@@ -141,6 +141,90 @@ async fn a_hub_that_ends_at_once_is_shown_with_its_code_and_its_last_words() {
     let wanted = "its hub does not start: it ended at once (exit status: 7): cannot start: password=";
     assert!(ended.stdout.contains(wanted), "{ended:?}");
     assert!(!ended.stdout.contains("hunter2secret") && !ended.stdout.contains("first"), "{ended:?}");
+}
+
+/// What README and users put into an entry is no problem while the hub works.
+#[tokio::test]
+async fn an_entry_of_the_users_own_that_works_is_right() {
+    let home = Home::new();
+    let (shop, other) = (Fake::start(Behaviour::default()).await, Fake::start(Behaviour::default()).await);
+    home.announce("shop", shop.port);
+    let data = home.data();
+    let data = data.to_str().unwrap();
+    let log = home.path().join("hub.log");
+    for options in [
+        &["--log-level", "debug", "--log-file", log.to_str().unwrap()][..],
+        &["--tools", "hub"],
+        &["--only", "label=none"],
+        &["--no-auto-connect", "-v"],
+    ] {
+        let args = [&["--mcp", "--data-dir", data][..], options].concat();
+        configure(&home, &json!({ "command": PROGRAM, "args": args }));
+        let before = fs::read_to_string(cursor(&home)).unwrap();
+        let ended = run(&home, &["doctor", "--fix"]).await;
+        assert_eq!(ended.code, Some(0), "{options:?}: {ended:?}");
+        let wanted = match options[0] {
+            "--only" => "its hub starts, and sees 0 of 1 instances by its own options",
+            _ => "its hub starts and sees what this one sees",
+        };
+        assert!(ended.stdout.contains(wanted), "{options:?}: {ended:?}");
+        assert_eq!(fs::read_to_string(cursor(&home)).unwrap(), before, "{options:?}");
+    }
+    // Without the directory it sees another instance, or none: `install` can put that right, and keeps what is the user's.
+    home.announce("other", other.port);
+    configure(&home, &json!({ "command": PROGRAM, "args": ["--mcp", "--tools", "hub"] }));
+    let ended = run(&home, &["doctor", "--fix"]).await;
+    assert!(ended.stdout.contains("FIXED    Cursor"), "{ended:?}");
+    let entry: Value = serde_json::from_str(&fs::read_to_string(cursor(&home)).unwrap()).unwrap();
+    assert_json!(entry, "/mcpServers/brummer-hub/args", ["--mcp", "--tools", "hub", "--data-dir", data]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_release_that_the_entry_names_is_the_users_choice() {
+    let home = Home::new();
+    let npx = home.path().join("bin/npx");
+    fs::create_dir_all(npx.parent().unwrap()).unwrap();
+    let answers = [
+        json!({ "jsonrpc": "2.0", "id": 1, "result": { "serverInfo": { "version": "0.0.9" } } }),
+        json!({ "jsonrpc": "2.0", "id": 2, "result": { "structuredContent": { "instances": [] } } }),
+    ];
+    let [first, second] = answers.map(|answer| answer.to_string());
+    let script = format!("#!/bin/sh\necho '{first}'\necho '{second}'\nwhile read -r line; do :; done\n");
+    fs::write(&npx, script).unwrap();
+    fs::set_permissions(&npx, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for (package, code, wanted) in [
+        (
+            "brummer-hub@0.0.9",
+            0,
+            "note     Cursor (~/.cursor/mcp.json): its hub starts, with the version that its entry names: 0.0.9",
+        ),
+        ("brummer-hub", 1, "PROBLEM  Cursor (~/.cursor/mcp.json): its hub has version 0.0.9"),
+    ] {
+        configure(
+            &home,
+            &json!({ "command": "npx", "args": ["-y", package, "--mcp", "--data-dir", home.data()] }),
+        );
+        let ended = run(&home, &["doctor"]).await;
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(ended.stdout.contains(wanted), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_error_of_a_hub_that_does_not_start_is_told() {
+    let home = Home::new();
+    configure(&home, &json!({ "command": PROGRAM, "args": ["--mcp", "--bogus"] }));
+    let ended = run(&home, &["doctor"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stdout.contains(": error: unexpected argument '--bogus' found\n"), "{ended:?}");
+    // The form that Zed had.
+    configure(
+        &home,
+        &json!({ "command": { "path": PROGRAM, "args": ["--mcp", "--data-dir", home.data()] } }),
+    );
+    let ended = run(&home, &["doctor"]).await;
+    assert!(ended.code == Some(0) && ended.stdout.contains("its hub starts and sees"), "{ended:?}");
 }
 
 /// Files of the project and of the user that nobody writes, and programs that wait for them.

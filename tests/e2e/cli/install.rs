@@ -132,6 +132,12 @@ async fn a_client_that_is_named_is_configured_though_it_is_not_found() {
     let nothing = machine.run(&["install"]).await;
     assert_eq!(nothing.code, Some(1), "{nothing:?}");
     assert!(nothing.stderr.contains("hint: name yours"), "{nothing:?}");
+    let planned = machine.run(&["install", "--dry-run"]).await;
+    assert_eq!((planned.code, &planned.stderr), (Some(1), &nothing.stderr), "{planned:?}");
+    assert!(
+        planned.stderr.contains("`brummer-hub install amp`; those that are known are amp, "),
+        "{planned:?}"
+    );
 
     let ended = machine.run(&["install", "Cursor", "lm-studio"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -217,6 +223,13 @@ async fn a_clients_own_command_is_used_and_its_file_written_when_that_fails() {
     assert!(machine.run(&["install"]).await.stdout.contains("configured already"));
     assert_eq!(machine.text("calls"), add, "nothing was to be done");
 
+    // It writes entries anew, and would lose what is in one that is there.
+    let had = json!({ "mcpServers": { "brummer-hub": { "command": "npx", "args": ["brummer-hub", "--mcp"], "env": { "A": "b" } } } });
+    machine.write(".claude.json", &had.to_string());
+    assert_eq!(machine.run(&["install"]).await.code, Some(0));
+    assert_eq!(machine.json(".claude.json")["mcpServers"]["brummer-hub"]["env"], json!({ "A": "b" }));
+    assert_eq!(machine.text("calls"), add, "its file was written");
+
     fs::remove_file(machine.path(".claude.json")).unwrap();
     program("exit 1");
     let ended = machine.run(&["install"]).await;
@@ -245,9 +258,9 @@ async fn an_entry_is_known_whatever_the_program_is_called() {
         assert!(ended.stdout.contains("configured already"), "{name}: {ended:?}");
         let ended = run(&["doctor"]).await;
         assert!(ended.stdout.contains("its hub starts and sees what this one sees"), "{name}: {ended:?}");
-        // One of another name finds it and brings it up to date.
+        // To one of another name it is right as well, and `install` puts that in its place.
         let ended = machine.run(&["doctor"]).await;
-        assert!(ended.stdout.contains("starts another program, or with other options"), "{name}: {ended:?}");
+        assert!(ended.stdout.contains("its hub starts and sees what this one sees"), "{name}: {ended:?}");
         assert_eq!(machine.run(&["install", "cursor"]).await.code, Some(0));
         assert_eq!(machine.json(".cursor/mcp.json")["mcpServers"]["brummer-hub"], machine.entry());
         let ended = run(&["uninstall"]).await;
@@ -272,4 +285,63 @@ async fn a_plan_shows_no_secret_of_another_server() {
         machine.text(".cursor/mcp.json").contains("[\"--token\", \"hushhush\"]"),
         "the file itself has it still"
     );
+}
+
+#[tokio::test]
+async fn options_that_the_user_has_given_the_hub_stay() {
+    let machine = Machine::new();
+    let entry = json!({ "command": "npx", "args": ["-y", "brummer-hub", "--mcp", "--log-level", "debug"], "env": { "A": "b" } });
+    machine.write(".cursor/mcp.json", &json!({ "mcpServers": { "brummer-hub": entry } }).to_string());
+    let said = "    your own options stay: --log-level debug\n";
+    let planned = machine.run(&["install", "--dry-run"]).await;
+    assert!(planned.code == Some(0) && planned.stdout.contains(said), "{planned:?}");
+    let ended = machine.run(&["install"]).await;
+    assert!(ended.code == Some(0) && ended.stdout.contains(said), "{ended:?}");
+    let now = &machine.json(".cursor/mcp.json")["mcpServers"]["brummer-hub"];
+    let args = json!(["--mcp", "--log-level", "debug", "--data-dir", machine.home.data()]);
+    assert_eq!(*now, json!({ "command": PROGRAM, "args": args, "env": { "A": "b" } }));
+    let again = machine.run(&["install"]).await;
+    assert!(again.stdout.contains("configured already") && again.stdout.contains(said), "{again:?}");
+
+    // A release that is named stays, too.
+    let args = json!(["-y", "brummer-hub@0.0.9", "--mcp", "--data-dir", machine.home.data()]);
+    let entry = json!({ "mcpServers": { "brummer-hub": { "command": "npx", "args": args } } });
+    machine.write(".cursor/mcp.json", &entry.to_string());
+    let ended = machine.run(&["install"]).await;
+    assert!(ended.stdout.contains("configured already"), "{ended:?}");
+    assert_eq!(machine.json(".cursor/mcp.json"), entry);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_turned_off_is_said_to_be_so_each_time() {
+    let machine = Machine::new();
+    let entry = json!({ "command": "npx", "args": ["-y", "brummer-hub", "--mcp"], "disabled": true });
+    machine.write(".cursor/mcp.json", &json!({ "mcpServers": { "brummer-hub": entry } }).to_string());
+    for _ in 0..2 {
+        let ended = machine.run(&["install"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(ended.stdout.starts_with("cursor  turned off  "), "{ended:?}");
+        assert!(ended.stdout.contains("    it is configured, and stays turned off\n"), "{ended:?}");
+    }
+    assert_eq!(machine.json(".cursor/mcp.json")["mcpServers"]["brummer-hub"]["command"], PROGRAM);
+}
+
+#[tokio::test]
+async fn what_the_user_has_written_into_a_file_stays_when_the_hub_goes() {
+    let machine = Machine::new();
+    assert_eq!(machine.run(&["install", "codex"]).await.code, Some(0));
+    let written = machine.text(".codex/config.toml");
+    machine.write(".codex/config.toml", &format!("# my notes\n{written}# more\n"));
+    let ended = machine.run(&["uninstall", "codex"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(machine.text(".codex/config.toml"), "# my notes\n# more\n");
+    assert!(!machine.path(".codex/config.toml.brummer-hub.bak").exists());
+
+    // Where a comment must go with the entry, what was there is kept.
+    let written = written.replacen(']', "] # mine", 1);
+    machine.write(".codex/config.toml", &written);
+    let ended = machine.run(&["uninstall", "codex"]).await;
+    let backup = ".codex/config.toml.brummer-hub.bak";
+    assert!(ended.stdout.contains(&format!("as it was before: ~/{backup}")) || cfg!(windows), "{ended:?}");
+    assert_eq!((machine.text(".codex/config.toml").as_str(), machine.text(backup)), ("", written));
 }
