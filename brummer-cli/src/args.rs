@@ -21,7 +21,10 @@ use brummer_hub::{
     sources::SourceChoice,
     stdio_instance::Sharing,
 };
-use clap::{ArgGroup, Args, ColorChoice, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::{
+    ArgGroup, Args, ColorChoice, CommandFactory, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use clap_complete::{Shell, engine::ArgValueCandidates};
 use clap_verbosity_flag::{Verbosity, WarnLevel};
 
@@ -299,7 +302,7 @@ struct GlobalArgs {
     /// Only instances with this label: label=NAME or label=NAME=VALUE
     #[arg(long, value_name = "label=NAME", global = true, value_parser = parse_only, help_heading = "Discovery")]
     only: Option<LabelSelector>,
-    /// How much is logged [default: warn]
+    /// How much is logged [default: warn; error for commands that answer and end]
     #[arg(long, value_name = "LEVEL", global = true, value_enum)]
     log_level: Option<LogLevel>,
     #[command(flatten)]
@@ -559,6 +562,22 @@ impl Command {
             _ => None,
         }
     }
+
+    /// Whether it answers one question and ends: what a hub would warn of beside that, nobody has asked for.
+    pub(crate) fn is_brief(&self) -> bool {
+        matches!(
+            self,
+            Self::List { .. }
+                | Self::Tools { .. }
+                | Self::Call { .. }
+                | Self::Logs { .. }
+                | Self::Scripts { .. }
+                | Self::Wait { .. }
+                | Self::Doctor { .. }
+                | Self::Install(_)
+                | Self::Config { .. }
+        )
+    }
 }
 
 /// Which terminal a guarded command has.
@@ -653,9 +672,8 @@ pub(crate) enum TokenSource {
 /// What clap answers: also the help and version texts, which are no errors and go to standard output.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let arguments = with_mcp(with_run(arguments.into_iter().collect()));
-    let Cli { mcp, hub, global, command } = Cli::try_parse_from(arguments)?;
-    let level = global.log_level.unwrap_or_else(|| global.verbosity.tracing_level_filter().into());
-    let logs = LogOptions { level, file: global.log_file };
+    let parsed = Cli::try_parse_from(&arguments);
+    let Cli { mcp, hub, global, command } = parsed.map_err(|error| with_hint(error, &arguments))?;
     // A guard is given to another program's environment, and looks for nothing.
     let directories = || {
         let found = global.data_dir.as_ref().map_or_else(Directories::try_from_env, Directories::written);
@@ -737,7 +755,58 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Inv
             ));
         }
     };
+    let is_asked_for = global.verbosity.is_present() || global.log_file.is_some();
+    let level = global.log_level.unwrap_or_else(|| {
+        if command.is_brief() && !is_asked_for {
+            LogLevel::Error
+        } else {
+            global.verbosity.tracing_level_filter().into()
+        }
+    });
+    let logs = LogOptions { level, file: global.log_file };
     Ok(Invocation { command, logs, color: global.color })
+}
+
+/// Says beside clap's error what is meant where a word belongs elsewhere, or is missing.
+fn with_hint(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let own = arguments.get(1..).unwrap_or_default();
+    let Some(command) = subcommand(own).and_then(OsStr::to_str) else { return error };
+    let word = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) if !word.starts_with('-') => {
+            word.as_str()
+        }
+        (ErrorKind::MissingRequiredArgument, _) => "",
+        _ => return error,
+    };
+    let words = own.iter().filter_map(|argument| argument.to_str()).skip_while(|it| *it != command).skip(1);
+    let given = words.take_while(|it| *it != word).find(|it| !it.starts_with('-'));
+    let instance = given.unwrap_or("INSTANCE");
+    let hint = match (command, word) {
+        ("call", "") => format!(
+            "an INSTANCE comes first, then a TOOL: `brummer-hub call . {}`; `brummer-hub tools` shows both",
+            given.unwrap_or("TOOL")
+        ),
+        ("stop" | "restart" | "wait", "") => {
+            format!("name an INSTANCE; `brummer-hub {command} .` means that of the working directory")
+        }
+        ("logs", script) if !script.is_empty() => {
+            format!(
+                "it takes one INSTANCE; one script's log is `brummer-hub logs {instance} --script {script}`"
+            )
+        }
+        ("tools", tool) if !tool.is_empty() => format!(
+            "it takes one INSTANCE, and shows all tools of it; `brummer-hub call {instance} {tool}` calls one"
+        ),
+        ("list" | "watch", instance) if !instance.is_empty() => {
+            format!("it shows all instances; `brummer-hub tools {instance}` shows what one offers")
+        }
+        ("wait", _) => {
+            format!("it takes one INSTANCE; `brummer-hub wait {instance} --log TEXT` waits for a text")
+        }
+        _ => return error,
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+    error
 }
 
 /// An address of this machine's own: hubs connect to no other.

@@ -117,6 +117,13 @@ impl Remote {
         }
     }
 
+    /// The same, for somebody who may have typed something else in its place.
+    pub(crate) async fn find_or(&self, wanted: &str, meant: &str) -> Result<String, Failure> {
+        let found = self.find(wanted).await;
+        let is_any = !self.settled().await.instances.is_empty();
+        found.map_err(|failure| if is_any { failure.hint(format!("{meant}; {LIST}")) } else { failure })
+    }
+
     /// The tools of an instance, as it describes them.
     pub(crate) async fn tools(&self, id: &str) -> Result<Vec<Tool>, Failure> {
         #[derive(Deserialize)]

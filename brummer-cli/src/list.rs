@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What to do where nothing runs.
-pub(crate) const HOW_TO_ANNOUNCE: &str = "`brummer-hub run SCRIPT` runs a script of a project, and `brummer-hub register --port PORT` announces an MCP server";
+pub(crate) const HOW_TO_ANNOUNCE: &str = "`brummer-hub run SCRIPT` runs a script of a project, and `brummer-hub register --port PORT` announces an MCP server; `brummer-hub doctor` says why one is missing";
 
 /// Shows the instances, as a table or as JSON.
 pub(crate) async fn list(config: HubConfig, json: bool) -> Result<ExitStatus, Failure> {

@@ -105,13 +105,19 @@ fn execute(invocation: Invocation) -> Result<ExitStatus, Failure> {
 
 /// Tells the hub of a command what the configuration files say. What it was told before, and the servers that are to be started for it.
 fn configure(command: &mut Command) -> (Option<config::Followed>, Vec<config::Wanted>) {
-    let is_doctor = matches!(command, Command::Doctor { .. });
+    let (is_doctor, is_brief) = (matches!(command, Command::Doctor { .. }), command.is_brief());
     let Some((hub, starts)) = command.hub_mut() else { return (None, Vec::new()) };
     let here = std::env::current_dir().ok();
     let followed = config::Followed { config: hub.clone(), here: here.clone() };
     let loaded = config::Loaded::read(&hub.directories, here.as_deref());
     for problem in loaded.problems().filter(|_| !is_doctor) {
-        tracing::warn!("{problem}");
+        let problem = brummer_run::mask_setting(&problem);
+        // These files are the user's own, and what is wrong in them may change the answer.
+        if is_brief {
+            output::note(format_args!("warning: {problem}"));
+        } else {
+            tracing::warn!("{problem}");
+        }
     }
     let servers = loaded.apply(hub, starts);
     (Some(followed), servers)

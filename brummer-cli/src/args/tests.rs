@@ -71,6 +71,22 @@ fn a_healthy_hub_is_silent_by_default() {
 }
 
 #[test]
+fn what_answers_once_warns_of_nothing_else_unless_it_is_asked_to() {
+    let level = |line: &str| parsed(line).unwrap().logs.level;
+    for command in
+        ["list", "tools", "call x y", "logs", "stop x", "restart x", "wait x", "doctor", "install", "config"]
+    {
+        assert_eq!(level(command), LogLevel::Error, "{command}");
+        assert_eq!(level(&format!("{command} -v")), LogLevel::Info, "{command}");
+        assert_eq!(level(&format!("{command} --log-file /l")), LogLevel::Warn, "{command}");
+        assert_eq!(level(&format!("{command} --log-level warn")), LogLevel::Warn, "{command}");
+    }
+    for command in ["--mcp", "watch", "run dev", "register --port 1", "register --stdio -- x"] {
+        assert_eq!(level(command), LogLevel::Warn, "{command}");
+    }
+}
+
+#[test]
 fn register_announces_what_runs() {
     let line = "register --port 3001 --name web --path app --endpoint api/mcp --id web-1 --pid 77 --wait 5s";
     let Command::Announce { announcement, pid, wait } = parsed(line).unwrap().command else {
@@ -273,6 +289,28 @@ fn mistakes_are_named() {
         let message = refused(line);
         assert!(message.contains(expected), "{line:?}: {message}");
         assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line:?}");
+    }
+}
+
+#[test]
+fn a_word_that_belongs_elsewhere_is_answered_with_what_is_meant() {
+    for (line, expected) in [
+        ("logs . dev", "`brummer-hub logs . --script dev`"),
+        ("logs -f shop dev", "`brummer-hub logs shop --script dev`"),
+        ("tools . logs_tail", "`brummer-hub call . logs_tail` calls one"),
+        ("list shop", "`brummer-hub tools shop` shows what one offers"),
+        ("wait shop ready", "`brummer-hub wait shop --log TEXT`"),
+        ("call errors_list", "an INSTANCE comes first, then a TOOL: `brummer-hub call . errors_list`"),
+        ("call", "`brummer-hub call . TOOL`"),
+        ("restart", "`brummer-hub restart .` means that of the working directory"),
+    ] {
+        let message = refused(line);
+        assert!(message.contains("tip: ") && message.contains(expected), "{line:?}: {message}");
+        assert_eq!(parsed(line).unwrap_err().exit_code(), 2, "{line:?}");
+    }
+    for line in ["logs --bogus", "register", "doctor cursor"] {
+        let message = refused(line);
+        assert!(!message.contains("one INSTANCE") && !message.contains("an INSTANCE"), "{line:?}: {message}");
     }
 }
 

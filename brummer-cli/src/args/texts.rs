@@ -277,6 +277,7 @@ pub(super) const MORE_CALL: &str = "`brummer-hub call --help` shows examples and
 
 pub(super) const EXAMPLES_CALL: &str = r#"Examples:
   brummer-hub call shop orders
+  brummer-hub call . errors_list        # of `run` in the working directory
   brummer-hub call shop find query=lamp limit=5 tags=new tags=red
   brummer-hub call shop find '{"query": "lamp"}' --json
   jq -n '{query: "lamp"}' | brummer-hub call shop find -

@@ -33,7 +33,10 @@ pub(crate) async fn logs(setting: Setting, request: LogsRequest) -> Result<ExitS
 }
 
 async fn show(remote: &Remote, request: &LogsRequest) -> Result<ExitStatus, Failure> {
-    let id = of_run(remote, request.instance.as_deref()).await?;
+    let wanted = request.instance.as_deref();
+    let script = wanted.unwrap_or_default();
+    let meant = format!("`logs` takes an INSTANCE; one script's log is `brummer-hub logs --script {script}`");
+    let id = of_run(remote, wanted, &meant).await?;
     let arguments = |more: Value| {
         let mut arguments = more;
         if let Some(script) = &request.script {
@@ -68,9 +71,10 @@ async fn show(remote: &Remote, request: &LogsRequest) -> Result<ExitStatus, Fail
 }
 
 /// The instance of `run` that is meant: named, or the only one around the working directory, or the only one.
-pub(super) async fn of_run(remote: &Remote, wanted: Option<&str>) -> Result<String, Failure> {
+/// If there is none of this name, `meant` says what may be meant.
+pub(super) async fn of_run(remote: &Remote, wanted: Option<&str>, meant: &str) -> Result<String, Failure> {
     if let Some(wanted) = wanted.filter(|wanted| *wanted != HERE) {
-        let id = remote.find(wanted).await?;
+        let id = remote.find_or(wanted, meant).await?;
         return if has_log(remote, &id).await {
             Ok(id)
         } else {

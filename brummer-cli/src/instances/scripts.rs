@@ -23,6 +23,17 @@ pub(crate) enum Action {
     Restart,
 }
 
+impl Action {
+    /// What somebody may mean who has typed this word for an instance.
+    fn meant(self, word: &str) -> String {
+        let name = match self {
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        };
+        format!("`{name}` takes an INSTANCE, then its scripts: `brummer-hub {name} . {word}`")
+    }
+}
+
 /// What is stopped or started anew.
 #[derive(Clone, Debug)]
 pub(crate) struct ScriptsRequest {
@@ -53,7 +64,7 @@ pub(crate) async fn scripts(
 }
 
 async fn each(remote: &Remote, request: &ScriptsRequest) -> Result<ExitStatus, Failure> {
-    let id = of_run(remote, Some(&request.instance)).await?;
+    let id = of_run(remote, Some(&request.instance), &request.action.meant(&request.instance)).await?;
     let tool = match request.action {
         Action::Stop => "scripts_stop",
         Action::Restart => "scripts_restart",
@@ -81,7 +92,7 @@ async fn running(remote: &Remote, id: &str) -> Result<Vec<String>, Failure> {
 
 /// Tells the process of an instance to end, and waits until it is gone.
 async fn end(remote: &Remote, wanted: &str) -> Result<ExitStatus, Failure> {
-    let id = remote.find(wanted).await?;
+    let id = remote.find_or(wanted, &Action::Stop.meant(wanted)).await?;
     let snapshot = remote.settled().await;
     let instance = snapshot.instances.iter().find(|instance| instance.id().as_str() == id);
     let Some(instance) = instance else { return Err(Failure::new(format!("{wanted} has ended"))) };

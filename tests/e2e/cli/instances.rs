@@ -125,6 +125,23 @@ async fn arguments_have_the_types_that_the_tool_wants() {
 }
 
 #[tokio::test]
+async fn a_word_in_the_place_of_an_instance_is_answered_with_what_is_meant() {
+    let (home, _fake) = shop().await;
+    for (words, expected) in [
+        (
+            ["logs", "build"],
+            "`logs` takes an INSTANCE; one script's log is `brummer-hub logs --script build`; `brummer-hub list` ",
+        ),
+        (["restart", "dev"], "`restart` takes an INSTANCE, then its scripts: `brummer-hub restart . dev`; "),
+        (["stop", "dev"], "`stop` takes an INSTANCE, then its scripts: `brummer-hub stop . dev`; "),
+    ] {
+        let ended = run(&home, &words).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains(&format!("\nhint: {expected}")), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_schema_may_be_any_json() {
     let home = Home::new();
     let tools = json!({ "tools": [

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Cli, checked, command, run};
-use crate::support::{Behaviour, Fake, Home, Hub, HubOptions, expect};
+use crate::support::{Behaviour, Call, Fake, Home, Hub, HubOptions, expect, result};
 
 #[tokio::test]
 async fn an_empty_list_is_no_error() {
@@ -132,6 +132,38 @@ async fn wrong_arguments_end_with_2_and_help_with_0() {
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
         assert!(ended.stdout.contains("brummer-hub"), "{ended:?}");
     }
+}
+
+#[tokio::test]
+async fn what_nobody_asked_for_is_not_on_the_terminal() {
+    let home = Home::new();
+    // A server that leaves much to be desired, and a file that is no announcement.
+    let tools = json!({ "tools": [{ "name": "find", "inputSchema": { "type": "object" } }, { "name": 7 }] });
+    let server = Behaviour::bare().always("tools/list", tools).on("tools/call", async |call: Call| {
+        result(&call, json!({ "content": [{ "type": "text", "text": "found" }] }))
+    });
+    let fake = Fake::start(server).await;
+    home.announce("shop", fake.port);
+    std::fs::write(home.data().join("instances/bad.json"), "{}").unwrap();
+    for words in [&["list"][..], &["tools"], &["tools", "shop"], &["call", "shop", "find"], &["wait", "shop"]]
+    {
+        let ended = run(&home, words).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{words:?}: {ended:?}");
+        let ended = run(&home, &[words, &["-v"]].concat()).await;
+        assert!(ended.stderr.contains("WARN") && ended.stderr.contains("bad.json"), "{words:?}: {ended:?}");
+    }
+    let log = home.path().join("command.log");
+    let ended = run(&home, &["tools", "shop", "--log-file", log.to_str().unwrap()]).await;
+    assert_eq!(ended.stderr, "");
+    assert!(std::fs::read_to_string(&log).unwrap().contains("bad.json"));
+    let ended = run(&home, &["doctor"]).await;
+    assert!(ended.stderr.is_empty() && ended.stdout.contains("bad.json is refused"), "{ended:?}");
+
+    // What is wrong in the user's own files may change the answer.
+    std::fs::write(home.data().join("config.toml"), "servers = 7\n").unwrap();
+    let ended = run(&home, &["tools", "shop"]).await;
+    assert!(ended.code == Some(0) && ended.stderr.starts_with("warning: "), "{ended:?}");
+    assert_eq!(ended.stderr.lines().count(), 1, "{ended:?}");
 }
 
 #[tokio::test]
