@@ -19,6 +19,12 @@ use crate::{
 /// What to do where nothing runs.
 pub(crate) const HOW_TO_ANNOUNCE: &str = "`brummer-hub run SCRIPT` runs a script of a project, and `brummer-hub register --port PORT` announces an MCP server; `brummer-hub doctor` says why one is missing";
 
+/// What stands in a URL for a secret.
+const MASKED: &str = "***";
+
+/// How a URL is had that can be opened.
+const MASK_MEANS: &str = "`***` in a URL stands for a secret; the terminal of `brummer-hub run` shows the URL whole, as the script has printed it";
+
 /// Shows the instances, as a table or as JSON.
 pub(crate) async fn list(config: HubConfig, json: bool) -> Result<ExitStatus, Failure> {
     let mut signals = Signals::listen()?;
@@ -62,6 +68,9 @@ fn print(entries: &[InstanceEntry], servers: &[DevServer], json: bool) -> Result
         let gap = if entries.is_empty() { "" } else { "\n" };
         let lines: Vec<_> = servers.iter().map(|server| server_line(server, now, home.as_deref())).collect();
         output::data(&format!("{gap}Dev servers:\n{}", table::servers(&lines)))?;
+        if servers.iter().any(|server| server.url.contains(MASKED)) {
+            output::note(MASK_MEANS);
+        }
     }
     Ok(())
 }

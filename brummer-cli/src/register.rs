@@ -2,6 +2,7 @@
 //! starts at need and serves itself (`--stdio`).
 
 mod announce;
+mod answering;
 mod child;
 mod port;
 mod share;

@@ -184,7 +184,8 @@ pub(super) const LONG_LIST: &str = "\
 Show the instances of this machine.
 
 Each is asked whether it answers, as a hub would do it; the list is printed when all have been tried, after a second \
-at the latest. Below it are the dev servers that other tools have recorded.";
+at the latest. Below it are the dev servers that other tools have recorded. `***` in a URL stands for a secret; the terminal of \
+`run` shows the URL whole, as the script has printed it.";
 
 pub(super) const MORE_LIST: &str = "`brummer-hub list --help` shows examples and exit codes.";
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use brummer_hub::process::{owner_of_port, wait_for_exit};
 
-use super::{check, port, ring, withdraw};
+use super::{answering::warn_of_silence, check, port, ring, withdraw};
 use crate::{
     args::Announcement,
     exit::{ExitStatus, Failure},
@@ -36,6 +36,7 @@ pub(crate) async fn announce(
         biased;
         _ = signals.next() => {}
         process = ended(owner) => output::note(format_args!("process {process} has ended")),
+        never = warn_of_silence(&announcement.directories, registration.doorbell()) => match never {},
     }
     withdraw(registration);
     Ok(ExitStatus::Success)

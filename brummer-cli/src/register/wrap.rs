@@ -1,10 +1,10 @@
 //! `register --port N -- COMMAND`: starts a server, announces it once it listens, and ends as it ends.
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{ffi::OsString, future::pending, path::Path, time::Duration};
 
 use brummer_run::attached::NotStarted;
 
-use super::{check, child::Child, port, ring, withdraw};
+use super::{answering::warn_of_silence, check, child::Child, port, ring, withdraw};
 use crate::{
     args::Announcement,
     exit::{ExitStatus, Failure},
@@ -59,7 +59,17 @@ pub(crate) async fn wrap(
                     ));
                 })
                 .ok();
-            let ended = until_ended(&mut child, &mut signals).await;
+            let warning = async {
+                match &registration {
+                    Some(it) => warn_of_silence(&announcement.directories, it.doorbell()).await,
+                    None => pending().await,
+                }
+            };
+            let ended = tokio::select! {
+                biased;
+                ended = until_ended(&mut child, &mut signals) => ended,
+                never = warning => match never {},
+            };
             if let Some(registration) = registration {
                 withdraw(registration);
             }

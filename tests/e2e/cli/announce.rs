@@ -107,6 +107,40 @@ async fn a_port_without_a_server_is_an_error_that_helps() {
     assert!(waited.stderr.contains("after 10ms"), "{waited:?}");
 }
 
+/// Nothing but a web server, and one of MCP that is not where it was announced.
+#[tokio::test]
+async fn a_server_that_does_not_speak_mcp_is_announced_with_a_warning() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let web = listener.local_addr().unwrap().port();
+    let pages = axum::Router::new().fallback(async || (axum::http::StatusCode::NOT_FOUND, "<html>no</html>"));
+    tokio::spawn(async move { axum::serve(listener, pages).await });
+    let mcp = Fake::start(Behaviour::default()).await;
+    for (port, endpoint) in [(web, "/mcp"), (mcp.port, "/elsewhere")] {
+        let (home, port) = (Home::new(), port.to_string());
+        let mut register = Cli::start(command(&home, &["register", "--port", &port, "--endpoint", endpoint]));
+        register.says("announced").await;
+        let said = register.says("warning: ").await;
+        let wanted = format!("warning: port {port} does not answer MCP at {endpoint} yet: ");
+        assert!(said.starts_with(&wanted) && said.len() > wanted.len(), "{said}");
+        register.says("hint: it stays announced; if MCP is spoken elsewhere").await;
+        assert_eq!(doorbells(&home).len(), 1);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn of_a_server_that_answers_nothing_more_is_said() {
+    let home = Home::new();
+    let fake = Fake::start(Behaviour::default()).await;
+    let mut register = Cli::start(command(&home, &["register", "--port", &fake.port.to_string()]));
+    register.says("announced").await;
+    // The hub that has looked is gone again.
+    fake.saw("the end of the session", |seen| seen.verb == "DELETE").await;
+    register.signal(rustix::process::Signal::TERM);
+    let ended = register.end().await;
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(0), 1), "{ended:?}");
+}
+
 #[tokio::test]
 async fn a_server_that_starts_later_is_waited_for() {
     let home = Home::new();

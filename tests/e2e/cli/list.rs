@@ -1,6 +1,7 @@
 //! `list`, help, exit codes and logs.
 
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use super::{Cli, checked, command, run};
 use crate::support::{Behaviour, Call, Fake, Home, Hub, HubOptions, expect, result};
@@ -70,6 +71,28 @@ async fn columns_stand_under_each_other_whatever_instances_are_called() {
     };
     let columns: Vec<usize> = ended.stdout.lines().map(column).collect();
     assert_eq!(columns, [columns[0]; 3], "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_url_without_its_secret_is_explained() {
+    let home = Home::new();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (port, pid) = (listener.local_addr().unwrap().port(), std::process::id());
+    // What `run` writes of a script that serves.
+    let served = |query: &str| {
+        let server = json!({ "url": format!("http://127.0.0.1:{port}/{query}"), "pid": pid, "script": "dev",
+            "path": home.project("shop"), "started": "2026-01-02T03:04:05Z" });
+        let file = home.data().join("served").join("x.json");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, json!({ "pid": pid, "servers": [server] }).to_string()).unwrap();
+    };
+    served("?token=***");
+    let ended = run(&home, &["list"]).await;
+    assert!(ended.stdout.contains("/?token=***"), "{ended:?}");
+    assert!(ended.stderr.contains("the terminal of `brummer-hub run` shows the URL whole"), "{ended:?}");
+    served("?page=1");
+    let ended = run(&home, &["list"]).await;
+    assert!(ended.stdout.contains("/?page=1") && !ended.stderr.contains("***"), "{ended:?}");
 }
 
 #[cfg(unix)]
