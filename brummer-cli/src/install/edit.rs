@@ -53,8 +53,12 @@ impl Spot {
             Value::Array(items) => items.iter().find(|item| item["name"] == NAME),
             servers => servers.get(NAME),
         };
-        let is_empty = |entry: &&Value| entry.is_null() || entry.as_object().is_some_and(Map::is_empty);
-        Ok(entry.filter(|entry| !is_empty(entry)).cloned())
+        let says_something = |entry: &&Value| match entry {
+            Value::Null => false,
+            Value::Object(entry) => entry.keys().any(|key| key != "name"),
+            _ => true,
+        };
+        Ok(entry.filter(says_something).cloned())
     }
 
     /// The file with this entry, and otherwise as it was.

@@ -349,7 +349,9 @@ fn an_entry_that_says_nothing_is_none() {
                 vec![format!("{{ \"{}\": {{ \"brummer-hub\": {empty} }} }}", client.keys[0])]
             }
             Format::Toml => vec![format!("[{}.brummer-hub]\n", client.keys[0])],
-            Format::Yaml if client.shape == Shape::Item => vec![],
+            Format::Yaml if client.shape == Shape::Item => {
+                vec![format!("{}:\n  - name: brummer-hub\n  - name: z\n", client.keys[0])]
+            }
             Format::Yaml => vec![format!("{}:\n  brummer-hub: {empty}\n  z: {{}}\n", client.keys[0])],
         };
         for text in [keys("null"), keys("{}")].concat() {
