@@ -13,6 +13,7 @@ use super::{
     page::{self, Pages},
     place::Place,
     prefix,
+    record::{self, Level, Record},
     rules::{self, Role},
     structured,
 };
@@ -23,6 +24,9 @@ pub(crate) const GAP: Duration = Duration::from_millis(400);
 
 /// What led to an error of Ruby is printed with it, within so many milliseconds; the next program needs longer to start.
 const CAUSE_GAP: i64 = 20;
+
+/// A logger writes the stack of an error together with what it says of it, within so many milliseconds.
+const RECORD_GAP: i64 = 20;
 
 /// How many lines that belong to nothing may stand between an error and its place.
 const LOOSE: usize = 14;
@@ -63,6 +67,8 @@ pub(crate) struct Raw {
     pub(crate) is_summary: bool,
     /// It happened in a page, and the dev server tells it.
     pub(crate) is_browser: bool,
+    /// The test that has printed it.
+    pub(crate) test: Option<String>,
 }
 
 /// What a build does.
@@ -74,6 +80,23 @@ pub(crate) enum Change {
     Restarts,
     /// It is over; whether without errors, if it says that.
     Ends(Option<bool>),
+    /// A command that may have begun a build of its own works on it.
+    Compiles,
+    /// A command's build is over, without errors.
+    Built,
+    /// It is over without errors, unless some are told now.
+    Passes,
+    /// What was built is started, even if an older one.
+    Starts,
+}
+
+/// What has a verdict of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    /// A test: what it prints is no error if it passes.
+    Test,
+    /// What is tested by itself, such as a package of Go: what was told of it is over when it passes.
+    Package,
 }
 
 /// What is in the lines.
@@ -81,6 +104,7 @@ pub(crate) enum Change {
 pub(crate) enum Finding {
     Error(Raw),
     Build(Change, Origin),
+    Part { part: Part, name: String, has_passed: bool, origin: Origin },
 }
 
 /// What was found, and whose it is among the scripts of a runner; empty without one.
@@ -109,6 +133,19 @@ struct Channel {
     is_page: bool,
     /// Within what Python draws of errors that were raised together.
     is_tree: bool,
+    /// The test that runs.
+    test: Option<String>,
+    /// Within what a test has printed, and how that ends.
+    printed: Option<Printed>,
+}
+
+/// How what a test has printed ends, besides the test's own end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Printed {
+    /// By a line that is not indented.
+    Indented,
+    /// By the next section or result.
+    Section,
 }
 
 /// What a block is so far.
@@ -120,6 +157,8 @@ enum Kind {
     /// An error, if a box is around it.
     Maybe,
     Warning,
+    /// What a logger says at a low level.
+    Quiet,
     /// What a test has printed, up to the next empty line.
     Quoted,
     /// A line that says that there were errors.
@@ -170,10 +209,16 @@ struct Block {
     is_page: bool,
     /// It began with the name of a test's file.
     is_test: bool,
+    /// The test that has printed it.
+    test: Option<String>,
+    /// A logger has written it.
+    is_record: bool,
+    /// All that is indented belongs to it, behind empty lines too.
+    is_pending: bool,
     traceback: Traceback,
     /// The line before this one is a frame.
     in_frames: bool,
-    /// When the last frame came, in milliseconds of Unix time.
+    /// When the last line came, in milliseconds of Unix time.
     last: i64,
     /// Lines of the source follow, up to an empty one.
     in_source: bool,
@@ -193,6 +238,7 @@ struct Line<'a> {
     message: &'a str,
     name: Option<&'a str>,
     place: Option<Place>,
+    test: Option<&'a str>,
     origin: Origin,
 }
 
@@ -210,7 +256,9 @@ impl Engine {
             channel.before.clear();
         }
         channel.is_page = is_page;
-        channel.on(prefix::without_time(prefix::without_gutter(rest)), origin, out);
+        let rest = prefix::without_gutter(rest);
+        let text = prefix::without_time(rest);
+        channel.on(text, text.len() < rest.len(), origin, out);
         channel.until = channel.is_open().then(|| now + GAP);
     }
 
@@ -262,15 +310,20 @@ impl Engine {
 
 impl Channel {
     fn is_open(&self) -> bool {
-        self.block.is_some() || self.file.is_some() || !self.before.is_empty()
+        let is_told = self.block.as_ref().is_some_and(|block| block.kind != Kind::Quiet);
+        is_told || self.file.is_some() || !self.before.is_empty()
     }
 
-    fn on(&mut self, text: &str, origin: Origin, out: &mut Vec<Found>) {
+    /// Takes a line without what stands before it. `is_timed` says that this was a time.
+    fn on(&mut self, text: &str, is_timed: bool, origin: Origin, out: &mut Vec<Found>) {
         for (_, age) in &mut self.before {
             *age += 1;
         }
         self.before.retain(|(_, age)| *age <= BEFORE);
         let Some(text) = self.within_tree(text, out) else { return };
+        if self.is_printed(text) {
+            return;
+        }
         if text.trim().is_empty() {
             if let Some(block) = &mut self.block {
                 block.blanks += 1;
@@ -295,7 +348,8 @@ impl Channel {
         {
             self.close(out);
             if record.is_error {
-                out.push((self.name.clone(), Finding::Error(of_record(record, text, origin))));
+                let raw = Raw { test: self.test.clone(), ..of_record(record, text, origin) };
+                out.push((self.name.clone(), Finding::Error(raw)));
             }
             return;
         }
@@ -316,13 +370,10 @@ impl Channel {
                 line = Line { text, indent: line.indent, ..within };
             }
         }
-        let is_build = |role: &Role| {
-            matches!(role, Role::Begins | Role::Restarts | Role::Ends | Role::Clean | Role::Failed)
-        };
         if self.is_page {
-            role = role.filter(|role| !is_build(role));
+            role = role.filter(|role| !is_build(*role));
         }
-        if self.in_traceback(role, &line, out) {
+        if self.in_traceback(role, &line, out) || self.in_low(role, &line, is_timed, out) {
             return;
         }
         if let Some(block) = self.block.as_mut().filter(|block| block.in_source) {
@@ -330,6 +381,13 @@ impl Channel {
                 return block.push(line.text);
             }
             block.in_source = false;
+        }
+        if may_be_record(role)
+            && !self.is_page
+            && let Some(record) = record::read(text, is_timed)
+            && self.record(record, role, &line, out)
+        {
+            return;
         }
         match role {
             None => self.plain(&line, out),
@@ -358,8 +416,42 @@ impl Channel {
             Some(Role::Pending) => {
                 self.add(&line);
                 if let Some(block) = self.block.as_mut().filter(|block| block.kind == Kind::Awaiting) {
-                    block.kind = Kind::Warning;
+                    (block.kind, block.is_pending) = (Kind::Warning, true);
                 }
+            }
+            Some(Role::Perhaps) => self.open(Kind::Maybe, Worth::Strong, &line, out),
+            Some(Role::Printed) => {
+                self.close(out);
+                self.printed = Some(if text.starts_with('-') { Printed::Section } else { Printed::Indented });
+            }
+            Some(Role::Runs) => {
+                self.close(out);
+                // Those of a program of Rust run together, and are told from those of the next one by where they begin.
+                let is_named = line.message.len() < text.len();
+                self.test = Some(if is_named {
+                    line.message.to_owned()
+                } else {
+                    format!("{text} #{}", origin.entry)
+                });
+            }
+            Some(Role::Passes) if line.message.len() < text.len() => {
+                self.verdict(Part::Test, true, &line, out);
+            }
+            Some(Role::Passes) => {
+                if let Some(test) = self.test.clone() {
+                    self.verdict(Part::Test, true, &Line { message: &test, ..line }, out);
+                }
+            }
+            Some(Role::Failing) => self.verdict(Part::Test, false, &line, out),
+            Some(Role::Fails) => {
+                self.verdict(Part::Test, false, &line, out);
+                let test = Some(line.message);
+                self.open(Kind::Awaiting, Worth::Text, &Line { message: text, test, ..line }, out);
+            }
+            Some(Role::PartPasses) => self.verdict(Part::Package, true, &line, out),
+            Some(Role::PartFails) => {
+                self.verdict(Part::Package, false, &line, out);
+                self.summary(&Line { message: text, ..line }, out);
             }
             Some(Role::Box) => self.begin_box(&line, out),
             Some(Role::Boxed) => self.end_box(&line, out),
@@ -389,7 +481,116 @@ impl Channel {
             Some(Role::Ends) => self.build(Change::Ends(None), origin, out),
             Some(Role::Clean) => self.build(Change::Ends(Some(true)), origin, out),
             Some(Role::Failed) => self.build(Change::Ends(Some(false)), origin, out),
+            Some(Role::Broken) => {
+                // It is told of the build that ends, if nothing else is.
+                self.summary(&line, out);
+                self.build(Change::Ends(Some(false)), origin, out);
+            }
+            Some(Role::Built) => self.build(Change::Built, origin, out),
+            Some(Role::Compiles) => self.build(Change::Compiles, origin, out),
+            Some(Role::Tested) => self.build(Change::Passes, origin, out),
+            Some(Role::Starts) => self.build(Change::Starts, origin, out),
         }
+    }
+
+    /// Whether the line is one of those that a test has printed, whose result is told elsewhere.
+    fn is_printed(&mut self, text: &str) -> bool {
+        let ends = match self.printed {
+            None => return false,
+            Some(Printed::Indented) => !text.is_empty() && !text.starts_with([' ', '\t']),
+            Some(Printed::Section) => {
+                ["PASSED", "FAILED", "ERROR  ", "SKIPPED", "XFAIL", "XPASS", "RERUN"].iter().any(|result| {
+                    text.strip_prefix(result)
+                        .is_some_and(|rest| rest.trim_start().starts_with('[') || rest.is_empty())
+                }) || ["---", "===", "___"].iter().any(|line| text.starts_with(line))
+                    || text.starts_with("Fatal Python error")
+            }
+        };
+        if ends {
+            self.printed = None;
+        }
+        !ends
+    }
+
+    /// How a test or a package has ended.
+    fn verdict(&mut self, part: Part, has_passed: bool, line: &Line<'_>, out: &mut Vec<Found>) {
+        self.close(out);
+        if part == Part::Package || self.test.as_deref() == Some(line.message) {
+            self.test = None;
+        }
+        let name = line.message.to_owned();
+        out.push((self.name.clone(), Finding::Part { part, name, has_passed, origin: line.origin }));
+    }
+
+    /// A line that a logger has written. Whether nothing else is to be made of it.
+    fn record(&mut self, record: Record, role: Option<Role>, line: &Line<'_>, out: &mut Vec<Found>) -> bool {
+        let kind = match record.level {
+            Level::Low => Kind::Quiet,
+            Level::Warning => Kind::Warning,
+            // Other words than those of a rule are told as they are.
+            Level::Error if role == Some(Role::Vague) || role.is_none() && record.is_certain => {
+                let message = &line.text[record.message..];
+                if message.trim().is_empty() {
+                    return false;
+                }
+                self.error(Worth::Weak, &Line { message, name: None, place: None, ..*line }, out);
+                return true;
+            }
+            Level::Error => return false,
+        };
+        // Maven tells of its builds as a logger does.
+        let is_of_maven = line.text.starts_with("[INFO] BUILD ");
+        if !record.is_certain && role.is_none_or(is_build) || role.is_some_and(is_build) && is_of_maven {
+            return false;
+        }
+        self.open(kind, Worth::Text, line, out);
+        if let Some(block) = &mut self.block {
+            block.is_record = record.is_certain;
+        }
+        true
+    }
+
+    /// A line that belongs to a warning, or to what a logger says at a low level: what is indented below it, and the stack of the
+    /// error that it tells of.
+    fn in_low(&mut self, role: Option<Role>, line: &Line<'_>, is_timed: bool, out: &mut Vec<Found>) -> bool {
+        let Some(block) =
+            self.block.as_mut().filter(|block| matches!(block.kind, Kind::Warning | Kind::Quiet))
+        else {
+            return false;
+        };
+        let is_call = block.traceback == Traceback::Frames && role == Some(Role::Call);
+        let is_message = block.is_record && line.indent > block.base;
+        if is_call || role.is_some_and(is_build) && !is_message {
+            return false;
+        }
+        let is_next = block.blanks == 0 && line.origin.at - block.last <= RECORD_GAP;
+        if block.kind == Kind::Quiet && !is_next {
+            self.close(out);
+            return false;
+        }
+        let is_inside = line.indent > block.base && (block.blanks == 0 || block.is_pending);
+        let is_stack = block.is_record
+            && is_next
+            && record::read(line.text, is_timed).is_none()
+            && match role {
+                Some(Role::Frame | Role::Skip | Role::Chain | Role::Next) => true,
+                Some(Role::Strong | Role::Error | Role::Title | Role::Raised) => {
+                    let is_caught = !line.text.contains("ncaught ");
+                    is_qualified(line.text) || block.kind == Kind::Warning && line.name.is_some() && is_caught
+                }
+                Some(Role::Traceback) => block.kind == Kind::Warning,
+                _ => is_qualified(line.text) || line.text.starts_with("[stacktrace]"),
+            };
+        if !is_inside && !is_stack {
+            return false;
+        }
+        block.push(line.text);
+        block.last = line.origin.at;
+        if role == Some(Role::Traceback) {
+            block.traceback = Traceback::Frames;
+            block.indent = line.indent;
+        }
+        true
     }
 
     /// The line without what Python draws before it when several errors were raised together. A line between two of them
@@ -452,9 +653,12 @@ impl Channel {
             nearby: before,
             is_page: self.is_page,
             is_test: false,
+            test: line.test.map(str::to_owned).or_else(|| self.test.clone()),
+            is_record: false,
+            is_pending: false,
             traceback: Traceback::None,
             in_frames: false,
-            last: 0,
+            last: line.origin.at,
             in_source: false,
             text: String::new(),
             lines: 0,
@@ -591,7 +795,7 @@ impl Channel {
         let belongs = |block: &Block| match block.kind {
             Kind::Summary | Kind::Awaiting => true,
             Kind::Error => block.worth <= Worth::Weak && !block.has_place() && block.blanks == 0,
-            Kind::Warning | Kind::Quoted | Kind::Maybe => false,
+            Kind::Warning | Kind::Quiet | Kind::Quoted | Kind::Maybe => false,
         };
         if self.block.as_ref().is_some_and(belongs) {
             return self.add(line);
@@ -651,6 +855,7 @@ impl Channel {
             origin: line.origin,
             is_summary: false,
             is_browser: self.is_page,
+            test: self.test.clone(),
         };
         out.push((self.name.clone(), Finding::Error(raw)));
     }
@@ -689,15 +894,38 @@ impl Channel {
         block.push(line.text);
         (block.in_frames, block.last) = (true, line.origin.at);
         block.loose = 0;
+
         if let Some(place) = line.place.as_ref().filter(|place| place.is_own())
             && block.frame.is_none()
         {
             block.frame = Some(place.clone());
+            if block.kind == Kind::Maybe {
+                block.kind = Kind::Error;
+            }
         }
     }
 
     /// A frame of Python.
     fn call(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
+        if let Some(block) = &mut self.block
+            && block.kind == Kind::Warning
+            && block.traceback == Traceback::Frames
+        {
+            // What began in no function has ended the program: nobody has caught it to write it into a log.
+            if block.text.lines().next_back().is_some_and(|last| last.starts_with("Traceback "))
+                && line.text.ends_with(", in <module>")
+            {
+                self.open(Kind::Awaiting, Worth::Text, line, out);
+                if let Some(block) = &mut self.block {
+                    (block.traceback, block.frame) = (Traceback::Frames, block.exact.take());
+                    block.base = 0;
+                    block.indent = 0;
+                }
+            } else {
+                block.push(line.text);
+            }
+            return;
+        }
         // The place of a syntax error needs no traceback.
         let is_new = |block: &Block| {
             !matches!(block.kind, Kind::Error | Kind::Awaiting) || block.traceback == Traceback::Over
@@ -798,6 +1026,11 @@ impl Channel {
             self.close(out);
             return false;
         }
+        if block.kind == Kind::Warning {
+            block.traceback = Traceback::Over;
+            block.push(line.text);
+            return true;
+        }
         block.kind = Kind::Error;
         block.worth = Worth::Final;
         block.message = cut(text, MAX_MESSAGE).to_owned();
@@ -816,6 +1049,8 @@ impl Channel {
             return;
         };
         let is_inside = line.indent > block.base;
+        // More of what a logger says stands before no stack.
+        block.is_record &= is_inside;
         let is_word = line.text.chars().any(char::is_alphabetic);
         match block.kind {
             // Names of suites stand below a test's file.
@@ -833,6 +1068,52 @@ impl Channel {
             }
         }
     }
+}
+
+/// Whether a line of this role tells of a build, or of tests.
+fn is_build(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Begins
+            | Role::Restarts
+            | Role::Ends
+            | Role::Clean
+            | Role::Failed
+            | Role::Broken
+            | Role::Built
+            | Role::Compiles
+            | Role::Tested
+            | Role::Starts
+            | Role::Runs
+            | Role::Passes
+            | Role::Fails
+            | Role::Failing
+            | Role::PartPasses
+            | Role::PartFails
+    )
+}
+
+/// Whether a line of this role is another one if a logger has written it at a low level.
+fn may_be_record(role: Option<Role>) -> bool {
+    role.is_none_or(|role| {
+        // Whatever a logger says of errors, nothing was built.
+        (!is_build(role) || matches!(role, Role::Failed | Role::Broken))
+            && !matches!(
+                role,
+                Role::Code | Role::Skip | Role::Quoted | Role::Printed | Role::Text | Role::Frame
+            )
+    })
+}
+
+/// Whether a line begins with the whole name of a class of errors, as only a stack has it: `java.lang.IllegalStateException: x`.
+fn is_qualified(text: &str) -> bool {
+    let text =
+        ["Caused by: ", "Suppressed: "].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
+    let name = &text[..text.find([':', ' ', '(']).unwrap_or(text.len())];
+    let Some((path, class)) = name.rsplit_once(['.', '\\']) else { return text.starts_with("** (") };
+    class.starts_with(|c: char| c.is_ascii_uppercase())
+        && ["Exception", "Error", "Throwable"].iter().any(|end| class.ends_with(end))
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._\\$".contains(&byte))
 }
 
 impl Block {
@@ -869,7 +1150,7 @@ impl Block {
 
     fn finish(self) -> Option<Raw> {
         let is_summary = match self.kind {
-            Kind::Warning | Kind::Quoted | Kind::Maybe => return None,
+            Kind::Warning | Kind::Quiet | Kind::Quoted | Kind::Maybe => return None,
             // What Python raises of several errors is told by them.
             Kind::Error => {
                 self.message.ends_with(" sub-exception)") || self.message.ends_with(" sub-exceptions)")
@@ -894,6 +1175,7 @@ impl Block {
             origin: self.origin,
             is_summary,
             is_browser,
+            test: self.test,
         })
     }
 }
@@ -923,6 +1205,7 @@ impl<'a> Line<'a> {
             message: with_kind.or_else(|| group(&["msg", "msg2"])).unwrap_or(text),
             name: group(&["kind", "kind2", "code"]),
             place,
+            test: group(&["test"]),
             origin,
         }
     }
@@ -935,12 +1218,12 @@ fn of_record(record: structured::Record, text: &str, origin: Origin) -> Raw {
     // A stack may have frames only.
     inner.open(Kind::Awaiting, Worth::Text, &Line::new(&record.message, None, origin), &mut found);
     for line in record.stack.iter().flat_map(|stack| stack.lines()) {
-        inner.on(line, origin, &mut found);
+        inner.on(line, false, origin, &mut found);
     }
     inner.close(&mut found);
     let inner = found.into_iter().find_map(|(_, finding)| match finding {
         Finding::Error(raw) => Some(raw),
-        Finding::Build(..) => None,
+        Finding::Build(..) | Finding::Part { .. } => None,
     });
     let (place, kind) = inner.map_or((None, None), |raw| (raw.place, raw.kind));
     Raw {
@@ -953,6 +1236,7 @@ fn of_record(record: structured::Record, text: &str, origin: Origin) -> Raw {
         origin,
         is_summary: false,
         is_browser: false,
+        test: None,
     }
 }
 
@@ -1163,6 +1447,64 @@ mod tests {
         ] {
             assert_eq!(read(text), [], "{text}");
         }
+    }
+
+    #[test]
+    fn what_tests_print_is_told_from_their_results() {
+        for text in [
+            "-------- live log call --------\nERROR    shop:a.py:5 boom\nTraceback (most recent call last):\n  File \"/app/a.py\", line 3, in \
+             f\n    g()\nValueError: x\nPASSED      [100%]",
+            "shop.CartTest > adds() STANDARD_ERR\n    Error: boom\n\n    Error: more\n\nshop.CartTest > adds() PASSED",
+            "not ok 1 - adds # TODO later\n  ---\n  error: 'boom'\n  stack: |-\n    TypeError: x\n  ...",
+            "test_a (t.T.test_a) ... skipped 'Error: no'",
+            "  raises ArgumentError: no price\n  cannot be saved\n  ends with an error: none",
+            "No errors. 0 failed.",
+            "-- Performing Test HAVE_X - Failed",
+            "handlers:\n  Error: onError",
+        ] {
+            assert_eq!(read(text), [], "{text}");
+        }
+        one(
+            "-------- live log call --------\nERROR    shop:a.py:5 boom\nFAILED      [100%]\nError: x",
+            "Error: x",
+            "",
+        );
+        one("shop.CartTest > adds() STANDARD_ERR\n    Error: boom\nerror: x", "x", "");
+        one("Error: onError\n    at f (/app/a.js:3:5)", "Error: onError", "/app/a.js:3:5");
+    }
+
+    #[test]
+    fn a_stack_in_a_log_has_the_level_of_its_message_if_it_comes_with_it() {
+        let stack = "java.lang.IllegalStateException: x\n\tat shop.Cart.load(Cart.java:12)";
+        assert_eq!(read(&format!("12:00:00.123 [main] INFO  shop.Cart - careful\n{stack}")), []);
+        one(
+            &format!("12:00:00.123 [main] WARN  shop.Cart - careful\nmore of it\n{stack}"),
+            "java.lang.IllegalStateException: x",
+            "Cart.java:12",
+        );
+        // Nobody has caught what has no caller.
+        let traceback = |function: &str| {
+            format!(
+                "WARNING:root:careful\nTraceback (most recent call last):\n  File \"/app/a.py\", line 3, in {function}\n    \
+                 f()\nValueError: x"
+            )
+        };
+        assert_eq!(read(&traceback("load")), []);
+        one(&traceback("<module>"), "ValueError: x", "/app/a.py:3");
+        one(
+            "[Sun Nov 29 15:18:44 2026] PHP Warning:  no q in /app/i.php on line 6\n[Sun Nov 29 15:18:44 2026] PHP Fatal error:  \
+             Uncaught LogicException: x in /app/i.php:8",
+            "LogicException: x",
+            "/app/i.php:8",
+        );
+        // What comes later is something else.
+        let (mut engine, mut found, now) = (Engine::default(), Vec::new(), Instant::now());
+        let at = |at| Origin { entry: 1, at };
+        engine.on("12:00:00.123 [main] INFO  shop.Cart - careful", at(0), now, &mut found);
+        assert!(!engine.is_open());
+        engine.on("java.lang.IllegalStateException: x", at(RECORD_GAP + 1), now, &mut found);
+        engine.close_due(None, &mut found);
+        assert_eq!(found.len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::LazyLock};
 
 use regex::Regex;
 
-use super::engine::{Change, Finding, Found, Origin, Raw};
+use super::engine::{Change, Finding, Found, Origin, Part, Raw};
 
 /// How many different errors are remembered; those that are resolved go first, and the one that was not seen for the longest
 /// time.
@@ -20,6 +20,15 @@ const SETTLED: i64 = 1000;
 
 /// What is told of one error in several ways comes within so many milliseconds.
 const AT_ONCE: i64 = 1000;
+
+/// What a tool tells of a build that has failed right after it has said so, it tells within so many milliseconds.
+const AFTER: i64 = 100;
+
+/// Nobody has mended anything so many milliseconds after a build has failed: what is built then is something else.
+const EDIT: i64 = 500;
+
+/// How many results of tests and packages are remembered: what a test has printed on the other stream may come later.
+const MAX_RESULTS: usize = 256;
 
 /// What changes from one time to the next: numbers, hashes.
 static VARIABLE: LazyLock<Regex> = LazyLock::new(|| {
@@ -53,6 +62,12 @@ pub(crate) struct FoundError {
     build: u64,
     is_summary: bool,
     fingerprint: String,
+    /// The test that has printed it.
+    test: Option<String>,
+    /// That test has failed.
+    has_failed: bool,
+    /// The package that was tested, once it has failed.
+    package: Option<String>,
 }
 
 /// How the last build of a process stands.
@@ -88,6 +103,19 @@ struct Build {
     number: u64,
     state: State,
     since: Origin,
+    /// When a command was first seen to work on the next one.
+    begun: Option<i64>,
+}
+
+/// How a test or a package has ended.
+#[derive(Clone, Debug)]
+struct PartResult {
+    process: u32,
+    channel: String,
+    part: Part,
+    name: String,
+    has_passed: bool,
+    origin: Origin,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -104,6 +132,8 @@ enum State {
 pub(crate) struct Errors {
     found: VecDeque<FoundError>,
     builds: Vec<Build>,
+    /// The oldest first.
+    results: VecDeque<PartResult>,
 }
 
 impl Errors {
@@ -112,11 +142,25 @@ impl Errors {
         match finding {
             Finding::Error(raw) => self.error(process, channel, raw),
             Finding::Build(change, origin) => self.build(process, &channel, change, origin),
+            Finding::Part { part, name, has_passed, origin } => {
+                self.result(PartResult { process, channel, part, name, has_passed, origin });
+            }
         }
     }
 
     fn error(&mut self, process: u32, channel: String, raw: Raw) {
         let of_process = |known: &FoundError| known.process == process && known.resolved.is_none();
+        let of_test = self.result_of(process, &channel, Part::Test, |it| raw.test.as_ref() == Some(&it.name));
+        // It was told before the test has ended, but is known only now.
+        let is_told = |it: &PartResult| it.origin.at >= raw.origin.at || it.origin.entry >= raw.origin.entry;
+        if of_test.is_some_and(|it| it.has_passed && is_told(it)) {
+            return;
+        }
+        let has_failed = of_test.is_some_and(|it| !it.has_passed);
+        let package = self
+            .result_of(process, &channel, Part::Package, |_| true)
+            .filter(|it| !it.has_passed && it.origin.entry >= raw.origin.entry)
+            .map(|it| it.name.clone());
         if raw.is_summary {
             if self.found.iter().any(of_process) {
                 return;
@@ -128,7 +172,9 @@ impl Errors {
         let Build { number, state, since, .. } = *self.of(process, &channel);
         let is_before = raw.origin.at < since.at;
         // A page runs what was built last.
-        let build = if is_before || raw.is_browser { number.saturating_sub(1) } else { number };
+        let ended = number.saturating_sub(1);
+        let is_after = state == State::Failed && raw.origin.at - since.at <= AFTER;
+        let mut build = if is_before || is_after || raw.is_browser { ended } else { number };
         let is_over = state == State::Restarted || raw.is_browser && state == State::Clean;
         let resolved = (is_before && is_over).then_some(since.at);
         let place = raw.place.as_ref().map(ToString::to_string);
@@ -151,6 +197,10 @@ impl Errors {
         };
         let known = self.found.iter().position(exact).or_else(|| self.found.iter().position(told));
         if let Some(mut known) = known.and_then(|index| self.found.remove(index)) {
+            // At the end of a build that has failed some tools tell all of its errors again.
+            if state == State::Failed && known.resolved.is_none() && known.build == ended {
+                build = ended;
+            }
             known.count += 1;
             known.last = raw.origin.at;
             known.entry = raw.origin.entry;
@@ -165,6 +215,7 @@ impl Errors {
             }
             known.resolved = resolved;
             known.build = build;
+            (known.test, known.has_failed, known.package) = (raw.test, has_failed, package);
             self.found.push_back(known);
             return;
         }
@@ -188,13 +239,79 @@ impl Errors {
             is_summary: raw.is_summary,
             is_browser: raw.is_browser,
             fingerprint,
+            test: raw.test,
+            has_failed,
+            package,
         });
+    }
+
+    /// A test or a package has ended. Of a package that comes again errors are known by its name; those of a test are
+    /// meant until its package has ended.
+    fn result(&mut self, result: PartResult) {
+        let PartResult { process, part, has_passed, origin, .. } = result;
+        let last = self.result_of(process, &result.channel, Part::Package, |_| true);
+        let since = last.map(|it| it.origin.entry);
+        let is_of = |known: &FoundError| known.process == process && known.channel == result.channel;
+        match part {
+            Part::Test => {
+                let is_its = |known: &FoundError| {
+                    is_of(known) && known.package.is_none() && known.test.as_ref() == Some(&result.name)
+                };
+                if has_passed {
+                    self.found.retain(|known| known.has_failed || !is_its(known));
+                }
+                for known in self.found.iter_mut().filter(|known| is_its(known)) {
+                    if has_passed {
+                        known.resolved.get_or_insert(origin.at);
+                    } else {
+                        known.has_failed = true;
+                    }
+                }
+            }
+            Part::Package => {
+                for known in self.found.iter_mut().filter(|known| is_of(known) && known.resolved.is_none()) {
+                    if has_passed && known.package.as_ref() == Some(&result.name) {
+                        known.resolved = Some(origin.at);
+                    } else if !has_passed
+                        && known.package.is_none()
+                        && since.is_none_or(|since| known.entry > since)
+                    {
+                        known.package = Some(result.name.clone());
+                    }
+                }
+            }
+        }
+        if self.results.len() == MAX_RESULTS {
+            self.results.pop_front();
+        }
+        self.results.push_back(result);
+    }
+
+    /// The last result of this kind that fits.
+    fn result_of(
+        &self,
+        process: u32,
+        channel: &str,
+        part: Part,
+        fits: impl Fn(&PartResult) -> bool,
+    ) -> Option<&PartResult> {
+        let is_of = |it: &&PartResult| it.process == process && it.channel == channel && it.part == part;
+        self.results.iter().rev().filter(is_of).find(|it| fits(it))
     }
 
     fn build(&mut self, process: u32, channel: &str, change: Change, origin: Origin) {
         let build = self.of(process, channel);
         let number = build.number;
         let has_begun = build.state == State::Begun;
+        if change == Change::Starts && !has_begun {
+            return;
+        }
+        if change == Change::Compiles {
+            build.begun.get_or_insert(origin.at);
+            return;
+        }
+        let begun = build.begun.take().unwrap_or(origin.at);
+        let is_another = build.state == State::Failed && begun - build.since.at < EDIT;
         build.number += 1;
         build.since = origin;
         let has_errors = self.found.iter().any(|known| {
@@ -205,9 +322,11 @@ impl Errors {
         });
         // Errors of builds before this one are over when everything begins anew, or when this one has told all of its own.
         let (state, over) = match change {
-            Change::Begins => (State::Begun, 0),
+            Change::Begins | Change::Compiles => (State::Begun, 0),
             Change::Restarts => (State::Restarted, number + 1),
-            Change::Ends(Some(true)) => (State::Clean, number),
+            Change::Built if is_another => (State::Clean, 0),
+            Change::Ends(Some(true)) | Change::Built => (State::Clean, number),
+            Change::Passes | Change::Starts => (State::Restarted, number),
             Change::Ends(None) if !has_errors => (State::Clean, number),
             Change::Ends(_) => (State::Failed, if has_begun { number } else { 0 }),
         };
@@ -235,6 +354,7 @@ impl Errors {
                 number: 0,
                 state: State::Unknown,
                 since: Origin::default(),
+                begun: None,
             });
             self.builds.len() - 1
         });
@@ -285,6 +405,7 @@ impl Errors {
     pub(crate) fn forget(&mut self, process: u32) {
         self.found.retain(|known| known.process != process);
         self.builds.retain(|build| build.process != process);
+        self.results.retain(|result| result.process != process);
     }
 }
 
@@ -440,6 +561,120 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_again_after_the_end_of_a_build_belongs_to_it() {
+        let mut errors = Errors::default();
+        errors.take(1, error("a", 1));
+        errors.take(1, build(Change::Ends(Some(false)), 2));
+        // Those of a slow tool come later, but are known; those that are new come at once.
+        errors.take(1, error("a", 2 + 2 * AFTER));
+        errors.take(1, error("b", 2 + AFTER));
+        errors.take(1, build(Change::Ends(Some(true)), 5000));
+        assert_eq!(current(&errors), [""; 0]);
+        // What comes later is of another tool.
+        errors.take(1, build(Change::Ends(Some(false)), 6000));
+        errors.take(1, error("c", 6001 + AFTER));
+        errors.take(1, build(Change::Ends(Some(true)), 7000));
+        assert_eq!(current(&errors), ["c"]);
+    }
+
+    #[test]
+    fn another_command_resolves_nothing_and_the_same_one_after_an_edit_does() {
+        for (begins, left) in [(10 + EDIT, 0), (9 + EDIT, 1)] {
+            let mut errors = Errors::default();
+            errors.take(1, error("a", 5));
+            errors.take(1, build(Change::Ends(Some(false)), 10));
+            // However long it takes: its beginning counts.
+            errors.take(1, build(Change::Compiles, begins));
+            errors.take(1, build(Change::Compiles, 90_000));
+            errors.take(1, build(Change::Built, 100_000));
+            assert_eq!(current(&errors).len(), left, "{begins}");
+        }
+    }
+
+    #[test]
+    fn what_is_started_after_a_build_that_failed_is_older() {
+        for (has_failed, verdict) in [(false, Verdict::Clean), (true, Verdict::Failing)] {
+            let mut errors = Errors::default();
+            errors.take(1, build(Change::Begins, 1));
+            errors.take(1, error("a", 2));
+            errors.take(1, build(Change::Ends(Some(false)), 3));
+            errors.take(1, build(Change::Begins, 4));
+            if has_failed {
+                errors.take(1, error("a", 5));
+                errors.take(1, build(Change::Ends(Some(false)), 6));
+            }
+            errors.take(1, build(Change::Starts, 7));
+            assert_eq!(errors.builds(1, 7 + SETTLED).verdict, verdict);
+            assert_eq!(current(&errors).len(), usize::from(has_failed));
+        }
+    }
+
+    #[test]
+    fn tests_that_have_passed_may_be_followed_by_what_has_failed() {
+        let mut errors = Errors::default();
+        errors.take(1, build(Change::Passes, 1));
+        errors.take(1, build(Change::Ends(Some(false)), 1));
+        errors.take(1, error("a", 1));
+        assert_eq!(errors.builds(1, 1).verdict, Verdict::Failing);
+        errors.take(1, build(Change::Passes, 9));
+        assert_eq!(current(&errors), [""; 0]);
+        assert_eq!(errors.builds(1, 9).verdict, Verdict::Building);
+        assert_eq!(errors.builds(1, 9 + SETTLED).verdict, Verdict::Clean);
+    }
+
+    fn part(part: Part, name: &str, has_passed: bool, at: i64) -> Found {
+        let origin = Origin { entry: at.unsigned_abs(), at };
+        (String::new(), Finding::Part { part, name: name.to_owned(), has_passed, origin })
+    }
+
+    fn of_test(test: &str, message: &str, at: i64) -> Found {
+        let raw = Raw { test: Some(test.to_owned()), ..raw_of(error(message, at)) };
+        (String::new(), Finding::Error(raw))
+    }
+
+    #[test]
+    fn what_a_passing_test_has_printed_is_none() {
+        let mut errors = Errors::default();
+        errors.take(1, of_test("passes", "logged", 1));
+        errors.take(1, of_test("fails", "broken", 2));
+        errors.take(1, error("of no test", 2));
+        errors.take(1, part(Part::Test, "passes", true, 3));
+        errors.take(1, part(Part::Test, "fails", false, 3));
+        assert_eq!(current(&errors), ["broken", "of no test"]);
+        // What was begun on the other stream is known only now.
+        errors.take(1, of_test("passes", "late", 3));
+        errors.take(1, of_test("fails", "too late", 3));
+        assert_eq!(current(&errors), ["broken", "of no test", "too late"]);
+        // One that has failed is over when it passes, and so is nothing of another process.
+        errors.take(2, part(Part::Test, "fails", true, 8));
+        errors.take(1, part(Part::Test, "fails", true, 9));
+        assert_eq!(current(&errors), ["of no test"]);
+        assert_eq!(errors.iter().filter(|it| it.resolved == Some(9)).count(), 2);
+        errors.take(1, of_test("fails", "broken", 10));
+        assert_eq!(current(&errors), ["of no test", "broken"]);
+    }
+
+    #[test]
+    fn a_package_that_passes_resolves_its_own() {
+        let mut errors = Errors::default();
+        errors.take(1, of_test("TestTotal", "a", 1));
+        errors.take(1, part(Part::Package, "cart", false, 2));
+        errors.take(1, part(Part::Package, "price", true, 3));
+        errors.take(1, error("b", 4));
+        errors.take(1, part(Part::Package, "order", false, 5));
+        // What the compiler says on the other stream may be known only now.
+        errors.take(1, error("c", 5));
+        // A test of the same name in another package.
+        errors.take(1, part(Part::Test, "TestTotal", true, 6));
+        errors.take(1, part(Part::Package, "price", true, 7));
+        assert_eq!(current(&errors), ["a", "b", "c"]);
+        errors.take(1, part(Part::Package, "cart", true, 8));
+        assert_eq!(current(&errors), ["b", "c"]);
+        errors.take(1, part(Part::Package, "order", true, 9));
+        assert_eq!(current(&errors), [""; 0]);
+    }
+
+    #[test]
     fn a_summary_counts_when_nothing_else_does() {
         let summary = |at| {
             let (channel, finding) = error("build failed", at);
@@ -462,8 +697,12 @@ mod tests {
             errors.take(1, error(&name, 1));
             let channel = format!("script {letter}");
             errors.take(1, (channel, Finding::Build(Change::Begins, Origin::default())));
+            for _ in 0..2 {
+                errors.take(1, part(Part::Test, &name, false, 1));
+            }
         }
         assert_eq!(errors.iter().count(), MAX_ERRORS);
         assert!(errors.builds.len() <= MAX_BUILDS);
+        assert_eq!(errors.results.len(), MAX_RESULTS);
     }
 }

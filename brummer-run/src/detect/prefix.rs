@@ -56,7 +56,8 @@ pub(super) fn runner(line: &str) -> (&str, &str) {
         let is_own = TAGS.contains(&lower.as_str())
             || tag == "browser"
             || ["builtin", "vite", "plugin"].iter().any(|own| tag.starts_with(own))
-            || tag.contains('.');
+            || tag.contains('.')
+            || is_of_logger(rest);
         return if is_index || is_name && !is_own { (tag, rest) } else { ("", line) };
     }
     if let Some(bar) = found.name("bar") {
@@ -81,6 +82,14 @@ pub(super) fn runner(line: &str) -> (&str, &str) {
         return if is_path && !script.is_empty() { (package.as_str(), rest) } else { ("", line) };
     }
     ("", line)
+}
+
+/// Whether what stands in brackets before this is a thread, as SLF4J's simple logger writes it: `[main] INFO shop.Cart - x`.
+fn is_of_logger(rest: &str) -> bool {
+    let mut words = rest.split_whitespace();
+    let is_level =
+        words.next().is_some_and(|word| ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(&word));
+    is_level && words.next().is_some() && words.next() == Some("-")
 }
 
 fn is_level(word: &str) -> bool {
@@ -128,6 +137,8 @@ mod tests {
             ("12 | const a", ("", "12 | const a")),
             ("src/a.ts:12: error: x", ("", "src/a.ts:12: error: x")),
             ("ERROR:root: x", ("", "ERROR:root: x")),
+            ("[main] INFO shop.Cart - x", ("", "[main] INFO shop.Cart - x")),
+            ("[main] INFO: x", ("main", "INFO: x")),
             ("Could not read: x", ("", "Could not read: x")),
         ] {
             assert_eq!(runner(line), wanted);

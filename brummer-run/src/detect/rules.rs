@@ -91,6 +91,32 @@ pub(crate) enum Role {
     Clean,
     /// A build is over, with errors.
     Failed,
+    /// A build is over, with errors; says only that: one itself if none is told.
+    Broken,
+    /// A command builds.
+    Compiles,
+    /// A command has built, without errors.
+    Built,
+    /// Tests have passed; those that have not are told now.
+    Tested,
+    /// What was built is started.
+    Starts,
+    /// A test runs; what is printed is its.
+    Runs,
+    /// A test has passed.
+    Passes,
+    /// A test has failed; the message follows, if it was not told.
+    Fails,
+    /// A test has failed, of which is told elsewhere.
+    Failing,
+    /// A package was tested, and all of its tests have passed.
+    PartPasses,
+    /// A package was tested, and not all of its tests have passed.
+    PartFails,
+    /// What a test has printed follows.
+    Printed,
+    /// An error, if a stack follows.
+    Perhaps,
 }
 
 /// A path with an ending. It may have blanks where it is clear where it begins: at its root, or at a first part without any.
@@ -159,7 +185,11 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Clean, r"(?-u:\b)Found 0 errors?(?-u:\b)"),
     (Role::Failed, r"(?-u:\b)Found [0-9]+ errors?(?-u:\b)"),
     (Role::Begins, r"Starting (?:incremental )?compilation"),
-    (Role::Begins, r"^\[watch\] build started|^bundles .+ → |^\s*RERUN  |^\[Running '|^Rebuilding(?-u:\b)"),
+    (Role::Begins, r"^\[watch\] build started|^bundles .+ → |^\s*RERUN  |^\[{1,2}Running(?: '|: )|^Rebuilding(?-u:\b)"),
+    // A program that is older than the source is started, too, if air is told to.
+    (Role::Begins, r"^building\.\.\.$"),
+    (Role::Broken, r"^failed to build, error: "),
+    (Role::Starts, r"^running\.\.\.$"),
     (Role::Ends, r"^\[watch\] build finished"),
     (Role::Clean, r"^created .+ in [0-9.]+ ?m?s|^✨ Built in |^\s*✓ built in [0-9]"),
     // Next, Astro, Storybook and Nuxt say so when an edit has come to the pages that were asked for, or are open.
@@ -181,18 +211,50 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Clean, r"^Build succeeded(?:\.| in| with [0-9]+ warning)|^Build complete! |^Build of product '.*' complete! |^\*\* BUILD SUCCEEDED \*\*$"),
     (Role::Begins, r"^Building for (?:debugging|production)\.\.\.$"),
     (Role::Failed, r"^error: (?:fatalError|emit-module command failed.*)$"),
+    (Role::Begins, r"^dotnet watch \S+ (?:\[[^\]]*\] )?Building(?-u:\b)"),
+    (Role::Clean, r"^dotnet watch \S+ (?:\[[^\]]*\] )?Build succeeded(?-u:\b)"),
+    (Role::Failed, r"^dotnet watch \S+ (?:\[[^\]]*\] )?(?:Build failed(?-u:\b)|Exited with error code )"),
+    (Role::PartPasses, r"^Passed! +- Failed: +0, .* - (?P<msg>\S+\.dll.*)$"),
+    (Role::PartFails, r"^Failed! +- Failed: +[0-9]+, .* - (?P<msg>\S+\.dll.*)$"),
     (Role::Failed, r"^Build FAILED\.|^Build failed with [0-9]+ error\(s\)|^\*\* BUILD FAILED \*\*$"),
-    (Role::Restarts, r"^dotnet watch .*(?:[Hh]ot reload .*succeeded|changes applied|Started$)|^Compiling [0-9]+ files? \(\.(?:ex|erl)\)|^Change detected, executing build"),
+    (Role::Restarts, r"^dotnet watch .*(?:[Hh]ot reload .*succeeded|changes applied|Started$|Restart (?:requested|in progress)\.$)|^watch : Started$|^Compiling [0-9]+ files? \(\.(?:ex|erl)\)|^Change detected, executing build"),
     (Role::Restarts, r"^\[nodemon\] (?:restarting|starting)"),
-    (Role::Clean, r"^\[nodemon\] clean exit|^Completed running '|^\[Finished running\. Exit status: 0"),
-    (Role::Failed, r"^\[nodemon\] app crashed|^Failed running '|^\[Finished running\. Exit status: [1-9]"),
+    (Role::Clean, r"^\[nodemon\] clean exit|^Completed running '|^\[{1,2}(?i:finished running\. exit status): 0|^\[{1,2}Command was successful"),
+    (Role::Failed, r"^\[nodemon\] app crashed|^Failed running '|^\[{1,2}(?i:finished running\. exit status): [1-9]|^\[{1,2}Command exited with [1-9]"),
     (Role::Restarts, r"^Restarting '|^\[tsx\] .*[Rr](?:estart|erun)|(?-u:\b)restarting due to changes(?-u:\b)"),
     (Role::Restarts, r"^\[vite\](?: \([a-z]+\))? (?:hmr update|page reload|\S+ changed, restarting)|\[vite\] (?:hmr update|page reload|program reload)"),
     (Role::Restarts, r"^\S* ?\* Restarting with |detected changes in .*[Rr]eloading|changed, reloading\.$|^Detected change in .*reloading"),
     (Role::Clean, r"^\s*Test Files\s+[0-9]+ passed|^Tests:\s+(?:[0-9]+ (?:skipped|todo), )*[0-9]+ passed|^=+ (?:[0-9]+ (?:passed|skipped|deselected|warnings?),? ?)+in .*=+$"),
     (Role::Failed, r"^\s*Test Files\s+[0-9]+ failed|^Tests:\s+[0-9]+ failed"),
+    (Role::Clean, r"^[0-9]+ passed(?:, [0-9]+ [a-z]+)* in [0-9.]+s(?: \(.*\))?$"),
+    (Role::Broken, r"^=+ .*(?-u:\b)[0-9]+ (?:failed|errors?)(?-u:\b).* =+$|^(?:[0-9]+ [a-z]+, )*[0-9]+ (?:failed|errors?)(?:, [0-9]+ [a-z]+)* in [0-9.]+s(?: \(.*\))?$"),
+    (Role::Broken, r"^[1-9][0-9]* errors?, [0-9]+ warnings?, [0-9]+ info|^error: (?:could not compile `|test failed, to rerun pass |process didn't exit successfully: )"),
+    (Role::Ends, r"^Ran [0-9]+ tests? (?:in [0-9.]+s$|across )"),
+    (Role::Tested, r"^\s+[0-9]+ passing \([0-9.]+ ?[a-z]+\)$"),
+    (Role::Broken, r"^\s+[1-9][0-9]* failing$"),
     (Role::Clean, r"^Success: no issues found|^All checks passed!|^0 errors, [0-9]+ warnings"),
-    (Role::Clean, r"^\s+Finished `?\S+`? (?:\[.*\] )?(?:profile|target)"),
+    (Role::Compiles, r"^\s+(?:Compiling|Checking) \S+ v[0-9]"),
+    (Role::Built, r"^\s+Finished `?\S+`? (?:\[.*\] )?(?:profile|target)"),
+
+    // Tests that tell their verdict when they have printed already.
+    (Role::Runs, r"^\s*=== (?:RUN|CONT|NAME) +(?P<msg>\S+)$|^\[INFO\] Running (?P<msg2>(?:[a-z_]\w*\.)*[A-Z][\w$]*)$|^running [0-9]+ tests?$"),
+    (Role::Passes, r"^\s*--- (?:PASS|SKIP): (?P<msg>\S+) |^test (?P<msg2>\S+)(?: - should panic)? \.\.\. (?:ok|ignored.*)$|^test result: ok\. "),
+    // Maven tells below what has failed.
+    (Role::Passes, r"^\[(?:INFO|WARNING|ERROR)\] Tests run: .*--? in (?P<msg>[\w.$]+)$"),
+    (Role::Fails, r"^\s*--- FAIL: (?P<msg>\S+) "),
+    (Role::Failing, r"^test (?P<msg>\S+)(?: - should panic)? \.\.\. FAILED$"),
+    (Role::PartPasses, r"^ok  \t(?P<msg>\S+)\t"),
+    (Role::PartFails, r"^FAIL\t(?P<msg>\S+)(?:\t| \[)"),
+    (Role::Printed, r"^-{3,} (?:live log|Captured) .+ -{3,}$|^\S.* STANDARD_(?:OUT|ERR)$"),
+    (Role::Warning, r"^\s*not ok(?-u:\b).*# (?i:TODO|SKIP)(?-u:\b)|^\s*✖ .+ \([0-9.]+ms\) # \S"),
+    (Role::Quiet, r"^\s*﹣ "),
+    (Role::Quiet, r"\.\.\. (?:skipped|expected failure)(?-u:\b)|^(?:SKIPPED|XFAIL) \S|^\S+::\S+ (?:SKIPPED|XFAIL|XPASS)(?-u:\b)|^\s+\S.* \(PENDING: .*\)$"),
+
+    // What is not there, and need not be.
+    (Role::Quiet, r"^-- (?:Performing Test|Looking for|Check(?:ing)?|Detecting|Could NOT find)(?-u:\b)|^checking (?:for|whether|if|how|that) .*\.\.\."),
+    (Role::Quiet, r"(?-u:\b)(?:0|[Nn]o|[Nn]one|[Nn]othing|not|never)(?: [a-z]+){0,2} (?i:failed|crashed)[.!:]?$"),
+    // An entry of a list of handlers.
+    (Role::Perhaps, r"^(?:\s*(?P<kind>(?:[A-Z][A-Za-z]*)?(?:Error|Exception)): (?P<msg>(?:on|handle)[A-Z]\w*)|\s+(?P<kind2>(?:[A-Z][A-Za-z]*)?(?:Error|Exception)): (?P<msg2>[a-z]+[A-Z]\w*))$"),
 
     // The server of Go; npm has a level of this name.
     (Role::Strong, r"^http: panic serving \S+: +(?P<msg>.+)"),
@@ -272,7 +334,8 @@ const REST: &[(Role, &str)] = &[
     (Role::Whole, r"^{FILE}:{LINE}:{COLUMN}: (?P<kind>invalid-syntax|[EF][0-9]{4}): (?P<msg>.*)"),
     // Without a column it is a line of a log.
     (Role::Whole, r"^(?:vet: )?(?P<file>(?:[A-Za-z]:)?[^\s:][^:]*\.go):{LINE}:{COLUMN}: (?P<msg>.*)"),
-    (Role::Error, r"^\s{4,}(?P<file>(?:[A-Za-z]:)?[^\s:][^:]*_test\.go):{LINE}: (?P<msg>.*)"),
+    (Role::Whole, r"^\s{4,}(?P<file>(?:[A-Za-z]:)?[^\s:][^:]*_test\.go):{LINE}: (?P<msg>\S.*)"),
+    (Role::Error, r"^\s{4,}(?P<file>(?:[A-Za-z]:)?[^\s:][^:]*_test\.go):{LINE}: (?P<msg>)"),
     (Role::Row, r"^\s+{LINE}:{COLUMN}\s+(?:error|✖|×|✗)\s+(?P<msg>.+?)(?:\s{2,}(?P<kind>[@a-zA-Z][A-Za-z0-9_@/-]*))?\s*$"),
     (Role::Title, r"^(?:\[[A-Za-z0-9_]+\] )?ERROR in {FILE}\({LINE},{COLUMN}\)"),
     (Role::Title, r"^ERROR in {FILE}(?: {LINE}:{COLUMN}(?:-[0-9:]+)?)?$"),
@@ -285,8 +348,8 @@ const REST: &[(Role, &str)] = &[
     (Role::Title, r"^File: {PATH}:{LINE}:{COLUMN}(?:-[0-9:]+)?$"),
     (Role::Error, r"^ ERROR\((?P<kind>[A-Za-z-]+)\)\s+(?P<msg>.+)"),
     (Role::Place, r"^ FILE  {PATH}:{LINE}(?::{COLUMN})?$"),
-    (Role::Title, r"^thread '[^']*' (?:\([0-9]+\) )?panicked at {PATH}:{LINE}:{COLUMN}:$"),
-    (Role::Strong, r"^thread '[^']*' panicked at '(?P<msg>.*)', {PATH}:{LINE}:{COLUMN}$"),
+    (Role::Title, r"^thread '(?P<test>[^']*)' (?:\([0-9]+\) )?panicked at {PATH}:{LINE}:{COLUMN}:$"),
+    (Role::Strong, r"^thread '(?P<test>[^']*)' panicked at '(?P<msg>.*)', {PATH}:{LINE}:{COLUMN}$"),
 
     // Places.
     // In what a dev server serves, lines are not those of the source.
@@ -325,6 +388,7 @@ const REST: &[(Role, &str)] = &[
     (Role::Summary, r"^\s*(?:\S+: )?(?:ELIFECYCLE|ERR_PNPM_RECURSIVE_RUN|\[?ERR_PNPM_RECURSIVE_RUN_FIRST_FAIL\]?)|^\s*ELIFECYCLE  |^\S+ \S+: Failed$|^.* exited with code [1-9]"),
     (Role::Summary, r"^(?:error|ERROR:?):? (?:could not compile|aborting due to|Command failed|command .* exited|test failed|script .* exited|[0-9]+ targets? failed|Type checking failed|[Tt]est failed|error occurred in dts build)|^Failed to type check|^(?:> )?Build failed because of|^Shutting down(?-u:\b)|^Reason: Worker failed|^\W*(?i:error: )?(?i:failed to (?:compile|build|bundle|type-?check|prerender)(?-u:\b).*|.*(?-u:\b)exited with (?:code|status|signal|exit code|[0-9]).*|.*(?-u:\b)encountered an error(?-u:\b).*|.*(?-u:\b)errors? occurred(?-u:\b).*)$|Some errors were emitted while running"),
     (Role::Summary, r"^error: (?:process didn't exit successfully|Script .* terminated|\x22[^\x22]*\x22 exited with code)|^ ?ERROR  run failed: |^exit status [1-9]|^Error: Command failed with|^(?:ERROR|error)  ?Command failed|^\S+ run failed: |^ERROR: \x22.*\x22 exited with|^collect2: error|^\S*make(?:\[[0-9]+\])?: \*\*\* |^Error: error occurred in dts build"),
+    (Role::Summary, r"^(?i:error: (?:the )?(?:build|compilation|bundling|command|script|tests?|tasks?|job|type-?check(?:ing)?|lint(?:ing)?|check|install(?:ation)?) (?:failed|crashed)[.!:]?)$"),
     (Role::Vague, r"^(?P<msg>.{2,60}\s(?i:failed|crashed)[.!:]?)$"),
     (Role::Summary, r"^\s*(?:✖ )?[0-9]+ (?:errors?|problems?|failing|failed|failures?|tests? failed)(?-u:\b)|^There (?:was|were) [0-9]+ (?:errors?|failures?):$|^\s+[1-9][0-9]* Error\(s\)$|^error: the following (?:test )?command failed|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [0-9]+ (?:errors|warnings)|^=+ .*[0-9]+ (?:failed|errors?).* =+$"),
     (Role::Summary, r"^(?:Tests?|Test Suites|Test Files|Failed tasks|Failed|Errors):?\s+[1-9][0-9]* (?:failed|errors?)(?-u:\b)|^Failed(?: tasks)?:|^FAILED \S+|^ERROR \S+(?:\.py)?(?: - .*)?$|^(?:Error occurred|Code style issues)|^Type-?[Cc]heck(?:ing)? failed"),
@@ -333,9 +397,9 @@ const REST: &[(Role, &str)] = &[
 
     // What has failed: the message follows.
     (Role::Test, r"^\s*(?:FAIL|❯ FAIL|FAILED)  ?{FILE}(?: > .*)?(?: \[ .* \])?$"),
-    (Role::Title, r"^  ● (?:.*)$|^_{3,} .* _{3,}$|^--- FAIL: |^=+\n?$|^(?:FAIL|ERROR): \S+ \(.*\)$"),
+    (Role::Title, r"^  ● (?:.*)$|^_{3,} .* _{3,}$|^=+\n?$|^(?:FAIL|ERROR): \S+ \(.*\)$"),
     (Role::Test, r"^\s*[0-9]+\) (?:\[[^\]]*\] › )?{FILE}:{LINE}:{COLUMN} › .*"),
-    (Role::Title, r"^\s+FAIL\s+\x22.*|^\s*[0-9]+\) \S.*|^\s*not ok [0-9]+ - .*|^\s+error: \|-$|^---- .* stdout ----$"),
+    (Role::Title, r"^\s+FAIL\s+\x22.*|^\s*[0-9]+\) \S.*|^\s*not ok [0-9]+ - .*|^\s+error: \|-$|^---- (?P<test>\S+) stdout ----$|^---- .* stdout ----$"),
     (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error|Error when evaluating SSR module \S*|Transform failed with [0-9]+ errors?|Unable to compile TypeScript|Build failed|Exception in ASGI application|Uncaught Exception|Unhandled Rejection|Unhandled Exception|Startup Error|Unhandled Errors?|Failed Suites [0-9]+|Failed Tests [0-9]+)[ :⎯]*$"),
     (Role::Title, r"^(?:.* )?(?:Internal server error|Pre-transform error): Transform failed with .*$|^.*Transform failed with [0-9]+ errors?:$"),
     (Role::Weak, r"^(?:.*\] )?(?:\([a-z]+\) )?(?:Vite )?(?:Internal server error|Pre-transform error): (?P<msg>.+)"),
@@ -381,11 +445,15 @@ const REST: &[(Role, &str)] = &[
     (Role::Report, r"^(?:npm error|npm ERR!) (?P<msg>.+)"),
     (Role::Weak, r"^\s*(?:⨯|✗|×|✖|✘|❌|🚨|\[!\]) +(?P<msg>[^\s0-9].*)"),
     (Role::Weak, r"^  x (?P<msg>[A-Z].+)"),
-    (Role::Strong, r"^.{0,80}[\s:]{KIND}: (?P<msg>.+)"),
-    (Role::Weak, r"^\s*(?P<msg>(?i:failed to|cannot|can't|could not|couldn't|unable to|uncaught|unhandled|fatal|invalid|missing script) \S.*)"),
+    // What is indented may be the name of a test, which is a sentence.
+    (Role::Strong, r"^\S.{0,79}[\s:]{KIND}: (?P<msg>.+)"),
+    (Role::Strong, r"^\s.{0,79}[:)\]}>-] ?{KIND}: (?P<msg>.+)"),
+    (Role::Weak, r"^(?P<msg>(?i:failed to|cannot|can't|could not|couldn't|unable to|uncaught|unhandled|fatal|invalid|missing script) \S.*)"),
+    (Role::Weak, r"^\s+(?P<msg>(?:Failed to|Cannot|Can't|Could not|Couldn't|Unable to|Uncaught|Unhandled|Fatal|FATAL|Invalid|Missing script) \S.*)"),
     (Role::Weak, r"^(?P<msg>(?:Error|ERROR) (?:in|while|during|when|at|on|reading|loading|parsing|starting|running|connecting)(?-u:\b).*)"),
     (Role::Weak, r"^(?P<msg>[A-Z][a-z]+(?: [a-z]+)? not found: \S.*|Unknown (?:command|option|argument|flag)(?-u:\b).*)"),
-    (Role::Weak, r"^(?P<msg>(?:.{0,79}[^\[A-Za-z0-9_])?[Ee]rror: \S.*)"),
+    (Role::Weak, r"^(?P<msg>(?:\S(?:.{0,78}[^\[A-Za-z0-9_])?)?[Ee]rror: \S.*)"),
+    (Role::Weak, r"^\s+(?P<msg>(?:[^a-z\s](?:.{0,78}[^\[A-Za-z0-9_])?)?[Ee]rror: \S.*)"),
     (Role::Weak, r"^(?:error|fail)\s{2,}(?P<msg>\S.*)"),
 ];
 

@@ -9,7 +9,7 @@ use super::{ansi, level, mask, sieve::Sieve};
 
 /// Parts of lines that begin an error without a word for it, such as a place in a source file, and of those that tell of
 /// builds.
-const SIGNS: [&str; 70] = [
+const SIGNS: [&str; 89] = [
     "[browser]",
     "js:",
     "ts:",
@@ -58,7 +58,6 @@ const SIGNS: [&str; 70] = [
     "startup complete",
     "passed",
     "finished",
-    "running '",
     "clean exit",
     "no issues",
     ":in `",
@@ -80,6 +79,26 @@ const SIGNS: [&str; 70] = [
     "stderr | ",
     "building for ",
     "terminate called",
+    "=== run",
+    "=== cont",
+    "=== name",
+    "--- pass",
+    "--- skip",
+    " ... ok",
+    "ok  \t",
+    " tests in ",
+    " test in ",
+    " tests across ",
+    " passing (",
+    "building...",
+    "running...",
+    "dotnet watch",
+    "[command ",
+    " standard_",
+    " live log ",
+    " captured log",
+    " captured std",
+    "running ",
 ];
 
 /// Parts of lines that say on which port a server listens, without a URL.

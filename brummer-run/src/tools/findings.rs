@@ -179,8 +179,8 @@ pub(super) async fn build(app: &App, process: u32) -> Option<(Process, Builds)> 
 /// What a process that has ended says by that.
 fn verdict(process: &Process, builds: Builds) -> Verdict {
     match process.state.name() {
-        "success" if builds.errors == 0 => Verdict::Clean,
-        "success" | "failed" => Verdict::Failing,
+        "success" => Verdict::Clean,
+        "failed" => Verdict::Failing,
         "stopped" if builds.verdict == Verdict::Building => Verdict::Unknown,
         _ => builds.verdict,
     }

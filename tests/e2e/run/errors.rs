@@ -100,9 +100,10 @@ async fn a_new_run_resolves_those_of_the_one_before() {
 #[tokio::test]
 async fn the_end_of_a_script_says_whether_it_is_clean() {
     let home = Home::new();
-    let scripts = [("ok", "node -p \"'no errors'\""), ("bad", "node bad.js")];
+    let scripts = [("ok", "node -p \"'no errors'\""), ("bad", "node bad.js"), ("caught", "node caught.js")];
     let bad = "console.log('building'); require('./gone');";
-    let directory = project(&home, &scripts, &[("bad.js", bad)]);
+    let caught = "try { null.price; } catch (error) { console.error(error); }";
+    let directory = project(&home, &scripts, &[("bad.js", bad), ("caught.js", caught)]);
     let _run = Run::start(command(&home, &directory, &[]));
     let client = Client::of(&home, &directory).await;
     client.run("ok").await;
@@ -124,6 +125,14 @@ async fn the_end_of_a_script_says_whether_it_is_clean() {
     );
     assert!(places(&errors)[0].contains("bad.js:1:"), "{errors:#}");
     assert_json!(errors, "/scripts/0/build", "failing");
+    // What it has printed is told all the same.
+    client.run("caught").await;
+    client.wait(json!({ "exit": "caught" })).await;
+    client.wait(json!({ "clean": "caught" })).await;
+    let errors = client.tool("errors_list", json!({ "processId": "caught" })).await;
+    assert_eq!(places(&errors).len(), 1, "{errors:#}");
+    assert_json!(errors, "/scripts/0/build", "clean");
+    assert_json!(errors, "/scripts/0/errors", 1);
     client.hub.end_quietly().await;
 }
 

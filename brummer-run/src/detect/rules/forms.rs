@@ -1,10 +1,14 @@
 //! The forms in which tools write places, filled with paths as projects have them: the place that is read must be the one that
-//! was written.
+//! was written. And those in which loggers write messages: the level decides, whatever words a message has.
 
 use proptest::prelude::*;
+use tokio::time::Instant;
 
 use super::*;
-use crate::detect::place::Place;
+use crate::detect::{
+    engine::{Change, Engine, Finding, Origin},
+    place::Place,
+};
 
 /// Which paths may stand in a form.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,6 +80,7 @@ const FORMS: &[(&str, Paths, &str)] = &[
     ("{path}:{line}:{column}: invalid-syntax: Expected a name", Clear, "py"),
     ("{path}:{line}:{column}: undefined: totl", Clear, "go"),
     ("    {path}:{line}: got 2, want 3", Any, "_test.go"),
+    ("    {path}:{line}: ", Any, "_test.go"),
     ("ERROR in {path}({line},{column})", Clear, "ts"),
     ("ERROR in {path} {line}:{column}-9", Clear, "ts"),
     ("{path} {line}:{column}-12", Clear, "ts"),
@@ -225,6 +230,193 @@ proptest! {
     }
 }
 
+/// How a logger names its levels.
+#[derive(Debug)]
+struct Levels {
+    low: &'static [&'static str],
+    warning: &'static str,
+    error: &'static str,
+}
+
+const CAPITALS: Levels = Levels { low: &["TRACE", "DEBUG", "INFO"], warning: "WARN", error: "ERROR" };
+const PADDED: Levels = Levels { low: &["TRACE", "DEBUG", "INFO "], warning: "WARN ", error: "ERROR" };
+const PYTHON: Levels = Levels { low: &["DEBUG", "INFO"], warning: "WARNING", error: "ERROR" };
+const SMALL: Levels = Levels { low: &["debug", "info"], warning: "warn", error: "error" };
+const WORDS: Levels = Levels { low: &["debug", "info", "notice"], warning: "warning", error: "error" };
+const SHORT: Levels = Levels { low: &["VRB", "DBG", "INF"], warning: "WRN", error: "ERR" };
+const DOTNET: Levels = Levels { low: &["trce", "dbug", "info"], warning: "warn", error: "fail" };
+const RUBY: Levels = Levels { low: &["D|DEBUG", "I| INFO"], warning: "W| WARN", error: "E|ERROR" };
+const LETTER: Levels = Levels { low: &["I"], warning: "W", error: "E" };
+const NEST: Levels = Levels { low: &["    LOG", "  DEBUG", "VERBOSE"], warning: "   WARN", error: "  ERROR" };
+const POSTGRES: Levels =
+    Levels { low: &["LOG", "HINT", "DETAIL", "NOTICE"], warning: "WARNING", error: "ERROR" };
+
+/// A line of a logger, with `{level}` and `{message}`. The two parts of a level of Ruby are `{letter}` and `{level}`.
+#[rustfmt::skip]
+const LOGGERS: &[(&str, &Levels)] = &[
+    // Java: Logback, Log4j, SLF4J, Spring Boot.
+    ("12:00:00.123 [main] {level} com.acme.Shop -- {message}", &PADDED),
+    ("12:00:00.123 [http-nio-8080-exec-1] {level} c.acme.Shop - {message}", &PADDED),
+    ("2026-11-29 12:00:00,123 {level} [main] com.acme.Shop (Shop.java:12) - {message}", &PADDED),
+    ("2026-11-29 12:00:00,123 main {level} {message}", &CAPITALS),
+    ("[{level}] 2026-11-29 12:00:00.123 [main] Shop - {message}", &PADDED),
+    ("[main] {level} com.acme.Shop - {message}", &CAPITALS),
+    ("2026-11-29T12:00:00.123Z {level} 4711 --- [shop] [main] shop.Cart : {message}", &PADDED),
+    // Ruby, PHP.
+    ("{letter}, [2026-11-29T12:00:00.123456 #4711] {level} -- : {message}", &RUBY),
+    ("{letter}, [2026-11-29T12:00:00.123456 #4711] {level} -- shop: {message}", &RUBY),
+    ("[2026-11-29 12:00:00] local.{level}: {message}", &PYTHON),
+    ("[2026-11-29T12:00:00.123456+00:00] app.{level}: {message} [] []", &PYTHON),
+    // Python: logging, loguru, structlog, gunicorn, celery, Airflow.
+    ("{level}:shop.cart:{message}", &PYTHON),
+    ("2026-11-29 12:00:00,123 - shop.cart - {level} - {message}", &PYTHON),
+    ("2026-11-29 12:00:00,123 {level} shop.cart: {message}", &PYTHON),
+    ("2026-11-29 12:00:00,123 [{level}] shop.cart: {message}", &PYTHON),
+    ("2026-11-29 12:00:00.123 | {level}    | __main__:load:12 - {message}", &PYTHON),
+    ("2026-11-29 12:00:00 [{level}     ] {message}", &WORDS),
+    ("[2026-11-29 12:00:00 +0000] [4711] [{level}] {message}", &PYTHON),
+    ("[2026-11-29 12:00:00,123: {level}/MainProcess] {message}", &PYTHON),
+    ("[2026-11-29T12:00:00.123+0000] {taskinstance.py:12} {level} - {message}", &PYTHON),
+    // JavaScript: Nest, log4js, pino-pretty, winston.
+    ("[Nest] 4711  - 11/29/2026, 12:00:00 PM {level} [Cart] {message}", &NEST),
+    ("[2026-11-29T12:00:00.123] [{level}] default - {message}", &CAPITALS),
+    ("[12:00:00.123] {level} (4711): {message}", &CAPITALS),
+    ("2026-11-29T12:00:00.123Z {level}: {message}", &SMALL),
+    // .NET: the console's two lines, Serilog, NLog.
+    ("{level}: Shop.Cart[0]\n      {message}", &DOTNET),
+    ("[12:00:00 {level}] {message}", &SHORT),
+    ("2026-11-29 12:00:00.1234|{level}|Shop.Cart|{message}", &CAPITALS),
+    // Go, Rust, Elixir.
+    ("{level}1129 12:00:00.123456    4711 main.go:12] {message}", &LETTER),
+    ("2026/11/29 12:00:00 {level} {message}", &CAPITALS),
+    ("12:00PM {level} {message}", &SHORT),
+    ("2026-11-29T12:00:00.123Z\t{level}\tapp/main.go:12\t{message}", &CAPITALS),
+    ("2026-11-29T12:00:00.123456Z  {level} shop::cart: {message}", &CAPITALS),
+    ("[2026-11-29T12:00:00Z {level}  shop::cart] {message}", &CAPITALS),
+    ("12:00:00.123 [{level}] {message}", &WORDS),
+    // Databases and servers.
+    ("2026-11-29 12:00:00.123 UTC [4711] {level}:  {message}", &POSTGRES),
+    ("2026/11/29 12:00:00 [{level}] 4711#0: *1 {message}", &SMALL),
+    ("[Sun Nov 29 12:00:00.123 2026] [core:{level}] [pid 1] AH00094: {message}", &SMALL),
+];
+
+/// Messages that would be errors if no logger had written them.
+const MESSAGES: [&str; 28] = [
+    "Error: no price",
+    "TypeError: cart is not a function",
+    "failed to load the cart",
+    "upload failed",
+    "cannot reach the till: Connection refused",
+    "java.lang.IllegalStateException: no price",
+    "Exception in thread \"main\" java.lang.Error: boom",
+    "Caught ValueError: no price, trying again",
+    "error TS2322: Type 'a' is not assignable",
+    "src/cart.ts:3:5 - error TS2322: Type 'a' is wrong.",
+    "src/cart.c:3:5: error: use of undeclared identifier",
+    "error: could not compile `shop` (lib) due to 1 previous error",
+    "error[E0425]: cannot find value `x`",
+    "npm ERR! code E404",
+    "panic: assignment to entry in nil map",
+    "fatal error: all goroutines are asleep",
+    "Unhandled Rejection",
+    "Uncaught RangeError: too far",
+    "sh: 1: vite: not found",
+    "invalid price",
+    "the process exited with code 1",
+    "Found 3 errors in 2 files",
+    "compiled with 2 errors",
+    "2 errors occurred",
+    "Build failed",
+    "✗ no price",
+    "not ok 1 - adds up",
+    "Traceback of the last call: no error",
+];
+
+/// What the engine finds in lines that come at once.
+fn found(lines: &[String]) -> Vec<Finding> {
+    let (mut engine, mut found, now) = (Engine::default(), Vec::new(), Instant::now());
+    for line in lines.iter().flat_map(|line| line.split('\n')) {
+        engine.on(line, Origin::default(), now, &mut found);
+    }
+    engine.close_due(None, &mut found);
+    found.into_iter().map(|(_, finding)| finding).collect()
+}
+
+fn logged(form: &str, level: &str, message: &str) -> String {
+    let (letter, level) = level.split_once('|').unwrap_or(("", level));
+    form.replace("{letter}", letter).replace("{level}", level).replace("{message}", message)
+}
+
+/// Lines that the loggers write at levels below that of an error.
+fn innocent() -> impl Strategy<Value = String> {
+    (prop::sample::select(LOGGERS), any::<prop::sample::Index>(), prop::sample::select(&MESSAGES[..]))
+        .prop_map(|((form, levels), level, message)| {
+            let names: Vec<&str> = levels.low.iter().copied().chain([levels.warning]).collect();
+            logged(form, names[level.index(names.len())], message)
+        })
+}
+
+/// The stack of an error, as loggers write it below the message.
+const STACKS: [&str; 4] = [
+    "java.lang.IllegalStateException: no price\n\tat shop.Cart.load(Cart.java:12)\nCaused by: java.io.IOException: \
+     closed\n\tat shop.Io.read(Io.java:3)\n\t... 2 more",
+    "System.InvalidOperationException: no price\n   at Shop.Cart.Load() in /app/Cart.cs:line 3",
+    "      TypeError: no price\n          at load (/app/cart.js:3:5)",
+    "[stacktrace]\n#0 /app/cart.php(7): load()\n#1 {main}",
+];
+
+proptest! {
+    #[test]
+    fn what_a_logger_writes_below_the_level_of_errors_is_none(lines in prop::collection::vec(innocent(), 1..5)) {
+        for finding in found(&lines) {
+            let is_failure = matches!(&finding, Finding::Error(_) | Finding::Build(Change::Ends(Some(false)), _));
+            prop_assert!(!is_failure, "{finding:?} in {lines:?}");
+        }
+    }
+
+    #[test]
+    fn nor_is_the_stack_below_it(line in innocent(), stack in prop::sample::select(&STACKS[..]), next in innocent()) {
+        let lines = [line, stack.to_owned(), next];
+        let is_error = |finding: &Finding| matches!(finding, Finding::Error(_));
+        prop_assert!(!found(&lines).iter().any(is_error), "{lines:?}");
+    }
+}
+
+#[test]
+fn what_a_logger_writes_at_the_level_of_errors_is_one() {
+    let message = "the till is on fire";
+    for (form, levels) in LOGGERS {
+        let lines = [
+            logged(form, levels.low[0], "Error: no price"),
+            logged(form, levels.warning, "upload failed"),
+            logged(form, levels.error, message),
+            logged(form, levels.warning, "Error: no price"),
+        ];
+        let told: Vec<String> = found(&lines)
+            .into_iter()
+            .filter_map(|finding| if let Finding::Error(raw) = finding { Some(raw.message) } else { None })
+            .collect();
+        assert!(told.len() == 1 && told[0].contains(message), "{told:?} of {lines:?}");
+    }
+}
+
+#[test]
+fn a_sentence_with_a_level_is_no_line_of_a_logger() {
+    for line in [
+        "Error: INFO is no level of this logger",
+        "TypeError: debug: x is not a function",
+        "error: warning: x",
+        "panic: info: x",
+        "Could not read WARNING file: Error: no price",
+        "failed to set DEBUG to INFO: Error: no price",
+        "fatal: not a git repository (or any of the parent directories): .git",
+        "src/debug.ts:3:5: error: warn: x",
+    ] {
+        let is_error = |finding: &Finding| matches!(finding, Finding::Error(_));
+        assert!(found(&[line.to_owned()]).iter().any(is_error), "{line}");
+    }
+}
+
 #[test]
 fn urls_of_files_are_paths() {
     for (url, file) in [
@@ -245,7 +437,7 @@ fn urls_of_files_are_paths() {
 /// Lines of other languages that have no place, one for each such rule.
 const LINES: &[&str] = &[
     "<internal:kernel>:85:in `require': cannot load such file -- prices (LoadError)",
-    "ActionController::RoutingError (No route matches [GET] \"/x\"):",
+    "ActionController::RoutingError (No route matches [GET] \"/favicon.ico\"):",
     "ActiveRecord::RecordNotFound (Couldn't find Cart with 'id'=7):",
     "NoMethodError (undefined method `cents' for nil:NilClass",
     "NoMethodError - undefined method `[]' for nil:NilClass:",

@@ -101,8 +101,8 @@ pub(super) const RULES: &[(Role, &str)] = &[
     (Role::Whole, r"^{RUBY}:{LINE}: (?:[^:\s]+:[0-9]+: )?(?P<msg>syntax errors?(?:,| found).*?)(?: \((?P<kind>SyntaxError)\))?$"),
     (Role::Frame, r"^\s*(?:from |# |[0-9]+: from )?{RUBY}:{LINE}:in [`'].*$"),
     (Role::Frame, r"^\s+# (?P<file>\./[^:]*):{LINE}(?::in .*)?$"),
-    // Rails tells an address that it does not know as it tells an error of the program, and browsers ask for many.
-    (Role::Warning, r"^ActionController::RoutingError \(No route matches "),
+    // Rails tells an address that it does not know as it tells an error of the program. These are asked for by browsers.
+    (Role::Warning, r#"^ActionController::RoutingError \(No route matches \[[A-Z]+\] "/(?:favicon|apple-touch-icon|robots\.txt|sw\.js|service-worker\.js|manifest|\.well-known/|[^"]*\.map")"#),
     // Its message may have several lines, of which the last one has the bracket.
     (Role::Strong, r"^(?P<kind>(?:[A-Z]\w*::)+[A-Z]\w*|[A-Z]\w*(?:Error|Exception)) \((?P<msg>.+)\):$"),
     (Role::Strong, r"^(?P<kind>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception)) \((?P<msg>[^()]+)$"),
@@ -170,7 +170,7 @@ pub(super) const RULES: &[(Role, &str)] = &[
     (Role::Place, r"^Build file '{PATH}' line: {LINE}$"),
     (Role::Summary, r"^FAILURE: Build failed with |^Execution failed for task '|^> Task :\S+ FAILED$"),
     (Role::Whole, r"^\[ERROR\] {PATH}:\[{LINE},{COLUMN}\] (?:error: )?(?P<msg>.+)"),
-    (Role::Skip, r"^\[ERROR\]\s*$"),
+    (Role::Skip, r"^\[ERROR\]\s*$|^\[ERROR\] {2,}(?:symbol|location|required|found|reason|both|where|method|constructor)(?-u:\b)|^\[ERROR\] {4,}\S"),
     (Role::Skip, r"^\[ERROR\] (?:COMPILATION ERROR|-> \[Help|\[Help|To see the full|Re-run Maven|For more information|After correcting|Failures: *$|Errors: *$)"),
     (Role::Summary, r"^\[ERROR\] (?:Failed to execute goal|Tests run: )"),
     (Role::Title, r"^\[ERROR\] \S+ -- Time elapsed: .* <<< (?:FAILURE|ERROR)!$"),
