@@ -4,11 +4,18 @@
 //! stands before them: a name that says it, a header field, a URL. It is a net with known holes, not a wall: a secret without a telling
 //! form or name is text like any other. How wide it is, is measured on `mask/corpus.tsv`.
 
+#[cfg(test)]
+mod generated;
+mod names;
+mod reference;
 mod settings;
+mod url;
+mod values;
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, ops::Range, sync::LazyLock};
 
-use regex::{Captures, Regex, RegexSet};
+use aho_corasick::AhoCorasick;
+use regex::{Captures, Regex};
 
 pub use self::settings::{mask_setting, mask_words};
 
@@ -48,17 +55,29 @@ pub(super) const KEY_HINT: &str = "private key-----";
 
 /// Tokens that can be told by their own form.
 struct TokenRules {
-    /// Says at once which of them match: mostly none does.
-    any: RegexSet,
+    /// Says at once which of them may match: mostly none does.
+    hints: AhoCorasick,
     each: Vec<Regex>,
 }
 
 static TOKENS: LazyLock<TokenRules> = LazyLock::new(|| {
-    // Where words end by ASCII alone, a line with other letters is searched as fast as one without.
-    let patterns: Vec<String> = rules().map(|(_, _, pattern)| pattern.replace(r"\b", r"(?-u:\b)")).collect();
-    let any = RegexSet::new(&patterns).expect("the patterns are part of the program");
-    TokenRules { any, each: patterns.iter().map(|pattern| compile(pattern)).collect() }
+    let hints = AhoCorasick::builder().ascii_case_insensitive(true).build(rules().map(|(_, hint, _)| hint));
+    TokenRules {
+        hints: hints.expect("a hundred short words fit into an automaton"),
+        each: rules().map(|(_, _, pattern)| compile(pattern)).collect(),
+    }
 });
+
+impl TokenRules {
+    /// The rules that find something in a line, in their order.
+    fn in_line(&self, line: &str) -> Vec<&Regex> {
+        let mut rules: Vec<usize> =
+            self.hints.find_overlapping_iter(line).map(|found| found.pattern().as_usize()).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules.into_iter().map(|rule| &self.each[rule]).filter(|rule| rule.is_match(line)).collect()
+    }
+}
 
 /// Name, hint and pattern of each rule.
 fn rules() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
@@ -75,28 +94,48 @@ fn rules() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
 static CREDENTIALS: LazyLock<Regex> = LazyLock::new(|| {
     compile(
         r#"(?xi)
-        (?P<scheme>\b(?:bearer|basic)\s+)(?P<credentials>[A-Za-z0-9._~+/=-]{8,})
-        | (?P<before>://[^\s/:@"']*:)[^\s/"']+(?P<after>@)
+        (?P<scheme>\b(?:bearer|basic)\s+)(?P<credentials>[A-Za-z0-9._~+/-]{7,}={0,2})(?P<more>[A-Za-z0-9\[]?)
+        | (?P<before>://[^\s/:@"']*:)(?P<password>[^\s/"']+)(?P<after>@)
         | (?P<user>\bhttps?://)[a-z0-9_~.-]{20,}(?P<at>@)
-        | (?P<signed>[?&;](?:[a-z0-9-]*[_-])?(?:sig|signature)=)[^\s&"'\#]+"#,
+        | (?P<signed>[?&;](?:[a-z0-9-]*[_-])?(?:sig|signature)=)(?P<signature>[^\s&"'\#]+)"#,
     )
 });
 
+/// What stands between a name and its value.
+const SIGN: &str = "(?:=>|:=|[:=])";
+
 /// Header fields whose whole value is a secret: `Authorization` with any scheme, cookies.
 static FIELDS: LazyLock<Regex> = LazyLock::new(|| {
-    compile(
+    compile(&format!(
         r#"(?xi)
-        (?P<name>\b(?:proxy-)?authorization(?:\\*["'])?\s*[:=]\s*(?:\\*["'])?)(?P<scheme>[a-z][a-z0-9-]*\s+)?
+        (?P<name>(?:\b|_)(?:proxy-)?authorization(?:\\*["'])?\s*{SIGN}\s*\[?\s*(?:\\*["'])?)(?P<scheme>[a-z][a-z0-9-]*\s+)?
             (?P<value>[^\s"'\\](?:[^"']*[^\s"'\\])?)
-        | (?P<cookie>\b(?:set-)?cookie(?:\\*["'])?\s*[:=]\s*(?:\\*["'])?)[^"'=\s\\]+=(?:[^"']*[^"'\\])?"#,
+        | (?P<cookie>(?:\b|_)(?:set-)?cookie(?:\\*["'])?\s*{SIGN}\s*\[?\s*(?:\\*["'])?)[^"'=\s\\>]+=(?:[^"']*[^"'\\])?"#,
+    ))
+});
+
+/// Schemes that credentials follow whatever they look like.
+static SCHEMES: LazyLock<Regex> = LazyLock::new(|| {
+    compile(
+        r"(?xi)^(?:api-?key|aws4?(?:-.*)?|basic|bearer|digest|dpop|genie-?key|hawk|hoba|hmac(?:-.*)?|jwt|key|klaviyo-api-key|mac|mutual
+            |negotiate|ntlm|oauth|sharedaccesssignature|sharedkey(?:lite)?|scram-.*|signature|splunk|ssws|token|vapid)$",
+    )
+});
+
+/// What is said of an authorization.
+static JUDGEMENT: LazyLock<Regex> = LazyLock::new(|| {
+    compile(
+        r"(?xi)^(?:accepted|checked|denied|disabled|enabled|error|expired|failed|failure|forbidden|granted|invalid|missing|needed|ok
+            |passed|refused|rejected|required|revoked|skipped|succeeded|successful|valid)[.,;:!)]*$",
     )
 });
 
 /// A name that says that a secret follows, by its ending or by a word in it.
 const NAME: &str = r"\b(?:
             (?i:[a-z0-9_.-]*(?:password|passwd|passphrase|secret|credential)[a-z0-9_.-]*)
-            | (?i:(?:[a-z0-9]+[_.-])*(?:pass|pwd|token|auth|(?:api|access|private|auth|encryption|signing|master|ssh|account|
-                storage|license|deploy|webhook|service)[_.-]?key(?:[_.-]id)?))
+            | (?i:(?:[a-z0-9]+[_.-])*(?:(?:require|user|db|root|ssh)?pass|pwd|(?:access|api|auth|refresh)?token|(?:master)?auth
+                |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service)
+                    [_.-]?key(?:[_.-]id)?))
             | (?:[A-Z0-9]+_)+(?:KEY|PASS|PWD|TOKEN|AUTH)
             | _?[a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Pass)
         )";
@@ -104,19 +143,44 @@ const NAME: &str = r"\b(?:
 /// A quotation mark as it is, or within a text that is quoted itself, as JSON in JSON is.
 const QUOTE: &str = r#"(?:\\*["']|\\+u002[27]|&quot;)"#;
 
-/// A name and the beginning of a value in quotes.
-static NAMED_QUOTED: LazyLock<Regex> =
-    LazyLock::new(|| compile(&format!(r"(?x)(?P<name>{NAME}){QUOTE}?\s*[:=]\s*(?P<quote>{QUOTE})")));
+/// What some languages write before a quotation mark, or around what is in quotes.
+const AROUND: &str = r"(?:(?:Some|Ok|Just|Optional|Secret|String)\(\s*|[bBrRuUfF@$&]{1,2})?";
 
-/// A name and a value without quotes, and how it is set off.
-static NAMED: LazyLock<Regex> = LazyLock::new(|| {
+/// The type that some languages name between a name and its value.
+const TYPE: &str = r"(?:\??:\s*&?(?:'static\s+)?[A-Za-z_]\w*(?:\s*\|\s*\w+)*\s*=)";
+
+/// A name and the beginning of a value in quotes.
+static NAMED_QUOTED: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(r"(?x)(?P<name>{NAME})(?:{QUOTE}?\]?\s*{SIGN}|{TYPE})\s*{AROUND}(?P<quote>{QUOTE})"))
+});
+
+/// A name, and a value that it is set to.
+static NAMED_SET: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
-        r#"(?x)
-        (?P<name>{NAME})(?P<quote>{QUOTE}?)
-        (?: (?P<equals>\s?=\s?)(?P<set>[^\s"'&][^\s"'&]*)
-          | (?P<bare>\s?:\s*)(?P<said>[^\s"',;]*[0-9][^\s"',;]{{3,}}) )"#
+        r#"(?x)(?P<name>{NAME})(?: (?P<bracket>{QUOTE}|\])?\s*(?P<arrow>=>)\s*
+            | {QUOTE}?(?:\s*:=\s*|\s?=\s?) )(?P<value>[^\s"'&][^\s"'&]*)"#
     ))
 });
+
+/// A name, and what is said of it behind a colon.
+static NAMED_SAID: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(r#"(?x)(?P<name>{NAME}){QUOTE}?(?P<colon>\s?:\s*)(?P<value>[^\s"',;]+)"#))
+});
+
+/// An element of XML with a telling name.
+static ELEMENTS: LazyLock<Regex> =
+    LazyLock::new(|| compile(&format!(r"(?x)<(?P<name>{NAME})>(?P<value>[^<>\s][^<>]*)</")));
+
+/// What a program takes where a variable with a telling name is not set: `getenv("API_TOKEN", "abc")`, `env.API_TOKEN || "abc"`.
+static INSTEAD: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r#"(?x)(?P<name>{NAME})(?: (?P<list>["']\s*,\s*) | ["']?\]?\s*(?:\|\||\?\?|\bor\b)\s* )(?P<quote>{QUOTE})"#
+    ))
+});
+
+/// A variable with a telling name, whose default may be the secret: `${API_TOKEN:-abc}`.
+static VARIABLES: LazyLock<Regex> =
+    LazyLock::new(|| compile(&format!(r"(?x)\$\{{(?P<name>{NAME})(?P<sign>:?[-=+]|:)")));
 
 /// An option and the beginning of the secret in quotes that follows it: `--token "abc`, also in a list (`"--token", "abc`).
 static OPTIONS_QUOTED: LazyLock<Regex> = LazyLock::new(|| {
@@ -127,14 +191,13 @@ static OPTIONS_QUOTED: LazyLock<Regex> = LazyLock::new(|| {
 
 /// An option that a secret follows, as on a command line: `--token abc`.
 static OPTIONS: LazyLock<Regex> = LazyLock::new(|| {
-    compile(&format!(
-        r#"(?x)(?P<option>(?:^|[\s"'`(\[,;])--?(?P<name>{OPTION})\x20)(?P<said>[^\s"'`\-][^\s"'`]*)"#
-    ))
+    compile(&format!(r#"(?x)(?:^|[\s"'`(\[,;])--?(?P<name>{OPTION})\x20(?P<value>[^\s"'`\-][^\s"'`]*)"#))
 });
 
 /// The name of an option whose value is a secret.
 const OPTION: &str = r"(?:
-    (?i:(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|secret|credentials?|pass|pwd|token|(?:http|basic|proxy|digest)[_.-]?auth
+    (?i:(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|secret|credentials?|(?:require|user|db|root|ssh)?pass|pwd|(?:access|api|auth|refresh)?token
+        |(?:http|basic|proxy|digest)[_.-]?auth|masterauth
         |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service|secret)[_.-]?key))
     | [a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Password|Pass|Secret))";
 
@@ -150,79 +213,124 @@ static TALK_WORDS: LazyLock<Regex> = LazyLock::new(|| {
 /// What stands there in a help text.
 static TALK_VALUE: LazyLock<Regex> = LazyLock::new(|| compile(r"^[A-Z][A-Z_-]*[,;:.)\]]*$"));
 
-/// Names that end like those of secrets and are none: keys of tables and caches, and what is counted.
-static HARMLESS: LazyLock<Regex> = LazyLock::new(|| {
-    compile(
-        r"(?xi) (?:primary|foreign|partition|sort|cache|object|public|row|map|group|unique|composite|index|query|lookup|hot|
-            idempotency|translation|react|i18n|storage(?:Key)?Prefix)[_.-]?key$
-            | (?:by|pass)pass$ | compass$ | publickey$ | next_?page_?token$ | (?:keyword|tokenize\w*)$",
-    )
-});
-
-/// Words that stand for a value, or for its type, in programs and messages.
-static PLACEHOLDERS: LazyLock<Regex> = LazyLock::new(|| {
-    compile(
-        r"(?xi) ^(?:string|number|boolean|any|unknown|never|void|object|null|undefined|none|nil|true|false|required|optional|
-            missing|invalid|empty|unset|redacted|hidden|include|omit|same-origin|await|new|\{.*|\[.*\]|\*+|x+|\.{2,}|<.*>|\$\{?\w.*|%\w+%|process\.env.*|os\.environ.*|
-            \w+\(.*|=>?.*|[=!&|].*)[,;]?$",
-    )
-});
-
 /// Patterns of this file are tested as a whole: one that does not compile fails every test.
 fn compile(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("the pattern is part of the program")
+    // Where words end by ASCII alone, a line with other letters is searched as fast as one without.
+    Regex::new(&pattern.replace(r"\b", r"(?-u:\b)")).expect("the pattern is part of the program")
 }
 
 /// The line without its secrets, as far as their form or what stands before them tells of them.
 #[must_use]
 pub fn mask(line: &str) -> Cow<'_, str> {
     let mut line = Cow::Borrowed(line);
-    for rule in TOKENS.any.matches(&line) {
-        line = replace(line, &TOKENS.each[rule], |found| {
+    for rule in TOKENS.in_line(line.as_ref()) {
+        line = replace(line, rule, |found| {
             let kept = found.iter().skip(1).flatten().next().map_or("", |group| group.as_str());
             format!("{kept}{MASK}")
         });
     }
     line = replace(line, &FIELDS, |found| {
         let part = |name| found.name(name).map_or("", |group| group.as_str());
-        // `Authorization: required` is talk.
-        let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphabetic());
-        if part("scheme").is_empty() && is_word(part("value")) && part("cookie").is_empty() {
+        let (value, cookie) = (part("value"), part("cookie"));
+        let scheme = part("scheme").trim_end();
+        if cookie.is_empty() && is_judgement(scheme, value) {
             return found[0].to_owned();
         }
-        format!("{}{}{}{MASK}", part("name"), part("scheme"), part("cookie"))
+        // What is no scheme is the secret itself.
+        if scheme.bytes().any(|byte| byte.is_ascii_digit()) && !SCHEMES.is_match(scheme) {
+            return format!("{}{MASK}", part("name"));
+        }
+        let shown = match values::shown(value, value.len(), |_| true) {
+            Some((until, shown)) if cookie.is_empty() => shown + value.get(until..).unwrap_or_default(),
+            _ => MASK.to_owned(),
+        };
+        format!("{}{}{cookie}{shown}", part("name"), part("scheme"))
     });
     line = replace(line, &CREDENTIALS, |found| {
         let part = |name| found.name(name).map_or("", |group| group.as_str());
-        // `Basic authentication` is talk.
-        let credentials = part("credentials");
-        if !credentials.is_empty() && credentials.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        let hidden = ["credentials", "password", "signature"].map(part).concat();
+        // `Basic authentication` is talk, and `NAME=` begins another setting.
+        let is_setting = || hidden.ends_with('=') && !part("more").is_empty();
+        let is_other = !part("credentials").is_empty() && (is_words(&hidden) || is_setting());
+        if is_other || is_port(&hidden) && !part("before").is_empty() {
             return found[0].to_owned();
         }
+        let shown = match values::shown(&hidden, hidden.len(), |_| true) {
+            Some((until, shown)) if until >= hidden.len() => shown,
+            _ => MASK.to_owned(),
+        };
         let before = ["scheme", "before", "user", "signed"].map(part).concat();
-        format!("{before}{MASK}{}{}", part("after"), part("at"))
+        format!("{before}{shown}{}{}{}", part("more"), part("after"), part("at"))
     });
-    line = replace_quoted(line, &OPTIONS_QUOTED, |name, value| !is_no_secret(name, value) && !is_talk(value));
-    line = replace(line, &OPTIONS, |found| {
-        let (value, slashes) = before_mark(&found["said"]);
-        if value.is_empty() || is_no_secret(&found["name"], value) || is_talk(value) {
-            return found[0].to_owned();
-        }
-        format!("{}{MASK}{slashes}", &found["option"])
-    });
-    line = replace_quoted(line, &NAMED_QUOTED, |name, value| {
-        !HARMLESS.is_match(name) && !PLACEHOLDERS.is_match(value)
-    });
-    replace(line, &NAMED, |found| {
-        let part = |name| found.name(name).map_or("", |group| group.as_str());
-        let value = ["set", "said"].map(part).concat();
-        let (value, slashes) = before_mark(&value);
-        if value.is_empty() || HARMLESS.is_match(part("name")) || PLACEHOLDERS.is_match(value) {
-            return found[0].to_owned();
-        }
-        let rest = if found.name("set").is_some() { after_value(value) } else { "" };
-        format!("{}{}{}{}{MASK}{rest}{slashes}", part("name"), part("quote"), part("equals"), part("bare"))
-    })
+    if line.contains("${") {
+        line = hide(line, &VARIABLES, default, |_, found, value| {
+            let is_part = || reference::is_part(&format!(":{value}"));
+            let is_name = &found["sign"] == ":"
+                && (reference::is_prefix(&found["name"]) || value.starts_with('?') || is_part());
+            !is_name && is_secret(&found["name"], value)
+        });
+    }
+    if has_option(&line) {
+        let is_value = |_: &str, found: &Captures<'_>, value: &str| is_option_value(&found["name"], value);
+        line = hide(line, &OPTIONS_QUOTED, quoted, is_value);
+        line = hide(line, &OPTIONS, set, is_value);
+    }
+    let (has_colon, has_equals) = (line.contains(':'), line.contains('='));
+    if has_colon || has_equals {
+        line = hide(line, &NAMED_QUOTED, quoted, |_, found, value| is_secret(&found["name"], value));
+    }
+    if line.contains("env") || line.contains("ENV") {
+        line = hide(line, &INSTEAD, quoted, |line, found, value| {
+            let before = before(line, found).trim_end_matches(['"', '\'']);
+            let is_taken =
+                ["env(", "environ.get(", "ENV.fetch(", "env.get("].iter().any(|call| before.ends_with(call));
+            (found.name("list").is_none() || is_taken) && is_secret(&found["name"], value)
+        });
+    }
+    if line.contains("</") {
+        line = hide(line, &ELEMENTS, bare, |_, found, value| is_secret(&found["name"], value));
+    }
+    if has_equals {
+        line = hide(line, &NAMED_SET, set, |line, found, value| {
+            let before = before(line, found);
+            // An arrow without a mark before it is a function's.
+            let is_arrow =
+                found.name("arrow").is_some() && found.name("bracket").is_none() && !before.ends_with(':');
+            let is_code = is_arrow || before.ends_with("${") || values::is_code(value);
+            !is_code && is_secret(&found["name"], value)
+        });
+    }
+    if has_colon {
+        line = hide(line, &NAMED_SAID, bare, |line, found, value| {
+            let (before, name) = (before(line, found), &found["name"]);
+            let is_place = &found["colon"] == ":" && values::is_place(before, name, value);
+            let is_said = values::is_said(name, value) && !values::is_code(value);
+            is_said && !is_place && !before.ends_with("${") && is_secret(name, value)
+        });
+    }
+    line
+}
+
+/// Whether something in a line may be an option.
+fn has_option(line: &str) -> bool {
+    let is_before = |byte: u8| byte.is_ascii_whitespace() || b"\"'`([,;=".contains(&byte);
+    memchr::memchr_iter(b'-', line.as_bytes()).any(|at| at == 0 || is_before(line.as_bytes()[at - 1]))
+}
+
+/// Whether a value behind a telling name is a secret.
+fn is_secret(name: &str, value: &str) -> bool {
+    let is_other = names::is_weak(name) && values::is_plain(value);
+    !(names::is_harmless(name) || is_other || values::is_placeholder(value) || values::is_file(value))
+}
+
+/// The same of the word behind an option.
+fn is_option_value(name: &str, value: &str) -> bool {
+    let is_key_file = name.to_ascii_lowercase().ends_with("key") && values::is_path(value);
+    !names::is_switch(name)
+        && !is_key_file
+        && !is_talk(value)
+        && !values::is_code(value)
+        && is_secret(name, value)
 }
 
 /// Whether this stands behind the name of an option because people talk of it.
@@ -230,14 +338,36 @@ fn is_talk(value: &str) -> bool {
     TALK_WORDS.is_match(value) || TALK_VALUE.is_match(value)
 }
 
-/// Whether this is no secret though it stands behind such a name.
-fn is_no_secret(name: &str, value: &str) -> bool {
-    let is_key_file = || {
-        let ends = [".pem", ".key", ".pub", ".json", ".crt"];
-        name.to_ascii_lowercase().ends_with("key")
-            && (value.starts_with(['/', '~', '.']) || ends.iter().any(|end| value.ends_with(end)))
-    };
-    HARMLESS.is_match(name) || PLACEHOLDERS.is_match(value) || is_key_file()
+/// Whether this says something of an authorization, and is none: a word, or a sentence.
+fn is_judgement(scheme: &str, value: &str) -> bool {
+    let is_word = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if scheme.is_empty() {
+        return is_word(value);
+    }
+    let mut words = value.split_whitespace();
+    let (first, next) = (words.next().unwrap_or_default(), words.next());
+    let is_talk = |word: &str| TALK_WORDS.is_match(word) || JUDGEMENT.is_match(word);
+    if SCHEMES.is_match(scheme) {
+        // `Bearer token is missing`
+        let is_thing = ["token", "authentication", "scheme", "header", "credentials"].contains(&first);
+        return is_thing && next.is_some_and(is_talk) || is_talk(first) && next.is_some_and(is_word);
+    }
+    let is_lower = first.bytes().all(|byte| byte.is_ascii_lowercase());
+    is_word(scheme) && (is_lower && next.is_some() || is_talk(first))
+}
+
+/// Whether what stands behind `Basic` or `Bearer` is talk: words of small letters, which may have a capital.
+fn is_words(text: &str) -> bool {
+    text.trim_end_matches('.').split(['/', '-', '_']).all(|word| {
+        let rest = word.strip_prefix(|c: char| c.is_ascii_alphabetic()).unwrap_or(word);
+        rest.bytes().all(|byte| byte.is_ascii_lowercase())
+    })
+}
+
+/// Whether what stands between a colon and an `@` in a URL begins with the port of a host: its path or query has the `@`.
+fn is_port(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    (1..=5).contains(&digits) && text[digits..].starts_with(['?', '#'])
 }
 
 /// Whether a line that is not whole yet ends in the middle of a secret, or right before one: what comes next belongs to it. A
@@ -245,7 +375,9 @@ fn is_no_secret(name: &str, value: &str) -> bool {
 pub(super) fn is_within(beginning: &str) -> bool {
     const MORE: &str = "1a2b3c4d5e6f7g8h9i0j";
     let is_hidden = |end| !mask(&format!("{beginning}{MORE}{end}")).contains(MORE);
-    !beginning.trim_end().ends_with([':', '?', '>']) && ["", "\"", "'"].into_iter().any(is_hidden)
+    !beginning.trim_end().ends_with([':', '?', '>'])
+        && !values::ends_with_place(beginning)
+        && ["", "\"", "'"].into_iter().any(is_hidden)
 }
 
 /// What comes after an unquoted value: another setting, as in `Password=a;Database=b`, or the end of a sentence.
@@ -274,23 +406,40 @@ fn replace<'a>(line: Cow<'a, str>, pattern: &Regex, with: impl Fn(&Captures<'_>)
     }
 }
 
-/// Replaces what is in quotes behind each place of the pattern, if it is a secret: up to the mark that ends it, or to the end of the
-/// line, which may have been cut.
-fn replace_quoted<'a>(
+/// Hides the secrets in the values that stand where the pattern says. What is shown of a value is looked through in its turn.
+fn hide<'a>(
     line: Cow<'a, str>,
     pattern: &Regex,
-    is_secret: impl Fn(&str, &str) -> bool,
+    range_of: fn(&str, &Captures<'_>) -> Range<usize>,
+    is_secret: impl Fn(&str, &Captures<'_>, &str) -> bool,
 ) -> Cow<'a, str> {
     let (mut masked, mut done) = (String::new(), 0);
     let mut from = 0;
     while let Some(found) = pattern.captures_at(&line, from) {
-        let begin = found.get_match().end();
-        let value = quoted(&line[begin..], &found["quote"]);
-        from = begin;
-        if !value.is_empty() && !value.contains(MASK) && is_secret(&found["name"], value) {
-            masked += &line[done..begin];
-            masked += MASK;
-            from = begin + value.len();
+        let range = range_of(&line, &found);
+        // Masking twice must change nothing, also where a bracket may stand before a value.
+        let begin = if line[..range.start].ends_with('[') { range.start - 1 } else { range.start };
+        let within = line[begin..range.end].find(MASK).map(|at| begin + at);
+        let at_edge = [begin, range.end].into_iter().find(|at| line[*at..].starts_with(MASK));
+        if let Some(at) = within.or(at_edge) {
+            from = at + MASK.len();
+            continue;
+        }
+        let text = &line[range.start..];
+        let shown = if range.is_empty() {
+            None
+        } else {
+            values::shown(text, range.len(), |value| is_secret(&line, &found, value))
+        };
+        let Some((length, shown)) = shown else {
+            // The value may be an option or a name itself, which a pattern sees by the sign before it.
+            from = line[..range.start].char_indices().next_back().map_or(range.start, |(at, _)| at);
+            continue;
+        };
+        from = range.start + length;
+        if shown != text[..length] {
+            masked += &line[done..range.start];
+            masked += &shown;
             done = from;
         }
     }
@@ -301,23 +450,53 @@ fn replace_quoted<'a>(
     Cow::Owned(masked)
 }
 
-/// A value without quotes, and the backslashes behind it, which belong to the quotation mark that it ends at.
-fn before_mark(value: &str) -> (&str, &str) {
-    value.split_at(value.trim_end_matches('\\').len())
+/// What stands before a name.
+fn before<'a>(line: &'a str, found: &Captures<'_>) -> &'a str {
+    found.name("name").map_or("", |name| &line[..name.start()])
 }
 
-/// What is in quotes, without the mark that ends it. In a text that is quoted itself, marks have backslashes before them, and those
-/// that belong to the value have more.
-fn quoted<'a>(rest: &'a str, quote: &str) -> &'a str {
+/// Where a value without quotes stands. Backslashes behind it belong to the quotation mark that it ends at.
+fn bare(line: &str, found: &Captures<'_>) -> Range<usize> {
+    let Some(value) = found.name("value") else { return line.len()..line.len() };
+    let (mut text, behind) = (value.as_str(), &line[value.end()..]);
+    if behind.starts_with(['"', '\'']) && text.len() <= 2 {
+        // It is no value, but says what the quotes mean.
+        text = "";
+    } else if behind.starts_with('{') {
+        // A variable begins with both.
+        text = text.trim_end_matches('$');
+    }
+    value.start()..value.start() + text.trim_end_matches('\\').len()
+}
+
+/// The same of a value behind which may be another setting, or the end of a sentence or a command.
+fn set(line: &str, found: &Captures<'_>) -> Range<usize> {
+    let range = bare(line, found);
+    range.start..range.end - after_value(&line[range.clone()]).len()
+}
+
+/// Where a default stands: up to the bracket that ends it, or to the end of the word, which may have been cut.
+fn default(line: &str, found: &Captures<'_>) -> Range<usize> {
+    let begin = found.get_match().end();
+    let rest = &line[begin..];
+    let end = reference::closing(rest).or_else(|| rest.find(char::is_whitespace));
+    begin..begin + end.unwrap_or(rest.len())
+}
+
+/// Where a value in quotes stands that the pattern ends before: up to the mark that ends it, or to the end of the line, which may have
+/// been cut. In a text that is quoted itself, marks have backslashes before them, and those that belong to the value have more.
+fn quoted(line: &str, found: &Captures<'_>) -> Range<usize> {
+    let begin = found.get_match().end();
+    let (rest, quote) = (&line[begin..], &found["quote"]);
     let (slashes, mark) = quote.split_at(quote.bytes().take_while(|&byte| byte == b'\\').count());
     let depth = slashes.len();
-    let ends = rest.match_indices(mark).find_map(|(at, _)| {
+    let end = rest.match_indices(mark).find_map(|(at, _)| {
         let before = rest[..at].bytes().rev().take_while(|&byte| byte == b'\\').count();
         // A backslash of the value has its own ones, too.
         let more = before.checked_sub(depth)?;
         (more % (2 * (depth + 1)) == 0).then_some(at - depth)
     });
-    ends.map_or(rest, |end| &rest[..end])
+    begin..begin + end.unwrap_or(rest.len())
 }
 
 /// Follows private keys, which have many lines.
@@ -367,7 +546,7 @@ mod tests {
 
     use super::*;
 
-    fn hinted(line: &str) -> bool {
+    pub(super) fn hinted(line: &str) -> bool {
         let lower = line.to_ascii_lowercase();
         hints().any(|hint| lower.contains(hint))
     }
@@ -546,8 +725,7 @@ mod tests {
                 let Ok(text) = std::fs::read_to_string(file.unwrap().path()) else { continue };
                 for line in text.lines() {
                     lines += 1;
-                    let found: Vec<_> =
-                        TOKENS.any.matches(line).into_iter().map(|rule| TOKENS.each[rule].as_str()).collect();
+                    let found: Vec<_> = TOKENS.in_line(line).into_iter().map(Regex::as_str).collect();
                     assert_eq!(found, [""; 0], "{line}");
                 }
             }
@@ -589,6 +767,63 @@ mod tests {
         block.line("-----BEGIN PRIVATE KEY-----");
         let kept = (0..1000).filter_map(|_| block.line("line")).count();
         assert_eq!(kept, 1000 - KEY_LINES as usize);
+    }
+
+    #[test]
+    fn what_only_looks_like_a_secret_stays() {
+        for line in [
+            "reset-password.ts:30:44",
+            "src/password.rs:3:in `reset'",
+            "    at PasswordService.reset(PasswordService.java:130)",
+            "secret_test.go:133: want x",
+            "http://localhost:5173/src/reset-password.ts:30:44",
+            "authorization: denied by policy 12 of the gateway",
+            "Authorization: access denied",
+            "authorization: Bearer token is missing",
+            "env: ['password', 'token']",
+            "gh auth login --with-token < token.txt",
+            "docker build --secret id=npm,src=.npmrc --build-arg NPM_TOKEN",
+            "git clone https://x-access-token:${GITHUB_TOKEN}@github.com/a/b",
+            "GITHUB_TOKEN=`gh auth token` x",
+            "AUTH_MODE=basic AUTH_TYPE=jwt",
+            r#""next-auth": "^5.0.0-beta.25","#,
+            "User{password=null, token=true}",
+            "echo ${TOKEN:0:4}",
+            "http://localhost:3000?mail=me@h.test",
+            "password reset: http://localhost:3000/reset",
+            "credentials: http://localhost:3000/",
+            "PASSWORD_MIN_LENGTH=8",
+            "Basic Authentication is on",
+            "users.map(token => token.user.id)",
+            "auth: 12.5ms",
+            "last auth: 2026-11-29T12:00:01Z",
+        ] {
+            assert_eq!(mask(line), line);
+        }
+        for (line, wanted) in [
+            ("db.password:12345", "db.password:[masked]"),
+            ("password: hunter2", "password: [masked]"),
+            ("LOGIN_TOKEN=http://h/x?token=abc", "LOGIN_TOKEN=http://h/x?token=[masked]"),
+            ("login token: http://h/magic/a1b2c3d4e5f6g7h8i9j0k1", "login token: http://h/magic/[masked]"),
+            ("Password=a;Token=b;Database=c", "Password=[masked];Token=[masked];Database=c"),
+            ("credentials={password=abc}", "credentials={password=[masked]"),
+            ("token=sk_live_a1B2c3D4e5F6g7H8,password=abc", "token=sk_live_[masked],password=[masked]"),
+            ("password=!abc1& token={abc", "password=[masked]& token=[masked]"),
+            ("Authorization: a1b2c3 for me", "Authorization: [masked]"),
+            ("Authorization: Custom a1b2c3", "Authorization: Custom [masked]"),
+            ("let password: string = \"abc\";", "let password: string = \"[masked]\";"),
+            ("redis-server --requirepass abc", "redis-server --requirepass [masked]"),
+            ("ngrok --authtoken abc", "ngrok --authtoken [masked]"),
+            ("password: `abc1def`", "password: [masked]"),
+            ("X-Api-Key: abcdef12", "X-Api-Key: [masked]"),
+            ("<password>abc</password>", "<password>[masked]</password>"),
+            ("token = process.env.TOKEN || 'abc'", "token = process.env.TOKEN || '[masked]'"),
+            ("'password' => env('DB_PASSWORD', 'abc')", "'password' => env('DB_PASSWORD', '[masked]')"),
+            ("os.getenv(\"API_TOKEN\", \"abc\")", "os.getenv(\"API_TOKEN\", \"[masked]\")"),
+            ("map[Authorization:[Token abc]]", "map[Authorization:[Token [masked]"),
+        ] {
+            assert_eq!(mask(line), wanted, "{line}");
+        }
     }
 
     proptest! {

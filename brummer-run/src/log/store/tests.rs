@@ -111,6 +111,20 @@ fn secrets_are_masked_also_between_colours() {
 }
 
 #[test]
+fn a_telling_word_takes_no_error_and_no_url_away() {
+    let mut said = Said::new(100);
+    let error = "TypeError: boom\n    at reset (/app/reset-password.ts:30:44)";
+    said.err(&format!("{error}\n"));
+    said.out("Auth: http://localhost:4000/?token=abcdef\n");
+    assert_eq!(said.texts(), ["Auth: http://localhost:4000/?token=[masked]", error]);
+    let places: Vec<_> =
+        said.store.errors.iter().map(|error| error.place.clone().unwrap_or_default()).collect();
+    assert_eq!(places, ["/app/reset-password.ts:30:44"]);
+    let urls: Vec<_> = said.store.urls.iter().map(|it| (it.url.as_str(), it.label.as_deref())).collect();
+    assert_eq!(urls, [("http://localhost:4000/?token=***", Some("Auth"))]);
+}
+
+#[test]
 fn repeats_are_counted_in_lines_and_errors() {
     let mut said = Said::new(100);
     said.out(&"tick\n".repeat(500));
