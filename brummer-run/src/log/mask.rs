@@ -135,7 +135,7 @@ const NAME: &str = r"\b(?:
             (?i:[a-z0-9_.-]*(?:password|passwd|passphrase|secret|credential)[a-z0-9_.-]*)
             | (?i:(?:[a-z0-9]+[_.-])*(?:(?:require|user|db|root|ssh)?pass|pwd|(?:access|api|auth|refresh)?token|(?:master)?auth
                 |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service)
-                    [_.-]?key(?:[_.-]id)?))
+                    [_.\x20-]?key(?:[_.\x20-]id)?))
             | (?:[A-Z0-9]+_)+(?:KEY|PASS|PWD|TOKEN|AUTH)
             | _?[a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Pass)
         )";
@@ -171,7 +171,8 @@ static NAMED_SAID: LazyLock<Regex> = LazyLock::new(|| {
 static ELEMENTS: LazyLock<Regex> =
     LazyLock::new(|| compile(&format!(r"(?x)<(?P<name>{NAME})>(?P<value>[^<>\s][^<>]*)</")));
 
-/// What a program takes where a variable with a telling name is not set: `getenv("API_TOKEN", "abc")`, `env.API_TOKEN || "abc"`.
+/// What a program takes where a variable with a telling name is not set, or sets it to: `getenv("API_TOKEN", "abc")`,
+/// `env.API_TOKEN || "abc"`.
 static INSTEAD: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
         r#"(?x)(?P<name>{NAME})(?: (?P<list>["']\s*,\s*) | ["']?\]?\s*(?:\|\||\?\?|\bor\b)\s* )(?P<quote>{QUOTE})"#
@@ -279,11 +280,12 @@ pub fn mask(line: &str) -> Cow<'_, str> {
     if has_colon || has_equals {
         line = hide(line, &NAMED_QUOTED, quoted, |_, found, value| is_secret(&found["name"], value));
     }
-    if line.contains("env") || line.contains("ENV") {
+    if ["env", "ENV", "define("].iter().any(|word| line.contains(word)) {
         line = hide(line, &INSTEAD, quoted, |line, found, value| {
             let before = before(line, found).trim_end_matches(['"', '\'']);
-            let is_taken =
-                ["env(", "environ.get(", "ENV.fetch(", "env.get("].iter().any(|call| before.ends_with(call));
+            let is_taken = ["env(", "environ.get(", "ENV.fetch(", "env.get(", "define("]
+                .iter()
+                .any(|call| before.ends_with(call));
             (found.name("list").is_none() || is_taken) && is_secret(&found["name"], value)
         });
     }
@@ -819,6 +821,8 @@ mod tests {
             ("<password>abc</password>", "<password>[masked]</password>"),
             ("token = process.env.TOKEN || 'abc'", "token = process.env.TOKEN || '[masked]'"),
             ("'password' => env('DB_PASSWORD', 'abc')", "'password' => env('DB_PASSWORD', '[masked]')"),
+            ("define('DB_PASSWORD', 'abc');", "define('DB_PASSWORD', '[masked]');"),
+            ("API key: abc123def456", "API key: [masked]"),
             ("os.getenv(\"API_TOKEN\", \"abc\")", "os.getenv(\"API_TOKEN\", \"[masked]\")"),
             ("map[Authorization:[Token abc]]", "map[Authorization:[Token [masked]"),
         ] {

@@ -145,6 +145,32 @@ const INNOCENT: [&str; 48] = [
     "http://localhost:3000?mail=me@№.test",
 ];
 
+/// Words of command lines with a secret, parted by `|`, and such without one.
+const WORDS: [&str; 12] = [
+    "--№|§|-v",
+    "--№=§",
+    "-№|§",
+    "-e|№=§",
+    "-H|X-№: §",
+    "--header=X-№: §",
+    "-HAuthorization: Bearer §",
+    "-u|me:§",
+    "http://h.test/x?№=§",
+    "postgres://me:§@db/x",
+    "sh|-c|serve --№ § -v",
+    "--№|${OTHER:-§}",
+];
+const INNOCENT_WORDS: [&str; 8] = [
+    "--no-№|--env-file|.env",
+    "--disable-№|x1y2z3",
+    "--№|${TOKEN}",
+    "--№=${TOKEN}",
+    "-e|№=${TOKEN}",
+    "-H|X-№: ${TOKEN}",
+    "https://${TOKEN}@h.test/x",
+    "--№-file|x1y2z3",
+];
+
 /// What else than wanted comes out of a text.
 fn wrong(text: &str, wanted: &str) -> Vec<String> {
     let masked = [mask(text).into_owned(), mask_setting(text)];
@@ -170,6 +196,19 @@ proptest! {
         for text in INNOCENT {
             let text = before.to_owned() + &text.replace('№', &name).replace('¶', &end);
             prop_assert_eq!(wrong(&text, &text), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn no_secret_comes_out_of_words(name in name(), secret in secret()) {
+        let words = |words: &str, secret: &str| -> Vec<String> {
+            words.split('|').map(|word| word.replace('№', &name).replace('§', secret)).collect()
+        };
+        for given in WORDS {
+            prop_assert_eq!(mask_words(&words(given, &secret)), words(given, MASK));
+        }
+        for given in INNOCENT_WORDS {
+            prop_assert_eq!(mask_words(&words(given, "")), words(given, ""));
         }
     }
 
