@@ -12,7 +12,7 @@ pub(crate) mod errors;
 pub(crate) mod page;
 mod place;
 mod prefix;
-mod record;
+pub(crate) mod record;
 mod rules;
 mod structured;
 pub(crate) mod urls;

@@ -69,6 +69,8 @@ pub(crate) struct Raw {
     pub(crate) is_browser: bool,
     /// The test that has printed it.
     pub(crate) test: Option<String>,
+    /// That test runs still.
+    pub(crate) is_running: bool,
 }
 
 /// What a build does.
@@ -211,6 +213,8 @@ struct Block {
     is_test: bool,
     /// The test that has printed it.
     test: Option<String>,
+    /// That test runs still.
+    is_running: bool,
     /// A logger has written it.
     is_record: bool,
     /// All that is indented belongs to it, behind empty lines too.
@@ -348,7 +352,8 @@ impl Channel {
         {
             self.close(out);
             if record.is_error {
-                let raw = Raw { test: self.test.clone(), ..of_record(record, text, origin) };
+                let is_running = self.test.is_some();
+                let raw = Raw { test: self.test.clone(), is_running, ..of_record(record, text, origin) };
                 out.push((self.name.clone(), Finding::Error(raw)));
             }
             return;
@@ -654,6 +659,7 @@ impl Channel {
             is_page: self.is_page,
             is_test: false,
             test: line.test.map(str::to_owned).or_else(|| self.test.clone()),
+            is_running: line.test.is_none() && self.test.is_some(),
             is_record: false,
             is_pending: false,
             traceback: Traceback::None,
@@ -856,6 +862,7 @@ impl Channel {
             is_summary: false,
             is_browser: self.is_page,
             test: self.test.clone(),
+            is_running: self.test.is_some(),
         };
         out.push((self.name.clone(), Finding::Error(raw)));
     }
@@ -1176,6 +1183,7 @@ impl Block {
             is_summary,
             is_browser,
             test: self.test,
+            is_running: self.is_running,
         })
     }
 }
@@ -1237,6 +1245,7 @@ fn of_record(record: structured::Record, text: &str, origin: Origin) -> Raw {
         is_summary: false,
         is_browser: false,
         test: None,
+        is_running: false,
     }
 }
 

@@ -156,7 +156,8 @@ impl Errors {
         if of_test.is_some_and(|it| it.has_passed && is_told(it)) {
             return;
         }
-        let has_failed = of_test.is_some_and(|it| !it.has_passed);
+        // What is told of an earlier run says nothing of one that runs still.
+        let has_failed = of_test.is_some_and(|it| !it.has_passed && (is_told(it) || !raw.is_running));
         let package = self
             .result_of(process, &channel, Part::Package, |_| true)
             .filter(|it| !it.has_passed && it.origin.entry >= raw.origin.entry)
@@ -270,7 +271,8 @@ impl Errors {
             }
             Part::Package => {
                 for known in self.found.iter_mut().filter(|known| is_of(known) && known.resolved.is_none()) {
-                    if has_passed && known.package.as_ref() == Some(&result.name) {
+                    // If it fails again, what is still meant was told again, and its package is not known yet.
+                    if known.package.as_ref() == Some(&result.name) {
                         known.resolved = Some(origin.at);
                     } else if !has_passed
                         && known.package.is_none()
@@ -666,10 +668,15 @@ mod tests {
         errors.take(1, error("c", 5));
         // A test of the same name in another package.
         errors.take(1, part(Part::Test, "TestTotal", true, 6));
-        errors.take(1, part(Part::Package, "price", true, 7));
         assert_eq!(current(&errors), ["a", "b", "c"]);
+        // One that fails again tells again what is not mended.
+        errors.take(1, error("b", 6));
+        errors.take(1, part(Part::Package, "order", false, 6));
+        assert_eq!(current(&errors), ["a", "b"]);
+        errors.take(1, part(Part::Package, "price", true, 7));
+        assert_eq!(current(&errors), ["a", "b"]);
         errors.take(1, part(Part::Package, "cart", true, 8));
-        assert_eq!(current(&errors), ["b", "c"]);
+        assert_eq!(current(&errors), ["b"]);
         errors.take(1, part(Part::Package, "order", true, 9));
         assert_eq!(current(&errors), [""; 0]);
     }

@@ -3,9 +3,11 @@
 //! Loggers write time, level, thread, name and number in any order. What stands before the level has to look like one of
 //! these; a sentence that has a level among its words has not.
 
+use super::prefix;
+
 /// How much a logger says a message matters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Level {
+pub(crate) enum Level {
     /// Below a warning.
     Low,
     Warning,
@@ -65,7 +67,7 @@ const LEVELS: [(&str, Level); 29] = [
 ];
 
 /// Words that are levels only where it is certain that a logger has written them.
-const RARE: [(&str, Level); 9] = [
+const RARE: [(&str, Level); 11] = [
     ("LOG", Level::Low),
     ("HINT", Level::Low),
     ("DETAIL", Level::Low),
@@ -73,9 +75,21 @@ const RARE: [(&str, Level); 9] = [
     ("STATEMENT", Level::Low),
     ("SUCCESS", Level::Low),
     ("SYSTEM", Level::Low),
+    ("FINEST", Level::Low),
+    ("FINER", Level::Low),
     ("FINE", Level::Low),
     ("CONFIG", Level::Low),
 ];
+
+/// From here on they are those of Java, which writes the time into the line before.
+const JAVA: usize = 7;
+
+/// The level that a logger has written for certain into a whole line.
+pub(crate) fn level_of(line: &str) -> Option<Level> {
+    let (_, rest) = prefix::runner(line);
+    let text = prefix::without_time(rest);
+    read(text, text.len() < rest.len()).filter(|record| record.is_certain).map(|record| record.level)
+}
 
 /// Reads what stands before the message of a line. `is_timed` says that it had a time in front, which is gone.
 pub(super) fn read(line: &str, is_timed: bool) -> Option<Record> {
@@ -115,7 +129,7 @@ pub(super) fn read(line: &str, is_timed: bool) -> Option<Record> {
                 || after.starts_with(" - ")
                 || after.starts_with("  ")
                 || after.starts_with(['|', '\t'])
-                || after.starts_with(':') && word.starts_with(|c: char| c.is_ascii_uppercase())
+                || after.starts_with(':') && word.bytes().all(|byte| byte.is_ascii_uppercase())
                 || is_of_dotnet(after);
             return is_told.then(|| Record { level, message: message(line, at + word.len()), is_certain });
         }
@@ -222,8 +236,10 @@ fn level(word: &str, after: &str, is_certain: bool) -> Option<Level> {
     if let Some(level) = capital(word) {
         return Some(level);
     }
-    if is_certain && let Some((_, level)) = RARE.iter().find(|(name, _)| *name == word) {
-        return Some(*level);
+    if let Some(index) = RARE.iter().position(|(name, _)| *name == word)
+        && (is_certain || index >= JAVA && after.starts_with(": "))
+    {
+        return Some(RARE[index].1);
     }
     // In small letters they are words like any others, but for what follows.
     let is_marked = after.starts_with([':', ']', '|', '\t']) || after.starts_with("  ");
@@ -267,9 +283,10 @@ fn is_name(word: &str) -> bool {
     // `uvicorn.error` is a logger.
     let is_logger =
         word.rsplit_once('.').is_some_and(|(_, last)| last.starts_with(|c: char| c.is_ascii_lowercase()));
-    let names_error = ["Error", "Exception", "error", "ERR", "Fail", "fail", "FAIL", "anic", "atal"]
-        .iter()
-        .any(|part| word.ends_with(part));
+    let names_error =
+        ["Error", "Exception", "rror", "rrors", "ERR", "ail", "ailed", "FAIL", "anic", "atal", "rashed"]
+            .iter()
+            .any(|part| word.ends_with(part));
     is_word && (is_logger || !names_error)
 }
 

@@ -447,13 +447,13 @@ const REST: &[(Role, &str)] = &[
     (Role::Weak, r"^  x (?P<msg>[A-Z].+)"),
     // What is indented may be the name of a test, which is a sentence.
     (Role::Strong, r"^\S.{0,79}[\s:]{KIND}: (?P<msg>.+)"),
-    (Role::Strong, r"^\s.{0,79}[:)\]}>-] ?{KIND}: (?P<msg>.+)"),
+    (Role::Strong, r"^\s+(?:[^\s-].{0,78})?[:)\]}>] ?{KIND}: (?P<msg>.+)"),
     (Role::Weak, r"^(?P<msg>(?i:failed to|cannot|can't|could not|couldn't|unable to|uncaught|unhandled|fatal|invalid|missing script) \S.*)"),
     (Role::Weak, r"^\s+(?P<msg>(?:Failed to|Cannot|Can't|Could not|Couldn't|Unable to|Uncaught|Unhandled|Fatal|FATAL|Invalid|Missing script) \S.*)"),
     (Role::Weak, r"^(?P<msg>(?:Error|ERROR) (?:in|while|during|when|at|on|reading|loading|parsing|starting|running|connecting)(?-u:\b).*)"),
     (Role::Weak, r"^(?P<msg>[A-Z][a-z]+(?: [a-z]+)? not found: \S.*|Unknown (?:command|option|argument|flag)(?-u:\b).*)"),
     (Role::Weak, r"^(?P<msg>(?:\S(?:.{0,78}[^\[A-Za-z0-9_])?)?[Ee]rror: \S.*)"),
-    (Role::Weak, r"^\s+(?P<msg>(?:[^a-z\s](?:.{0,78}[^\[A-Za-z0-9_])?)?[Ee]rror: \S.*)"),
+    (Role::Weak, r"^\s+(?P<msg>(?:[^a-z\s-](?:.{0,78}[^\[A-Za-z0-9_])?)?[Ee]rror: \S.*)"),
     (Role::Weak, r"^(?:error|fail)\s{2,}(?P<msg>\S.*)"),
 ];
 

@@ -3,6 +3,8 @@
 use rmcp::schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::detect::record;
+
 /// The level of a line, from the least to the most that matters. Its number is what tools show.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd)]
 #[schemars(crate = "rmcp::schemars")]
@@ -63,7 +65,15 @@ pub(super) fn of_line(line: &str, found: impl IntoIterator<Item = (usize, usize)
         debug |= level == Some(Level::Debug);
         highest = highest.max(level.filter(|level| *level > Level::Info));
     }
-    highest.unwrap_or(if debug { Level::Debug } else { Level::Info })
+    let low = if debug { Level::Debug } else { Level::Info };
+    let Some(highest) = highest else { return low };
+    // Where a logger has written a level, the other words are those of its message.
+    match record::level_of(line) {
+        Some(record::Level::Low) => low,
+        Some(record::Level::Warning) => Level::Warn,
+        Some(record::Level::Error) => highest.max(Level::Error),
+        None => highest,
+    }
 }
 
 /// The level that a word at this place says, if it is meant as one.
@@ -80,6 +90,8 @@ fn named(line: &str, at: usize, word: &str) -> Option<Level> {
         }
         "fatal" if matches(whole, &["fatal"]) => Level::Critical,
         "critical" if matches(whole, &["critical"]) => Level::Critical,
+        // The server of Go has caught it, and goes on.
+        "panic" if before.ends_with("http: ") && after.starts_with(" serving ") => Level::Error,
         "panic" if matches(whole, &["panic", "panicked"]) => Level::Critical,
         "warn" if matches(whole, &["warn", "warning", "warnings"]) => Level::Warn,
         "debug" if matches(whole, &["debug"]) => Level::Debug,
@@ -203,6 +215,13 @@ mod tests {
             ("{\"level\":30,\"msg\":\"fine\"}", Level::Info),
             ("{\"level\":\"warn\",\"msg\":\"hm\"}", Level::Warn),
             ("warning: 2 errors", Level::Error),
+            ("12:00:00.123 [main] INFO shop.Cart - Error: no price", Level::Info),
+            ("[DEBUG] Error: no price", Level::Debug),
+            ("WARNING:root:failed to load", Level::Warn),
+            ("[web] WARNING:root:failed to load", Level::Warn),
+            ("2026-11-29 12:00:00 [error] Warning: x", Level::Error),
+            ("2026/11/29 12:00:00 http: panic serving 127.0.0.1:4711: no price", Level::Error),
+            ("panic: http: panic serving", Level::Critical),
         ] {
             assert_eq!(level(line), wanted, "{line}");
         }

@@ -174,7 +174,7 @@ pub(super) const RULES: &[(Role, &str)] = &[
     (Role::Skip, r"^\[ERROR\] (?:COMPILATION ERROR|-> \[Help|\[Help|To see the full|Re-run Maven|For more information|After correcting|Failures: *$|Errors: *$)"),
     (Role::Summary, r"^\[ERROR\] (?:Failed to execute goal|Tests run: )"),
     (Role::Title, r"^\[ERROR\] \S+ -- Time elapsed: .* <<< (?:FAILURE|ERROR)!$"),
-    (Role::Error, r"^\[ERROR\] +(?P<msg>\S+\.\S+:[0-9]+ .*|\S+\.\S+ » .*)"),
+    (Role::Summary, r"^\[ERROR\] +(?P<msg>\S+\.\S+:[0-9]+ .*|\S+\.\S+ » .*)"),
 
     // C#.
     (Role::Uncaught, r"^(?:Unhandled exception\.|\[ERROR\] FATAL UNHANDLED EXCEPTION:) (?P<kind>(?:\w+\.)*[A-Z]\w*): (?P<msg>.+)"),
