@@ -29,7 +29,7 @@ pub use self::scan::Scanner;
 use self::scan::{MessageMembers, Spans};
 pub(crate) use self::{
     id::{means, meant},
-    object::{Member, Object, string},
+    object::{Object, string},
     parts::Edit,
 };
 
@@ -43,6 +43,8 @@ pub struct Frame {
     result: Option<Range<usize>>,
     /// The message has members that do not belong to what it is.
     has_strange: bool,
+    /// There may be a null within its members.
+    has_nulls: bool,
 }
 
 /// What a message is, and where its parts stand in the text.
@@ -51,6 +53,7 @@ struct Layout {
     params: Option<Range<usize>>,
     result: Option<Range<usize>>,
     has_strange: bool,
+    has_nulls: bool,
 }
 
 /// The text of a message, and where its members stand if it was scanned while it came in.
@@ -151,6 +154,7 @@ impl<'a> From<Envelope<'a>> for MessageMembers<'a> {
             // It may have.
             others: true,
             surrogates: true,
+            nulls: true,
         }
     }
 }
@@ -161,7 +165,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 }
 
 /// Where `part` stands in `whole`, of which it must be a slice.
-fn span_in(whole: &[u8], part: &str) -> Range<usize> {
+pub(crate) fn span_in(whole: &[u8], part: &str) -> Range<usize> {
     let start = part.as_ptr() as usize - whole.as_ptr() as usize;
     start..start + part.len()
 }
@@ -207,8 +211,8 @@ impl Frame {
     }
 
     fn of(text: ByteString, layout: Layout) -> Self {
-        let Layout { kind, params, result, has_strange } = layout;
-        Self { text, kind, params, result, has_strange }
+        let Layout { kind, params, result, has_strange, has_nulls } = layout;
+        Self { text, kind, params, result, has_strange, has_nulls }
     }
 
     /// The same with characters only. As long as it was: what stands where stays so.
@@ -269,6 +273,11 @@ impl Frame {
     #[must_use]
     pub fn result(&self) -> Option<&str> {
         self.result.as_ref().map(|span| self.part(span))
+    }
+
+    /// Whether there may be a null within its members: where there is none, none need be looked for.
+    pub(crate) const fn has_nulls(&self) -> bool {
+        self.has_nulls
     }
 
     /// Reads the members of `params` that `T` names; `None` when there are no params or they do not fit.
@@ -425,7 +434,7 @@ impl MessageMembers<'_> {
         // `jsonrpc`, and the method, the result or the error.
         let belong = 2 + usize::from(self.id.is_some()) + usize::from(params.is_some());
         let has_strange = self.others || there > belong;
-        Ok(Layout { kind, params, result, has_strange })
+        Ok(Layout { kind, params, result, has_strange, has_nulls: self.nulls })
     }
 
     fn kind(&self, bytes: &[u8]) -> Result<Kind, FrameError> {

@@ -31,6 +31,7 @@ mod links;
 mod list_kind;
 mod lists;
 pub(crate) mod message;
+mod nulls;
 mod operations;
 mod own;
 mod owners;

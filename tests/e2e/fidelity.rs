@@ -164,6 +164,62 @@ async fn half_an_emoji_never_reaches_a_client() {
     }
 }
 
+/// Clients on the official SDKs refuse a message for one, and some wait for the answer for ever. What a server calls its own may
+/// be null.
+#[tokio::test]
+async fn null_stands_in_no_member_that_may_only_be_left_out() {
+    let home = Home::new();
+    let written = r#"{"_meta":null,"content":[{"type":"text","text":"null","annotations":null,"_meta":{"title":null}}],"isError":null,"structuredContent":{"title":null}}"#;
+    let read = r#"{"content":[{"type":"text","text":"null","_meta":{"title":null}}],"structuredContent":{"title":null}}"#;
+    let empty = r#"{"content":null,"structuredContent":null}"#;
+    let schema = r#"{"type":"object","title":null}"#;
+    let tools =
+        format!(r#"{{"tools":[{{"name":"one","annotations":{{"title":null}},"inputSchema":{schema}}}]}}"#);
+    let behaviour = Behaviour::bare()
+        .always("tools/list", tools)
+        .always("prompts/get", r#"{"description":null,"messages":null}"#)
+        .always("resources/read", r#"{"contents":[{"uri":"u:","mimeType":null,"text":""}]}"#)
+        .always("completion/complete", r#"{"completion":{"values":null,"total":null}}"#)
+        .always("vendor/any", r#"{"title":null}"#)
+        .tool("one", move |call| std::future::ready(result(&call, written)))
+        .tool("none", move |call| std::future::ready(result(&call, empty)));
+    let (hub, fake) = connected(&home, behaviour).await;
+    let listed = hub.request("tools/list", json!({})).await;
+    assert!(
+        listed.raw.contains(&format!(r#"{{"name":"one","annotations":{{}},"inputSchema":{schema}}}"#)),
+        "{}",
+        listed.raw
+    );
+    let reference =
+        json!({ "ref": { "type": "ref/prompt", "name": "p" }, "argument": { "name": "a", "value": "" } });
+    for (method, params, expected) in [
+        ("tools/call", json!({ "name": "one" }), read),
+        ("tools/call", json!({ "name": "none" }), r#"{"content":[]}"#),
+        ("prompts/get", json!({ "name": "p" }), r#"{"messages":[]}"#),
+        ("resources/read", json!({ "uri": "u:" }), r#"{"contents":[{"uri":"u:","text":""}]}"#),
+        ("completion/complete", reference, r#"{"completion":{"values":[]}}"#),
+        ("vendor/any", json!({}), r#"{"title":null}"#),
+    ] {
+        let answer = hub.request(method, params.clone()).await;
+        assert_eq!(answer.result.as_deref(), Some(expected), "{method} {params}");
+    }
+    let session = fake.client_session().await;
+    fake.listening(&session).await;
+    for (told, expected) in [
+        (
+            r#""params":{"level":"info","logger":null,"data":null}}"#,
+            r#""params":{"level":"info","data":null}}"#,
+        ),
+        (r#""params":{"level":"info","data":1,"_meta":null}}"#, r#""params":{"level":"info","data":1}}"#),
+    ] {
+        let mark = hub.mark();
+        let head = r#"{"jsonrpc":"2.0","method":"notifications/message","#;
+        fake.push(&session, format!("{head}{told}"));
+        let line = hub.line(mark, "a message", |line| line.raw.contains("notifications/message")).await;
+        assert_eq!(line.raw, format!("{head}{expected}"));
+    }
+}
+
 #[tokio::test]
 async fn errors_arrive_as_they_were_sent() {
     let home = Home::new();

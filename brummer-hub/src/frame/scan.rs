@@ -33,12 +33,14 @@ pub(super) struct MessageMembers<'a> {
     pub(super) others: bool,
     /// Halves of surrogate pairs are written as escapes, in pairs or not.
     pub(super) surrogates: bool,
+    /// There is a null within a member.
+    pub(super) nulls: bool,
 }
 
 /// Reads an object. `None`: it is none, or not a simple one.
 pub(super) fn members(text: &str) -> Option<MessageMembers<'_>> {
     let bytes = text.as_bytes();
-    let mut reader = Reader { bytes, at: 0, surrogates: false };
+    let mut reader = Reader { bytes, at: 0, surrogates: false, nulls: false };
     let mut members = MessageMembers::default();
     reader.space();
     reader.expect(b'{')?;
@@ -83,6 +85,7 @@ pub(super) fn members(text: &str) -> Option<MessageMembers<'_>> {
     }
     reader.space();
     members.surrogates = reader.surrogates;
+    members.nulls = reader.nulls;
     (reader.at == bytes.len()).then_some(members)
 }
 
@@ -97,6 +100,7 @@ pub(super) struct Spans {
     error: Option<Range<usize>>,
     others: bool,
     surrogates: bool,
+    nulls: bool,
 }
 
 impl Spans {
@@ -115,6 +119,7 @@ impl Spans {
             error: part(&self.error)?,
             others: self.others,
             surrogates: self.surrogates,
+            nulls: self.nulls,
         })
     }
 
@@ -334,7 +339,10 @@ impl Scanner {
             b'1'..=b'9' => self.token = Token::Number(Number::Integer),
             b't' => self.token = Token::Literal(b"rue"),
             b'f' => self.token = Token::Literal(b"alse"),
-            b'n' => self.token = Token::Literal(b"ull"),
+            b'n' => {
+                self.spans.nulls |= self.depth > 1;
+                self.token = Token::Literal(b"ull");
+            }
             _ => return None,
         }
         Some(())
@@ -437,6 +445,7 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     surrogates: bool,
+    nulls: bool,
 }
 
 impl Reader<'_> {
@@ -471,7 +480,10 @@ impl Reader<'_> {
                 digit @ b'0'..=b'9' => self.number(Some(digit))?,
                 b't' => self.literal(b"rue")?,
                 b'f' => self.literal(b"alse")?,
-                b'n' => self.literal(b"ull")?,
+                b'n' => {
+                    self.nulls |= depth > 0;
+                    self.literal(b"ull")?;
+                }
                 open @ (b'{' | b'[') => {
                     self.space();
                     // The closing brackets stand two places after the opening ones.

@@ -38,6 +38,7 @@ use super::{
     list_kind::ListKind,
     lists::{self, Lists, speaks_modern, tool_lists},
     message::{self, Cancelled, Level, ProgressParams, progress_token, without},
+    nulls,
     operations::{self, Leftover, LinkAnswer, OpeningListen, Operation, OperationOutcome, Operations, Then},
     own::{INSTANCES_URI, Tool},
     owners::{self, Owners},
@@ -1260,6 +1261,12 @@ impl Core {
         {
             self.operations.on_sign_of_work(*ticket);
         }
+        let nulls = match frame.kind() {
+            // What was asked says what may be null in it.
+            Kind::Response { .. } => None,
+            Kind::Request { .. } | Kind::Notification { .. } => nulls::left_out(frame, caller),
+        };
+        let frame = nulls.as_ref().unwrap_or(frame);
         match frame.kind() {
             Kind::Response { .. } => {
                 let Some(number) = frame.numeric_id() else { return };
@@ -1325,6 +1332,8 @@ impl Core {
             let edits = self.talk.fit(ticket, link, frame);
             return self.talk.answer_with(ticket, frame, edits);
         };
+        let nulls = if shape == Shape::Raw { None } else { nulls::left_out(frame, caller) };
+        let frame = nulls.as_ref().unwrap_or(frame);
         let mend = match shape {
             Shape::Tool | Shape::Task if is_sloppy => quirks::mended_tool_result(frame),
             Shape::Prompt if is_sloppy => quirks::mended_prompt(frame),
@@ -1369,7 +1378,7 @@ impl Core {
                     self.lists.catalog.note_mentions(frame, instance.generation);
                 }
             }
-            Shape::Tool | Shape::Task | Shape::Prompt | Shape::Resource | Shape::Raw => {}
+            Shape::Tool | Shape::Task | Shape::Prompt | Shape::Resource | Shape::Plain | Shape::Raw => {}
         }
         edits.extend(self.talk.fit(ticket, link, frame));
         self.talk.answer_with(ticket, frame, edits);

@@ -84,8 +84,10 @@ pub(super) struct Forwarded {
 /// How a result is edited before the client gets it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Shape {
-    /// Not at all.
+    /// Not at all: the method is none of the protocol's.
     Raw,
+    /// The answer to `completion/complete` or about a task: only what is null in it is looked for.
+    Plain,
     /// The answer to `tools/call`.
     Tool,
     /// The same, where the client wants a task.

@@ -395,7 +395,7 @@ impl<'a> Situation<'a> {
             Some(method::RESOURCES_UNSUBSCRIBE) => {
                 Shape::Subscription { listed: uri.into(), original: original.into(), on: false }
             }
-            Some(method::COMPLETION_COMPLETE) => Shape::Raw,
+            Some(method::COMPLETION_COMPLETE) => Shape::Plain,
             _ => Shape::Resource,
         };
         // With an alias in front it is good in every mode, as the names of tools are.
@@ -482,7 +482,7 @@ impl<'a> Situation<'a> {
                 let is_anothers = name.is_some_and(|name| self.has_alias(&name))
                     || uri.is_some_and(|uri| unprefixed(&uri).is_some());
                 if !is_anothers {
-                    return to(only, Vec::new(), Shape::Raw);
+                    return to(only, Vec::new(), Shape::Plain);
                 }
             }
             _ => {}
@@ -491,7 +491,7 @@ impl<'a> Situation<'a> {
             return refused(code::INVALID_PARAMS, "`completion/complete` needs a `ref`");
         };
         match (text_of(reference.name), text_of(reference.uri)) {
-            (Some(name), _) => self.named(ListKind::Prompts, frame, reference.name, &name, Shape::Raw),
+            (Some(name), _) => self.named(ListKind::Prompts, frame, reference.name, &name, Shape::Plain),
             (None, Some(uri)) => self.resource(frame, reference.uri, &uri),
             (None, None) => refused(code::INVALID_PARAMS, "the `ref` needs a `name` or a `uri`"),
         }
@@ -523,7 +523,7 @@ impl<'a> Situation<'a> {
 
 /// How the answer to a request about a task is fitted: its result may name resources.
 pub(super) fn task_shape(frame: &Frame) -> Shape {
-    if frame.method() == Some(method::TASKS_RESULT) { Shape::Resource } else { Shape::Raw }
+    if frame.method() == Some(method::TASKS_RESULT) { Shape::Resource } else { Shape::Plain }
 }
 
 /// Nobody has the resource, or (not `is_read`) the skill or directory.

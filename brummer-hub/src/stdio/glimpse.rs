@@ -143,11 +143,13 @@ impl Glimpse {
     }
 
     /// Whether the object has ended, and nothing stands behind it.
+    #[cfg(feature = "instance")]
     pub(crate) fn is_whole(&self) -> bool {
         self.at == At::Closed
     }
 
     /// Whether it says that it is JSON-RPC: programs log much that has an id and an error.
+    #[cfg(any(feature = "instance", test))]
     pub(crate) const fn is_json_rpc(&self) -> bool {
         self.has_version
     }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::{
     frame::{Frame, Object},
     instance::Instance,
-    session::list_kind::ListKind,
+    session::{list_kind::ListKind, nulls::left_out_of_item},
 };
 
 /// A page, with what was found in it.
@@ -127,20 +127,6 @@ const fn key_name(kind: ListKind) -> &'static str {
     }
 }
 
-/// Members that may be absent from an item, but not null.
-const OPTIONAL: [&str; 10] = [
-    "title",
-    "description",
-    "outputSchema",
-    "annotations",
-    "execution",
-    "icons",
-    "arguments",
-    "mimeType",
-    "size",
-    "_meta",
-];
-
 /// What the official clients refuse in an item, and with it the whole list: members that are null where a value is
 /// expected are left out, an item that lacks what it must have is.
 fn item(frame: &Frame, text: &str, kind: ListKind) -> Result<(Item, Option<String>), String> {
@@ -192,10 +178,6 @@ fn without_nulls(
     key: &str,
     name: &str,
 ) -> Result<(Item, Option<String>), String> {
-    let members = Object::read(text).ok_or("it cannot be mended")?;
-    let is_null =
-        |member: &&crate::frame::Member<'_>| member.value == "null" && OPTIONAL.contains(&&*member.name);
-    let nulls: Vec<&str> = members.iter().filter(is_null).map(|member| &*member.name).collect();
     let digest = |text: &str| foldhash::fast::FixedState::default().hash_one(text);
     let key_span = |text: &str| {
         let raw = Object::read(text)?.get(name)?.as_ptr() as usize - text.as_ptr() as usize;
@@ -205,12 +187,9 @@ fn without_nulls(
         let key_span = key_span(text).ok_or("it cannot be mended")?;
         Ok::<_, String>(Item { key: key.into(), span: span.clone(), key_span, mended, digest: digest(text) })
     };
-    if nulls.is_empty() {
-        return Ok((item(text, None)?, None));
-    }
+    let Some((mended, nulls)) = left_out_of_item(text) else { return Ok((item(text, None)?, None)) };
     let fault = format!("`{key}` has members that are null, which are left out: {}", nulls.join(", "));
-    let mended: Box<str> = super::super::message::without(text, &nulls).into();
-    Ok((item(&mended, Some(mended.clone()))?, Some(fault)))
+    Ok((item(&mended, Some(mended.as_str().into()))?, Some(fault)))
 }
 
 /// A schema that clients take for one of an object: as it is, or with its type and without what is null. `None`: it is none.

@@ -1,0 +1,280 @@
+//! Members that are null where the protocol has a value or nothing: programs in Go, Java, Python and C# write them so. Clients on
+//! the official SDKs refuse the whole message for one of them, and some wait for the answer for ever.
+
+use serde_json::value::RawValue;
+
+use super::peer::Caller;
+use crate::{
+    frame::{Edit, Frame, Object, span_in, splice},
+    protocol::method,
+};
+
+/// What instances say unasked, but for what belongs to others than the protocol.
+const METHODS: [&str; 10] = [
+    method::CANCELLED,
+    method::ELICITATION,
+    method::MESSAGE,
+    method::PROGRESS,
+    method::PROMPTS_LIST_CHANGED,
+    method::RESOURCES_LIST_CHANGED,
+    method::RESOURCES_UPDATED,
+    method::SAMPLING,
+    method::TASKS_STATUS,
+    method::TOOLS_LIST_CHANGED,
+];
+
+/// What may be left out of the messages of servers, in any revision.
+const OPTIONAL: [&str; 50] = [
+    "_meta",
+    "annotations",
+    "arguments",
+    "audience",
+    "costPriority",
+    "description",
+    "destructiveHint",
+    "enumNames",
+    "execution",
+    "format",
+    "hasMore",
+    "hints",
+    "icons",
+    "idempotentHint",
+    "includeContext",
+    "inputRequests",
+    "intelligencePriority",
+    "isError",
+    "lastModified",
+    "logger",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "message",
+    "metadata",
+    "mimeType",
+    "minItems",
+    "minLength",
+    "minimum",
+    "mode",
+    "modelPreferences",
+    "openWorldHint",
+    "outputSchema",
+    "pollInterval",
+    "priority",
+    "readOnlyHint",
+    "requestState",
+    "required",
+    "size",
+    "sizes",
+    "speedPriority",
+    "statusMessage",
+    "stopSequences",
+    "systemPrompt",
+    "taskSupport",
+    "temperature",
+    "theme",
+    "title",
+    "toolChoice",
+    "total",
+];
+
+/// The same in older revisions only: in 2026-07-28 it is a value as any.
+const STRUCTURED: &str = "structuredContent";
+
+/// Lists that must be there: Go writes an empty one as null.
+const LISTS: [&str; 4] = ["content", "contents", "messages", "values"];
+
+/// What these hold is the server's own, and null may mean something there.
+const OWN: [&str; 9] = [
+    "_meta",
+    STRUCTURED,
+    "data",
+    "experimental",
+    "extensions",
+    "input",
+    "inputSchema",
+    "metadata",
+    "outputSchema",
+];
+
+/// Deeper than messages of any revision are nested.
+const LEVELS: usize = 16;
+
+/// A message of an instance for this caller without them; `None` if it has none. Only for answers to methods of the protocol.
+pub(super) fn left_out(frame: &Frame, caller: Caller) -> Option<Frame> {
+    if !frame.has_nulls() || frame.method().is_some_and(|method| !METHODS.contains(&method)) {
+        return None;
+    }
+    let nulls = Nulls::find(frame.result().or_else(|| frame.params())?, frame.bytes(), caller);
+    if nulls.edits.is_empty() {
+        return None;
+    }
+    tracing::debug!("members that are null are left out of a message: {}", nulls.names.join(", "));
+    Frame::parse(frame.edited(nulls.edits).join()).ok()
+}
+
+/// An item of a list (JSON text) without them, and their names; `None` if it has none.
+pub(super) fn left_out_of_item(item: &str) -> Option<(String, Vec<&'static str>)> {
+    let Nulls { names, mut edits } = Nulls::find(item, item.as_bytes(), Caller::Greeted);
+    if edits.is_empty() {
+        return None;
+    }
+    edits.sort_by_key(|(span, _)| span.start);
+    let edits = edits.into_iter().map(|(span, with)| (span, with.into()));
+    let text = splice(item.as_bytes(), edits);
+    Some((String::from_utf8(text.into()).expect("members were cut out of text as a whole"), names))
+}
+
+/// What is null in a part of a message, and may not be.
+#[derive(Debug, Default)]
+struct Nulls {
+    names: Vec<&'static str>,
+    /// What leaves them out.
+    edits: Vec<Edit>,
+}
+
+impl Nulls {
+    /// Looks for them in `part` (JSON text), of a message for this caller. `whole` is the text that it stands in.
+    fn find(part: &str, whole: &[u8], caller: Caller) -> Self {
+        let mut found = Self::default();
+        found.look(part, whole, caller, LEVELS);
+        found
+    }
+
+    fn look(&mut self, part: &str, whole: &[u8], caller: Caller, levels: usize) {
+        if levels == 0 || memchr::memmem::find(part.as_bytes(), b"null").is_none() {
+            return;
+        }
+        if part.starts_with('[') {
+            let items: Vec<&RawValue> = serde_json::from_str(part).unwrap_or_default();
+            return items.into_iter().for_each(|item| self.look(item.get(), whole, caller, levels - 1));
+        }
+        let Some(object) = Object::read(part) else { return };
+        let structured = (caller == Caller::Greeted).then_some(STRUCTURED);
+        let optional = OPTIONAL.into_iter().chain(structured);
+        let nulls: Vec<_> = optional.filter(|name| object.get(name) == Some("null")).collect();
+        if !nulls.is_empty() {
+            self.edits.extend(object.edits(whole, "", |name| nulls.contains(&name)));
+        }
+        for member in object.iter().filter(|member| !nulls.contains(&&*member.name)) {
+            if !OWN.contains(&&*member.name) {
+                self.look(member.value, whole, caller, levels - 1);
+            }
+        }
+        let lists =
+            LISTS.into_iter().filter_map(|name| Some((name, object.get(name).filter(|it| *it == "null")?)));
+        let lists: Vec<_> = lists.collect();
+        self.edits.extend(lists.iter().map(|(_, null)| (span_in(whole, null), "[]".to_owned())));
+        for name in nulls.into_iter().chain(lists.into_iter().map(|(name, _)| name)) {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn mended(member: &str, text: &str, caller: Caller) -> String {
+        let method = if member == "params" { r#""method":"notifications/message","# } else { r#""id":1,"# };
+        let frame = Frame::parse(format!(r#"{{"jsonrpc":"2.0",{method}"{member}":{text}}}"#)).unwrap();
+        let mended = left_out(&frame, caller).unwrap_or(frame);
+        mended.result().or_else(|| mended.params()).unwrap().to_owned()
+    }
+
+    #[test]
+    fn nulls_are_left_out_where_nothing_may_stand_and_nowhere_else() {
+        for (text, expected) in [
+            (r#"{"content":[],"_meta":null,"isError" : null }"#, r#"{"content":[] }"#),
+            (r#"{"content":null,"structuredContent":null}"#, r#"{"content":[]}"#),
+            (
+                r#"{"content":[{"type":"text","text":"null","annotations":null},{"type":"resource","resource":{"uri":"u:","mimeType":null,"text":"","_meta":null}}]}"#,
+                r#"{"content":[{"type":"text","text":"null"},{"type":"resource","resource":{"uri":"u:","text":""}}]}"#,
+            ),
+            (r#"{"description":null,"messages":null}"#, r#"{"messages":[]}"#),
+            (
+                r#"{"completion":{"values":null,"total":null,"hasMore":null}}"#,
+                r#"{"completion":{"values":[]}}"#,
+            ),
+            // What is the server's own.
+            (r#"{"structuredContent":{"title":null},"_meta":{"title":null}}"#, ""),
+            (r#"{"task":{"ttl":null},"other":null,"content":[null]}"#, ""),
+            (r#"{"content":[{"type":"text","text":"\"_meta\":null"}]}"#, ""),
+        ] {
+            let expected = if expected.is_empty() { text } else { expected };
+            assert_eq!(mended("result", text, Caller::Greeted), expected, "{text}");
+        }
+        let structured = r#"{"structuredContent":null,"resultType":"complete"}"#;
+        assert_eq!(mended("result", structured, Caller::Claimed(1)), structured);
+        let told = r#"{"level":"info","logger":null,"data":null}"#;
+        assert_eq!(mended("params", told, Caller::Greeted), r#"{"level":"info","data":null}"#);
+    }
+
+    #[test]
+    fn what_others_have_invented_is_let_be() {
+        let frame = r#"{"jsonrpc":"2.0","method":"notifications/x/y","params":{"title":null}}"#;
+        assert!(left_out(&Frame::parse(frame).unwrap(), Caller::Greeted).is_none());
+    }
+
+    #[test]
+    fn items_are_searched_to_their_depths() {
+        let item = r#"{"name":"a","title":null,"inputSchema":{"title":null},"annotations":{"title":null},"icons":[{"src":"s","sizes":null}]}"#;
+        let (text, names) = left_out_of_item(item).unwrap();
+        assert_eq!(
+            text,
+            r#"{"name":"a","inputSchema":{"title":null},"annotations":{},"icons":[{"src":"s"}]}"#
+        );
+        assert_eq!(names, ["title", "sizes"]);
+        assert!(left_out_of_item(r#"{"name":"null","inputSchema":{"title":null}}"#).is_none());
+    }
+
+    /// The same in values.
+    fn expected(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(expected),
+            Value::Object(members) => {
+                members.retain(|name, value| {
+                    !(value.is_null() && (OPTIONAL.contains(&&**name) || name == STRUCTURED))
+                });
+                for (name, value) in members.iter_mut().filter(|(name, _)| !OWN.contains(&&***name)) {
+                    if value.is_null() && LISTS.contains(&&**name) {
+                        *value = json!([]);
+                    }
+                    expected(value);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let names =
+            OPTIONAL.into_iter().chain(LISTS).chain(OWN).chain(["ttl", "x", "null"]).collect::<Vec<_>>();
+        let leaf = prop_oneof![3 => Just(Value::Null), 1 => Just(json!("null")), 1 => any::<i8>().prop_map(Value::from)];
+        leaf.prop_recursive(5, 60, 6, move |inner| {
+            let name = proptest::sample::select(names.clone());
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((name, inner), 0..6).prop_map(|members| {
+                    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_message_has_only_what_may_be_null(result in values(), is_pretty in any::<bool>()) {
+            let result = json!({ "content": [result] });
+            let text = if is_pretty { serde_json::to_string_pretty(&result).unwrap() } else { result.to_string() };
+            let found: Value = serde_json::from_str(&mended("result", &text, Caller::Greeted)).unwrap();
+            let mut wanted = result;
+            expected(&mut wanted);
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}
