@@ -504,10 +504,18 @@ impl Channel {
             None => return false,
             Some(Printed::Indented) => !text.is_empty() && !text.starts_with([' ', '\t']),
             Some(Printed::Section) => {
-                ["PASSED", "FAILED", "ERROR  ", "SKIPPED", "XFAIL", "XPASS", "RERUN"].iter().any(|result| {
-                    text.strip_prefix(result)
-                        .is_some_and(|rest| rest.trim_start().starts_with('[') || rest.is_empty())
-                }) || ["---", "===", "___"].iter().any(|line| text.starts_with(line))
+                // `1 failed, 2 passed in 0.12s`, if nothing is drawn around it.
+                let is_sum = text.starts_with(|c: char| c.is_ascii_digit())
+                    && [" failed", " passed", " error"].iter().any(|word| text.contains(word))
+                    && text.contains(" in ");
+                is_sum
+                    || ["PASSED", "FAILED", "ERROR  ", "SKIPPED", "XFAIL", "XPASS", "RERUN"].iter().any(
+                        |result| {
+                            text.strip_prefix(result)
+                                .is_some_and(|rest| rest.trim_start().starts_with('[') || rest.is_empty())
+                        },
+                    )
+                    || ["---", "===", "___"].iter().any(|line| text.starts_with(line))
                     || text.starts_with("Fatal Python error")
             }
         };
@@ -569,7 +577,10 @@ impl Channel {
             return false;
         }
         let is_next = block.blanks == 0 && line.origin.at - block.last <= RECORD_GAP;
-        if block.kind == Kind::Quiet && !is_next {
+        // The next one begins, of which nothing is known yet.
+        let is_over =
+            block.blanks > 0 && line.indent <= block.base && matches!(role, Some(Role::Skip | Role::Nearby));
+        if block.kind == Kind::Quiet && !is_next || is_over {
             self.close(out);
             return false;
         }

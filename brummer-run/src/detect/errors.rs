@@ -312,6 +312,7 @@ impl Errors {
             build.begun.get_or_insert(origin.at);
             return;
         }
+        let has_just_failed = build.state == State::Failed && origin.at - build.since.at <= AFTER;
         let begun = build.begun.take().unwrap_or(origin.at);
         let is_another = build.state == State::Failed && begun - build.since.at < EDIT;
         build.number += 1;
@@ -329,7 +330,8 @@ impl Errors {
             Change::Built if is_another => (State::Clean, 0),
             Change::Ends(Some(true)) | Change::Built => (State::Clean, number),
             Change::Passes | Change::Starts => (State::Restarted, number),
-            Change::Ends(None) if !has_errors => (State::Clean, number),
+            // The sum of those that have passed may stand below that of those that have not.
+            Change::Ends(None) if !has_errors && !has_just_failed => (State::Clean, number),
             Change::Ends(_) => (State::Failed, if has_begun { number } else { 0 }),
         };
         self.of(process, channel).state = state;

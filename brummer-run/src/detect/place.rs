@@ -11,13 +11,14 @@ pub(crate) struct Place {
 }
 
 /// Parts of paths whose code a project does not own: packages, and what belongs to the language.
-const FOREIGN: [&str; 31] = [
+const FOREIGN: [&str; 32] = [
     "node_modules/",
     "node_modules\\",
     "site-packages",
     "dist-packages",
     "/lib/python3",
     "node:",
+    "https://",
     "bun:",
     "ext:",
     "<frozen ",

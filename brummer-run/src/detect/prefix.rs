@@ -61,9 +61,13 @@ pub(super) fn runner(line: &str) -> (&str, &str) {
         return if is_index || is_name && !is_own { (tag, rest) } else { ("", line) };
     }
     if let Some(bar) = found.name("bar") {
-        // `12 | code` is a line of a code frame.
+        // `12 | code` is a line of a code frame, and `ok | 3 passed` what Deno says of tests.
         let is_number = bar.as_str().bytes().all(|byte| byte.is_ascii_digit());
-        return if is_number || bar.as_str().len() < 2 || is_level(bar.as_str()) {
+        return if is_number
+            || ["ok", "FAILED"].contains(&bar.as_str())
+            || bar.as_str().len() < 2
+            || is_level(bar.as_str())
+        {
             ("", line)
         } else {
             (bar.as_str(), rest)
@@ -139,6 +143,7 @@ mod tests {
             ("ERROR:root: x", ("", "ERROR:root: x")),
             ("[main] INFO shop.Cart - x", ("", "[main] INFO shop.Cart - x")),
             ("[main] INFO: x", ("main", "INFO: x")),
+            ("ok | 1 passed | 0 failed (7ms)", ("", "ok | 1 passed | 0 failed (7ms)")),
             ("Could not read: x", ("", "Could not read: x")),
         ] {
             assert_eq!(runner(line), wanted);

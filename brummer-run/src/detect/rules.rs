@@ -202,8 +202,8 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Failed, r"^error\s+build failed"),
     (Role::Clean, r"^Build complete in [0-9]|⚡️? Build success in|^✔ Build complete"),
     (Role::Clean, r"(?:ready|Ready) in [0-9.]+ ?m?s(?-u:\b)|Application startup complete"),
-    (Role::Failed, r"^[0-9]+ (?:examples?|doctests?|tests?|property|properties|runs?), .*(?-u:\b)[1-9][0-9]* (?:failures?|errors?)(?-u:\b)"),
-    (Role::Clean, r"^[0-9]+ (?:examples?|doctests?|tests?|property|properties|runs?), (?:[0-9]+ [a-z]+, )*0 failures(?:,|$)"),
+    (Role::Failed, r"^[0-9]+ (?:examples?|specs?|doctests?|tests?|property|properties|runs?), .*(?-u:\b)[1-9][0-9]* (?:failures?|errors?)(?-u:\b)"),
+    (Role::Clean, r"^[0-9]+ (?:examples?|specs?|doctests?|tests?|property|properties|runs?), (?:[0-9]+ [a-z]+, )*0 failures(?:,|$)"),
     (Role::Failed, r"^Tests: [0-9]+, Assertions: [0-9]+, .*(?:Errors|Failures): [1-9]|^[0-9]+ passed; [0-9]+ skipped; [1-9][0-9]* failed\.$"),
     (Role::Clean, r"^OK \([0-9]+ tests?, [0-9]+ assertions?\)|^OK, but (?:there|some)|^All [0-9]+ tests passed\.$"),
     (Role::Clean, r"^BUILD SUCCESSFUL in |^\[INFO\] BUILD SUCCESS$|^INFO .* : Started \S+ in [0-9.]+ seconds"),
@@ -229,7 +229,9 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Clean, r"^[0-9]+ passed(?:, [0-9]+ [a-z]+)* in [0-9.]+s(?: \(.*\))?$"),
     (Role::Broken, r"^=+ .*(?-u:\b)[0-9]+ (?:failed|errors?)(?-u:\b).* =+$|^(?:[0-9]+ [a-z]+, )*[0-9]+ (?:failed|errors?)(?:, [0-9]+ [a-z]+)* in [0-9.]+s(?: \(.*\))?$"),
     (Role::Broken, r"^[1-9][0-9]* errors?, [0-9]+ warnings?, [0-9]+ info|^error: (?:could not compile `|test failed, to rerun pass |process didn't exit successfully: )"),
-    (Role::Ends, r"^Ran [0-9]+ tests? (?:in [0-9.]+s$|across )"),
+    (Role::Ends, r"^Ran [0-9]+ tests? (?:in [0-9.]+s$|across )|^\s+[0-9]+ passed \([0-9.]+ ?m?[smh]\)$|^Checked [0-9]+ files? in [0-9.]+ ?m?s\."),
+    (Role::Clean, r"^(?:# |ℹ )fail +0$|^# ok$|^ok \| [0-9]+ passed .*\| 0 failed|^\s+[0-9]+ tests? passed$"),
+    (Role::Broken, r"^(?:# |ℹ )fail +[1-9]|^FAILED \| [0-9]+ passed|^\s+[1-9][0-9]* (?:tests? )?failed$"),
     (Role::Tested, r"^\s+[0-9]+ passing \([0-9.]+ ?[a-z]+\)$"),
     (Role::Broken, r"^\s+[1-9][0-9]* failing$"),
     (Role::Clean, r"^Success: no issues found|^All checks passed!|^0 errors, [0-9]+ warnings"),
@@ -250,9 +252,14 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Quiet, r"^\s*﹣ "),
     (Role::Quiet, r"\.\.\. (?:skipped|expected failure)(?-u:\b)|^(?:SKIPPED|XFAIL) \S|^\S+::\S+ (?:SKIPPED|XFAIL|XPASS)(?-u:\b)|^\s+\S.* \(PENDING: .*\)$"),
 
+    (Role::Quiet, r"^\s*(?:ok - |○ |\((?:pass|skip|todo)\) |\[ *(?:PASS|OK|RUN|SKIP|PASSED|SKIPPED) *\])|^\s+(?:Passed|Skipped) \S.*\[[0-9<].*s\]$"),
+    // What the package debug writes.
+    (Role::Quiet, r"^\s*[\w-]+(?::[\w-]+)* .* \+[0-9]+(?:ms|s|m|h)$"),
+
     // What is not there, and need not be.
+    (Role::Quiet, r#"(?-u:\b)(?i:errors?|exceptions?|failures?|failed|crashed)\s*[:=] ?(?i:none|null|nil|undefined|false|no|0|\[\]|\{\}|""|''|n/a)[.,;]?$"#),
     (Role::Quiet, r"^-- (?:Performing Test|Looking for|Check(?:ing)?|Detecting|Could NOT find)(?-u:\b)|^checking (?:for|whether|if|how|that) .*\.\.\."),
-    (Role::Quiet, r"(?-u:\b)(?:0|[Nn]o|[Nn]one|[Nn]othing|not|never)(?: [a-z]+){0,2} (?i:failed|crashed)[.!:]?$"),
+    (Role::Quiet, r"(?-u:\b)(?:0|[Nn]o|[Nn]one|[Nn]othing|not|never)(?: (?:of|them|has|have|tests?|specs?|suites?|checks?|jobs?|tasks?|files?|[0-9]+)){0,2} (?i:failed|crashed)[.!:]?$"),
     // An entry of a list of handlers.
     (Role::Perhaps, r"^(?:\s*(?P<kind>(?:[A-Z][A-Za-z]*)?(?:Error|Exception)): (?P<msg>(?:on|handle)[A-Z]\w*)|\s+(?P<kind2>(?:[A-Z][A-Za-z]*)?(?:Error|Exception)): (?P<msg2>[a-z]+[A-Z]\w*))$"),
 
@@ -268,7 +275,7 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Quiet, r"^[0-9]+/[0-9]+ \S+\.test\..*\.\.\.OK$"),
     (Role::Error, r"^[0-9]+/[0-9]+ \S+\.test\..*?\.\.\.FAIL \((?P<msg>.+)\)$"),
     (Role::Error, r"^FAIL \((?P<msg>[A-Z][A-Za-z]+)\)$"),
-    (Role::Quiet, r"^\S+(?:::| )\S.* (?:PASSED|ok)$|^test .* \.\.\. (?:ok|ignored)$|\.\.\. ok$"),
+    (Role::Quiet, r"^\S+(?:::| )\S.* (?:PASSED|SKIPPED|ok)$|^test .* \.\.\. (?:ok|ignored)$|\.\.\. ok(?: \([0-9.]+[mµ]?s\))?$"),
     (Role::Quiet, r"^[^A-Za-z]{0,40}(?:INFO|DEBUG|TRACE|VERBOSE|NOTICE|Info|Debug|info|debug|trace|verbose|silly|http|notice)\s*(?:[\])|:]|  |\s\()"),
     (Role::Quiet, r"^(?:INFO|DEBUG|TRACE|NOTICE)[ \t]|^\[(?:info|debug|log)\]|^\[[45][0-9]{2}\] [A-Z]+ /|^npm (?:notice|info|http|verb)|^(?:info|debug) +[A-Z a-z]|^ℹ |^✔ |^◐ |^ℹ"),
     (Role::Quiet, r"^Node\.js v[0-9]|^Bun v[0-9]|^Watching for |^Waiting for |^\s*(?:tests?|pass|suites|cancelled|skipped|todo|duration_ms)\s+[0-9]"),
@@ -288,6 +295,7 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Warning, r"^\s+console\.(?:log|info|debug|warn|error)$"),
     (Role::Skip, r"^(?:Ran|Finished|Checked) |^(?:Error|error): *$|^Original error stack trace|^Completed [0-9]{3} |^Compilation failed: [0-9]+ error\(s\)|^Failed examples:$|^rspec \./|^ParseError: bad input|^\(Use `|^\s+(?:Message|Stack):$|^[0-9]+\. [^(]|\([0-9]+ / [0-9]+\)$"),
     (Role::Nearby, r"^[0-9]+\. \({FILE}\)$"),
+    (Role::Warning, r"^\S.*:[0-9]+: (?:[A-Z][A-Za-z]*)?Warning: "),
     (Role::Warning, r"^\S+: line [0-9]+, col [0-9]+, Warning - |^\S+:[0-9]+:[0-9]+: .* \[Warning/|^\S+:[0-9]+:[0-9]+: [CRWI][0-9]{4}: "),
 
 ];
@@ -393,7 +401,7 @@ const REST: &[(Role, &str)] = &[
     (Role::Summary, r"^\s*(?:✖ )?[0-9]+ (?:errors?|problems?|failing|failed|failures?|tests? failed)(?-u:\b)|^There (?:was|were) [0-9]+ (?:errors?|failures?):$|^\s+[1-9][0-9]* Error\(s\)$|^error: the following (?:test )?command failed|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [0-9]+ (?:errors|warnings)|^=+ .*[0-9]+ (?:failed|errors?).* =+$"),
     (Role::Summary, r"^(?:Tests?|Test Suites|Test Files|Failed tasks|Failed|Errors):?\s+[1-9][0-9]* (?:failed|errors?)(?-u:\b)|^Failed(?: tasks)?:|^FAILED \S+|^ERROR \S+(?:\.py)?(?: - .*)?$|^(?:Error occurred|Code style issues)|^Type-?[Cc]heck(?:ing)? failed"),
     (Role::Summary, r"^(?:.*(?-u:\b)(?:had|with|Found|found|There (?:is|are|was|were)) (?:about )?[0-9]+ (?:errors?|failures?)(?-u:\b))|^test result: FAILED|^(?:failures|successes):$"),
-    (Role::Skip, r"^    (?:Import trace|Require stack)|^Import trace|^Require stack:|^- /|^note: |^\s*= (?:note|help)|^help: |^For more information|^Caused by:|^\[cause\]|^\s+\[cause\]|^  \[cause\]|^\s+cause: "),
+    (Role::Skip, r"^    (?:Import trace|Require stack)|^Import trace|^Require stack:|^- /|^(?:note|hint|tip): |^\s*= (?:note|help)|^help: |^For more information|^Caused by:|^\[cause\]|^\s+\[cause\]|^  \[cause\]|^\s+cause: "),
 
     // What has failed: the message follows.
     (Role::Test, r"^\s*(?:FAIL|❯ FAIL|FAILED)  ?{FILE}(?: > .*)?(?: \[ .* \])?$"),
