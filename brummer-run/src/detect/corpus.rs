@@ -82,6 +82,24 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
+/// What the tools of all recordings print, line by line.
+pub(super) fn lines() -> Vec<String> {
+    let files =
+        ["visible", "held-out"].into_iter().flat_map(|half| fs::read_dir(corpus().join(half)).unwrap());
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "rec"));
+    files.sort();
+    let chunks = |path: PathBuf| {
+        let recording = fs::read_to_string(path).unwrap();
+        let texts = recording.lines().map(|line| {
+            let (_, _, text): (u64, String, String) = serde_json::from_str(line).expect("it is a chunk");
+            text
+        });
+        texts.collect::<String>()
+    };
+    files.into_iter().flat_map(|path| chunks(path).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
 /// The tool, the labels, and how the last build stands, if the recipe says so.
 fn labels(recipe: &str) -> (String, Vec<Label>, Option<String>) {
     let (mut tool, mut labels, mut clean) = (String::new(), Vec::new(), None);

@@ -6,11 +6,13 @@
 #[cfg(test)]
 mod forms;
 mod languages;
+mod words;
 
 use std::sync::{LazyLock, OnceLock};
 
-use aho_corasick::AhoCorasick;
 use regex::{Captures, Regex, RegexSet};
+
+use self::words::Words;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -465,26 +467,27 @@ const REST: &[(Role, &str)] = &[
     (Role::Weak, r"^(?:error|fail)\s{2,}(?P<msg>\S.*)"),
 ];
 
-/// All rules: which of them fit a line, and each by itself. Most are never needed, so they are made when they are.
+/// All rules: which of them may fit a line, and each by itself. Most are never needed, so they are made when they are.
 pub(crate) struct Rules {
-    /// What comes first, and the rest.
-    general: RegexSet,
-    /// Between the two, where a line has a mark.
-    languages: RegexSet,
-    marks: AhoCorasick,
+    words: Words<GROUPS>,
+    /// The rules that need no word, and their numbers.
+    others: RegexSet,
+    numbers: Vec<usize>,
     /// In their order.
     patterns: Vec<OnceLock<Regex>>,
 }
 
+/// How many machine words there are with a bit for each rule.
+const GROUPS: usize = (FIRST.len() + languages::RULES.len() + REST.len()).div_ceil(64);
+
 pub(crate) static ALL: LazyLock<Rules> = LazyLock::new(|| {
-    let set = |rules: &[&[(Role, &str)]]| {
-        let patterns = rules.iter().copied().flatten().map(|(_, pattern)| expand(pattern));
-        RegexSet::new(patterns).expect("part of the program, and tested")
-    };
+    let (words, numbers) = Words::of(all().map(|(_, pattern)| expand(pattern)));
+    let others = all().enumerate().filter(|(number, _)| numbers.binary_search(number).is_ok());
+    let others = RegexSet::new(others.map(|(_, (_, pattern))| expand(pattern)));
     Rules {
-        general: set(&[FIRST, REST]),
-        languages: set(&[languages::RULES]),
-        marks: AhoCorasick::new(languages::MARKS).expect("a few dozen short words"),
+        words,
+        others: others.expect("part of the program, and tested"),
+        numbers,
         patterns: all().map(|_| OnceLock::new()).collect(),
     }
 });
@@ -516,25 +519,24 @@ fn expand(pattern: &str) -> String {
 impl Rules {
     /// What a line is, with the parts that its rule names; nothing in particular without a rule.
     pub(crate) fn read<'a>(&self, line: &'a str) -> Option<(Role, Captures<'a>)> {
-        let index = self.first(line)?;
-        let (role, pattern) = all().nth(index)?;
-        let compile = || Regex::new(&expand(pattern)).expect("part of the program, and tested");
-        let captures = self.patterns[index].get_or_init(compile).captures(line)?;
-        Some((*role, captures))
+        let number = self.first(line)?;
+        let (role, _) = all().nth(number)?;
+        Some((*role, self.pattern(number).captures(line)?))
     }
 
     /// The number of the first rule that fits.
     fn first(&self, line: &str) -> Option<usize> {
-        let general = self.general.matches(line).iter().next();
-        if let Some(index) = general.filter(|index| *index < FIRST.len()) {
-            return Some(index);
-        }
-        if self.marks.is_match(line)
-            && let Some(index) = self.languages.matches(line).iter().next()
-        {
-            return Some(FIRST.len() + index);
-        }
-        general.map(|index| languages::RULES.len() + index)
+        let other = self.others.matches(line).iter().next().map(|at| self.numbers[at]);
+        let wanted = self.words.wanted(line).iter();
+        let mut earlier = wanted.take_while(|number| other.is_none_or(|other| *number < other));
+        earlier.find(|number| self.pattern(*number).is_match(line)).or(other)
+    }
+
+    fn pattern(&self, number: usize) -> &Regex {
+        self.patterns[number].get_or_init(|| {
+            let pattern = all().nth(number).map(|(_, pattern)| expand(pattern)).unwrap_or_default();
+            Regex::new(&pattern).expect("part of the program, and tested")
+        })
     }
 }
 
@@ -547,7 +549,17 @@ mod tests {
         for (_, pattern) in all() {
             Regex::new(&expand(pattern)).unwrap_or_else(|error| panic!("{error}"));
         }
-        let patterns = all().map(|(_, pattern)| expand(pattern));
-        assert!(regex::RegexSetBuilder::new(patterns).size_limit(6 * 1024 * 1024).build().is_ok());
+        let others =
+            ALL.numbers.iter().filter_map(|number| all().nth(*number)).map(|(_, pattern)| expand(pattern));
+        assert!(regex::RegexSetBuilder::new(others).size_limit(3 * 1024 * 1024).build().is_ok());
+    }
+
+    #[test]
+    fn no_rule_is_missed_for_want_of_a_word() {
+        let lines = crate::detect::corpus::lines();
+        for line in lines.iter().step_by(17) {
+            let expected = (0..all().count()).find(|number| ALL.pattern(*number).is_match(line));
+            assert_eq!(ALL.first(line), expected, "{line}");
+        }
     }
 }
