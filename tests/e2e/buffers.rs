@@ -164,7 +164,7 @@ fn large_answer(call: &Call, length: usize, as_event: bool, sent: Arc<AtomicUsiz
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_makes_instances_wait() {
     const LENGTH: usize = 4 * MIB;
-    const CALLS: usize = 40;
+    const CALLS: usize = 16;
     for as_event in [false, true] {
         let home = Home::new();
         let sent = Arc::new(AtomicUsize::new(0));
@@ -191,7 +191,7 @@ async fn a_client_that_does_not_read_makes_instances_wait() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_that_does_not_read_makes_the_client_wait() {
     const LENGTH: usize = 4 * MIB;
-    const CALLS: usize = 20;
+    const CALLS: usize = 10;
     let home = Home::new();
     let instance = Instance::fake(&home, "stopped").await;
     let mut client = Client::start(&home, &instance.id).await;

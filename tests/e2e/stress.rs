@@ -34,19 +34,20 @@ async fn three_hundred_instances_are_all_active_and_each_can_be_called() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_starts_and_kills_leave_nothing_behind() {
+async fn hundreds_of_starts_and_kills_leave_nothing_behind() {
     use crate::support::Instance;
 
     /// Processes that run at the same time.
     const AT_ONCE: usize = 80;
     /// Rounds after which everything that is allocated once has been.
     const WARM_UP: usize = 5;
-    const ROUNDS: usize = 25;
 
+    // Two thousand of them find no more, but seldom.
+    let rounds = if std::env::var_os("BRUMMER_ALL_TESTS").is_some() { 25 } else { 10 };
     let home = Home::new();
     let hub = Hub::start(&home, HubOptions::default()).await;
     let mut before = None;
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         if round == WARM_UP {
             before = Some(Usage::settled(hub.pid(), None).await);
         }

@@ -4,6 +4,7 @@
 use std::{
     env,
     process::{Command, ExitCode},
+    thread,
     time::Instant,
 };
 
@@ -70,6 +71,15 @@ const MORE: [Step; 6] = [
     (PROJECTS, &["xtask", "projects"], None),
 ];
 
+/// How many tests run at once, if nobody says it.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Most tests wait for a process, a stream or a time-out most of the time: twice as many as there are cores keep those busy.
+fn threads() -> Option<(&'static str, String)> {
+    let cores = thread::available_parallelism().ok()?.get();
+    env::var_os(THREADS).is_none().then(|| (THREADS, (2 * cores).to_string()))
+}
+
 /// Tells tests that they may take long.
 const ALL: &str = "BRUMMER_ALL_TESTS";
 
@@ -118,6 +128,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         let status = Command::new(&cargo)
             .args(*arguments)
             .envs(*variable)
+            .envs(threads())
             .envs(all.then_some((ALL, "1")))
             .status()
             .with_context(|| format!("cannot run cargo {}", arguments.join(" ")))?;

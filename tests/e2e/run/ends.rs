@@ -58,7 +58,8 @@ async fn a_killed_run_leaves_no_children_and_no_entry() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_signal_ends_everything_in_order() {
-    for wanted in [Signal::TERM, Signal::INT, Signal::HUP] {
+    // Each waits for deaf processes.
+    let ends = [Signal::TERM, Signal::INT, Signal::HUP].map(|wanted| async move {
         let Deaf { home, run, client, pids } = deaf().await;
         run.signal(wanted);
         client.hub.gone(&client.id).await;
@@ -71,7 +72,8 @@ async fn a_signal_ends_everything_in_order() {
         all_gone(&pids).await;
         assert_eq!(doorbells(&home), 0);
         client.hub.end().await;
-    }
+    });
+    futures_util::future::join_all(ends).await;
 }
 
 #[cfg(unix)]
