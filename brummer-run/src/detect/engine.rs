@@ -358,6 +358,14 @@ impl Channel {
             }
             return;
         }
+        let is_part = |block: &Block| block.traceback == Traceback::Frames || block.in_source;
+        if !self.is_page && !self.block.as_ref().is_some_and(is_part) && record::is_chatter(text, is_timed) {
+            self.open(Kind::Quiet, Worth::Text, &Line::new(text, None, origin), out);
+            if let Some(block) = &mut self.block {
+                block.is_record = true;
+            }
+            return;
+        }
         let found = rules::ALL.read(text);
         let (role, captures) = found.map_or((None, None), |(role, captures)| (Some(role), Some(captures)));
         let mut line = Line::new(text, captures.as_ref(), origin);
@@ -590,11 +598,14 @@ impl Channel {
             && record::read(line.text, is_timed).is_none()
             && match role {
                 Some(Role::Frame | Role::Skip | Role::Chain | Role::Next) => true,
-                Some(Role::Strong | Role::Error | Role::Title | Role::Raised) => {
+                Some(Role::Strong | Role::Error | Role::Title) => {
                     let is_caught = !line.text.contains("ncaught ");
-                    is_qualified(line.text) || block.kind == Kind::Warning && line.name.is_some() && is_caught
+                    let is_named = line.name.is_some() && is_caught || line.text.starts_with("** (");
+                    is_qualified(line.text) || block.kind == Kind::Warning && is_named
                 }
                 Some(Role::Traceback) => block.kind == Kind::Warning,
+                // Ruby has a place in front of what ends a program.
+                Some(Role::Raised) => false,
                 _ => is_qualified(line.text) || line.text.starts_with("[stacktrace]"),
             };
         if !is_inside && !is_stack {
@@ -931,7 +942,7 @@ impl Channel {
         {
             // What began in no function has ended the program: nobody has caught it to write it into a log.
             if block.text.lines().next_back().is_some_and(|last| last.starts_with("Traceback "))
-                && line.text.ends_with(", in <module>")
+                && [", in <module>", ", in _run_module_as_main"].iter().any(|end| line.text.ends_with(end))
             {
                 self.open(Kind::Awaiting, Worth::Text, line, out);
                 if let Some(block) = &mut self.block {
@@ -1128,7 +1139,7 @@ fn is_qualified(text: &str) -> bool {
     let text =
         ["Caused by: ", "Suppressed: "].iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
     let name = &text[..text.find([':', ' ', '(']).unwrap_or(text.len())];
-    let Some((path, class)) = name.rsplit_once(['.', '\\']) else { return text.starts_with("** (") };
+    let Some((path, class)) = name.rsplit_once(['.', '\\']) else { return false };
     class.starts_with(|c: char| c.is_ascii_uppercase())
         && ["Exception", "Error", "Throwable"].iter().any(|end| class.ends_with(end))
         && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._\\$".contains(&byte))
@@ -1510,7 +1521,23 @@ mod tests {
             )
         };
         assert_eq!(read(&traceback("load")), []);
-        one(&traceback("<module>"), "ValueError: x", "/app/a.py:3");
+        for outer in ["<module>", "_run_module_as_main"] {
+            one(&traceback(outer), "ValueError: x", "/app/a.py:3");
+        }
+        one(
+            "W, [2026-11-29T12:00:00.123456 #4711]  WARN -- : careful\n/app/a.rb:3:in `load': x (RuntimeError)\n\tfrom /app/a.rb:7:in `<main>'",
+            "x",
+            "/app/a.rb:3",
+        );
+        for text in ["12:00:00.123 [info] careful", "INFO careful"] {
+            one(&format!("{text}\n** (RuntimeError) x\n    lib/a.ex:3: A.b/1"), "x", "lib/a.ex:3");
+            one(
+                &format!("{text}\nException in thread \"main\" java.lang.Error: x\n\tat A.b(A.java:3)"),
+                "java.lang.Error: x",
+                "A.java:3",
+            );
+        }
+        assert_eq!(read("12:00:00.123 [warning] careful\n** (RuntimeError) x\n    lib/a.ex:3: A.b/1"), []);
         one(
             "[Sun Nov 29 15:18:44 2026] PHP Warning:  no q in /app/i.php on line 6\n[Sun Nov 29 15:18:44 2026] PHP Fatal error:  \
              Uncaught LogicException: x in /app/i.php:8",

@@ -81,6 +81,23 @@ const RARE: [(&str, Level); 11] = [
     ("CONFIG", Level::Low),
 ];
 
+/// Parts of what builds and tests say at a low level.
+const NEWS: [&str; 13] = [
+    "BUILD",
+    "Running ",
+    "Tests run",
+    "Started ",
+    "startup",
+    "ompil",
+    "uil",
+    "eload",
+    "estart",
+    "eady",
+    "passed",
+    "0 ",
+    "hanges",
+];
+
 /// From here on they are those of Java, which writes the time into the line before.
 const JAVA: usize = 7;
 
@@ -89,6 +106,16 @@ pub(crate) fn level_of(line: &str) -> Option<Level> {
     let (_, rest) = prefix::runner(line);
     let text = prefix::without_time(rest);
     read(text, text.len() < rest.len()).filter(|record| record.is_certain).map(|record| record.level)
+}
+
+/// Whether no rule has anything to say of a line: a logger has written it at a low level, as most of a log, and it has none of
+/// the words with which builds and tests tell of themselves in this way. It spares most of a log the rules, which take longer.
+pub(super) fn is_chatter(line: &str, is_timed: bool) -> bool {
+    read(line, is_timed).is_some_and(|record| {
+        record.level == Level::Low
+            && record.is_certain
+            && !NEWS.iter().any(|word| line[record.message..].contains(word))
+    })
 }
 
 /// Reads what stands before the message of a line. `is_timed` says that it had a time in front, which is gone.
@@ -299,4 +326,31 @@ fn gap(text: &str) -> usize {
 fn message(line: &str, at: usize) -> usize {
     let rest = &line[at..];
     line.len() - rest.trim_start_matches([' ', '\t', ':', '|', '-', ']']).len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_builds_and_tests_say_is_no_chatter() {
+        for line in [
+            "[INFO] BUILD SUCCESS",
+            "[INFO] Running shop.CartTest",
+            "[INFO] Tests run: 2, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.05 s -- in shop.CartTest",
+            "INFO:     Application startup complete.",
+            "INFO 4711 --- [main] shop.Shop : Started Shop in 2.3 seconds (process running for 2.9)",
+            "[12:00:00] INFO (4711): compiled successfully",
+            "careful: no logger",
+            "[WARN] careful",
+            "[ERROR] careful",
+        ] {
+            assert!(!is_chatter(line, false), "{line}");
+        }
+        for line in
+            ["[INFO] Error: x", "INFO:root:failed", "12:00:00 DEBUG 4711 --- [main] shop.Shop : failed: x"]
+        {
+            assert!(is_chatter(line, false), "{line}");
+        }
+    }
 }
