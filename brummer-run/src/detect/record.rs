@@ -28,7 +28,7 @@ pub(super) struct Record {
 const MOST: usize = 200;
 
 /// How many names, numbers and brackets may stand before the level.
-const PARTS: usize = 9;
+const PARTS: usize = 12;
 
 /// How long a name is, or what is in brackets.
 const NAME: usize = 80;
@@ -65,6 +65,10 @@ const LEVELS: [(&str, Level); 29] = [
     ("EMERG", Level::Error),
     ("PANIC", Level::Error),
 ];
+
+/// They begin the lines of a system's log.
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Words that are levels only where it is certain that a logger has written them.
 const RARE: [(&str, Level); 11] = [
@@ -127,8 +131,8 @@ pub(super) fn read(line: &str, is_timed: bool) -> Option<Record> {
     let mut at = head.len() - head.trim_start().len();
     // A time or a bracket: something that sentences do not have.
     let mut is_certain = is_timed;
-    let mut names = 0;
-    for _ in 0..PARTS {
+    let (mut names, mut numbers) = (0, 0);
+    for part in 0..PARTS {
         let rest = &head[at..];
         let first = rest.chars().next()?;
         if let Some(closing) = closing(first) {
@@ -148,7 +152,13 @@ pub(super) fn read(line: &str, is_timed: bool) -> Option<Record> {
         let ends = |c: char| ends_word(c) && !(is_number && matches!(c, ':' | ','));
         let word = &rest[..rest.find(ends).unwrap_or(rest.len())];
         let after = &rest[word.len()..];
-        if let Some(level) = level(word, after, is_certain) {
+        let is_first = part == 0 && is_timed;
+        if let Some(level) = level(word, after, is_certain)
+            .or_else(|| any_case(word).filter(|_| is_first && after.starts_with(" [")))
+            .or_else(|| {
+                initial(word).filter(|_| is_certain && numbers > 1 && names == 0 && after.starts_with(' '))
+            })
+        {
             // `name - LEVEL - ` and `name LEVEL:` are told by what is behind, too.
             let is_told =
                 names == 0 || is_certain || after.starts_with([':', '|']) || after.starts_with(" - ");
@@ -162,6 +172,7 @@ pub(super) fn read(line: &str, is_timed: bool) -> Option<Record> {
         }
         if is_number {
             is_certain |= is_time(word);
+            numbers += 1;
         } else if word.is_empty() {
             // A mark between two parts.
             if !matches!(first, '|' | '-' | ':' | '*' | ',' | '.' | ']') {
@@ -170,9 +181,9 @@ pub(super) fn read(line: &str, is_timed: bool) -> Option<Record> {
             at += first.len_utf8();
             at += gap(&head[at..]);
             continue;
-        } else {
+        } else if word.bytes().any(|byte| !b"-*.".contains(&byte)) && !MONTHS.contains(&word) {
             names += 1;
-            if !is_name(word) || names > 3 {
+            if !is_name(word) || names > 2 {
                 return None;
             }
         }
@@ -197,15 +208,17 @@ pub(super) fn read(line: &str, is_timed: bool) -> Option<Record> {
 
 /// `I1129 12:00:00.123 4711 main.go:12] ` of glog, and `I, [2026-11-29T12:00:00 #4711]  INFO -- : ` of Ruby.
 fn letter(head: &str) -> Option<Record> {
-    let [letter @ (b'D' | b'I' | b'W' | b'E' | b'F' | b'A'), rest @ ..] = head.as_bytes() else {
-        return None;
-    };
-    let level = match letter {
-        b'D' | b'I' => Level::Low,
-        b'W' => Level::Warning,
-        _ => Level::Error,
-    };
+    let [b'V' | b'D' | b'I' | b'W' | b'E' | b'F' | b'A', rest @ ..] = head.as_bytes() else { return None };
+    let level = initial(&head[..1])?;
     let record = |message| Some(Record { level, message, is_certain: true });
+    // Android: `W/Shop( 4711): `.
+    if rest.starts_with(b"/") {
+        let (tag, number) = head.split_once("): ")?.0.split_once('(')?;
+        let is_number = !number.is_empty() && number.trim().bytes().all(|byte| byte.is_ascii_digit());
+        let is_tag =
+            tag.trim_end().bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_.:-".contains(&byte));
+        return record(message(head, head.find("): ")? + 3)).filter(|_| is_number && is_tag);
+    }
     if rest.starts_with(b", [") {
         let end = head.find("]")?;
         let after = head[end..].find(" -- ")?;
@@ -217,6 +230,16 @@ fn letter(head: &str) -> Option<Record> {
         return record(message(head, head.find("] ")? + 1));
     }
     None
+}
+
+/// The level that a letter stands for.
+fn initial(letter: &str) -> Option<Level> {
+    match letter {
+        "V" | "D" | "I" => Some(Level::Low),
+        "W" => Some(Level::Warning),
+        "E" | "F" | "A" | "C" => Some(Level::Error),
+        _ => None,
+    }
 }
 
 /// Whether a level is followed as that of the console of .NET, which writes the message into the next line: `: Shop.Cart[0]`.
@@ -240,8 +263,20 @@ fn is_time(word: &str) -> bool {
     })
 }
 
-/// A level in brackets: `[INFO]`, `[12:00:00 INF]`, `[2026-11-29 12:00:00,123: INFO/MainProcess]`, `[core:notice]`.
+/// A level in brackets: `[INFO]`, `[12:00:00 INF]`, `[2026-11-29 12:00:00,123: INFO/MainProcess]`, `[core:notice]`,
+/// `[main/INFO]`, `[I 12:00:00.123 ServerApp]`.
 fn bracketed(inside: &str) -> Option<Level> {
+    if let Some((_, level)) = inside.rsplit_once('/')
+        && let Some(level) = capital(level)
+    {
+        return Some(level);
+    }
+    if let Some((letter, rest)) = inside.split_once(' ')
+        && rest.starts_with(|c: char| c.is_ascii_digit())
+        && let Some(level) = initial(letter)
+    {
+        return Some(level);
+    }
     let last = inside.trim_end().rsplit([' ', ':']).next()?;
     let word = last.split('/').next()?;
     let before = &inside[..inside.trim_end().len() - last.len()];
@@ -264,12 +299,13 @@ fn level(word: &str, after: &str, is_certain: bool) -> Option<Level> {
         return Some(level);
     }
     if let Some(index) = RARE.iter().position(|(name, _)| *name == word)
-        && (is_certain || index >= JAVA && after.starts_with(": "))
+        && (is_certain || index >= JAVA && after.starts_with(": ") || index == 0 && after.starts_with("  "))
     {
         return Some(RARE[index].1);
     }
     // In small letters they are words like any others, but for what follows.
-    let is_marked = after.starts_with([':', ']', '|', '\t']) || after.starts_with("  ");
+    let is_marked =
+        after.starts_with([':', ']', '|', '\t']) || ["  ", " - "].iter().any(|mark| after.starts_with(mark));
     if is_marked { any_case(word) } else { None }
 }
 

@@ -247,6 +247,7 @@ const SHORT: Levels = Levels { low: &["VRB", "DBG", "INF"], warning: "WRN", erro
 const DOTNET: Levels = Levels { low: &["trce", "dbug", "info"], warning: "warn", error: "fail" };
 const RUBY: Levels = Levels { low: &["D|DEBUG", "I| INFO"], warning: "W| WARN", error: "E|ERROR" };
 const LETTER: Levels = Levels { low: &["I"], warning: "W", error: "E" };
+const REACT: Levels = Levels { low: &["LOG", "INFO", "DEBUG"], warning: "WARN", error: "ERROR" };
 const NEST: Levels = Levels { low: &["    LOG", "  DEBUG", "VERBOSE"], warning: "   WARN", error: "  ERROR" };
 const POSTGRES: Levels =
     Levels { low: &["LOG", "HINT", "DETAIL", "NOTICE"], warning: "WARNING", error: "ERROR" };
@@ -294,6 +295,16 @@ const LOGGERS: &[(&str, &Levels)] = &[
     ("2026-11-29T12:00:00.123456Z  {level} shop::cart: {message}", &CAPITALS),
     ("[2026-11-29T12:00:00Z {level}  shop::cart] {message}", &CAPITALS),
     ("12:00:00.123 [{level}] {message}", &WORDS),
+    // Android, React Native, Tornado, Quarkus, Tomcat, what runs below a system's log.
+    ("11-29 12:00:00.123  4711  4712 {level} Shop    : {message}", &LETTER),
+    ("{level}/Shop    ( 4711): {message}", &LETTER),
+    (" {level}  {message}", &REACT),
+    ("[{level} 12:00:00.123 ServerApp] {message}", &LETTER),
+    ("[12:00:00] [Server thread/{level}]: {message}", &CAPITALS),
+    ("12:00:00,123 {level}  [org.acme.Cart] (executor-thread-1) {message}", &CAPITALS),
+    ("29-Nov-2026 12:00:00.123 {level} [main] org.apache.catalina {message}", &CAPITALS),
+    ("Nov 29 12:00:00 host app[4711]: {level}: {message}", &PYTHON),
+    ("<14>1 2026-11-29T12:00:00Z host app 4711 - - {level} {message}", &CAPITALS),
     // Databases and servers.
     ("2026-11-29 12:00:00.123 UTC [4711] {level}:  {message}", &POSTGRES),
     ("2026/11/29 12:00:00 [{level}] 4711#0: *1 {message}", &SMALL),
@@ -409,6 +420,9 @@ fn a_sentence_with_a_level_is_no_line_of_a_logger() {
         "panic: info: x",
         "Could not read WARNING file: Error: no price",
         "failed to set DEBUG to INFO: Error: no price",
+        "12:00:00 Could not read the DEBUG symbols: Error: no price",
+        "I/O error: cannot read: Error: no price",
+        "I think: Error: no price",
         "fatal: not a git repository (or any of the parent directories): .git",
         "src/debug.ts:3:5: error: warn: x",
     ] {
