@@ -232,6 +232,8 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Broken, r"^=+ .*(?-u:\b)[0-9]+ (?:failed|errors?)(?-u:\b).* =+$|^(?:[0-9]+ [a-z]+, )*[0-9]+ (?:failed|errors?)(?:, [0-9]+ [a-z]+)* in [0-9.]+s(?: \(.*\))?$"),
     (Role::Broken, r"^[1-9][0-9]* errors?, [0-9]+ warnings?, [0-9]+ info|^error: (?:could not compile `|test failed, to rerun pass |process didn't exit successfully: )"),
     (Role::Ends, r"^Ran [0-9]+ tests? (?:in [0-9.]+s$|across )|^\s+[0-9]+ passed \([0-9.]+ ?m?[smh]\)$|^Checked [0-9]+ files? in [0-9.]+ ?m?s\."),
+    (Role::Clean, r"^DONE [0-9]+ tests?(?:, [0-9]+ skipped)? in [0-9.]+s$"),
+    (Role::Broken, r"^DONE [0-9]+ tests?, .*[1-9][0-9]* (?:failures?|errors?) in [0-9.]+s$"),
     (Role::Clean, r"^(?:# |ℹ )fail +0$|^# ok$|^ok \| [0-9]+ passed .*\| 0 failed|^\s+[0-9]+ tests? passed$"),
     (Role::Broken, r"^(?:# |ℹ )fail +[1-9]|^FAILED \| [0-9]+ passed|^\s+[1-9][0-9]* (?:tests? )?failed$"),
     (Role::Tested, r"^\s+[0-9]+ passing \([0-9.]+ ?[a-z]+\)$"),

@@ -74,7 +74,7 @@ const SIGNS: [&str; 91] = [
     "bus error",
     "illegal ",
     "core dumped",
-    " assertions)",
+    " assertion",
     "seconds (process running",
     "stderr | ",
     "building for ",

@@ -144,6 +144,7 @@ const FORMS: &[(&str, Paths, &str)] = &[
     // Java, Kotlin, C#.
     ("\tat com.example.Cart.price({path}:{line})", Name, "java"),
     ("\tat app//shop.MainKt$main$1.invoke({path}:{line}) ~[main/:na]", Name, "kt"),
+    ("    org.opentest4j.AssertionFailedError at {path}:{line}", Name, "java"),
     ("e: {path}:{line}:{column} Unresolved reference 'totl'.", Any, "kt"),
     ("e: {path}: ({line}, {column}): Unresolved reference: totl", Any, "kt"),
     ("Build file '{path}' line: {line}", Any, "gradle"),
@@ -488,6 +489,7 @@ const LINES: &[&str] = &[
     "Description:",
     "e: something is wrong with the plugin",
     "* What went wrong:",
+    "        \tError:      \tNot equal: ",
     "> Task :compileKotlin FAILED",
     "[ERROR]",
     "[ERROR] COMPILATION ERROR : ",

@@ -80,7 +80,8 @@ pub(super) const RULES: &[(Role, &str)] = &[
     (Role::Skip, r"^Error starting ApplicationContext\."),
     (Role::Title, r"^APPLICATION FAILED TO START$"),
     (Role::Skip, r"^Description:$"),
-    // Kotlin, Gradle and Maven.
+    // Kotlin, Gradle and Maven. Of what a test has thrown Gradle tells only the class and the place, if nobody asks for more.
+    (Role::Whole, r"^\s+(?P<msg>(?P<kind>(?:[a-z_]\w*\.)+[A-Z][\w$]*)) at (?P<file>[^\s():/\\]+\.(?:java|kts?|groovy|scala)):{LINE}$"),
     (Role::Whole, r"^e: {PATH}:{LINE}:{COLUMN}:? (?P<msg>.+)"),
     (Role::Whole, r"^e: {PATH}: \({LINE}, {COLUMN}\): (?P<msg>.+)"),
     (Role::Error, r"^e: (?P<msg>[A-Za-z][\w.]* [\w']+ .+)"),
@@ -104,7 +105,8 @@ pub(super) const RULES: &[(Role, &str)] = &[
     (Role::Skip, r"^\s+(?:Error Message|Stack Trace):$"),
     (Role::Summary, r"^\[xUnit\.net .*\[FAIL\]$"),
 
-    // Go. Its log has no level, but says from where it was written.
+    // Go. Its log has no level, but says from where it was written. Testify says in a table what is wrong.
+    (Role::Strong, r"^\s+Error: +\t\s*(?P<msg>\S.*)"),
     (Role::Error, r"^(?P<file>(?:[A-Za-z]:)?[^\s:][^:]*\.go):{LINE}: (?P<msg>(?i:(?:fatal|error): |(?:failed to|cannot|could not|unable to) ).*)"),
     (Role::Logged, r"^(?:\S+\t)?(?:ERROR|DPANIC|PANIC|FATAL)\t(?P<file>(?:[A-Za-z]:)?[^\s:][^:\t]*\.go):{LINE}\t(?P<msg>[^\t]+)"),
 
