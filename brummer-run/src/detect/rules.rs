@@ -432,6 +432,7 @@ const REST: &[(Role, &str)] = &[
     (Role::Strong, r#"^\s+error: ['"](?P<msg>.*)['"]$"#),
     (Role::Strong, r"^error: Uncaught (?:\([a-z ]+\) )?(?P<kind>[A-Z][A-Za-z]+): (?P<msg>.+)"),
     (Role::Strong, r"^\[(?P<kind>vite[:-][^\]]+|plugin[: ][^\]]+)\] (?P<msg>.+)"),
+    (Role::Error, r"^zsh: (?P<msg>(?:command not found|no such file or directory|permission denied): .+)$"),
     (Role::Error, r"^(?:/\S*/)?(?:ba|z|da|k)?sh: (?:line )?(?:[0-9]+: )?(?P<msg>.+: (?:command )?not found)$"),
     (Role::Error, r"^(?:/\S*/)?(?P<msg>[a-z][a-z0-9_.-]{0,30}: .*(?:No such file or directory|Permission denied|not found|[Cc]onnection refused|cannot .+|can't .+|No module named .+))$"),
     (Role::Strong, r"^(?:\S+ )?error(?:\[(?P<kind>[A-Za-z0-9-]+)\])?: (?P<msg>.+)"),

@@ -9,7 +9,7 @@ use super::{ansi, level, mask, sieve::Sieve};
 
 /// Parts of lines that begin an error without a word for it, such as a place in a source file, and of those that tell of
 /// builds.
-const SIGNS: [&str; 91] = [
+const SIGNS: [&str; 92] = [
     "[browser]",
     "js:",
     "ts:",
@@ -91,6 +91,7 @@ const SIGNS: [&str; 91] = [
     " tests across ",
     " passing (",
     "building...",
+    " refused",
     "severe",
     "checked ",
     "running...",
