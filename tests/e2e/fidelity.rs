@@ -173,10 +173,12 @@ async fn null_stands_in_no_member_that_may_only_be_left_out() {
     let read = r#"{"content":[{"type":"text","text":"null","_meta":{"title":null}}],"structuredContent":{"title":null}}"#;
     let empty = r#"{"content":null,"structuredContent":null}"#;
     let schema = r#"{"type":"object","title":null}"#;
-    let tools =
-        format!(r#"{{"tools":[{{"name":"one","annotations":{{"title":null}},"inputSchema":{schema}}}]}}"#);
+    let tools = format!(
+        r#"{{"_meta":null,"tools":[{{"name":"one","annotations":{{"title":null}},"inputSchema":{schema}}}],"nextCursor":null}}"#
+    );
     let behaviour = Behaviour::bare()
         .always("tools/list", tools)
+        .always("prompts/list", r#"{"prompts":null}"#)
         .always("prompts/get", r#"{"description":null,"messages":null}"#)
         .always("resources/read", r#"{"contents":[{"uri":"u:","mimeType":null,"text":""}]}"#)
         .always("completion/complete", r#"{"completion":{"values":null,"total":null}}"#)
@@ -190,6 +192,8 @@ async fn null_stands_in_no_member_that_may_only_be_left_out() {
         "{}",
         listed.raw
     );
+    assert!(!listed.raw.contains("nextCursor") && !listed.raw.contains(r#""_meta":null"#), "{}", listed.raw);
+    assert_eq!(hub.request("prompts/list", json!({})).await.result.as_deref(), Some(r#"{"prompts":[]}"#));
     let reference =
         json!({ "ref": { "type": "ref/prompt", "name": "p" }, "argument": { "name": "a", "value": "" } });
     for (method, params, expected) in [

@@ -753,6 +753,7 @@ impl Core {
 
     /// A request of the catalog is over.
     fn on_list(&mut self, key: ListKey, number: u64, answer: Result<Frame, ExchangeError>, now: Instant) {
+        let answer = answer.map(|frame| nulls::left_out_of_list(&frame, key.kind.member()).unwrap_or(frame));
         match self.lists.catalog.on_answer(key, number, answer, now) {
             None => {}
             Some(FetchStep::Ask(params)) => {

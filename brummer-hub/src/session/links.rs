@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::{
     list_kind::ListKind,
     message::{Level, text_of},
+    nulls::left_out_of_item,
     peer::Caller,
 };
 use crate::{
@@ -118,7 +119,10 @@ impl Manners {
                 Object::read(&all).is_some_and(|all| all.get(extension::SKILLS).is_some())
             }),
             sloppy: named.name == "brummer-mcp",
-            server_info: server.map(Into::into),
+            server_info: server.map(|text| match left_out_of_item(text) {
+                Some((text, _)) => text.into(),
+                None => text.into(),
+            }),
             instructions: text_of(said.instructions).and_then(|text| instructions(&text)),
         }
     }

@@ -10,28 +10,34 @@ use crate::{
 };
 
 /// What instances say unasked, but for what belongs to others than the protocol.
-const METHODS: [&str; 10] = [
+const METHODS: [&str; 13] = [
     method::CANCELLED,
     method::ELICITATION,
+    method::ELICITATION_COMPLETE,
     method::MESSAGE,
+    method::PING,
     method::PROGRESS,
     method::PROMPTS_LIST_CHANGED,
     method::RESOURCES_LIST_CHANGED,
     method::RESOURCES_UPDATED,
+    method::ROOTS_LIST,
     method::SAMPLING,
     method::TASKS_STATUS,
     method::TOOLS_LIST_CHANGED,
 ];
 
 /// What may be left out of the messages of servers, in any revision.
-const OPTIONAL: [&str; 50] = [
+const OPTIONAL: [&str; 58] = [
+    "$schema",
     "_meta",
     "annotations",
     "arguments",
     "audience",
     "costPriority",
+    "default",
     "description",
     "destructiveHint",
+    "enum",
     "enumNames",
     "execution",
     "format",
@@ -56,11 +62,13 @@ const OPTIONAL: [&str; 50] = [
     "minimum",
     "mode",
     "modelPreferences",
+    "name",
     "openWorldHint",
     "outputSchema",
     "pollInterval",
     "priority",
     "readOnlyHint",
+    "reason",
     "requestState",
     "required",
     "size",
@@ -69,12 +77,15 @@ const OPTIONAL: [&str; 50] = [
     "statusMessage",
     "stopSequences",
     "systemPrompt",
+    "task",
     "taskSupport",
     "temperature",
     "theme",
     "title",
     "toolChoice",
+    "tools",
     "total",
+    "websiteUrl",
 ];
 
 /// The same in older revisions only: in 2026-07-28 it is a value as any.
@@ -83,18 +94,34 @@ const STRUCTURED: &str = "structuredContent";
 /// Lists that must be there: Go writes an empty one as null.
 const LISTS: [&str; 4] = ["content", "contents", "messages", "values"];
 
-/// What these hold is the server's own, and null may mean something there.
-const OWN: [&str; 9] = [
-    "_meta",
-    STRUCTURED,
-    "data",
-    "experimental",
-    "extensions",
-    "input",
-    "inputSchema",
-    "metadata",
-    "outputSchema",
+/// What holds more that the protocol names. What any other member holds is the server's own, and null may mean something there.
+const HOLDING: [&str; 19] = [
+    "annotations",
+    "anyOf",
+    "arguments",
+    "completion",
+    "content",
+    "contents",
+    "execution",
+    "hints",
+    "icons",
+    "items",
+    "messages",
+    "modelPreferences",
+    "oneOf",
+    "params",
+    "requestedSchema",
+    "resource",
+    "task",
+    "toolChoice",
+    "tools",
 ];
+
+/// The same under names that the server has chosen.
+const MAPS: [&str; 2] = ["inputRequests", "properties"];
+
+/// What may be left out of the answer with a list.
+const OF_LISTS: [&str; 4] = ["_meta", "cacheScope", "nextCursor", "ttlMs"];
 
 /// Deeper than messages of any revision are nested.
 const LEVELS: usize = 16;
@@ -110,6 +137,16 @@ pub(super) fn left_out(frame: &Frame, caller: Caller) -> Option<Frame> {
     }
     tracing::debug!("members that are null are left out of a message: {}", nulls.names.join(", "));
     Frame::parse(frame.edited(nulls.edits).join()).ok()
+}
+
+/// The answer with a list (the member of this name) without them, but for its items.
+pub(super) fn left_out_of_list(frame: &Frame, list: &str) -> Option<Frame> {
+    let result = frame.result().filter(|_| frame.has_nulls()).and_then(Object::read)?;
+    let is_null = |name: &str| OF_LISTS.contains(&name) && result.get(name) == Some("null");
+    let mut edits = result.edits(frame.bytes(), "", is_null);
+    let empty = result.get(list).filter(|items| *items == "null");
+    edits.extend(empty.map(|null| (frame.span_of(null), "[]".to_owned())));
+    (!edits.is_empty()).then(|| Frame::parse(frame.edited(edits).join()).ok()).flatten()
 }
 
 /// An item of a list (JSON text) without them, and their names; `None` if it has none.
@@ -156,8 +193,12 @@ impl Nulls {
             self.edits.extend(object.edits(whole, "", |name| nulls.contains(&name)));
         }
         for member in object.iter().filter(|member| !nulls.contains(&&*member.name)) {
-            if !OWN.contains(&&*member.name) {
+            if HOLDING.contains(&&*member.name) {
                 self.look(member.value, whole, caller, levels - 1);
+            } else if MAPS.contains(&&*member.name) {
+                for member in Object::read(member.value).iter().flat_map(Object::iter) {
+                    self.look(member.value, whole, caller, levels - 1);
+                }
             }
         }
         let lists =
@@ -175,7 +216,7 @@ impl Nulls {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::{Map, Value, json};
 
     use super::*;
 
@@ -203,6 +244,7 @@ mod tests {
             // What is the server's own.
             (r#"{"structuredContent":{"title":null},"_meta":{"title":null}}"#, ""),
             (r#"{"task":{"ttl":null},"other":null,"content":[null]}"#, ""),
+            (r#"{"x":{"title":null,"content":null}}"#, ""),
             (r#"{"content":[{"type":"text","text":"\"_meta\":null"}]}"#, ""),
         ] {
             let expected = if expected.is_empty() { text } else { expected };
@@ -212,6 +254,31 @@ mod tests {
         assert_eq!(mended("result", structured, Caller::Claimed(1)), structured);
         let told = r#"{"level":"info","logger":null,"data":null}"#;
         assert_eq!(mended("params", told, Caller::Greeted), r#"{"level":"info","data":null}"#);
+    }
+
+    #[test]
+    fn questions_are_searched_too() {
+        let asked = r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"task":null,"message":"m","requestedSchema":{"$schema":null,"type":"object","properties":{"title":{"type":"string","default":null}}}}}"#;
+        let told = left_out(&Frame::parse(asked).unwrap(), Caller::Greeted).unwrap();
+        assert_eq!(
+            told.params(),
+            Some(
+                r#"{"message":"m","requestedSchema":{"type":"object","properties":{"title":{"type":"string"}}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_list_and_its_page_are_there() {
+        for (result, expected) in [
+            (r#"{"tools":[],"nextCursor":null,"_meta":null}"#, Some(r#"{"tools":[]}"#)),
+            (r#"{"_meta":null,"tools":null}"#, Some(r#"{"tools":[]}"#)),
+            (r#"{"tools":[{"title":null}],"x":null}"#, None),
+        ] {
+            let frame = Frame::parse(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#)).unwrap();
+            let mended = left_out_of_list(&frame, "tools");
+            assert_eq!(mended.as_ref().and_then(Frame::result), expected, "{result}");
+        }
     }
 
     #[test]
@@ -240,11 +307,15 @@ mod tests {
                 members.retain(|name, value| {
                     !(value.is_null() && (OPTIONAL.contains(&&**name) || name == STRUCTURED))
                 });
-                for (name, value) in members.iter_mut().filter(|(name, _)| !OWN.contains(&&***name)) {
+                for (name, value) in members.iter_mut() {
                     if value.is_null() && LISTS.contains(&&**name) {
                         *value = json!([]);
                     }
-                    expected(value);
+                    if HOLDING.contains(&&**name) {
+                        expected(value);
+                    } else if MAPS.contains(&&**name) {
+                        value.as_object_mut().into_iter().flat_map(Map::values_mut).for_each(expected);
+                    }
                 }
             }
             _ => {}
@@ -252,8 +323,13 @@ mod tests {
     }
 
     fn values() -> impl Strategy<Value = Value> {
-        let names =
-            OPTIONAL.into_iter().chain(LISTS).chain(OWN).chain(["ttl", "x", "null"]).collect::<Vec<_>>();
+        let names = OPTIONAL
+            .into_iter()
+            .chain(LISTS)
+            .chain(HOLDING)
+            .chain(MAPS)
+            .chain(["ttl", "x", "null", "_meta"])
+            .collect::<Vec<_>>();
         let leaf = prop_oneof![3 => Just(Value::Null), 1 => Just(json!("null")), 1 => any::<i8>().prop_map(Value::from)];
         leaf.prop_recursive(5, 60, 6, move |inner| {
             let name = proptest::sample::select(names.clone());
@@ -269,7 +345,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_message_has_only_what_may_be_null(result in values(), is_pretty in any::<bool>()) {
-            let result = json!({ "content": [result] });
+            let result = json!({ "content": [result], "x": result });
             let text = if is_pretty { serde_json::to_string_pretty(&result).unwrap() } else { result.to_string() };
             let found: Value = serde_json::from_str(&mended("result", &text, Caller::Greeted)).unwrap();
             let mut wanted = result;
