@@ -117,8 +117,12 @@ async fn schema(remote: &Remote, id: &str, request: &CallRequest) -> Result<Valu
     };
     let tool = tools.iter().find(|tool| tool.read.get("name").is_some_and(|name| *name == request.tool));
     let tool = tool.ok_or_else(|| {
-        Failure::new(format!("{} has no tool `{}`", request.instance, request.tool))
-            .hint(format!("its tools are {}", names()))
+        let failure = Failure::new(format!("{} has no tool `{}`", request.instance, request.tool));
+        failure.hint(if tools.is_empty() {
+            "it has no tools".to_owned()
+        } else {
+            format!("its tools are {}", names())
+        })
     })?;
     Ok(tool.read.get("inputSchema").cloned().unwrap_or_default())
 }

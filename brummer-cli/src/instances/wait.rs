@@ -68,8 +68,14 @@ async fn run(remote: &Remote, request: &WaitRequest) -> Result<ExitStatus, Failu
     let left = deadline.saturating_duration_since(Instant::now());
     let arguments = json!({ (*key): value, "timeoutSeconds": left.as_secs().clamp(1, 600) });
     let met = remote.call(&id, "wait_until", arguments).await?;
+    let Some(is_met) = met["met"].as_bool() else {
+        return Err(Failure::new(format!(
+            "`wait_until` of {} does not say whether it is met: it is not the tool of `brummer-hub run`",
+            request.instance
+        )));
+    };
     let message = clean::line(met["message"].as_str().unwrap_or_default());
-    if met["met"] == true {
+    if is_met {
         output::note(message);
         Ok(ExitStatus::Success)
     } else {

@@ -142,6 +142,25 @@ async fn a_word_in_the_place_of_an_instance_is_answered_with_what_is_meant() {
 }
 
 #[tokio::test]
+async fn an_instance_that_has_nothing_is_said_to_have_nothing() {
+    let home = Home::new();
+    let behaviour = Behaviour::bare()
+        .always("tools/list", r#"{"tools":null}"#)
+        .tool("wait_until", |call| std::future::ready(result(&call, r#"{"content":null}"#)));
+    let fake = Fake::start(behaviour).await;
+    home.announce("bare", fake.port);
+    for (words, code, expected) in [
+        (&["tools", "bare"][..], 0, "it has no tools"),
+        (&["call", "bare", "x"], 1, "error: bare has no tool `x`\nhint: it has no tools"),
+        (&["wait", "bare", "--log", "x"], 1, "`wait_until` of bare does not say whether it is met"),
+    ] {
+        let ended = run(&home, words).await;
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_schema_may_be_any_json() {
     let home = Home::new();
     let tools = json!({ "tools": [
