@@ -7,7 +7,7 @@
 use aho_corasick::AhoCorasick;
 use regex_syntax::{
     Parser,
-    hir::{Class, Hir, HirKind},
+    hir::{Class, ClassUnicodeRange, Hir, HirKind},
 };
 
 /// Shorter ones are in nearly every line.
@@ -129,10 +129,10 @@ fn text(part: &Hir) -> Option<String> {
     match part.kind() {
         HirKind::Literal(literal) => Some(std::str::from_utf8(&literal.0).ok()?.to_ascii_lowercase()),
         HirKind::Class(Class::Unicode(class)) => {
-            let mut letters = class.iter().flat_map(|range| [range.start(), range.end()]).map(lower);
-            let letter = letters.next()?;
-            // Another bound is the same letter in the other case, or there are more than two.
-            letters.all(|other| other == letter).then(|| letter.to_string())
+            let letter = lower(class.iter().next()?.start());
+            // Each is the same one in some case.
+            let is_it = |range: &ClassUnicodeRange| range.len() == 1 && lower(range.start()) == letter;
+            class.iter().all(is_it).then(|| letter.to_string())
         }
         HirKind::Capture(group) => text(&group.sub),
         _ => None,
@@ -166,6 +166,7 @@ mod tests {
             (r"(?:never )?once", Some(&["once"])),
             (r"(?:twice){2}", Some(&["twice"])),
             (r"(?i)ask", Some(&["ask"])),
+            (r"[A-a]bc\s", None),
         ] {
             let found = needed(pattern);
             assert_eq!(
