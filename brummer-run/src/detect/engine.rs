@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     page::{self, Pages},
     place::Place,
-    prefix,
+    prefix::{self, Prefix},
     record::{self, Level, Record},
     rules::{self, Role},
     structured,
@@ -250,10 +250,10 @@ impl Engine {
     /// Takes a line, without control sequences.
     pub(crate) fn on(&mut self, line: &str, origin: Origin, now: Instant, out: &mut Vec<Found>) {
         let is_page = self.pages.on(line);
-        let (name, rest) = prefix::runner(line);
+        let Prefix { name, rest, is_of_system } =
+            prefix::read(line, |name| self.channels.iter().any(|channel| channel.name == name));
         let index = self.channel(name, line, out);
         self.last = index;
-        let rest = if name.is_empty() { line } else { rest };
         let channel = &mut self.channels[index];
         if channel.until.is_some_and(|until| now > until) {
             channel.close(out);
@@ -262,7 +262,7 @@ impl Engine {
         channel.is_page = is_page;
         let rest = prefix::without_gutter(rest);
         let text = prefix::without_time(rest);
-        channel.on(text, text.len() < rest.len(), origin, out);
+        channel.on(text, is_of_system || text.len() < rest.len(), origin, out);
         channel.until = channel.is_open().then(|| now + GAP);
     }
 

@@ -1,7 +1,7 @@
 //! Which lines are what the console of the browser says: one that begins so, and what is indented below it. A page may say
 //! anything, so they tell of no server, no question and no build.
 
-use super::prefix;
+use super::prefix::{self, Prefix};
 
 /// How dev servers begin what the console of the browser says, behind a level.
 const SIGNS: [&str; 7] = [
@@ -43,8 +43,8 @@ pub(crate) struct Pages {
 impl Pages {
     /// Whether a line is what a page says.
     pub(crate) fn on(&mut self, line: &str) -> bool {
-        let (name, rest) = prefix::runner(line);
-        let drawn = rest;
+        let Prefix { name, rest: drawn, .. } =
+            prefix::read(line, |name| self.inside.iter().any(|inside| inside == name));
         let rest = prefix::without_gutter(drawn);
         let has_bar = rest.len() < drawn.len();
         let known = self.inside.iter().position(|inside| inside == name);

@@ -3,7 +3,7 @@
 //! Loggers write time, level, thread, name and number in any order. What stands before the level has to look like one of
 //! these; a sentence that has a level among its words has not.
 
-use super::prefix;
+use super::prefix::{self, Prefix};
 
 /// How much a logger says a message matters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -107,9 +107,11 @@ const JAVA: usize = 7;
 
 /// The level that a logger has written for certain into a whole line.
 pub(crate) fn level_of(line: &str) -> Option<Level> {
-    let (_, rest) = prefix::runner(line);
+    let Prefix { rest, is_of_system, .. } = prefix::read(line, |_| false);
     let text = prefix::without_time(rest);
-    read(text, text.len() < rest.len()).filter(|record| record.is_certain).map(|record| record.level)
+    read(text, is_of_system || text.len() < rest.len())
+        .filter(|record| record.is_certain)
+        .map(|record| record.level)
 }
 
 /// Whether no rule has anything to say of a line: a logger has written it at a low level, as most of a log, and it has none of

@@ -231,6 +231,51 @@ proptest! {
     }
 }
 
+/// What runners of several scripts, and the log of a system, put before each line.
+const PREFIXES: [&str; 23] = [
+    "[0] ",
+    "[web] ",
+    "[dev      ] ",
+    "[web]: ",
+    "[10:00:00] [web] ",
+    "[2026-11-29 10:00:00.123] [web] ",
+    "web | ",
+    "web-1  | ",
+    "web.1 | ",
+    "17:21:01 web.1  | ",
+    "17:21:01 web.1 | ",
+    "5:21:01 PM web.1        |  ",
+    "0|app  | ",
+    "12|shop-api | ",
+    "web:dev: ",
+    "packages/web dev: ",
+    "apps/web dev$ ",
+    "@acme/web: ",
+    "Nov 29 12:00:00 host app[4711]: ",
+    "Nov  9 12:00:00 host app: ",
+    "2026-11-29T12:00:00+0000 host app[4711]: ",
+    "2026-11-29T12:00:00.123456+00:00 app[web.1]: ",
+    "<14>1 2026-11-29T12:00:00Z host app 4711 - - ",
+];
+
+/// The name of a script that is known only by what has followed it.
+const BARE: &str = "web: ";
+
+fn behind(prefix: &str, lines: &[String]) -> Vec<String> {
+    lines.iter().flat_map(|line| line.split('\n')).map(|line| format!("{prefix}{line}")).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_stands_before_each_line_changes_nothing(
+        (form, path) in prop::sample::select(FORMS).prop_flat_map(|(form, paths, ending)| (Just(form), path(paths, ending))),
+        prefix in prop::sample::select([&PREFIXES[..], &[BARE]].concat()),
+    ) {
+        let lines = ["TypeError: no price".to_owned(), written(form, &path, 3, 5), "    at load (/app/cart.js:3:5)".to_owned()];
+        prop_assert_eq!(found(&behind(prefix, &lines)), found(&lines), "{} {:?}", prefix, lines);
+    }
+}
+
 /// How a logger names its levels.
 #[derive(Debug)]
 struct Levels {
@@ -383,6 +428,17 @@ proptest! {
         for finding in found(&lines) {
             let is_failure = matches!(&finding, Finding::Error(_) | Finding::Build(Change::Ends(Some(false)), _));
             prop_assert!(!is_failure, "{finding:?} in {lines:?}");
+        }
+    }
+
+    #[test]
+    fn nor_is_it_behind_the_name_of_a_script(
+        lines in prop::collection::vec(innocent(), 1..5),
+        prefix in prop::sample::select(&PREFIXES[..]),
+    ) {
+        for finding in found(&behind(prefix, &lines)) {
+            let is_failure = matches!(&finding, Finding::Error(_) | Finding::Build(Change::Ends(Some(false)), _));
+            prop_assert!(!is_failure, "{prefix} {finding:?} in {lines:?}");
         }
     }
 
