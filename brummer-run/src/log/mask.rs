@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod generated;
 mod names;
+mod programs;
 mod reference;
 mod settings;
 mod url;
@@ -17,6 +18,7 @@ use std::{borrow::Cow, ops::Range, sync::LazyLock};
 use aho_corasick::AhoCorasick;
 use regex::{Captures, Regex};
 
+pub(crate) use self::settings::mask_arguments;
 pub use self::settings::{mask_setting, mask_words};
 
 /// What stands where a secret was.
@@ -26,7 +28,7 @@ pub(crate) const MASK: &str = "[masked]";
 const RULES: [&str; 2] = [include_str!("mask/secretlint.tsv"), include_str!("mask/gitleaks.tsv")];
 
 /// Parts of lines, in any case, without which nothing but a rule can match.
-const HINTS: [&str; 13] = [
+const HINTS: [&str; 14] = [
     "bearer",
     "basic",
     URL_HINT,
@@ -40,6 +42,7 @@ const HINTS: [&str; 13] = [
     "auth",
     "cookie",
     "credential",
+    "identified",
 ];
 
 /// The hint that also tells of a URL.
@@ -96,13 +99,21 @@ static CREDENTIALS: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?xi)
         (?P<scheme>\b(?:bearer|basic)\s+)(?P<credentials>[A-Za-z0-9._~+/-]{7,}={0,2})(?P<more>[A-Za-z0-9\[]?)
         | (?P<before>://[^\s/:@"']*:)(?P<password>[^\s/"']+)(?P<after>@)
-        | (?P<user>\bhttps?://)[a-z0-9_~.-]{20,}(?P<at>@)
+        | (?P<user>\bhttps?://)(?:[a-z0-9_~.-]{20,}(?P<at>@)|[a-z0-9_~.+=!-]+(?P<alone>:(?:x-oauth-basic)?@))
         | (?P<signed>[?&;](?:[a-z0-9-]*[_-])?(?:sig|signature)=)(?P<signature>[^\s&"'\#]+)"#,
     )
 });
 
 /// What stands between a name and its value.
-const SIGN: &str = "(?:=>|:=|[:=])";
+const SIGN: &str = r"(?:=>|(?:[:?+]|\|\||\?\?)?=|:)";
+
+/// What ends a name, before its sign: a bracket, as in `user[password]`, and a quotation mark.
+static CLOSE: LazyLock<String> = LazyLock::new(|| format!(r"(?:\]|%5[dD])?{QUOTE}?\]?"));
+
+/// What stands before a value within something else: `{"password":{"value":"abc"}}`.
+static INTO: LazyLock<String> = LazyLock::new(|| {
+    format!(r"(?P<into>\{{\s*{QUOTE}?(?i:value|plain_?text|text|default){QUOTE}?\s*{SIGN}\s*)")
+});
 
 /// Header fields whose whole value is a secret: `Authorization` with any scheme, cookies.
 static FIELDS: LazyLock<Regex> = LazyLock::new(|| {
@@ -110,7 +121,7 @@ static FIELDS: LazyLock<Regex> = LazyLock::new(|| {
         r#"(?xi)
         (?P<name>(?:\b|_)(?:proxy-)?authorization(?:\\*["'])?\s*{SIGN}\s*\[?\s*(?:\\*["'])?)(?P<scheme>[a-z][a-z0-9-]*\s+)?
             (?P<value>[^\s"'\\](?:[^"']*[^\s"'\\])?)
-        | (?P<cookie>(?:\b|_)(?:set-)?cookie(?:\\*["'])?\s*{SIGN}\s*\[?\s*(?:\\*["'])?)[^"'=\s\\>]+=(?:[^"']*[^"'\\])?"#,
+        | (?P<cookie>(?:\b|_)(?:set-)?cookie(?:\\*["'])?\s*{SIGN}\s*\[?\s*(?:\\*["'])?)(?P<crumbs>[^"'=\s\\>]+=(?:[^"']*[^"'\\])?)"#,
     ))
 });
 
@@ -131,17 +142,18 @@ static JUDGEMENT: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// A name that says that a secret follows, by its ending or by a word in it.
-const NAME: &str = r"\b(?:
+const NAME: &str = r"(?:\b|%5[bB])(?:
             (?i:[a-z0-9_.-]*(?:password|passwd|passphrase|secret|credential)[a-z0-9_.-]*)
             | (?i:(?:[a-z0-9]+[_.-])*(?:(?:require|user|db|root|ssh)?pass|pwd|(?:access|api|auth|refresh)?token|(?:master)?auth
-                |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service)
-                    [_.\x20-]?key(?:[_.\x20-]id)?))
+                |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service
+                    |subscription|functions?|shared[_.\x20-]?access)[_.\x20-]?key(?:[_.\x20-]id)?))
             | (?:[A-Z0-9]+_)+(?:KEY|PASS|PWD|TOKEN|AUTH)
             | _?[a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Pass)
+            | [A-Z][A-Za-z0-9]*(?:Token|Pwd|(?:Api|API|Access|Auth|Encryption|Host|Private|Secret|Signing|Subscription)Key)
         )";
 
 /// A quotation mark as it is, or within a text that is quoted itself, as JSON in JSON is.
-const QUOTE: &str = r#"(?:\\*["']|\\+u002[27]|&quot;)"#;
+const QUOTE: &str = r#"(?:"{3}|'{3}|\\*["']|\\+u002[27]|&quot;)"#;
 
 /// What some languages write before a quotation mark, or around what is in quotes.
 const AROUND: &str = r"(?:(?:Some|Ok|Just|Optional|Secret|String)\(\s*|[bBrRuUfF@$&]{1,2})?";
@@ -151,25 +163,67 @@ const TYPE: &str = r"(?:\??:\s*&?(?:'static\s+)?[A-Za-z_]\w*(?:\s*\|\s*\w+)*\s*=
 
 /// A name and the beginning of a value in quotes.
 static NAMED_QUOTED: LazyLock<Regex> = LazyLock::new(|| {
-    compile(&format!(r"(?x)(?P<name>{NAME})(?:{QUOTE}?\]?\s*{SIGN}|{TYPE})\s*{AROUND}(?P<quote>{QUOTE})"))
+    compile(&format!(
+        r"(?x)(?P<name>{NAME})(?:{}\s*{SIGN}|{TYPE})\s*(?:(?P<list>\[)\s*|{})?{AROUND}(?P<quote>{QUOTE})",
+        *CLOSE, *INTO
+    ))
 });
 
 /// A name, and a value that it is set to.
 static NAMED_SET: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
         r#"(?x)(?P<name>{NAME})(?: (?P<bracket>{QUOTE}|\])?\s*(?P<arrow>=>)\s*
-            | {QUOTE}?(?:\s*:=\s*|\s?=\s?) )(?P<value>[^\s"'&][^\s"'&]*)"#
+            | {}\s*(?:[:?+]|\|\||\?\?)?=\s* )(?P<value>[^\s"'&][^\s"'&]*)"#,
+        *CLOSE
     ))
 });
 
 /// A name, and what is said of it behind a colon.
 static NAMED_SAID: LazyLock<Regex> = LazyLock::new(|| {
-    compile(&format!(r#"(?x)(?P<name>{NAME}){QUOTE}?(?P<colon>\s?:\s*)(?P<value>[^\s"',;]+)"#))
+    compile(&format!(r#"(?x)(?P<name>{NAME}){}(?P<colon>\s*:\s*)(?P<value>[^\s"',;]+)"#, *CLOSE))
 });
 
 /// An element of XML with a telling name.
 static ELEMENTS: LazyLock<Regex> =
     LazyLock::new(|| compile(&format!(r"(?x)<(?P<name>{NAME})>(?P<value>[^<>\s][^<>]*)</")));
+
+/// A pair of a telling name and a value: `{"name":"API_TOKEN","value":"abc"}`.
+static PAIRS: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r"(?x)(?P<name>{NAME}){QUOTE}\s*,?\s*{QUOTE}?(?i:value){QUOTE}?\s*{SIGN}\s*{AROUND}(?P<quote>{QUOTE})"
+    ))
+});
+
+/// A variable of an image: `ENV API_TOKEN abc`.
+static IMAGES: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(r#"(?x)(?:^|[\]>|:]\s)\s*ENV\s+(?P<name>{NAME})\s+(?P<value>[^\s"'=][^\s"']*)"#))
+});
+
+/// A password in SQL.
+static SQL: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r"(?x)(?:\bPASSWORD | (?i:\b(?:with|encrypted|login)\s+password)
+            | (?i:\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?))\s+=?\s*(?P<quote>{QUOTE})"
+    ))
+});
+
+/// Cookies as the members of an object, and one of them.
+static COOKIES: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(r"(?xi)(?P<before>cookies?{QUOTE}?\s*{SIGN}\s*\{{)(?P<each>[^{{}}]+)"))
+});
+static COOKIE: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r#"(?x)(?P<name>[\w.$-]+){QUOTE}?\s*{SIGN}\s*(?:\\*["'](?P<quoted>[^"'\\]+)|(?P<bare>[^\s"'\\,]+))"#
+    ))
+});
+
+/// What is said of a cookie.
+static ABOUT_COOKIES: LazyLock<Regex> = LazyLock::new(|| {
+    compile(
+        r"(?xi)^(?:(?:max-?age|expires|domain|path|same-?site|secure|http-?only|priority|partitioned|name|signed|_expires|originalMaxAge
+            |overwrite|enabled|maxAge)\b[^;]*(?:;\s*|$))+$",
+    )
+});
 
 /// What a program takes where a variable with a telling name is not set, or sets it to: `getenv("API_TOKEN", "abc")`,
 /// `env.API_TOKEN || "abc"`.
@@ -199,7 +253,8 @@ static OPTIONS: LazyLock<Regex> = LazyLock::new(|| {
 const OPTION: &str = r"(?:
     (?i:(?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|secret|credentials?|(?:require|user|db|root|ssh)?pass|pwd|(?:access|api|auth|refresh)?token
         |(?:http|basic|proxy|digest)[_.-]?auth|masterauth
-        |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service|secret)[_.-]?key))
+        |(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service|secret
+            |subscription|functions?|shared[_.-]?access)[_.-]?key))
     | [a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Password|Pass|Secret))";
 
 /// What stands behind the name of an option where people talk of it.
@@ -234,7 +289,7 @@ pub fn mask(line: &str) -> Cow<'_, str> {
         let part = |name| found.name(name).map_or("", |group| group.as_str());
         let (value, cookie) = (part("value"), part("cookie"));
         let scheme = part("scheme").trim_end();
-        if cookie.is_empty() && is_judgement(scheme, value) {
+        if cookie.is_empty() && is_judgement(scheme, value) || ABOUT_COOKIES.is_match(part("crumbs")) {
             return found[0].to_owned();
         }
         // What is no scheme is the secret itself.
@@ -247,13 +302,16 @@ pub fn mask(line: &str) -> Cow<'_, str> {
         };
         format!("{}{}{cookie}{shown}", part("name"), part("scheme"))
     });
+    if line.contains('{') && COOKIES.is_match(&line) {
+        line = Cow::Owned(COOKIES.replace_all(&line, cookies).into_owned());
+    }
     line = replace(line, &CREDENTIALS, |found| {
         let part = |name| found.name(name).map_or("", |group| group.as_str());
         let hidden = ["credentials", "password", "signature"].map(part).concat();
         // `Basic authentication` is talk, and `NAME=` begins another setting.
         let is_setting = || hidden.ends_with('=') && !part("more").is_empty();
         let is_other = !part("credentials").is_empty() && (is_words(&hidden) || is_setting());
-        if is_other || is_port(&hidden) && !part("before").is_empty() {
+        if is_other || hidden == url::NO_PASSWORD || is_port(&hidden) && !part("before").is_empty() {
             return found[0].to_owned();
         }
         let shown = match values::shown(&hidden, hidden.len(), |_| true) {
@@ -261,7 +319,7 @@ pub fn mask(line: &str) -> Cow<'_, str> {
             _ => MASK.to_owned(),
         };
         let before = ["scheme", "before", "user", "signed"].map(part).concat();
-        format!("{before}{shown}{}{}{}", part("more"), part("after"), part("at"))
+        format!("{before}{shown}{}{}{}{}", part("more"), part("after"), part("at"), part("alone"))
     });
     if line.contains("${") {
         line = hide(line, &VARIABLES, default, |_, found, value| {
@@ -278,7 +336,20 @@ pub fn mask(line: &str) -> Cow<'_, str> {
     }
     let (has_colon, has_equals) = (line.contains(':'), line.contains('='));
     if has_colon || has_equals {
-        line = hide(line, &NAMED_QUOTED, quoted, |_, found, value| is_secret(&found["name"], value));
+        line = hide(line, &NAMED_QUOTED, quoted, |_, found, value| {
+            // What is wrong with a password is often said in a list.
+            let is_said = found.name("list").is_some() && !values::is_in_list(value);
+            !is_said && is_secret(&found["name"], value)
+        });
+        if ["value", "Value", "VALUE"].iter().any(|word| line.contains(word)) {
+            line = hide(line, &PAIRS, quoted, |_, found, value| is_secret(&found["name"], value));
+        }
+    }
+    if line.contains("ENV ") {
+        line = hide(line, &IMAGES, bare, |_, found, value| is_option_value(&found["name"], value));
+    }
+    if SQL_HINTS.iter().any(|hint| line.contains(hint)) {
+        line = hide(line, &SQL, quoted, |_, _, value| !values::is_placeholder(value));
     }
     if ["env", "ENV", "define("].iter().any(|word| line.contains(word)) {
         line = hide(line, &INSTEAD, quoted, |line, found, value| {
@@ -313,6 +384,23 @@ pub fn mask(line: &str) -> Cow<'_, str> {
     line
 }
 
+/// What stands before a password in SQL.
+const SQL_HINTS: [&str; 4] = ["PASSWORD ", "password ", "IDENTIFIED ", "identified "];
+
+/// An object of cookies without their values.
+fn cookies(found: &Captures<'_>) -> String {
+    let each = COOKIE.replace_all(&found["each"], |cookie: &Captures<'_>| {
+        let Some(value) = cookie.name("quoted").or_else(|| cookie.name("bare")) else { return String::new() };
+        let before = &cookie[0][..value.start() - cookie.get_match().start()];
+        let is_other = ABOUT_COOKIES.is_match(&cookie["name"])
+            || value.as_str().contains(MASK)
+            || values::is_placeholder(value.as_str())
+            || values::is_code(value.as_str());
+        format!("{before}{}", if is_other { value.as_str() } else { MASK })
+    });
+    found["before"].to_owned() + &each
+}
+
 /// Whether something in a line may be an option.
 fn has_option(line: &str) -> bool {
     let is_before = |byte: u8| byte.is_ascii_whitespace() || b"\"'`([,;=".contains(&byte);
@@ -321,7 +409,8 @@ fn has_option(line: &str) -> bool {
 
 /// Whether a value behind a telling name is a secret.
 fn is_secret(name: &str, value: &str) -> bool {
-    let is_other = names::is_weak(name) && values::is_plain(value);
+    let is_other = names::is_weak(name) && values::is_plain(value)
+        || name.eq_ignore_ascii_case("pwd") && values::is_directory(value);
     !(names::is_harmless(name) || is_other || values::is_placeholder(value) || values::is_file(value))
 }
 
@@ -583,6 +672,19 @@ mod tests {
             ("{\"apiKey\": \"zzzz-yyyy\"}", "{\"apiKey\": \"[masked]\"}"),
             ("client_secret: 12ab34cd56", "client_secret: [masked]"),
             ("AWS_SECRET_ACCESS_KEY = wJalrXUtnFEMI/K7MDENG", "AWS_SECRET_ACCESS_KEY = [masked]"),
+            ("#8 [2/5] ENV DB_PASSWORD abc", "#8 [2/5] ENV DB_PASSWORD [masked]"),
+            ("ENV DB_PASSWORD abc", "ENV DB_PASSWORD [masked]"),
+            ("to https://USER-TOKEN:@h.test/x", "to https://[masked]:@h.test/x"),
+            ("https://abc:x-oauth-basic@github.com/a/b", "https://[masked]:x-oauth-basic@github.com/a/b"),
+            ("params[:password] = 'X y'", "params[:password] = '[masked]'"),
+            (
+                r#"{"cookies":{"sid":"abc","theme":"def"}}"#,
+                r#"{"cookies":{"sid":"[masked]","theme":"[masked]"}}"#,
+            ),
+            (r#"[{"Key":"API_TOKEN","Value":"abc"}]"#, r#"[{"Key":"API_TOKEN","Value":"[masked]"}]"#),
+            (r#"MY_SECRET="""abc""""#, r#"MY_SECRET="""[masked]""""#),
+            (r#"secret_key_base ||= "abc""#, r#"secret_key_base ||= "[masked]""#),
+            (r#"{"password":{"value":"abc"}}"#, r#"{"password":{"value":"[masked]"}}"#),
         ] {
             assert!(hinted(line), "{line}");
             assert_eq!(mask(line), wanted, "{line}");
@@ -743,6 +845,10 @@ mod tests {
             "token: Token",
             "http://localhost:5173/",
             "https://example.com/a:b@c",
+            r#"{"password":["is too short (minimum is 8 characters)"]}"#,
+            r#"{"password":["required","min:8"]}"#,
+            "https://$TOKEN:@h.test/x",
+            "https://${TOKEN}:x-oauth-basic@h.test/x",
             "task-runner finished, disk-usage 3 %",
             "tokens used: 12",
             "sk-short",

@@ -117,7 +117,7 @@ impl Store {
         self.errors.superseded(&earlier, at);
         self.findings += 1;
         if let Some(files) = &self.files {
-            let about = mask::mask(&format!("{id}: {command}")).into_owned();
+            let about = mask::mask_setting(&format!("{id}: {command}"));
             files.begin(process, name.clone(), clean_line(&about).into_owned());
         }
         let stream = || ProcessStream {
@@ -211,10 +211,15 @@ impl Store {
             let Some(kept) = stream.key.line(&plain) else { return };
             shown = kept;
         }
-        let shown = if found.secret { mask::mask(shown) } else { Cow::Borrowed(shown) };
+        let is_echo = stream.echo.line(&plain);
+        let shown = match is_echo {
+            true => Cow::Owned(mask::mask_setting(shown)),
+            false if found.secret => mask::mask(shown),
+            false => Cow::Borrowed(shown),
+        };
         // Colours may stand within a secret: a line that has one is kept without them.
         let raw = if coloured && *shown == *plain { raw } else { "" };
-        if stream.echo.line(&plain) {
+        if is_echo {
             self.close(process, log, is_error);
             let line =
                 StoredLine { plain: &shown, raw: Some(raw), level: Level::Info, is_error, is_echo: true, at };

@@ -13,7 +13,7 @@ use crate::{
     guard::link::Exit,
     log::{
         Asked, Entry, file_of, level,
-        mask::{mask_setting, mask_words},
+        mask::{mask_arguments, mask_setting},
     },
     ports::Ports,
     script::Process,
@@ -406,7 +406,7 @@ impl ProcessInfo {
                 .iter()
                 .find(|asked| asked.process == process.number && process.state.is_alive())
                 .map(|asked| asked.question.clone()),
-            args: mask_words(&process.launch.args),
+            args: mask_arguments(&process.script, &process.launch.args),
             env: process.launch.env.keys().cloned().collect(),
             port: process.launch.port,
             log_file: log_dir.as_ref().map(|it| file_of(it, &process.name).display().to_string()),

@@ -174,7 +174,7 @@ async fn the_log_is_written_where_the_person_wants_it() {
     let home = Home::new();
     let say = "console.log('plain'); console.error('\\x1b[31mred\\x1b[0m API_KEY=abcdefgh12345678'); \
                console.log('\\u202egnp\\u2066 bell\\x07'); console.log('last');";
-    let script = "node say.js --token opensesame";
+    let script = "node say.js --token opensesame mysql -popensesame";
     let directory = project(&home, &[("say:it", script)], &[("say.js", say)]);
     let logs = home.path().join("new").join("logs");
     let arguments = ["--log-dir", logs.to_str().unwrap(), "--exit", "say:it"];
@@ -187,7 +187,7 @@ async fn the_log_is_written_where_the_person_wants_it() {
             "Z ! red API_KEY=",
             "Z | \u{fffd}gnp\u{fffd} bell\n",
             "Z | last\n",
-            "--- say:it-1: node say.js --token [masked]\n",
+            "--- say:it-1: node say.js --token [masked] mysql -p[masked]\n",
         ] {
             assert_eq!(text.matches(wanted).count(), times, "{wanted} in {text}");
         }

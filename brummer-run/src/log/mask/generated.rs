@@ -40,7 +40,7 @@ fn secret() -> impl Strategy<Value = String> {
 }
 
 /// `№`: the name, `§`: the secret.
-const SYNTAXES: [&str; 47] = [
+const SYNTAXES: [&str; 72] = [
     "№=§",
     "№ = §",
     "export №=§ next",
@@ -88,13 +88,38 @@ const SYNTAXES: [&str; 47] = [
     "echo ${№:-§}",
     "№=${№:-§}",
     "№=${OTHER-§} next",
+    "user[№]=§",
+    "a[b][№]=§&c=d",
+    "user%5B№%5D=§&a=b",
+    "{\"user[№]\":\"§\"}",
+    "{\"name\":\"№\",\"value\":\"§\"}",
+    "{ name: '№', value: '§' }",
+    "[{\\\"Name\\\": \\\"№\\\", \\\"Value\\\": \\\"§\\\"}]",
+    "<property name=\"№\" value=\"§\" />",
+    "{\"№\":[\"§\"]}",
+    "{\"№\":{\"value\":\"§\"},\"b\":1}",
+    "{ №: { value: '§' } }",
+    "№            : §",
+    "№            =  §",
+    "№ ?= §",
+    "№ += §",
+    "№ ||= \"§\"",
+    "№=\"\"\"§\"\"\"",
+    "№ = '''§''' # why",
+    "ALTER ROLE me WITH PASSWORD '§'; x",
+    "create user me identified by '§';",
+    "CREATE USER me IDENTIFIED WITH some_password BY '§'",
+    "{\"cookies\":{\"a\":\"§\",\"b\":\"§\"}}",
+    "cookies: { a: '§', b: '§' }",
+    ";SharedAccessKeyName=Root;SharedAccessKey=§",
+    "Ocp-Apim-Subscription-Key: §",
 ];
 
 /// How texts begin in which nothing but a name tells of something.
 const BEFORE: [&str; 4] = ["", "12:00:01 info ", "$ ", "> x: "];
 
 /// Texts that tell of secrets, and have none. `№`: a name, `¶`: a place in a file.
-const INNOCENT: [&str; 48] = [
+const INNOCENT: [&str; 60] = [
     "src/№.¶",
     "    at reset (/app/src/№.¶)",
     "src/№.¶ - error TS2322: no",
@@ -143,6 +168,18 @@ const INNOCENT: [&str; 48] = [
     "№: null",
     "users.map(№ => x1y2z3a4)",
     "http://localhost:3000?mail=me@№.test",
+    "{\"№\":{\"type\":\"string\",\"default\":\"\"}}",
+    "{\"№\":{\"value\":null}}",
+    "{\"name\":\"№\",\"value\":\"${TOKEN}\"}",
+    "{\"name\":\"№\",\"valueFrom\":{\"field\":\"a1b2c3d4\"}}",
+    "user[№] is not set",
+    "PWD=/home/me/shop2",
+    "PWD: /home/me/shop2",
+    "ENV № is not set",
+    "cookie: SameSite=Lax",
+    "Set-Cookie: Path=/; HttpOnly",
+    "cookies: { sameSite: 'lax', secure: true, maxAge: 3600 }",
+    "wrong password 'x1y2z3'",
 ];
 
 /// Words of command lines with a secret, parted by `|`, and such without one.

@@ -49,7 +49,8 @@ static WEAK: LazyLock<Regex> = LazyLock::new(|| {
 /// Keys that open something.
 static OPENING_KEY: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r"(?xi)(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service|secret)[_.-]?key$",
+        r"(?xi)(?:api|access|private|auth|encryption|signing|master|ssh|account|storage|license|deploy|webhook|service|secret
+            |subscription|functions?|shared[_.-]?access)[_.-]?key$",
     )
 });
 

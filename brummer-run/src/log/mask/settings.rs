@@ -6,8 +6,9 @@ use std::{borrow::Cow, sync::LazyLock};
 use regex::Regex;
 
 use super::{
-    AROUND, MASK, OPTION, QUOTE, SIGN, bare, compile, hide, is_secret, mask, names, quoted, replace, set,
-    url, values,
+    AROUND, MASK, OPTION, QUOTE, SIGN, bare, compile, hide, is_secret, mask, names,
+    programs::{self, Program, Takes},
+    quoted, replace, set, url, values,
 };
 
 /// Names of options and members whose value is a secret here, and may be anything in a log.
@@ -61,6 +62,14 @@ static FIELD: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(r"(?x)^(?P<before>\s*(?P<name>[A-Za-z0-9_-]+)\s*[:=]\s*(?:{SCHEME})?)(?P<value>\S.*)$"))
 });
 
+/// A word of a command line that is a field: `X-Token:abc`.
+static FIELD_WORD: LazyLock<Regex> = LazyLock::new(|| {
+    compile(&format!(
+        r#"(?x)(?:^|[\s"'`])(?P<name>(?:[xX]-(?:[A-Za-z0-9]+-)*)?{}):(?P<value>[^\s"'`:;=/\\][^\s"'`]*)"#,
+        *NAMES
+    ))
+});
+
 /// Fields that say nothing secret.
 static HARMLESS_FIELD: LazyLock<Regex> = LazyLock::new(|| {
     compile(r"(?i)^(?:accept(?:-\w+)?|cache-control|connection|content-\w+|host|origin|referer|user-agent)$")
@@ -108,9 +117,25 @@ static URL: LazyLock<Regex> = LazyLock::new(|| compile(r#"(?i)\b[a-z][a-z0-9+.-]
 #[must_use]
 pub fn mask_words(words: &[String]) -> Vec<String> {
     let mut expected = Next::Any;
+    let mut program = None;
+    let mut last = "";
     let mut masked = Vec::with_capacity(words.len());
     for word in words {
-        let next = Next::of(word);
+        let mut next = Next::of(word);
+        let mut within = None;
+        if let Some((takes, value)) = program.and_then(|it: &Program| it.takes(word)) {
+            next = match takes {
+                Takes::User if value.is_empty() => Next::User,
+                _ if value.is_empty() => Next::Secret { may_ask: true, is_weak: false },
+                _ => Next::Any,
+            };
+            within = (!value.is_empty()).then_some((takes, value));
+            // A program that this one runs may have the same option for something else.
+            program = None;
+        } else {
+            program = Program::within(&format!("{last} {word}")).or(program);
+        }
+        last = word;
         let shown = match std::mem::replace(&mut expected, next) {
             Next::Secret { may_ask, is_weak }
                 if !(next.is_option(may_ask, word)
@@ -123,13 +148,24 @@ pub fn mask_words(words: &[String]) -> Vec<String> {
             }
             Next::Header if FIELD.is_match(word) => field(word),
             Next::User => user(word),
-            // An option by itself says nothing.
-            _ if next != Next::Any => word.clone(),
-            _ => word_alone(word),
+            _ => match within {
+                Some((Takes::User, value)) => word[..value.start].to_owned() + &user(&word[value]),
+                Some((_, value)) => word[..value.start].to_owned() + &argument(&word[value]),
+                // An option by itself says nothing.
+                None if next != Next::Any => word.clone(),
+                None => word_alone(word),
+            },
         };
         masked.push(shown);
     }
     masked
+}
+
+/// The same of words that come behind a command.
+pub(crate) fn mask_arguments(command: &str, words: &[String]) -> Vec<String> {
+    let all: Vec<String> =
+        std::iter::once(command).chain(words.iter().map(String::as_str)).map(str::to_owned).collect();
+    mask_words(&all).split_off(1)
 }
 
 /// What the word after another one is.
@@ -201,6 +237,12 @@ pub fn mask_setting(text: &str) -> String {
         Cow::Borrowed(_) => text,
         Cow::Owned(masked) => Cow::Owned(masked),
     };
+    let text = programs::masked(text);
+    let text = hide(text, &FIELD_WORD, bare, |_, found, value| {
+        let name = &found["name"];
+        let is_field = name.starts_with(|c: char| c.is_ascii_uppercase()) || name.starts_with("x-");
+        is_field && is_secret(name, value)
+    });
     let text = hide(text, &QUERY, bare, |_, found, value| is_secret(&found["name"], value));
     let text = hide(text, &HEADERS_QUOTED, quoted, |_, found, value| {
         !HARMLESS_FIELD.is_match(&found["name"]) && !values::is_placeholder(value)
@@ -318,6 +360,19 @@ mod tests {
                 &["-H", "X-Who: ${WHO}", "-H", "X-Who: [masked]"],
             ),
             (&["PASSWORD_MIN_LENGTH=8"], &["PASSWORD_MIN_LENGTH=8"]),
+            (&["mysql", "-uroot", "-pabc", "app"], &["mysql", "-uroot", "-p[masked]", "app"]),
+            (&["/usr/bin/mysqldump", "-pabc", "-p"], &["/usr/bin/mysqldump", "-p[masked]", "-p"]),
+            (&["sshpass", "-p", "abc", "ssh", "-p", "22"], &["sshpass", "-p", "[masked]", "ssh", "-p", "22"]),
+            (&["redis-cli", "-h", "h", "-a", "abc"], &["redis-cli", "-h", "h", "-a", "[masked]"]),
+            (
+                &["docker", "login", "-u", "me", "-p", "abc"],
+                &["docker", "login", "-u", "me", "-p", "[masked]"],
+            ),
+            (&["docker login -u me", "-p", "abc"], &["docker login -u me", "-p", "[masked]"]),
+            (&["docker", "run", "-p", "3000:3000"], &["docker", "run", "-p", "3000:3000"]),
+            (&["mysql", "-p", "app"], &["mysql", "-p", "app"]),
+            (&["http", "-a", "me:abc", ":1/x"], &["http", "-a", "me:[masked]", ":1/x"]),
+            (&["http", ":1/x", "X-Token:abc"], &["http", ":1/x", "X-Token:[masked]"]),
         ] {
             assert_eq!(words(given), wanted, "{given:?}");
         }
@@ -340,6 +395,30 @@ mod tests {
             (r#"{"auth":["abcdef"],"pin":1234}"#, r#"{"auth":["[masked]"],"pin":[masked]}"#),
             (r#"{\"jwt\":\"abc\"}"#, r#"{\"jwt\":\"[masked]\"}"#),
             (r#"auth = "abcdef""#, r#"auth = "[masked]""#),
+            ("mysql -uroot -pabc app", "mysql -uroot -p[masked] app"),
+            ("x | mysql -e \"a; b\" -p'a b' app", "x | mysql -e \"a; b\" -p'[masked]' app"),
+            (
+                "docker exec -it -p 80:80 db mysqldump -pabc app",
+                "docker exec -it -p 80:80 db mysqldump -p[masked] app",
+            ),
+            ("sshpass -p abc ssh -p 22 h", "sshpass -p [masked] ssh -p 22 h"),
+            ("sshpass -pabc ssh h", "sshpass -p[masked] ssh h"),
+            ("redis-cli -a abc ping", "redis-cli -a [masked] ping"),
+            (
+                "docker login -u me -p \"abc\" h && x -p abc",
+                "docker login -u me -p \"[masked]\" h && x -p abc",
+            ),
+            ("helm registry login -p ABC h", "helm registry login -p [masked] h"),
+            (r#"["sshpass","-p","abc","ssh"]"#, r#"["sshpass","-p","[masked]","ssh"]"#),
+            (r#"[ "redis-cli", "-a", "abc" ]"#, r#"[ "redis-cli", "-a", "[masked]" ]"#),
+            ("mongosh -u me -p abc h", "mongosh -u me -p [masked] h"),
+            ("mosquitto_pub -t a -P abc", "mosquitto_pub -t a -P [masked]"),
+            ("keytool -storepass abc -list", "keytool -storepass [masked] -list"),
+            ("curl -su me:abc http://h", "curl -su me:[masked] http://h"),
+            ("curl -s -u me:abc http://h", "curl -s -u me:[masked] http://h"),
+            ("curl --user 'me:a b' http://h", "curl --user 'me:[masked]' http://h"),
+            ("http :1/x X-Token:abc Api-Key:abc", "http :1/x X-Token:[masked] Api-Key:[masked]"),
+            ("http -a me:abc :1/x", "http -a me:[masked] :1/x"),
         ] {
             assert_eq!(mask_setting(text), wanted, "{text}");
         }
@@ -359,6 +438,17 @@ mod tests {
             "git checkout https://github.com/a/b/tree/9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c",
             "aws s3api get-object --key ./uploads/2026/image-0001.png x",
             "supabase functions serve --no-verify-jwt --env-file .env",
+            "docker run -p 3000:3000 --name x mysql",
+            "docker compose -p shop up",
+            "mysql -u root -p app",
+            "mysql -p\"$PASSWORD\" app",
+            "mysql; serve -p3000",
+            "sshpass -p \"$PW\" ssh -p 22 h",
+            "npm run login -p 3000",
+            "npm run test:token token:refresh x-login:key",
+            "curl http://h:1/x",
+            "curl -sLu https://h:1/x",
+            "redis-server -p 6379 -a",
         ] {
             assert_eq!(mask_setting(text), text);
         }

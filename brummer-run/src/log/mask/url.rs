@@ -23,6 +23,9 @@ static NUMBERS: LazyLock<Regex> = LazyLock::new(|| {
 /// A user or a part of a path that is this long is hardly a name.
 const LONG: usize = 20;
 
+/// What stands for the password where the user is a token of GitHub.
+pub(super) const NO_PASSWORD: &str = "x-oauth-basic";
+
 /// A URL without its secrets, but for those in its query.
 pub(super) fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
@@ -44,10 +47,11 @@ pub(super) fn masked(url: &str) -> String {
 fn credentials(scheme: &str, users: &str) -> String {
     let (user, password) = users.split_once(':').unwrap_or((users, ""));
     let is_http = scheme.to_ascii_lowercase().starts_with("http");
-    let alone = password.is_empty() && is_http;
+    let is_fixed = password == NO_PASSWORD;
+    let alone = (password.is_empty() || is_fixed) && is_http;
     let is_secret = |user: &str| !user.is_empty() && user != "git" && (alone || user.len() >= LONG);
     let colon = &users[user.len()..users.len() - password.len()];
-    whole(user, is_secret) + colon + &whole(password, |_| true)
+    whole(user, is_secret) + colon + &whole(password, |_| !is_fixed)
 }
 
 /// A text of which all is shown that is no secret.
@@ -82,7 +86,8 @@ mod tests {
             ("https://me:p@ss@host.test/x", "https://me:[masked]@host.test/x"),
             ("postgres://me:abc@db/x", "postgres://me:[masked]@db/x"),
             ("postgres://me:${PW:-abc}@db/x", "postgres://me:${PW:-[masked]}@db/x"),
-            (&format!("https://{random}:x-oauth-basic@h.test/x"), "https://[masked]:[masked]@h.test/x"),
+            (&format!("https://{random}:x-oauth-basic@h.test/x"), "https://[masked]:x-oauth-basic@h.test/x"),
+            ("https://abc:x-oauth-basic@h.test/x", "https://[masked]:x-oauth-basic@h.test/x"),
             (&format!("https://x.test/s/{random}/mcp?a=b"), "https://x.test/s/[masked]/mcp?a=b"),
             ("https://hooks.slack.com/services/T0/B0/abc", "https://hooks.slack.com/services/[masked]"),
             (

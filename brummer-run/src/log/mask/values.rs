@@ -88,6 +88,17 @@ pub(super) fn is_path(value: &str) -> bool {
     PATHS.is_match(value)
 }
 
+/// Whether a value is a directory in which a shell works.
+pub(super) fn is_directory(value: &str) -> bool {
+    static DIRECTORY: LazyLock<Regex> = LazyLock::new(|| compile(r"^(?:[/~]|[A-Za-z]:[/\\]|\\\\)"));
+    DIRECTORY.is_match(value)
+}
+
+/// Whether one of several values may be a secret, and is none of the words that say what is wrong with it.
+pub(super) fn is_in_list(value: &str) -> bool {
+    !value.contains(char::is_whitespace) && value.bytes().any(|byte| byte.is_ascii_digit())
+}
+
 /// Whether a value is nothing to open a door with: the way to do so, or too short for it, unless it is all digits.
 pub(super) fn is_plain(value: &str) -> bool {
     let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
