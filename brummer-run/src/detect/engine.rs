@@ -366,6 +366,9 @@ impl Channel {
             }
             return;
         }
+        if let Some(block) = self.block.as_mut().filter(|block| block.is_shown(text)) {
+            return block.push(text);
+        }
         let found = rules::ALL.read(text);
         let (role, captures) = found.map_or((None, None), |(role, captures)| (Some(role), Some(captures)));
         let mut line = Line::new(text, captures.as_ref(), origin);
@@ -431,6 +434,12 @@ impl Channel {
                 if let Some(block) = self.block.as_mut().filter(|block| block.kind == Kind::Awaiting) {
                     (block.kind, block.is_pending) = (Kind::Warning, true);
                 }
+            }
+            // Nuxt tells so what it has announced.
+            Some(Role::Perhaps)
+                if text.starts_with('ℹ') && self.block.as_ref().is_some_and(Block::is_weak) =>
+            {
+                self.error(Worth::Strong, &line, out);
             }
             Some(Role::Perhaps) => self.open(Kind::Maybe, Worth::Strong, &line, out),
             Some(Role::Printed) => {
@@ -822,7 +831,7 @@ impl Channel {
     fn summary(&mut self, line: &Line<'_>, out: &mut Vec<Found>) {
         let belongs = |block: &Block| match block.kind {
             Kind::Summary | Kind::Awaiting => true,
-            Kind::Error => block.worth <= Worth::Weak && !block.has_place() && block.blanks == 0,
+            Kind::Error => block.is_weak() && block.blanks == 0,
             Kind::Warning | Kind::Quiet | Kind::Quoted | Kind::Maybe => false,
         };
         if self.block.as_ref().is_some_and(belongs) {
@@ -1148,6 +1157,28 @@ fn is_qualified(text: &str) -> bool {
 impl Block {
     fn has_place(&self) -> bool {
         self.frame.is_some() || self.exact.as_ref().is_some_and(|place| place.line.is_some())
+    }
+
+    /// Whether a line is of the source that the compiler of TypeScript shows below what it says of it, with the number of the line
+    /// and no bar.
+    fn is_shown(&self, line: &str) -> bool {
+        if !self.name.as_deref().is_some_and(|name| name.starts_with("TS") || name.starts_with("ts(")) {
+            return false;
+        }
+        let line = line.trim_start();
+        let (number, source) = line.split_at(line.find(|c: char| !c.is_ascii_digit()).unwrap_or(line.len()));
+        let Some(number) = number.parse::<u32>().ok().filter(|_| source.starts_with(' ')) else {
+            return false;
+        };
+        let is_told = self.text.contains(&format!(":{number}:"));
+        // The lines before it, without what points into them.
+        let mut before = self.text.lines().rev().take(3).map(str::trim_start);
+        is_told || before.any(|line| line.starts_with(&format!("{} ", number.wrapping_sub(1))))
+    }
+
+    /// Whether it is an error of which little is known.
+    fn is_weak(&self) -> bool {
+        self.kind == Kind::Error && self.worth <= Worth::Weak && !self.has_place()
     }
 
     fn push(&mut self, line: &str) {
@@ -1477,6 +1508,91 @@ mod tests {
             "INFO:     127.0.0.1:60812 - \"GET / HTTP/1.0\" 500 Internal Server Error",
         ] {
             assert_eq!(read(text), [], "{text}");
+        }
+    }
+
+    /// What is told as an error or as a build that has failed.
+    fn failures(text: &str) -> Vec<Finding> {
+        let (mut engine, mut found, now) = (Engine::default(), Vec::new(), Instant::now());
+        for line in text.lines() {
+            engine.on(line, Origin::default(), now, &mut found);
+        }
+        engine.close_due(None, &mut found);
+        let mut found: Vec<Finding> = found.into_iter().map(|(_, finding)| finding).collect();
+        found.retain(|it| matches!(it, Finding::Error(_) | Finding::Build(Change::Ends(Some(false)), _)));
+        found
+    }
+
+    #[test]
+    fn what_says_that_there_were_none_is_none() {
+        for text in [
+            "Failed: 0, Passed: 3",
+            "Failed: 0",
+            "Compiled with 0 errors",
+            "Build finished with 0 errors",
+            "Process completed with 0 errors",
+            "Process exited with code 0",
+            "ERROR: 0 problems",
+            "[error] no errors",
+            "webpack compiled with 0 errors",
+            "webpack 5.113.0 compiled with 0 errors in 300 ms",
+            "No errors occurred.",
+            "0 errors occurred",
+            "Found 0 errors and 0 warnings",
+            "Linted with 0 errors and 2 warnings",
+            "There were 0 failures",
+            "=== 3 passed, 0 failed ===",
+            "ℹ Error: x",
+            "i Error: x",
+            "i TypeError: x is told for information",
+            "E                                                                   1 / 1 (100%)",
+            "..F.E..                                                            12 / 12 (100%)",
+        ] {
+            assert_eq!(failures(text), [], "{text}");
+        }
+        for text in [
+            "Failed: 3, Passed: 0",
+            "Compiled with 10 errors",
+            "Process completed with 2 errors",
+            "ERROR: 3 problems",
+            "Process exited with code 10",
+        ] {
+            assert_ne!(failures(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn the_source_that_a_compiler_shows_is_no_error() {
+        for source in [
+            "3   const x: number = \"error: no\";\n          ~",
+            "3 console.error(\"Error: failed to load\");\n  ~~~~~~~",
+            "3   load(\n    ~~~~~\n4     \"Error: failed to load\",\n  ~~~~~~~\n5   );\n  ~~~",
+            "3   f(x);\n      ~\n\n  src/b.ts:10:3\n    10   fail(\"TypeError: no\"): never;\n         ~~~~\n    'fail' is declared here.",
+        ] {
+            let text = format!(
+                "src/a.ts:3:9 - error TS2322: Type 'a' is wrong.\n\n{source}\n\nFound 1 error in src/a.ts:3\n"
+            );
+            one(&text, "TS2322: Type 'a' is wrong.", "src/a.ts:3:9");
+        }
+        for (told, message, place) in [
+            (
+                "[error] /app/src/Cart.scala:3:16: type mismatch;\n[error]  found   : String(\"x\")\n[error]  required: Int\n[error]   val x: \
+                 Int = \"x\"\n[error]                ^",
+                "type mismatch;",
+                "/app/src/Cart.scala:3:16",
+            ),
+            (
+                "[error] -- [E007] Type Mismatch Error: /app/src/Cart.scala:3:15 \n[error] 3 |  val x: Int = \"x\"\n[error]   |               \
+                 ^^^\n[error]   |               Found:    (\"x\" : String)\n[error]   | longer explanation available",
+                "Type Mismatch Error",
+                "/app/src/Cart.scala:3:15",
+            ),
+        ] {
+            let text = format!(
+                "{told}\n[error] one error found\n[error] (Compile / compileIncremental) Compilation failed\n[error] Total time: 1 s, \
+                 completed Nov 29, 2026, 12:00:00 PM"
+            );
+            one(&text, message, place);
         }
     }
 

@@ -197,8 +197,8 @@ const FIRST: &[(Role, &str)] = &[
     // Next, Astro, Storybook and Nuxt say so when an edit has come to the pages that were asked for, or are open.
     (Role::Restarts, r"^ ?✓ Compiled in |^\[watch\] \S+\.[a-z]{2,6}$|^Vite (?:hmr update|page reload) "),
     (Role::Restarts, r"^ℹ hmr update /|^✔ Vite (?:server|client) hmr [0-9]+ files? in |^\[nitro\] ✔ Nuxt Nitro server built in "),
-    (Role::Clean, r"(?-u:\b)compiled successfully(?-u:\b)|(?-u:\b)compiled with [0-9]+ warnings?(?-u:\b)|^\s*✓ Compiled successfully"),
-    (Role::Failed, r"(?-u:\b)compiled with [0-9]+ errors?(?-u:\b)"),
+    (Role::Clean, r"(?-u:\b)compiled successfully(?-u:\b)|(?-u:\b)compiled with (?:[0-9]+ warnings?|0 errors)(?-u:\b)|^\s*✓ Compiled successfully"),
+    (Role::Failed, r"(?-u:\b)compiled with [1-9][0-9]* errors?(?-u:\b)"),
     (Role::Begins, r"^start\s+build(?:ing)?(?-u:\b)"),
     (Role::Clean, r"^ready\s+built in [0-9]"),
     (Role::Failed, r"^error\s+build failed"),
@@ -229,7 +229,7 @@ const FIRST: &[(Role, &str)] = &[
     (Role::Clean, r"^\s*Test Files\s+[0-9]+ passed|^Tests:\s+(?:[0-9]+ (?:skipped|todo), )*[0-9]+ passed|^=+ (?:[0-9]+ (?:passed|skipped|deselected|warnings?),? ?)+in .*=+$"),
     (Role::Failed, r"^\s*Test Files\s+[0-9]+ failed|^Tests:\s+[0-9]+ failed"),
     (Role::Clean, r"^[0-9]+ passed(?:, [0-9]+ [a-z]+)* in [0-9.]+s(?: \(.*\))?$"),
-    (Role::Broken, r"^=+ .*(?-u:\b)[0-9]+ (?:failed|errors?)(?-u:\b).* =+$|^(?:[0-9]+ [a-z]+, )*[0-9]+ (?:failed|errors?)(?:, [0-9]+ [a-z]+)* in [0-9.]+s(?: \(.*\))?$"),
+    (Role::Broken, r"^=+ .*(?-u:\b)[1-9][0-9]* (?:failed|errors?)(?-u:\b).* =+$|^(?:[0-9]+ [a-z]+, )*[1-9][0-9]* (?:failed|errors?)(?:, [0-9]+ [a-z]+)* in [0-9.]+s(?: \(.*\))?$"),
     (Role::Broken, r"^[1-9][0-9]* errors?, [0-9]+ warnings?, [0-9]+ info|^error: (?:could not compile `|test failed, to rerun pass |process didn't exit successfully: )"),
     (Role::Ends, r"^Ran [0-9]+ tests? (?:in [0-9.]+s$|across )|^\s+[0-9]+ passed \([0-9.]+ ?m?[smh]\)$|^Checked [0-9]+ files? in [0-9.]+ ?m?s\."),
     (Role::Clean, r"^DONE [0-9]+ tests?(?:, [0-9]+ skipped)? in [0-9.]+s$"),
@@ -272,9 +272,15 @@ const FIRST: &[(Role, &str)] = &[
 
     // What a person reads as good news, and logs of low levels.
     (Role::Quiet, r"^[^A-Z]*(?-u:\b)0 (?:errors?|failures?|problems?|failed)(?-u:\b)"),
+    (Role::Quiet, r"^[^A-Za-z]{0,40}(?i:error)\W{0,3} (?i:no|0) (?:errors?|failures?|problems?|issues?)[.!]?$"),
+    (Role::Quiet, r"^(?:No|0) errors? occurred|(?-u:\b)exited with (?:code|status|exit code) 0[.!]?$"),
+    // Consola writes so where it has no colours.
+    (Role::Quiet, r"^i (?:[A-Z][A-Za-z]*)?(?:Error|Exception): "),
+    // The bar that PHPUnit draws.
+    (Role::Skip, r"^[.EFWIRSNDP]+ +[0-9]+ / [0-9]+ \( *[0-9]+%\)$"),
     (Role::Strong, r"^ℹ {KIND}: {FILE} — (?P<msg>.+)"),
     (Role::Strong, r#"^ℹ {KIND}: (?P<msg>Cannot find (?:module|package) .+ imported from ['"]{FILE}['"])$"#),
-    (Role::Strong, r"^ℹ {KIND}: (?P<msg>.+)"),
+    (Role::Perhaps, r"^ℹ {KIND}: (?P<msg>.+)"),
     (Role::Quiet, r"^\s*(?:✓|✔|√|PASS(?-u:\b)|ok [0-9]|--- PASS|=== RUN|=== PAUSE|=== CONT|PASSED(?-u:\b)|\[  PASSED|⎯+\[)"),
     (Role::Quiet, r"^[0-9]+/[0-9]+ \S+\.test\..*\.\.\.OK$"),
     (Role::Error, r"^[0-9]+/[0-9]+ \S+\.test\..*?\.\.\.FAIL \((?P<msg>.+)\)$"),
@@ -402,9 +408,9 @@ const REST: &[(Role, &str)] = &[
     (Role::Summary, r"^error: (?:process didn't exit successfully|Script .* terminated|\x22[^\x22]*\x22 exited with code)|^ ?ERROR  run failed: |^exit status [1-9]|^Error: Command failed with|^(?:ERROR|error)  ?Command failed|^\S+ run failed: |^ERROR: \x22.*\x22 exited with|^collect2: error|^\S*make(?:\[[0-9]+\])?: \*\*\* |^Error: error occurred in dts build"),
     (Role::Summary, r"^(?i:error: (?:the )?(?:build|compilation|bundling|command|script|tests?|tasks?|job|type-?check(?:ing)?|lint(?:ing)?|check|install(?:ation)?) (?:failed|crashed)[.!:]?)$"),
     (Role::Vague, r"^(?P<msg>.{2,60}\s(?i:failed|crashed)[.!:]?)$"),
-    (Role::Summary, r"^\s*(?:✖ )?[0-9]+ (?:errors?|problems?|failing|failed|failures?|tests? failed)(?-u:\b)|^There (?:was|were) [0-9]+ (?:errors?|failures?):$|^\s+[1-9][0-9]* Error\(s\)$|^error: the following (?:test )?command failed|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [0-9]+ (?:errors|warnings)|^=+ .*[0-9]+ (?:failed|errors?).* =+$"),
-    (Role::Summary, r"^(?:Tests?|Test Suites|Test Files|Failed tasks|Failed|Errors):?\s+[1-9][0-9]* (?:failed|errors?)(?-u:\b)|^Failed(?: tasks)?:|^FAILED \S+|^ERROR \S+(?:\.py)?(?: - .*)?$|^(?:Error occurred|Code style issues)|^Type-?[Cc]heck(?:ing)? failed"),
-    (Role::Summary, r"^(?:.*(?-u:\b)(?:had|with|Found|found|There (?:is|are|was|were)) (?:about )?[0-9]+ (?:errors?|failures?)(?-u:\b))|^test result: FAILED|^(?:failures|successes):$"),
+    (Role::Summary, r"^\s*(?:✖ )?[1-9][0-9]* (?:errors?|problems?|failing|failed|failures?|tests? failed)(?-u:\b)|^There (?:was|were) [0-9]+ (?:errors?|failures?):$|^\s+[1-9][0-9]* Error\(s\)$|^error: the following (?:test )?command failed|^FAILED \(|^FAIL\s\S+\s[0-9.]+s$|^FAIL$|^Found [1-9][0-9]* (?:errors|warnings)|^=+ .*(?-u:\b)[1-9][0-9]* (?:failed|errors?).* =+$"),
+    (Role::Summary, r"^(?:Tests?|Test Suites|Test Files|Failed tasks|Failed|Errors):?\s+[1-9][0-9]* (?:failed|errors?)(?-u:\b)|^Failed(?: tasks)?:(?:$|\s*[^\s0])|^FAILED \S+|^ERROR \S+(?:\.py)?(?: - .*)?$|^(?:Error occurred|Code style issues)|^Type-?[Cc]heck(?:ing)? failed"),
+    (Role::Summary, r"^(?:.*(?-u:\b)(?:had|with|Found|found|There (?:is|are|was|were)) (?:about )?[1-9][0-9]* (?:errors?|failures?)(?-u:\b))|^test result: FAILED|^(?:failures|successes):$"),
     (Role::Skip, r"^    (?:Import trace|Require stack)|^Import trace|^Require stack:|^- /|^(?:note|hint|tip): |^\s*= (?:note|help)|^help: |^For more information|^Caused by:|^\[cause\]|^\s+\[cause\]|^  \[cause\]|^\s+cause: "),
 
     // What has failed: the message follows.

@@ -95,6 +95,11 @@ pub(super) const RULES: &[(Role, &str)] = &[
     (Role::Title, r"^\[ERROR\] \S+ -- Time elapsed: .* <<< (?:FAILURE|ERROR)!$"),
     (Role::Summary, r"^\[ERROR\] +(?P<msg>\S+\.\S+:[0-9]+ .*|\S+\.\S+ » .*)"),
 
+    // Scala: sbt has its level before each line.
+    (Role::Whole, r"^\[error\] {PATH}:{LINE}:{COLUMN}: (?P<msg>.+)"),
+    (Role::Whole, r"^(?:\[error\] )?-- (?:\[(?P<kind>E[0-9]+)\] )?(?P<msg>[A-Z][A-Za-z ]*Error): {PATH}:{LINE}:{COLUMN} "),
+    (Role::Skip, r"^\[error\] (?: +\S|Total time: )"),
+    (Role::Summary, r"^\[error\] (?:[a-z0-9]+ errors? found$|\([^()]* / [^()]*\) )"),
     // C#.
     (Role::Uncaught, r"^(?:Unhandled exception\.|\[ERROR\] FATAL UNHANDLED EXCEPTION:) (?P<kind>(?:\w+\.)*[A-Z]\w*): (?P<msg>.+)"),
     (Role::Frame, r"^\s+at .+ in {PATH}:(?:line )?{LINE}\s*$"),
