@@ -378,7 +378,10 @@ impl Channel {
             && line.name.is_none()
             && line.message.len() < text.len()
             && let Some((inner, captures)) = rules::ALL.read(line.message)
-            && matches!(inner, Role::Strong | Role::Error | Role::Whole | Role::Title | Role::Summary)
+            && matches!(
+                inner,
+                Role::Strong | Role::Error | Role::Whole | Role::Title | Role::Announced | Role::Summary
+            )
         {
             let within = Line::new(line.message, Some(&captures), origin);
             if inner != Role::Strong || within.name.is_some() {
@@ -507,6 +510,10 @@ impl Channel {
                 // It is told of the build that ends, if nothing else is.
                 self.summary(&line, out);
                 self.build(Change::Ends(Some(false)), origin, out);
+            }
+            Some(Role::Announced) => {
+                self.build(Change::Ends(Some(false)), origin, out);
+                self.title(&line, out);
             }
             Some(Role::Built) => self.build(Change::Built, origin, out),
             Some(Role::Compiles) => self.build(Change::Compiles, origin, out),
@@ -1118,6 +1125,7 @@ fn is_build(role: Role) -> bool {
             | Role::Clean
             | Role::Failed
             | Role::Broken
+            | Role::Announced
             | Role::Built
             | Role::Compiles
             | Role::Tested

@@ -422,6 +422,7 @@ fn fingerprint(raw: &Raw) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::engine::Engine;
 
     fn error(message: &str, at: i64) -> Found {
         let origin = Origin { entry: at.unsigned_abs(), at };
@@ -713,5 +714,116 @@ mod tests {
         assert_eq!(errors.iter().count(), MAX_ERRORS);
         assert!(errors.builds.len() <= MAX_BUILDS);
         assert_eq!(errors.results.len(), MAX_RESULTS);
+    }
+
+    /// What is left of the errors of the first text when the second comes a while later, and how the build stands.
+    fn left(first: &str, second: &str) -> (usize, Vec<String>, Verdict) {
+        let (mut engine, mut errors, mut found) = (Engine::default(), Errors::default(), Vec::new());
+        let (begun, mut entry, mut told) = (tokio::time::Instant::now(), 0, 0);
+        for (at, text) in [(10_000, first), (60_000, second)] {
+            let now = begun + std::time::Duration::from_millis(at);
+            for line in text.lines() {
+                entry += 1;
+                let at = i64::try_from(at).unwrap();
+                engine.on(line, Origin { entry, at }, now, &mut found);
+            }
+            engine.close_due(None, &mut found);
+            for found in found.drain(..) {
+                errors.take(1, found);
+            }
+            told = told.max(errors.iter().count());
+        }
+        let current = errors.iter().filter(|it| it.resolved.is_none()).map(|it| it.message.clone());
+        (told, current.collect(), errors.builds(1, 200_000).verdict)
+    }
+
+    #[test]
+    fn a_clean_build_of_each_tool_resolves_what_the_one_before_it_told() {
+        for (failed, clean) in [
+            // PHPUnit.
+            (
+                "PHPUnit 11.5.3 by Sebastian Bergmann and contributors.\n\nF                                                   1 / 1 (100%)\n\n\
+                 Time: 00:00.003, Memory: 8.00 MB\n\nThere was 1 failure:\n\n1) CartTest::testPrice\nFailed asserting that 1 matches \
+                 expected 2.\n\n/app/tests/CartTest.php:9\n\nFAILURES!\nTests: 1, Assertions: 1, Failures: 1.",
+                "PHPUnit 11.5.3 by Sebastian Bergmann and contributors.\n\n.                                                   1 / 1 (100%)\n\n\
+                 Time: 00:00.003, Memory: 8.00 MB\n\nOK (1 test, 1 assertion)",
+            ),
+            (
+                "E                                                   1 / 1 (100%)\n\nTime: 00:00.003, Memory: 8.00 MB\n\nThere was 1 \
+                 error:\n\n1) CartTest::testPrice\nLogicException: no price\n\n/app/tests/CartTest.php:9\n\nERRORS!\nTests: 1, Assertions: \
+                 0, Errors: 1.",
+                "OK (1 test, 1 assertion)",
+            ),
+            // Svelte.
+            (
+                "====================================\nLoading svelte-check in workspace: /app\nGetting Svelte diagnostics...\n\n\
+                 /app/src/App.svelte:3:9\nError: Type 'string' is not assignable to type 'number'. (ts)\n  const x: number = 'a';\n\n\n\
+                 ====================================\nsvelte-check found 1 error and 0 warnings in 1 file\nWatching for file changes...",
+                "====================================\nGetting Svelte diagnostics...\n\n====================================\n\
+                 svelte-check found 0 errors and 0 warnings\nWatching for file changes...",
+            ),
+            // Angular.
+            (
+                "✘ [ERROR] TS2322: Type 'string' is not assignable to type 'number'. [plugin angular-compiler]\n\n    \
+                 src/app/app.ts:11:2:\n      11 │   price: number = 'a';\n         ╵   ~~~~~\n\nApplication bundle generation failed. \
+                 [0.512 seconds] - 2026-11-29T12:00:00.000Z\n",
+                "Initial chunk files | Names | Raw size\nmain.js | main | 1.2 kB |\n\nApplication bundle generation complete. [0.090 \
+                 seconds] - 2026-11-29T12:00:10.000Z",
+            ),
+            // tsup.
+            (
+                "CLI Building entry: src/index.ts\nCLI Watching for changes in \".\"\nESM Build start\n✘ [ERROR] Could not resolve \
+                 \"./prices\"\n\n    src/index.ts:1:22:\n      1 │ import { price } from \"./prices\";\n        ╵                       \
+                 ~~~~~~~~~~\n\nESM Build failed",
+                "CLI Change detected: change src/index.ts\nCLI Watching for changes in \".\"\nESM Build start\nESM dist/index.js 62.00 \
+                 B\nESM ⚡️ Build success in 7ms",
+            ),
+            // Parcel.
+            (
+                "Server running at http://localhost:1234\n🚨 Build failed.\n\n@parcel/core: Failed to resolve './prices' from \
+                 './src/main.js'\n\n  /app/src/main.js:1:23\n  > 1 | import { price } from './prices';\n  >   |                       \
+                 ^^^^^^^^^^\n",
+                "✨ Built in 41ms",
+            ),
+            // The command lines of Vue and of Create React App.
+            (
+                " ERROR  Failed to compile with 1 error                                             12:00:00 PM\n\n error  in \
+                 ./src/main.js\n\nModule not found: Error: Can't resolve './prices' in '/app/src'\n\nERROR in ./src/main.js 1:0-33\n\
+                 Module not found: Error: Can't resolve './prices' in '/app/src'\n",
+                " DONE  Compiled successfully in 120ms                                             12:00:10 PM\n\n  App running at:\n  - \
+                 Local:   http://localhost:8080/",
+            ),
+            (
+                "Failed to compile.\n\nModule not found: Error: Can't resolve './prices' in '/app/src'\nERROR in ./src/index.js \
+                 1:0-33\nModule not found: Error: Can't resolve './prices' in '/app/src'\n",
+                "Compiled successfully!\n\nYou can now view shop in the browser.",
+            ),
+            // Trunk, sbt, Flutter.
+            (
+                "2026-11-29T12:00:00.000000Z  INFO 📦 starting build\nerror[E0425]: cannot find value `totl` in this scope\n --> \
+                 src/main.rs:3:5\n  |\n3 |     totl\n  |     ^^^^ not found in this scope\n\nerror: could not compile `shop` (bin \
+                 \"shop\") due to 1 previous error\n2026-11-29T12:00:01.000000Z ERROR ❌ error",
+                "2026-11-29T12:00:50.000000Z  INFO 📦 starting build\n    Finished `dev` profile [unoptimized + debuginfo] target(s) in \
+                 0.30s\n2026-11-29T12:00:51.000000Z  INFO applying new distribution\n2026-11-29T12:00:51.000000Z  INFO ✅ success",
+            ),
+            (
+                "[info] compiling 1 Scala source to /app/target/scala-2.13/classes ...\n[error] /app/src/Cart.scala:3:16: type \
+                 mismatch;\n[error]                ^\n[error] one error found\n[error] (Compile / compileIncremental) Compilation \
+                 failed\n[error] Total time: 1 s, completed Nov 29, 2026, 12:00:00 PM",
+                "[info] compiling 1 Scala source to /app/target/scala-2.13/classes ...\n[success] Total time: 1 s, completed Nov 29, \
+                 2026, 12:00:10 PM",
+            ),
+            (
+                "Performing hot reload...\nlib/main.dart:12:5: Error: The getter 'totl' isn't defined for the class 'Cart'.\n    \
+                 totl;\n    ^^^^\nTry again after fixing the above error(s).",
+                "Performing hot reload...\nReloaded 1 of 512 libraries in 213ms (compile: 20 ms, reload: 90 ms, reassemble: 60 ms).",
+            ),
+        ] {
+            let (told, current, verdict) = left(failed, clean);
+            assert!(
+                told == 1 && current.is_empty() && verdict == Verdict::Clean,
+                "{told} {current:?} {verdict:?} of {failed}"
+            );
+        }
     }
 }

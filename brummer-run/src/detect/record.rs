@@ -86,7 +86,7 @@ const RARE: [(&str, Level); 11] = [
 ];
 
 /// Parts of what builds and tests say at a low level.
-const NEWS: [&str; 13] = [
+const NEWS: [&str; 15] = [
     "BUILD",
     "Running ",
     "Tests run",
@@ -100,6 +100,8 @@ const NEWS: [&str; 13] = [
     "passed",
     "0 ",
     "hanges",
+    "Total time: ",
+    "✅ success",
 ];
 
 /// From here on they are those of Java, which writes the time into the line before.

@@ -95,6 +95,8 @@ pub(crate) enum Role {
     Failed,
     /// A build is over, with errors; says only that: one itself if none is told.
     Broken,
+    /// A build is over, with errors, which follow.
+    Announced,
     /// A command builds.
     Compiles,
     /// A command has built, without errors.
@@ -186,7 +188,15 @@ const FIRST: &[(Role, &str)] = &[
     // Builds. They come first among words, for many of them have the word `error`.
     (Role::Clean, r"(?-u:\b)Found 0 errors?(?-u:\b)"),
     (Role::Failed, r"(?-u:\b)Found [0-9]+ errors?(?-u:\b)"),
+    (Role::Clean, r"^svelte-check found (?:0|no) errors(?-u:\b)"),
+    (Role::Broken, r"^svelte-check found [1-9][0-9]* errors?(?-u:\b)"),
     (Role::Begins, r"Starting (?:incremental )?compilation"),
+    (Role::Begins, r"^❯ Changes detected\. Rebuilding|^CLI (?:Building entry|Change detected): |^Compiling\.\.\.$|^INFO 📦 starting build$|^Performing hot (?:reload|restart)\.\.\."),
+    (Role::Clean, r"^Application bundle generation complete\.|^\s*(?:DONE +|✔ )?Compiled successfully|^(?:\s*WARNING +)?Compiled with (?:[0-9]+ )?warnings?(?-u:\b)|^\[success\] Total time: |^INFO ✅ success$"),
+    (Role::Clean, r"^Reloaded [0-9]+(?: of [0-9]+)? libraries in |^Restarted application in [0-9]"),
+    (Role::Failed, r"^Application bundle generation failed\.|^\[error\] Total time: |^Try again after fixing the above error\(s\)\.$"),
+    (Role::Broken, r"^ERROR ❌ error"),
+    (Role::Announced, r"^(?:✖ )?Failed to compile\.?$|^🚨 Build failed|^\s*(?:ERROR +)?Failed to compile with [1-9][0-9]* errors?(?-u:\b)"),
     (Role::Begins, r"^\[watch\] build started|^bundles .+ → |^\s*RERUN  |^\[{1,2}Running(?: '|: )|^Rebuilding(?-u:\b)"),
     // A program that is older than the source is started, too, if air is told to.
     (Role::Begins, r"^building\.\.\.$"),
@@ -399,7 +409,7 @@ const REST: &[(Role, &str)] = &[
     (Role::File, r"^\s*(?P<file>(?:[A-Za-z]:)?[^\s:'<>|,;=(\[{*]*[^\s:'<>|,;=(]\.[a-z][a-z0-9]{0,5}|(?:[A-Za-z]:)?[.]{0,2}[\\/][^:<>|*]*\.[a-z][a-z0-9]{0,5}|(?:{PART}|[^\s:'<>|,;=(\[{*\\/]+)[\\/][^:<>|*]*\.[a-z][a-z0-9]{0,5})$"),
 
     // What has failed; these come before the words that say no more than that.
-    (Role::Title, r"^SystemCheckError: |^error during build:|^Failed to compile\.?$|^🚨 Build failed|^\s*✗ Build failed|^(?:.* )?Build failed with [0-9]+ errors?:?$|^\s*(?:Error: +)?Failed to scan for dependencies|^\s*ERROR in (?:main|.*)$"),
+    (Role::Title, r"^SystemCheckError: |^error during build:|^\s*✗ Build failed|^(?:.* )?Build failed with [0-9]+ errors?:?$|^\s*(?:Error: +)?Failed to scan for dependencies|^\s*ERROR in (?:main|.*)$"),
 
     // What says only that something went wrong.
     (Role::Summary, r"^\s*(?:npm error|npm ERR!) (?:Lifecycle script|command|path|code (?:ELIFECYCLE|[0-9]+$)|workspace|location|Test failed|A complete log|    )"),

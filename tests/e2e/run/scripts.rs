@@ -337,7 +337,10 @@ async fn secrets_in_commands_and_arguments_reach_the_script_and_not_the_model() 
     let directory = project(
         &home,
         &[("dev", serve)],
-        &[("say.js", say), ("Procfile", "web: node say.js --key hushhush\ndb: mysql -uroot -phushhush app\n")],
+        &[
+            ("say.js", say),
+            ("Procfile", "web: node say.js --key hushhush\ndb: mysql -uroot -phushhush app\n"),
+        ],
     );
     let _run = Run::start(command(&home, &directory, &[]));
     let client = Client::of(&home, &directory).await;

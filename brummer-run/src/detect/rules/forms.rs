@@ -554,7 +554,7 @@ const LINES: &[&str] = &[
     "[ERROR] Tests run: 3, Failures: 1",
     "[ERROR] shop.CartTest.addsUp -- Time elapsed: 0.02 s <<< FAILURE!",
     "[ERROR]   CartTest.addsUp:12 expected: <6> but was: <5>",
-    "[error] Total time: 1 s, completed Nov 29, 2026",
+    "[error]  found   : String(\"x\")",
     "[error] (Compile / compileIncremental) Compilation failed",
     "Unhandled exception. System.InvalidOperationException: boom",
     "error CS5001: Program does not contain a static 'Main' method",

@@ -98,7 +98,7 @@ pub(super) const RULES: &[(Role, &str)] = &[
     // Scala: sbt has its level before each line.
     (Role::Whole, r"^\[error\] {PATH}:{LINE}:{COLUMN}: (?P<msg>.+)"),
     (Role::Whole, r"^(?:\[error\] )?-- (?:\[(?P<kind>E[0-9]+)\] )?(?P<msg>[A-Z][A-Za-z ]*Error): {PATH}:{LINE}:{COLUMN} "),
-    (Role::Skip, r"^\[error\] (?: +\S|Total time: )"),
+    (Role::Skip, r"^\[error\]  +\S"),
     (Role::Summary, r"^\[error\] (?:[a-z0-9]+ errors? found$|\([^()]* / [^()]*\) )"),
     // C#.
     (Role::Uncaught, r"^(?:Unhandled exception\.|\[ERROR\] FATAL UNHANDLED EXCEPTION:) (?P<kind>(?:\w+\.)*[A-Z]\w*): (?P<msg>.+)"),
