@@ -149,7 +149,8 @@ const NAME: &str = r"(?:\b|%5[bB])(?:
                     |subscription|functions?|shared[_.\x20-]?access)[_.\x20-]?key(?:[_.\x20-]id)?))
             | (?:[A-Z0-9]+_)+(?:KEY|PASS|PWD|TOKEN|AUTH)
             | _?[a-z][A-Za-z0-9]*(?:Token|Key|Pwd|Passwd|Pass)
-            | [A-Z][A-Za-z0-9]*(?:Token|Pwd|(?:Api|API|Access|Auth|Encryption|Host|Private|Secret|Signing|Subscription)Key)
+            | [A-Z][A-Za-z0-9]*(?:Pwd|(?:Access|Api|API|Auth|Bearer|Bot|Csrf|CSRF|Refresh|Sas|Security|Session|Verification)Token
+                |(?:Access|Api|API|Auth|Encryption|Host|Private|Secret|Signing|Subscription)Key)
         )";
 
 /// A quotation mark as it is, or within a text that is quoted itself, as JSON in JSON is.
@@ -173,7 +174,7 @@ static NAMED_QUOTED: LazyLock<Regex> = LazyLock::new(|| {
 static NAMED_SET: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
         r#"(?x)(?P<name>{NAME})(?: (?P<bracket>{QUOTE}|\])?\s*(?P<arrow>=>)\s*
-            | {}\s*(?:[:?+]|\|\||\?\?)?=\s* )(?P<value>[^\s"'&][^\s"'&]*)"#,
+            | {}\s*(?:[:?]|(?P<added>\+))?=\s* )(?P<value>[^\s"'&][^\s"'&]*)"#,
         *CLOSE
     ))
 });
@@ -203,7 +204,7 @@ static IMAGES: LazyLock<Regex> = LazyLock::new(|| {
 static SQL: LazyLock<Regex> = LazyLock::new(|| {
     compile(&format!(
         r"(?x)(?:\bPASSWORD | (?i:\b(?:with|encrypted|login)\s+password)
-            | (?i:\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?))\s+=?\s*(?P<quote>{QUOTE})"
+            | (?i:\bset\s+password\s+for\s+\S+) | (?i:\bidentified\s+(?:with\s+\S+\s+)?(?:by|as)(?:\s+password)?))\s+=?\s*(?P<quote>{QUOTE})"
     ))
 });
 
@@ -217,11 +218,18 @@ static COOKIE: LazyLock<Regex> = LazyLock::new(|| {
     ))
 });
 
-/// What is said of a cookie.
+/// What a field for a cookie says that sets none.
+static ATTRIBUTES: LazyLock<Regex> = LazyLock::new(|| {
+    compile(
+        r"(?xi)^(?:(?:max-age|expires|domain|path|same-?site|secure|http-?only|priority|partitioned)\b[^;]*(?:;\s*|$))+$",
+    )
+});
+
+/// What an object says of cookies.
 static ABOUT_COOKIES: LazyLock<Regex> = LazyLock::new(|| {
     compile(
-        r"(?xi)^(?:(?:max-?age|expires|domain|path|same-?site|secure|http-?only|priority|partitioned|name|signed|_expires|originalMaxAge
-            |overwrite|enabled|maxAge)\b[^;]*(?:;\s*|$))+$",
+        r"(?xi)^(?:_?expires|(?:original)?max-?age|domain|path|same-?site|secure|http-?only|priority|partitioned|name|signed|overwrite
+            |enabled)$",
     )
 });
 
@@ -289,7 +297,7 @@ pub fn mask(line: &str) -> Cow<'_, str> {
         let part = |name| found.name(name).map_or("", |group| group.as_str());
         let (value, cookie) = (part("value"), part("cookie"));
         let scheme = part("scheme").trim_end();
-        if cookie.is_empty() && is_judgement(scheme, value) || ABOUT_COOKIES.is_match(part("crumbs")) {
+        if cookie.is_empty() && is_judgement(scheme, value) || ATTRIBUTES.is_match(part("crumbs")) {
             return found[0].to_owned();
         }
         // What is no scheme is the secret itself.
@@ -302,7 +310,7 @@ pub fn mask(line: &str) -> Cow<'_, str> {
         };
         format!("{}{}{cookie}{shown}", part("name"), part("scheme"))
     });
-    if line.contains('{') && COOKIES.is_match(&line) {
+    if line.contains('{') && ["ookie", "OOKIE"].iter().any(|word| line.contains(word)) {
         line = Cow::Owned(COOKIES.replace_all(&line, cookies).into_owned());
     }
     line = replace(line, &CREDENTIALS, |found| {
@@ -369,7 +377,10 @@ pub fn mask(line: &str) -> Cow<'_, str> {
             // An arrow without a mark before it is a function's.
             let is_arrow =
                 found.name("arrow").is_some() && found.name("bracket").is_none() && !before.ends_with(':');
-            let is_code = is_arrow || before.ends_with("${") || values::is_code(value);
+            // A program puts things together so, and a makefile.
+            let is_added =
+                found.name("added").is_some() && found["name"].bytes().any(|byte| byte.is_ascii_lowercase());
+            let is_code = is_arrow || is_added || before.ends_with("${") || values::is_code(value);
             !is_code && is_secret(&found["name"], value)
         });
     }
@@ -395,7 +406,8 @@ fn cookies(found: &Captures<'_>) -> String {
         let is_other = ABOUT_COOKIES.is_match(&cookie["name"])
             || value.as_str().contains(MASK)
             || values::is_placeholder(value.as_str())
-            || values::is_code(value.as_str());
+            // Without quotes, it is one of a program.
+            || cookie.name("bare").is_some_and(|bare| !values::is_said("", bare.as_str()));
         format!("{before}{}", if is_other { value.as_str() } else { MASK })
     });
     found["before"].to_owned() + &each
@@ -673,6 +685,8 @@ mod tests {
             ("client_secret: 12ab34cd56", "client_secret: [masked]"),
             ("AWS_SECRET_ACCESS_KEY = wJalrXUtnFEMI/K7MDENG", "AWS_SECRET_ACCESS_KEY = [masked]"),
             ("#8 [2/5] ENV DB_PASSWORD abc", "#8 [2/5] ENV DB_PASSWORD [masked]"),
+            ("SET PASSWORD FOR me = 'abc'", "SET PASSWORD FOR me = '[masked]'"),
+            ("DB_PASSWORD += abc", "DB_PASSWORD += [masked]"),
             ("ENV DB_PASSWORD abc", "ENV DB_PASSWORD [masked]"),
             ("to https://USER-TOKEN:@h.test/x", "to https://[masked]:@h.test/x"),
             ("https://abc:x-oauth-basic@github.com/a/b", "https://[masked]:x-oauth-basic@github.com/a/b"),
@@ -847,6 +861,10 @@ mod tests {
             "https://example.com/a:b@c",
             r#"{"password":["is too short (minimum is 8 characters)"]}"#,
             r#"{"password":["required","min:8"]}"#,
+            "if (password === 'abc1') this.token += chunk1234; x.token ||= y.token2",
+            "CancellationToken = System.Threading.CancellationToken",
+            "UnexpectedToken: line1234",
+            "let cookies = { sid: req.sid, a: cookies.a };",
             "https://$TOKEN:@h.test/x",
             "https://${TOKEN}:x-oauth-basic@h.test/x",
             "task-runner finished, disk-usage 3 %",

@@ -17,6 +17,7 @@ mod procfile;
 mod python;
 
 use std::{
+    borrow::Cow,
     ffi::OsString,
     path::{Path, PathBuf},
     time::Duration,
@@ -79,7 +80,7 @@ impl Declared {
     /// A command of a program with its arguments.
     fn new<'a>(file: &str, name: &str, program: &str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
         let arguments: Vec<&str> = arguments.into_iter().collect();
-        let command = [&[program], arguments.as_slice()].concat().join(" ");
+        let command = shown(std::iter::once(program).chain(arguments.iter().copied()));
         Self {
             name: name.to_owned(),
             file: file.to_owned(),
@@ -99,10 +100,21 @@ impl Declared {
     /// A command from the command line, which a person has given.
     pub(crate) fn given(program: OsString, arguments: Vec<OsString>) -> Self {
         let name = Path::new(&program).file_stem().unwrap_or(&program).to_string_lossy().into_owned();
-        let words = std::iter::once(&program).chain(&arguments).map(|word| word.to_string_lossy());
-        let command = words.collect::<Vec<_>>().join(" ");
+        let words: Vec<_> =
+            std::iter::once(&program).chain(&arguments).map(|word| word.to_string_lossy()).collect();
+        let command = shown(words.iter().map(AsRef::as_ref));
         Self { name, file: "the command line".to_owned(), command, program, arguments, ..Self::default() }
     }
+}
+
+/// Words as one line, of which a reader can tell where each ends: a secret may have spaces.
+fn shown<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let each = words.map(|word| match word.contains(char::is_whitespace) {
+        true if word.contains('"') => Cow::Owned(format!("'{word}'")),
+        true => Cow::Owned(format!("\"{word}\"")),
+        false => Cow::Borrowed(word),
+    });
+    each.collect::<Vec<_>>().join(" ")
 }
 
 /// Everything that the files of a directory declare, and what is wrong with those that cannot be read. Blocking.

@@ -107,7 +107,7 @@ fn each_kind_of_file_declares_commands_of_its_tool() {
 fn launch_configurations_have_a_port_and_a_place() {
     let text = r#"{ "version": "0.0.1", "configurations": [
         { "name": "web", "runtimeExecutable": "npm", "runtimeArgs": ["run", "dev"], "port": 3000, "cwd": "apps/web" },
-        { "name": "api", "program": "server.js", "args": ["-v"], "env": { "A": "b", "C": 1 } },
+        { "name": "api", "program": "server.js", "args": ["-v", "two words"], "env": { "A": "b", "C": 1 } },
         { "name": "out", "program": "x.js", "cwd": "../other" }, { "name": "none" } ] }"#;
     let (found, _) = all(&[(".claude/launch.json", text)]);
     let [web, api] = &found[..] else { panic!("{found:#?}") };
@@ -115,7 +115,7 @@ fn launch_configurations_have_a_port_and_a_place() {
     assert_eq!(web.directory, Path::new("apps/web"));
     assert_eq!(
         (&*api.command, api.environment.clone()),
-        ("node server.js -v", vec![("A".to_owned(), "b".to_owned())])
+        ("node server.js -v \"two words\"", vec![("A".to_owned(), "b".to_owned())])
     );
 }
 
