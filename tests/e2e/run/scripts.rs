@@ -331,7 +331,7 @@ async fn mistakes_are_answered_with_what_would_be_right() {
 #[tokio::test]
 async fn secrets_in_commands_and_arguments_reach_the_script_and_not_the_model() {
     let home = Home::new();
-    let serve = "DB_PASSWORD=hushhush node say.js --token hushhush postgres://u:hushhush@h/x";
+    let serve = "DB_PASSWORD=hushhush node say.js --token hushhush postgres://u:hushhush@h/x sshpass";
     let say =
         "console.log(process.argv.slice(2).filter(word => word.includes('hushhush')).length + ' arrived');";
     let directory = project(
@@ -347,11 +347,11 @@ async fn secrets_in_commands_and_arguments_reach_the_script_and_not_the_model() 
     let ran = client
         .tool(
             "scripts_run",
-            json!({ "name": "dev", "args": ["--password", "hushhush", "-u", "me:hushhush"] }),
+            json!({ "name": "dev", "args": ["-p", "hushhush", "--password", "hushhush", "-u", "me:hushhush"] }),
         )
         .await;
-    assert_json!(ran, "/args", ["--password", "[masked]", "-u", "me:[masked]"]);
-    client.wait(json!({ "log": "4 arrived", "processId": "dev" })).await;
+    assert_json!(ran, "/args", ["-p", "[masked]", "--password", "[masked]", "-u", "me:[masked]"]);
+    client.wait(json!({ "log": "5 arrived", "processId": "dev" })).await;
     for (tool, arguments) in [
         ("scripts_run", json!({ "name": "dev", "args": ["--token=hushhush"] })),
         ("scripts_list", json!({})),
@@ -362,7 +362,7 @@ async fn secrets_in_commands_and_arguments_reach_the_script_and_not_the_model() 
         assert!(!answer.contains("hushhush") && answer.contains("[masked]"), "{tool}: {answer}");
     }
     let listed = client.tool("scripts_list", json!({})).await;
-    let masked = "DB_PASSWORD=[masked] node say.js --token [masked] postgres://u:[masked]@h/x";
+    let masked = "DB_PASSWORD=[masked] node say.js --token [masked] postgres://u:[masked]@h/x sshpass";
     assert_json!(listed, "/scripts/dev", masked);
     client.hub.end_quietly().await;
 }
