@@ -27,7 +27,7 @@ const METHODS: [&str; 13] = [
 ];
 
 /// What may be left out of the messages of servers, in any revision.
-const OPTIONAL: [&str; 58] = [
+const OPTIONAL: [&str; 57] = [
     "$schema",
     "_meta",
     "annotations",
@@ -48,7 +48,6 @@ const OPTIONAL: [&str; 58] = [
     "includeContext",
     "inputRequests",
     "intelligencePriority",
-    "isError",
     "lastModified",
     "logger",
     "maxItems",
@@ -88,11 +87,16 @@ const OPTIONAL: [&str; 58] = [
     "websiteUrl",
 ];
 
-/// The same in older revisions only: in 2026-07-28 it is a value as any.
+/// The same beside the content of a tool's result.
+const FAILED: &str = "isError";
+
+/// The same there, but in older revisions only: in 2026-07-28 it is a value as any.
 const STRUCTURED: &str = "structuredContent";
 
+const CONTENT: &str = "content";
+
 /// Lists that must be there: Go writes an empty one as null.
-const LISTS: [&str; 4] = ["content", "contents", "messages", "values"];
+const LISTS: [&str; 4] = [CONTENT, "contents", "messages", "values"];
 
 /// What holds more that the protocol names. What any other member holds is the server's own, and null may mean something there.
 const HOLDING: [&str; 19] = [
@@ -186,8 +190,9 @@ impl Nulls {
             return items.into_iter().for_each(|item| self.look(item.get(), whole, caller, levels - 1));
         }
         let Some(object) = Object::read(part) else { return };
-        let structured = (caller == Caller::Greeted).then_some(STRUCTURED);
-        let optional = OPTIONAL.into_iter().chain(structured);
+        let is_outcome = object.get(CONTENT).is_some();
+        let structured = (is_outcome && caller == Caller::Greeted).then_some(STRUCTURED);
+        let optional = OPTIONAL.into_iter().chain(is_outcome.then_some(FAILED)).chain(structured);
         let nulls: Vec<_> = optional.filter(|name| object.get(name) == Some("null")).collect();
         if !nulls.is_empty() {
             self.edits.extend(object.edits(whole, "", |name| nulls.contains(&name)));
@@ -245,12 +250,13 @@ mod tests {
             (r#"{"structuredContent":{"title":null},"_meta":{"title":null}}"#, ""),
             (r#"{"task":{"ttl":null},"other":null,"content":[null]}"#, ""),
             (r#"{"x":{"title":null,"content":null}}"#, ""),
+            (r#"{"contents":[],"isError":null,"structuredContent":null}"#, ""),
             (r#"{"content":[{"type":"text","text":"\"_meta\":null"}]}"#, ""),
         ] {
             let expected = if expected.is_empty() { text } else { expected };
             assert_eq!(mended("result", text, Caller::Greeted), expected, "{text}");
         }
-        let structured = r#"{"structuredContent":null,"resultType":"complete"}"#;
+        let structured = r#"{"content":[],"structuredContent":null,"resultType":"complete"}"#;
         assert_eq!(mended("result", structured, Caller::Claimed(1)), structured);
         let told = r#"{"level":"info","logger":null,"data":null}"#;
         assert_eq!(mended("params", told, Caller::Greeted), r#"{"level":"info","data":null}"#);
@@ -304,8 +310,10 @@ mod tests {
         match value {
             Value::Array(items) => items.iter_mut().for_each(expected),
             Value::Object(members) => {
+                let is_outcome = members.contains_key(CONTENT);
                 members.retain(|name, value| {
-                    !(value.is_null() && (OPTIONAL.contains(&&**name) || name == STRUCTURED))
+                    let is_of_outcome = is_outcome && [FAILED, STRUCTURED].contains(&&**name);
+                    !(value.is_null() && (OPTIONAL.contains(&&**name) || is_of_outcome))
                 });
                 for (name, value) in members.iter_mut() {
                     if value.is_null() && LISTS.contains(&&**name) {
@@ -328,7 +336,7 @@ mod tests {
             .chain(LISTS)
             .chain(HOLDING)
             .chain(MAPS)
-            .chain(["ttl", "x", "null", "_meta"])
+            .chain(["ttl", "x", "null", "_meta", FAILED, STRUCTURED])
             .collect::<Vec<_>>();
         let leaf = prop_oneof![3 => Just(Value::Null), 1 => Just(json!("null")), 1 => any::<i8>().prop_map(Value::from)];
         leaf.prop_recursive(5, 60, 6, move |inner| {
