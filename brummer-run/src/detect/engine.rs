@@ -1605,6 +1605,54 @@ mod tests {
     }
 
     #[test]
+    fn what_loggers_and_servers_tell_in_their_own_forms_is_read() {
+        for (text, message, place) in [
+            ("time=2026-11-29T12:00:00.123Z level=ERROR+2 msg=boom", "boom", ""),
+            (r#"{"time":"2026-11-29T12:00:00Z","level":"ERROR+4","msg":"boom"}"#, "boom", ""),
+            ("2026-11-29T12:00:00.123Z error [svc]: boom", "[svc]: boom", ""),
+            ("2026-11-29T12:00:00.123Z [svc] error: boom", "boom", ""),
+            ("2026-11-29T12:00:00.123Z [ERROR]: boom", "boom", ""),
+            ("[ERROR]: boom", "boom", ""),
+            ("[error]: boom", "boom", ""),
+            ("error - boom", "boom", ""),
+            ("- error boom", "boom", ""),
+            ("error - Error: boom\n    at f (/app/a.js:3:5)", "Error: boom", "/app/a.js:3:5"),
+            ("- error Error: boom\n    at f (/app/a.js:3:5)", "Error: boom", "/app/a.js:3:5"),
+            (
+                "error - ./app/page.tsx:3:5\nModule not found: Can't resolve './b'\n  1 | x",
+                "Module not found: Can't resolve './b'",
+                "./app/page.tsx:3:5",
+            ),
+            (
+                "- error ./app/page.tsx:3:5\nModule not found: Can't resolve './b'\n  1 | x",
+                "Module not found: Can't resolve './b'",
+                "./app/page.tsx:3:5",
+            ),
+            (
+                "- error app/page.tsx (3:5) @ Page\n- error Error: boom\n    at Page (./app/page.tsx:9:11)",
+                "Error: boom",
+                "app/page.tsx:3:5",
+            ),
+            (
+                "[nuxt] [request error] [unhandled] [500] Cannot read properties of undefined\n  at ./server/api/price.ts:3:37\n  at async \
+                 Object.handler (./node_modules/h3/dist/index.mjs:1975:19)",
+                "Cannot read properties of undefined",
+                "./server/api/price.ts:3:37",
+            ),
+        ] {
+            one(text, message, place);
+        }
+        for text in [
+            "level=WARN+3 msg=\"an error\"",
+            r#"{"level":"INFO+2","msg":"boom"}"#,
+            "[nuxt] [request error] [404] Page not found: /favicon.ico",
+            "- error",
+        ] {
+            assert_eq!(failures(text), [], "{text}");
+        }
+    }
+
+    #[test]
     fn what_tests_print_is_told_from_their_results() {
         for text in [
             "-------- live log call --------\nERROR    shop:a.py:5 boom\nTraceback (most recent call last):\n  File \"/app/a.py\", line 3, in \

@@ -367,6 +367,9 @@ const REST: &[(Role, &str)] = &[
     (Role::Row, r"^\s+{LINE}:{COLUMN}\s+(?:error|✖|×|✗)\s+(?P<msg>.+?)(?:\s{2,}(?P<kind>[@a-zA-Z][A-Za-z0-9_@/-]*))?\s*$"),
     (Role::Title, r"^(?:\[[A-Za-z0-9_]+\] )?ERROR in {FILE}\({LINE},{COLUMN}\)"),
     (Role::Title, r"^ERROR in {FILE}(?: {LINE}:{COLUMN}(?:-[0-9:]+)?)?$"),
+    // Next 13 and before.
+    (Role::Title, r"^(?:error - |- error ){FILE}(?::{LINE}:{COLUMN})?$"),
+    (Role::Title, r"^(?:error - |- error ){FILE} \({LINE}:{COLUMN}\) @ .*$"),
     (Role::Place, r"^{FILE} {LINE}:{COLUMN}(?:-[0-9:]+)$"),
     (Role::Title, r"^\[(?P<kind>plugin [^\]]+)\] {FILE}(?::{LINE}:{COLUMN}|:undefined:NaN)?$"),
     (Role::Title, r"^{FILE}:{LINE}:{COLUMN} (?P<kind>[a-z]+(?:/[A-Za-z]+)*)(?:\s+FIXABLE)?\s+━━+"),
@@ -438,9 +441,11 @@ const REST: &[(Role, &str)] = &[
 
     // Logs of a high level.
     (Role::Error, r"^ERROR: {FILE} (?P<msg>Imports are .+)"),
-    (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE|fatal|critical|ERR|ERR!|\[[Ee]rror|\| ?[Ee]rror)\s*(?:\]|:|\||\))\s*(?:\([^)]*\):? ?|\[[^\]]*\] ?|[A-Za-z0-9_.:<>]+ - )?(?P<msg>\S.*)"),
+    (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE|fatal|critical|ERR|ERR!|\[[Ee]rror|\| ?[Ee]rror)\s*(?:\]:?|:|\||\))\s*(?:\([^)]*\):? ?|\[[^\]]*\] ?|[A-Za-z0-9_.:<>]+ - )?(?P<msg>\S.*)"),
     (Role::Weak, r"^[^A-Za-z]{0,40}(?:ERROR|FATAL|CRITICAL|SEVERE)\s+(?:\([^)]*\): ?|in [A-Za-z0-9_.]+: )?(?P<msg>\S.*)"),
     (Role::Weak, r"^\[Nest\] .* ERROR (?P<msg>.+)"),
+    (Role::Weak, r"^(?:error - |- error )(?P<msg>\S.*)"),
+    (Role::Error, r"^(?:\[(?:nuxt|nitro)\] )?\[request error\] (?:\[[a-z]+\] )*\[5[0-9]{2}\] (?P<msg>.+)"),
     (Role::Error, r"^(?:ERR|FTL|PNC) (?P<msg>\S.*)|^(?:ERRO|FATA|PANI)\[[0-9]+\](?: \S+:[0-9]+)?\s+(?P<msg2>\S.*)"),
 
     // Messages with their kind.

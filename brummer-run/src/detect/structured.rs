@@ -109,7 +109,8 @@ fn is_error(level: &Value) -> bool {
     match level {
         Value::Number(number) => number.as_u64().is_some_and(|number| number >= 50),
         Value::String(name) => {
-            let name = name.to_ascii_lowercase();
+            // Slog says how much a level is above one that has a name: `ERROR+2`.
+            let name = name.split('+').next().unwrap_or_default().to_ascii_lowercase();
             ["error", "err", "fatal", "critical", "crit", "alert", "emerg", "emergency", "panic", "severe"]
                 .contains(&name.as_str())
         }
