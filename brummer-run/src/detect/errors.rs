@@ -826,4 +826,22 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_build_behind_the_name_of_a_script_resolves_its_own() {
+        for prefix in ["web: ", "@acme/web: ", "17:21:01 web.1  | ", "0|web  | ", "[web   ] "] {
+            let behind =
+                |lines: &[&str]| lines.iter().map(|line| format!("{prefix}{line}\n")).collect::<String>();
+            let failed =
+                behind(&["src/a.ts(3,5): error TS2322: x", "", "Found 1 error. Watching for file changes."]);
+            let clean = behind(&[
+                "Starting incremental compilation...",
+                "",
+                "Found 0 errors. Watching for file changes.",
+            ]);
+            assert_eq!(left(&failed, &clean), (1, Vec::new(), Verdict::Clean), "{prefix}");
+            let of_another = clean.replace(prefix, "[api] ");
+            assert_eq!(left(&failed, &of_another).1, ["TS2322: x"], "{prefix}");
+        }
+    }
 }
