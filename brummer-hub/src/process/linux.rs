@@ -88,15 +88,11 @@ impl Look {
 
     fn owners(&mut self) -> &HashMap<u64, u32> {
         if self.owners.is_none() {
-            let mut owners = HashMap::new();
+            let mut held = Vec::new();
             for pid in processes() {
-                for inode in self.held(pid).into_iter().flatten() {
-                    // Processes that share a socket inherited it: the oldest one is most likely its owner.
-                    let owner: &mut u32 = owners.entry(*inode).or_insert(pid);
-                    *owner = pid.min(*owner);
-                }
+                held.extend(self.held(pid).into_iter().flatten().map(|inode| (*inode, pid)));
             }
-            self.owners = Some(owners);
+            self.owners = Some(eldest(held));
         }
         self.owners.get_or_insert_default()
     }
@@ -297,12 +293,22 @@ pub(super) fn holders(listening: &[Listening]) -> HashMap<u64, u32> {
 }
 
 fn holders_of(wanted: &HashSet<u64>) -> HashMap<u64, u32> {
-    let mut holders = HashMap::new();
-    for pid in processes() {
-        for inode in sockets(pid, wanted).into_iter().flatten() {
-            // Whoever shares it inherited it.
-            let holder: &mut u32 = holders.entry(inode).or_insert(pid);
-            *holder = pid.min(*holder);
+    let held = |pid| sockets(pid, wanted).into_iter().flatten().map(move |inode| (inode, pid));
+    eldest(processes().flat_map(held))
+}
+
+/// The first of the processes that hold each socket: the others have inherited it, if only for the moment before they become another
+/// program. Numbers of processes begin anew when they are used up.
+fn eldest(held: impl IntoIterator<Item = (u64, u32)>) -> HashMap<u64, u32> {
+    eldest_by(held, |pid| stat(pid).map_or(u64::MAX, |stat| stat.start_ticks))
+}
+
+fn eldest_by(held: impl IntoIterator<Item = (u64, u32)>, started: impl Fn(u32) -> u64) -> HashMap<u64, u32> {
+    let mut holders: HashMap<u64, u32> = HashMap::new();
+    for (inode, pid) in held {
+        let holder = holders.entry(inode).or_insert(pid);
+        if *holder != pid && (started(pid), pid) < (started(*holder), *holder) {
+            *holder = pid;
         }
     }
     holders
@@ -439,6 +445,14 @@ mod tests {
         assert_eq!(parse_stat(line("z", "Z", 3).as_bytes()), Some(expected));
         for broken in ["", "42 (x", "42 (x) S", "42 (x) S 1 2"] {
             assert_eq!(parse_stat(broken.as_bytes()), None);
+        }
+    }
+
+    #[test]
+    fn a_socket_is_that_of_the_process_that_was_first() {
+        let started = |pid| if pid == 30_000 { 5 } else { 7 };
+        for held in [[(1, 30_000), (1, 40), (2, 41), (2, 40)], [(2, 40), (1, 40), (2, 41), (1, 30_000)]] {
+            assert_eq!(eldest_by(held, started), HashMap::from([(1, 30_000), (2, 40)]));
         }
     }
 
