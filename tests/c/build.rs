@@ -28,6 +28,10 @@ pub(crate) fn prefix() -> &'static Path {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut install = std::process::Command::new(cargo);
         install.args(["xtask", "install", "--profile", "dev", "--prefix"]).arg(&prefix);
+        // Alone it has other features, and all dependencies would be built again beside those of the other tests.
+        if env::var_os("BRUMMER_OF_WORKSPACE").is_some() {
+            install.arg("--of-workspace");
+        }
         let output = install.current_dir(repository()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         prefix

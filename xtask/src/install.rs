@@ -11,10 +11,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::root;
 
-const USAGE: &str = "usage: cargo xtask install --prefix DIR [--profile NAME] [--target TRIPLE]
+const USAGE: &str =
+    "usage: cargo xtask install --prefix DIR [--profile NAME] [--target TRIPLE] [--of-workspace]
 
 Builds libbrummer_hub and puts it, its headers, and its pkg-config and CMake files below DIR.
-The profile is `release` unless given.";
+The profile is `release` unless given. --of-workspace: with the features of dependencies that all
+crates together want, so that what `cargo test --workspace` has built is not built again.";
 
 /// What rustc says before the libraries that a program with the static library must be linked with.
 const NATIVE: &str = "native-static-libs: ";
@@ -23,12 +25,14 @@ struct Options {
     prefix: PathBuf,
     profile: String,
     target: Option<String>,
+    of_workspace: bool,
 }
 
 impl Options {
     fn read(arguments: &[String]) -> Result<Self> {
         let (mut prefix, mut profile, mut target) = (None, "release".to_owned(), None);
-        let mut rest = arguments.iter();
+        let of_workspace = arguments.iter().any(|argument| argument == "--of-workspace");
+        let mut rest = arguments.iter().filter(|argument| *argument != "--of-workspace");
         while let Some(name) = rest.next() {
             let value = rest.next().context(USAGE)?;
             match name.as_str() {
@@ -38,7 +42,8 @@ impl Options {
                 _ => bail!(USAGE),
             }
         }
-        Ok(Self { prefix: prefix.context(USAGE)?, profile, target })
+        ensure!(!(of_workspace && target.is_some()), USAGE);
+        Ok(Self { prefix: prefix.context(USAGE)?, profile, target, of_workspace })
     }
 
     /// Where cargo puts what it builds.
@@ -92,7 +97,7 @@ impl Names {
 /// Does it.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let options = Options::read(arguments)?;
-    let libraries = build(&options)?;
+    let libraries = if options.of_workspace { build_workspace(&options)? } else { build(&options)? };
     let target = match &options.target {
         Some(target) => target.clone(),
         None => host()?,
@@ -115,6 +120,30 @@ fn build(options: &Options) -> Result<String> {
         build.stdout(Stdio::inherit()).stderr(Stdio::piped()).output().context("cannot start cargo")?;
     let said = String::from_utf8_lossy(&built.stderr);
     ensure!(built.status.success(), "the build failed:\n{said}");
+    linked_with(&said)
+}
+
+/// The same as `cargo test --workspace` builds it. What a program must be linked with is what the standard library needs: on the
+/// systems where this is used, no crate needs more, and the tests link such programs.
+fn build_workspace(options: &Options) -> Result<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--locked", "--workspace", "--lib", "--bin", "brummer-hub"]);
+    build.args(["--example", "rmcp-server", "--profile", &options.profile]).current_dir(root());
+    ensure!(build.status().context("cannot start cargo")?.success(), "the build failed");
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let empty = options.built().join("libempty.a");
+    let mut print = Command::new(rustc);
+    print.args(["--crate-type", "staticlib", "--crate-name", "empty", "--print", "native-static-libs", "-"]);
+    let printed = print.arg("-o").arg(&empty).stdin(Stdio::null()).output().context("cannot start rustc")?;
+    let said = String::from_utf8_lossy(&printed.stderr);
+    ensure!(printed.status.success(), "rustc failed:\n{said}");
+    fs::remove_file(&empty).with_context(|| format!("cannot remove {}", empty.display()))?;
+    linked_with(&said)
+}
+
+/// What rustc says that programs must be linked with.
+fn linked_with(said: &str) -> Result<String> {
     let libraries = said.lines().find_map(|line| line.split_once(NATIVE));
     let (_, libraries) =
         libraries.with_context(|| format!("rustc did not say what to link with:\n{said}"))?;

@@ -83,6 +83,9 @@ fn threads() -> Option<(&'static str, String)> {
 /// Tells tests that they may take long.
 const ALL: &str = "BRUMMER_ALL_TESTS";
 
+/// Tells the tests of the C interface that the whole workspace is built, so that they take the library from there.
+const OF_WORKSPACE: &str = "BRUMMER_OF_WORKSPACE";
+
 /// What the tests of the C interface use if it is there.
 const OPTIONAL_TOOLS: [&str; 8] =
     ["gcc", "clang", "g++", "valgrind", "cmake", "pkg-config", "python3", "readelf"];
@@ -129,7 +132,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
             .args(*arguments)
             .envs(*variable)
             .envs(threads())
-            .envs(all.then_some((ALL, "1")))
+            .envs([(if all { ALL } else { OF_WORKSPACE }, "1")])
             .status()
             .with_context(|| format!("cannot run cargo {}", arguments.join(" ")))?;
         if !status.success() {
