@@ -85,8 +85,11 @@ fn embedder(target: &Path, profile: &str) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let prefix = target.join(format!("bench-prefix-{profile}"));
-    let options = ["--profile", profile, "--prefix"].map(str::to_owned);
-    install::run(&[&options[..], &[prefix.display().to_string()]].concat())?;
+    let mut options = ["--profile", profile, "--prefix"].map(str::to_owned).to_vec();
+    options.push(prefix.display().to_string());
+    // What says only whether the benchmark works builds nothing of its own.
+    options.extend((profile == "dev").then(|| "--of-workspace".to_owned()));
+    install::run(&options)?;
     let (program, lib) = (prefix.join("call"), prefix.join("lib"));
     let mut compile = Command::new("cc");
     compile.args(["-O2", "-I"]).arg(prefix.join("include")).arg(root().join("tests/bench/c/call.c"));
